@@ -1,0 +1,56 @@
+"""The image files of a collection: found by id, whatever the suffix; the ids to predict."""
+
+import unicodedata
+from collections.abc import Sequence
+from pathlib import Path
+
+from imet_utils.table_files import read_rows, unique_ids
+
+SUFFIXES = (".png", ".jpg", ".jpeg")
+
+
+def find_images(folder: Path | str, ids: Sequence[str]) -> list[Path]:
+    """Find the file of each id: `<id>.png`, `.jpg` or `.jpeg`, the suffix in any case.
+
+    Raises:
+        FileNotFoundError: if the folder or an image is missing.
+        ValueError: if an id has two files.
+    """
+    files, ids = _list_images(Path(folder)), list(ids)
+    keys = [unicodedata.normalize("NFC", image_id) for image_id in ids]
+    missing = [image_id for image_id, key in zip(ids, keys, strict=True) if key not in files]
+    if missing:
+        raise FileNotFoundError(
+            f"{folder} lacks the images of {len(missing)} of {len(ids)} ids, such as "
+            f"{', '.join(missing[:5])}: each needs a file <id>.png, <id>.jpg or <id>.jpeg"
+        )
+    for key in keys:
+        if len(files[key]) > 1:
+            names = sorted(path.name for path in files[key])
+            raise ValueError(f"{folder} has two images of id {key!r}: {names}. Keep one of them")
+    return [files[key][0] for key in keys]
+
+
+def submission_ids(data_dir: Path | str) -> list[str]:
+    """List the ids of the images in `test/`, in the order of `sample_submission.csv` if it exists.
+
+    Returns:
+        No ids at all if there is no folder `test/`.
+    """
+    folder, order = Path(data_dir) / "test", Path(data_dir) / "sample_submission.csv"
+    if not folder.is_dir():
+        return []
+    if order.is_file():
+        return unique_ids(order, [(line, fields[0]) for line, fields in read_rows(order, ["id"])])
+    return sorted(_list_images(folder))
+
+
+def _list_images(folder: Path) -> dict[str, list[Path]]:
+    """List image files by their names without suffix, in Unicode NFC as some systems store NFD."""
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{folder} is missing: it must be the folder of the images")
+    files: dict[str, list[Path]] = {}
+    for path in folder.iterdir():
+        if path.suffix.lower() in SUFFIXES and not path.name.startswith("."):
+            files.setdefault(unicodedata.normalize("NFC", path.stem), []).append(path)
+    return files

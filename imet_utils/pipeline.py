@@ -1,0 +1,171 @@
+"""Run the notebooks one after the other: `python -m imet_utils.pipeline`, or `./run_all.sh`."""
+
+import argparse
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from time import perf_counter
+
+from imet_utils.parameters import Declared
+from imet_utils.plan import Plan, make_plan
+
+PROJECT_DIR = Path(__file__).resolve().parents[1]
+EPILOG = """\
+examples:
+  ./run_all.sh                                  the whole pipeline on the sample collection
+  ./run_all.sh --profile imet --data DIR        the full competition data
+  ./run_all.sh --data DIR --output DIR --from 06 -p BEAM_SIZE 8
+  ./run_all.sh --list                           the notebooks and their parameters
+  ./run_all.sh test [pytest's arguments]        all tests
+  ./run_all.sh lint                             check style and that notebooks hold no outputs
+  ./run_all.sh setup [dev]                      only install what is needed
+
+exit code: 0 all notebooks ran, 1 one failed, 2 the command line was refused, 130 interrupted
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Describe the command line."""
+    parser = argparse.ArgumentParser(
+        prog="run_all.sh",
+        description="Run all notebooks in order, collect their results and write a report.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--profile", metavar="NAME", help="notebooks/profiles/NAME.yaml, or a path")
+    parser.add_argument("--data", metavar="DIR", help="a collection in the layout of iMet 2019")
+    parser.add_argument("--output", metavar="DIR", help="where all results go (default: outputs)")
+    parser.add_argument("--from", dest="first", metavar="NN", help="start at this notebook")
+    parser.add_argument("--to", dest="last", metavar="NN", help="stop after this notebook")
+    parser.add_argument(
+        "-p",
+        dest="set",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("NAME", "VALUE"),
+        help="set a parameter in every notebook that declares it; may be repeated",
+    )
+    parser.add_argument("--list", action="store_true", help="show notebooks and parameters")
+    return parser
+
+
+def describe(declared: Declared) -> str:
+    """List the notebooks with their parameters, defaults and meanings."""
+    lines = []
+    for stem, parameters in declared.items():
+        lines.append(stem)
+        for found in parameters.values():
+            lines.append(f"  {found.name:16} {found.default!r:22} {found.comment}")
+    return "\n".join(lines)
+
+
+def output_folder(plan: Plan) -> Path:
+    """Make and return the folder of the results: as set, or the notebooks' own default.
+
+    Raises:
+        ValueError: if it is the folder of the raw data.
+    """
+    from imet_utils.runs import find_output_dir  # imports torch: not before the checks
+
+    chosen = {str(values.get("OUTPUT_DIR", "")) for values in plan.values.values()} - {""}
+    output_dir = find_output_dir(min(chosen, default=""))
+    if any(str(output_dir) == values.get("DATA_DIR") for values in plan.values.values()):
+        raise ValueError(f"{output_dir} holds the raw data; results need another folder.")
+    (output_dir / "notebooks").mkdir(parents=True, exist_ok=True)
+    return output_dir
+
+
+def run_plan(plan: Plan, output_dir: Path) -> str | None:
+    """Run the notebooks until one fails; return the failed one's name, or None.
+
+    The executed copies of an earlier run are removed first, so that `output_dir/notebooks` never
+    shows what this run has not reached yet.
+    """
+    from imet_utils.execution import execute, kernel_environment  # papermill takes 2 s to import
+
+    copies = {stem: output_dir / "notebooks" / f"{stem}.ipynb" for stem in plan.notebooks}
+    for copy in copies.values():
+        copy.unlink(missing_ok=True)
+    with kernel_environment(PROJECT_DIR):
+        for number, (stem, copy) in enumerate(copies.items(), start=1):
+            say(f"[{number}/{len(copies)}] {stem}")
+            start = perf_counter()
+            values = plan.values[stem]
+            if "OUTPUT_DIR" in plan.declared[stem]:
+                values = values | {"OUTPUT_DIR": str(output_dir)}
+            reason = execute(plan.notebooks[stem], copy, values)
+            seconds = perf_counter() - start
+            if reason:
+                say(f"\n{stem} failed after {seconds:.1f} s:\n{reason}\n\nThe whole cell: {copy}")
+                return stem
+            say(f"{stem}: {seconds:.1f} s\n")
+    return None
+
+
+def say(text: str) -> None:
+    """Write a line to the console at once, also where it goes through a pipe."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def continue_with(arguments: Sequence[str], stem: str) -> str:
+    """Write the command that continues at a notebook.
+
+    >>> continue_with(["--from", "02", "--data", "my art"], "06_train")
+    "./run_all.sh --data 'my art' --from 06"
+    """
+    kept = [text for text in arguments if not text.startswith("--from=")]
+    if "--from" in kept:
+        at = kept.index("--from")
+        del kept[at : at + 2]
+    return shlex.join(["./run_all.sh", *kept, "--from", stem[:2]])
+
+
+def main(arguments: Sequence[str], folder: Path = PROJECT_DIR / "notebooks") -> int:
+    """Run the pipeline.
+
+    Args:
+        arguments: the command line, without the program's name.
+        folder: where the notebooks and their profiles are.
+
+    Returns:
+        The exit code: 0 if all ran, 1 if a notebook failed, 2 if the command line was refused.
+    """
+    args = build_parser().parse_args(arguments)
+    overrides = dict(args.set)
+    overrides |= {} if args.data is None else {"DATA_DIR": args.data}
+    overrides |= {} if args.output is None else {"OUTPUT_DIR": args.output}
+    try:
+        plan = make_plan(folder, args.first, args.last, args.profile, overrides)
+        if args.list:
+            say(describe(plan.declared))
+            return 0
+        output_dir = output_folder(plan)
+    except (ValueError, OSError) as error:
+        sys.stderr.write(f"run_all.sh: {error}\n")
+        return 2
+    from imet_utils.progress import format_seconds
+    from imet_utils.report import build_report, format_results, read_results
+
+    start = perf_counter()
+    failed = run_plan(plan, output_dir)
+    report = build_report(output_dir)
+    if failed:
+        say(f"The report of what ran: {report}")
+        say(f"To continue: {continue_with(arguments, failed)}")
+        return 1
+    if results := read_results(output_dir):
+        say(format_results(results) + "\n")
+    say(f"All done in {format_seconds(perf_counter() - start)}. Report: {report}")
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.stderr.write("\nrun_all.sh: interrupted; --from NN continues with that notebook.\n")
+        sys.exit(130)

@@ -1,0 +1,145 @@
+"""The six views of each image of a set, their targets, and channel statistics."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from imet_utils.view_making import make_views, read_image
+
+__all__ = ["ViewDataset", "channel_stats", "make_views", "read_image", "view_targets"]
+
+
+class ViewDataset(Dataset[Tensor]):
+    """The views of a set of images; an item is (V, 3, size, size) uint8, RGB."""
+
+    def __init__(
+        self,
+        paths: Sequence[Path | str],
+        ids: Sequence[str],
+        has_culture: Sequence[bool] | np.ndarray,
+        train: bool,
+        seed: int = 0,
+        size: int = 224,
+        num_views: int = 6,
+        augment: bool = True,
+    ) -> None:
+        """Keep what makes the views.
+
+        Args:
+            paths: files of the images.
+            ids: of the images.
+            has_culture: (N,) whether an image has a culture label. A training image without one
+                is not cropped, since a crop may cut off what its tags name.
+            train: training images are augmented, and cropped only where they have a culture.
+            seed: of crops and augmentation.
+            size: side of a view in pixels.
+            num_views: V.
+            augment: set it to False to leave out flip and jitter of training images.
+        """
+        if not len(paths) == len(ids) == len(has_culture):
+            raise ValueError(
+                "paths, ids and has_culture must be equally long, got "
+                f"{len(paths)}, {len(ids)} and {len(has_culture)}"
+            )
+        if num_views < 1 or size < 1:
+            raise ValueError(f"num_views and size must be positive, got {num_views} and {size}")
+        self.paths = [str(path) for path in paths]
+        self.ids = [str(image_id) for image_id in ids]
+        self.has_culture = np.asarray(has_culture, dtype=bool)
+        self.train = train
+        self.seed = seed
+        self.size = size
+        self.num_views = num_views
+        self.augment = augment
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, index: int) -> Tensor:
+        """Read an image once and make all its views."""
+        return make_views(
+            read_image(self.paths[index]),
+            self.ids[index],
+            crop=not self.train or bool(self.has_culture[index]),
+            augment=self.train and self.augment,
+            seed=self.seed,
+            size=self.size,
+            num_views=self.num_views,
+        )
+
+    def whole_images(self) -> "ViewDataset":
+        """Return the same images with view 0 alone, not augmented."""
+        return ViewDataset(
+            self.paths,
+            self.ids,
+            self.has_culture,
+            self.train,
+            size=self.size,
+            num_views=1,
+            augment=False,
+        )
+
+
+def view_targets(
+    targets: np.ndarray, is_culture: np.ndarray, train: bool, num_views: int = 6
+) -> np.ndarray:
+    """Spread targets over the views.
+
+    A crop of a training image keeps the culture labels only: it may cut off what a tag names, but
+    not the style. Training images without a culture are never cropped and keep their tags.
+
+    Args:
+        targets: (N, C) bool.
+        is_culture: (C,) bool.
+        train: whether these are training images; others keep all labels in every view.
+        num_views: V.
+
+    Returns:
+        (N, V, C) bool.
+    """
+    targets, is_culture = np.asarray(targets), np.asarray(is_culture)
+    if targets.ndim != 2 or is_culture.shape != targets.shape[1:] or num_views < 1:
+        raise ValueError(
+            "targets must be (N, C), is_culture (C,) and num_views positive, got "
+            f"{targets.shape}, {is_culture.shape} and {num_views}"
+        )
+    if targets.dtype != bool or is_culture.dtype != bool:
+        raise ValueError(f"labels must be bool, got {targets.dtype} and {is_culture.dtype}")
+    spread = np.repeat(targets[:, None], num_views, axis=1)  # (N, V, C)
+    if train:
+        cropped = (targets & is_culture).any(axis=1)
+        spread[cropped, 1:] &= is_culture
+    return spread
+
+
+def channel_stats(
+    images: ViewDataset | Iterable[Tensor], num_workers: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean (3,) and standard deviation (3,) over all pixels, RGB in [0, 1], float64.
+
+    Args:
+        images: a data set, of which the whole images before augmentation are taken; or uint8
+            tensors (..., 3, H, W), taken as they are. Memory does not grow with their number.
+        num_workers: processes that read the images of a data set.
+    """
+    if isinstance(images, ViewDataset):
+        images = DataLoader(images.whole_images(), batch_size=None, num_workers=num_workers)
+    count, sums, squares = 0, np.zeros(3), np.zeros(3)
+    for batch in images:
+        if batch.dtype != torch.uint8 or batch.ndim < 3 or batch.shape[-3] != 3:
+            raise ValueError(
+                f"images must be uint8 (..., 3, H, W), got {batch.dtype} {batch.shape}"
+            )
+        levels = batch.transpose(-3, 0).reshape(3, -1).numpy().astype(np.float64)
+        count += levels.shape[1]
+        sums += levels.sum(axis=1)
+        squares += (levels**2).sum(axis=1)
+    if not count:
+        raise ValueError("there are no images to take statistics of")
+    mean = sums / count
+    # Sums of whole numbers are exact up to 2^53, beyond 10^11 pixels: no digits cancel here.
+    return mean / 255, np.sqrt(squares / count - mean**2) / 255

@@ -1,0 +1,94 @@
+"""The decoder from its equations: numpy in float64, one image at a time, loops; slow and plain."""
+
+import math
+
+import numpy as np
+
+
+def sigmoid(values):
+    return 1 / (1 + np.exp(-values))
+
+
+class ReferenceDecoder:
+    """Reads the weights of an `AttnDecoder`; the equations are of Xu et al. and the poster."""
+
+    def __init__(self, decoder):
+        self.weights = {k: v.double().numpy() for k, v in decoder.state_dict().items()}
+        self.num_classes = len(self.weights["fc2.bias"])
+
+    def linear(self, name, values):
+        product = self.weights[f"{name}.weight"] @ values
+        return product + self.weights.get(f"{name}.bias", 0.0)
+
+    def start(self, maps):
+        mean = sum(maps) / len(maps)
+        return self.linear("init_hidden", mean), self.linear("init_cell", mean)
+
+    def attend(self, maps, hidden):
+        energies = []
+        for position in maps:
+            both = self.linear("key", position) + self.linear("query", hidden)
+            energies.append(self.linear("energy", np.maximum(both, 0))[0])
+        powers = [math.exp(energy - max(energies)) for energy in energies]
+        return np.array([power / sum(powers) for power in powers])
+
+    def step(self, maps, hidden, cell, previous, labels):
+        """One step after `labels`: returns logits (C,), attention (P,), hidden, cell."""
+        attention = self.attend(maps, hidden)
+        attended = sum(share * position for share, position in zip(attention, maps, strict=True))
+        context = sigmoid(self.linear("gate", hidden)) * attended
+        predicted = np.array([float(k in labels) for k in range(self.num_classes)])
+        inputs = np.concatenate([previous, context, predicted])
+        gates = self.weights["lstm.weight_ih"] @ inputs + self.weights["lstm.bias_ih"]
+        gates = gates + self.weights["lstm.weight_hh"] @ hidden + self.weights["lstm.bias_hh"]
+        size = len(hidden)
+        i, f, g, o = (gates[k * size : (k + 1) * size] for k in range(4))
+        cell = sigmoid(f) * cell + sigmoid(i) * np.tanh(g)
+        hidden = sigmoid(o) * np.tanh(cell)
+        return self.linear("fc2", self.linear("fc1", hidden)), attention, hidden, cell
+
+    def run(self, maps, probs, num_steps, forced=None):
+        """Feed on the most probable label, or those of `forced`: logits, attention, labels."""
+        hidden, cell = self.start(maps)
+        previous, labels, all_logits, all_attention = probs, [], [], []
+        for t in range(min(num_steps, self.num_classes)):
+            logits, attention, hidden, cell = self.step(maps, hidden, cell, previous, labels)
+            pool = [k for k in range(self.num_classes) if k not in labels]
+            labels.append(max(pool, key=lambda k: logits[k]) if forced is None else forced[t])
+            previous = sigmoid(logits)
+            all_logits.append(logits)
+            all_attention.append(attention)
+        return np.array(all_logits), np.array(all_attention), labels
+
+    def all_paths(self, maps, probs, num_steps):
+        """Every sequence of different labels: [(log-probability, labels)], best first."""
+        found = []
+
+        def grow(labels, score, hidden, cell, previous):
+            if len(labels) == num_steps:
+                found.append((score, labels))
+                return
+            logits, _, hidden, cell = self.step(maps, hidden, cell, previous, labels)
+            probs = sigmoid(logits)
+            for k in range(self.num_classes):
+                if k not in labels:
+                    grow([*labels, k], score + math.log(probs[k]), hidden, cell, probs)
+
+        grow([], 0.0, *self.start(maps), probs)
+        return sorted(found, reverse=True)
+
+    def beam_search(self, maps, probs, beam_size, num_steps):
+        """Beam search for one image with lists: [(log-probability, labels)], best first."""
+        beams = [(0.0, [], *self.start(maps), probs)]
+        for _ in range(min(num_steps, self.num_classes)):
+            grown = []
+            for score, labels, hidden, cell, previous in beams:
+                logits, _, h, c = self.step(maps, hidden, cell, previous, labels)
+                p = sigmoid(logits)
+                grown += [
+                    (score + math.log(p[k]), [*labels, k], h, c, p)
+                    for k in range(self.num_classes)
+                    if k not in labels
+                ]
+            beams = sorted(grown, key=lambda beam: -beam[0])[:beam_size]
+        return [(score, labels) for score, labels, *_ in beams]

@@ -1,0 +1,463 @@
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from imet_utils.stratify import cover_labels, part_sizes, stratify
+from imet_utils.tables import (
+    Tables,
+    drop_rare_labels,
+    find_images,
+    limit_images,
+    load_tables,
+    multi_hot,
+    read_tables,
+    save_tables,
+    split_tables,
+    submission_ids,
+    take_split,
+    validate_tables,
+)
+
+SHARED = Path(__file__).parents[2] / "shared"
+IMET, PAINTINGS = SHARED / "imet2019", SHARED / "met_paintings"
+LABELS = "attribute_id,attribute_name\n7,culture::french\n3,tag::men\n10,portrait\n"
+TRAIN = "id,attribute_ids\na,3 7\nb,10\n"
+fast = settings(max_examples=60, deadline=None, derandomize=True, database=None)
+
+
+def needs(folder):
+    absent = pytest.mark.skipif(not folder.is_dir(), reason=f"{folder.name} is not beside us")
+    return lambda test: pytest.mark.shared(absent(test))
+
+
+def write(folder, train=TRAIN, labels=LABELS):
+    for name, text in (("train.csv", train), ("labels.csv", labels)):
+        if text is not None:
+            content = text if isinstance(text, bytes) else text.encode()
+            (folder / name).write_bytes(content)
+    return folder
+
+
+def make(rows, num_classes):
+    images = pd.DataFrame({"id": [f"i{n}" for n in range(len(rows))], "labels": rows, "split": ""})
+    names = [f"tag::{k}" for k in range(num_classes)]
+    labels = pd.DataFrame({"attribute_id": [100 + k for k in range(num_classes)]})
+    labels = labels.assign(attribute_name=names, kind="tag", name=names)
+    return Tables(images, labels, Path("nowhere"))
+
+
+def long_tailed(num_images, num_classes, seed=0):
+    rng = np.random.default_rng(seed)
+    weights = 1 / np.arange(1, num_classes + 1)
+    sizes = rng.integers(1, 6, num_images)
+    draws = [rng.choice(num_classes, k, replace=False, p=weights / weights.sum()) for k in sizes]
+    return [tuple(sorted(map(int, row))) for row in draws]
+
+
+# --- reading ---
+
+
+def test_load_numbers_classes_in_file_order_and_splits_names(tmp_path):
+    tables = load_tables(write(tmp_path))
+    assert tables.labels["attribute_id"].tolist() == [7, 3, 10]
+    assert tables.labels["kind"].tolist() == ["culture", "tag", "other"]
+    assert tables.labels["name"].tolist() == ["french", "men", "portrait"]
+    assert tables.images["labels"].tolist() == [(0, 1), (2,)]
+    assert tables.images["split"].tolist() == ["", ""]
+    assert tables.data_dir == tmp_path
+    assert tables.num_classes == 3
+    assert tables.counts.tolist() == [1, 1, 1]
+    assert tables.is_culture.tolist() == [True, False, False]
+    assert tables.targets.tolist() == [[True, True, False], [False, False, True]]
+
+
+@pytest.mark.parametrize("image_id", ["12e5", "0012", "1e999", "NA", "null", "3.10", "été", "a b"])
+def test_ids_stay_text(tmp_path, image_id):
+    tables = load_tables(write(tmp_path, f"id,attribute_ids\n{image_id},3\n"))
+    assert tables.images["id"].tolist() == [image_id]
+
+
+@pytest.mark.parametrize(
+    "train",
+    [
+        b"\xef\xbb\xbfid,attribute_ids\r\na,3 7\r\nb,10\r\n",
+        b'"id","attribute_ids"\n"a","3 7"\n"b","10"',
+        b"id , attribute_ids \n a ,  7   3 \nb,10 \n\n  \n",
+        b"attribute_ids,id,note\n3 7,a,\n10,b,x\n",
+        b"id,attribute_ids,,\na,3 7,,\nb,10,,,\n,,,\n",
+        b"id,attribute_ids\ra,3 7\rb,010\r",
+    ],
+    ids=["mark-and-crlf", "quotes", "blanks", "other-columns", "empty-columns", "cr"],
+)
+def test_spellings_of_one_table_read_alike(tmp_path, train):
+    images = load_tables(write(tmp_path, train)).images
+    assert images["id"].tolist() == ["a", "b"]
+    assert images["labels"].tolist() == [(0, 1), (2,)]
+
+
+@pytest.mark.parametrize(
+    ("train", "message"),
+    [
+        ("id,attribute_ids\na,3\nb,\n", r"line 3, image 'b': attribute_ids is empty"),
+        ("id,attribute_ids\na,3\n\na,7\n", r"line 4: id 'a' is given on line 2 already"),
+        ("id,attribute_ids\na,3 99\n", r"line 2, image 'a': attribute_id 99 is not in labels.csv"),
+        ("id,attribute_ids\na,3 3\n", r"line 2, image 'a': a label is given twice in '3 3'"),
+        ("id,attribute_ids\na,3.0\n", r"line 2, image 'a': attribute_id '3.0' must be a whole"),
+        ("id,attribute_ids\na,-3\n", r"attribute_id '-3' must be a whole"),
+        ("id,attribute_ids\na,3;7\n", r"attribute_id '3;7' must be .* parted by blanks"),
+        ("id,attribute_ids\na,٣\n", r"attribute_id '٣' must be a whole"),
+        ("id,attribute_ids\n,3\n", r"line 2: id '' must be text and not empty"),
+        ("id,attribute_ids\n../x,3\n", r"line 2: id '../x' must be a file's plain name"),
+        ("id,attribute_ids\na,3\nb/c,3\n", r"line 3: id 'b/c' must be a file's plain name"),
+        ("id,attribute_ids\na\\b,3\n", r"id 'a\\\\b' must be a file's plain name"),
+        ("id,attribute_ids\n..,3\n", r"id '\.\.' must be a file's plain name"),
+        ("id,attribute_ids\na\0b,3\n", r"id 'a\\x00b' must be a file's plain name"),
+        ("id,attribute_ids\na,3,7\n", r"line 2: 3 fields where the header has 2"),
+        ("id,attribute_ids\na\n", r"line 2: 1 fields where the header has 2"),
+        ("id,labels\na,3\n", r"line 1: the header must have the columns id, attribute_ids"),
+        ("id;attribute_ids\na;3\n", r"with commas between; got \['id;attribute_ids'\]"),
+        ("id,id,attribute_ids\na,b,3\n", r"once each"),
+        ("", r"line 1: the header must have"),
+        ("id,attribute_ids\n", r"has a header and no rows"),
+        ('id,attribute_ids\n"a,3\n', r"line 2: unexpected end of data"),
+        ("id,attribute_ids\na,3\né,3\n".encode("latin-1"), r"line 3: not UTF-8"),
+    ],
+)
+def test_load_names_file_line_and_value_of_a_bad_image(tmp_path, train, message):
+    with pytest.raises(ValueError, match=rf"train\.csv.*{message}"):
+        load_tables(write(tmp_path, train))
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ("3,tag::men\n3,tag::women\n", r"line 3: attribute_id '3' is given on line 2 already"),
+        ("3,tag::men\n03,tag::women\n", r"line 3: attribute_id '03' is given on line 2 already"),
+        ("x,tag::men\n", r"line 2: attribute_id 'x' must be a whole number"),
+        (",tag::men\n", r"line 2: attribute_id '' must be a whole number"),
+        ("3,\n", r"line 2: attribute_name '' of '3' has no name"),
+        ("3,tag::\n", r"line 2: attribute_name 'tag::' of '3' has no name"),
+    ],
+)
+def test_load_names_file_line_and_value_of_a_bad_label(tmp_path, labels, message):
+    with pytest.raises(ValueError, match=rf"labels\.csv, {message}"):
+        load_tables(write(tmp_path, labels="attribute_id,attribute_name\n" + labels))
+
+
+@pytest.mark.parametrize("missing", ["train", "labels"])
+def test_load_names_a_missing_file(tmp_path, missing):
+    write(tmp_path, **{missing: None})
+    with pytest.raises(FileNotFoundError, match=rf"{missing}\.csv is missing: it must be a CSV"):
+        load_tables(tmp_path)
+
+
+# --- tables in memory ---
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"labels": [(0,), ()]}, r"image 'i1' must have at least one label.*got \(\)"),
+        ({"labels": [(0,), (1, 0)]}, r"ascending class indices below 2; got \(1, 0\)"),
+        ({"labels": [(0,), (0, 0)]}, r"got \(0, 0\)"),
+        ({"labels": [(0,), (2,)]}, r"got \(2,\)"),
+        ({"labels": [(-1,), (0,)]}, r"got \(-1,\)"),
+        ({"id": ["x", "x"]}, r"image id 'x' is given twice"),
+        ({"id": ["x", "../y"]}, r"image id '../y' must be a file's plain name"),
+        ({"split": ["train", "dev"]}, r"split must be one of .* got \['dev'\]"),
+    ],
+)
+def test_validate_refuses(change, message):
+    tables = make([(0,), (0, 1)], 2)
+    validate_tables(tables)
+    with pytest.raises(ValueError, match=message):
+        validate_tables(replace(tables, images=tables.images.assign(**change)))
+
+
+def test_validate_refuses_lost_columns_rows_and_repeated_labels():
+    tables = make([(0,), (0, 1)], 2)
+    for images in (tables.images.drop(columns="split"), tables.images[:0], tables.images[1:]):
+        with pytest.raises(ValueError, match="table of images must have the columns"):
+            validate_tables(replace(tables, images=images))
+    with pytest.raises(ValueError, match="attribute id '5' is given twice"):
+        validate_tables(replace(tables, labels=tables.labels.assign(attribute_id=5)))
+
+
+@fast
+@given(st.lists(st.sets(st.integers(0, 8))))
+def test_multi_hot_sets_exactly_the_labels_given(rows):
+    targets = multi_hot([tuple(row) for row in rows], 9)
+    assert targets.shape == (len(rows), 9)
+    assert targets.dtype == bool
+    assert [set(np.flatnonzero(row)) for row in targets] == rows
+
+
+@pytest.mark.parametrize("label", [-1, 3])
+def test_multi_hot_refuses_a_class_out_of_range(label):
+    with pytest.raises(ValueError, match=r"class indices must be in 0\.\.2"):
+        multi_hot([(0,), (label,)], 3)
+
+
+def test_drop_rare_labels_is_one_pass_and_drops_labels_left_without_image():
+    # Label 2 is rare and takes image 3 along; label 1 falls to 1 image and stays;
+    # label 3 (on image 3 and 4, which carry rare labels) is left without any.
+    rows = [(0,), (0,), (0, 1), (1, 2, 3), (3, 4)]
+    tables = drop_rare_labels(make(rows, 6), min_count=2)
+    assert tables.images["id"].tolist() == ["i0", "i1", "i2"]
+    assert tables.images["labels"].tolist() == [(0,), (0,), (0, 1)]
+    assert tables.labels["attribute_id"].tolist() == [100, 101]
+    validate_tables(tables)
+
+
+def test_drop_rare_labels_refuses_to_drop_everything():
+    with pytest.raises(ValueError, match="each of the 2 images carries a label that occurs on few"):
+        drop_rare_labels(make([(0,), (0,)], 1), min_count=3)
+    with pytest.raises(ValueError, match="min_count must be at least 1, got 0"):
+        drop_rare_labels(make([(0,)], 1), min_count=0)
+
+
+def test_limit_images_takes_a_seeded_subset_in_order():
+    tables = make([(0,)] * 50, 1)
+    some = limit_images(tables, 10, seed=1)
+    numbers = [int(image_id[1:]) for image_id in some.images["id"]]
+    assert len(numbers) == 10
+    assert numbers == sorted(numbers) != list(range(10))
+    assert some.images.equals(limit_images(tables, 10, seed=1).images)
+    assert not some.images.equals(limit_images(tables, 10, seed=2).images)
+    assert limit_images(tables, None) is limit_images(tables, 50) is tables
+    with pytest.raises(ValueError, match="limit must be at least 1"):
+        limit_images(tables, 0)
+
+
+# --- split ---
+
+
+def test_take_split_parts_the_images_without_loss():
+    tables = split_tables(make(long_tailed(60, 8), 8))
+    parts = [take_split(tables, split) for split in ("train", "val", "test")]
+    assert [len(part.images) for part in parts] == [48, 6, 6]
+    assert {i for part in parts for i in part.images["id"]} == set(tables.images["id"])
+    for part in parts:
+        assert part.images.index.equals(pd.RangeIndex(len(part.images)))
+        assert part.labels is tables.labels
+
+
+@pytest.mark.parametrize("split", ["dev", "", "val"])
+def test_take_split_refuses_a_split_without_images(split):
+    with pytest.raises(ValueError, match=f"no image of split '{split}'"):
+        take_split(make([(0,)], 1), split)
+
+
+def test_split_is_seeded_and_leaves_its_input_alone():
+    tables = make(long_tailed(200, 20), 20)
+    first = split_tables(tables, seed=3)
+    assert first.images.equals(split_tables(tables, seed=3).images)
+    assert not first.images.equals(split_tables(tables, seed=4).images)
+    assert set(tables.images["split"]) == {""}
+
+
+@fast
+@given(
+    rows=st.lists(st.sets(st.integers(0, 6), min_size=1, max_size=4), min_size=9, max_size=40),
+    ratios=st.tuples(*[st.floats(0.05, 10)] * 3),
+    seed=st.integers(0, 5),
+)
+def test_split_covers_every_label_in_train_with_the_right_sizes(rows, ratios, seed):
+    # Nine images are enough for any 7 labels, one each, and an image each in val and test.
+    rows = [tuple(sorted(row)) for row in rows]
+    tables = make(rows, 7)
+    splits = split_tables(tables, ratios, seed).images["split"].to_numpy()
+    train = multi_hot(rows, 7)[splits == "train"]
+    assert (train.any(axis=0) == multi_hot(rows, 7).any(axis=0)).all()
+    sizes = np.array([(splits == name).sum() for name in ("train", "val", "test")])
+    assert sizes.min() >= 1
+    assert sizes.sum() == len(rows)
+    wanted = np.array(ratios) / sum(ratios) * len(rows)
+    if (wanted >= [7, 1, 1]).all():  # the cover of 7 labels is at most 7 images
+        assert np.abs(sizes - wanted).max() < 1
+
+
+def test_split_of_twelve_images():
+    tables = split_tables(make([(0,), (0, 1), (1, 2), (2, 3)] * 3, 4))
+    assert tables.images["split"].value_counts().to_dict() == {"train": 10, "val": 1, "test": 1}
+
+
+def test_split_refuses_what_cannot_be_split():
+    with pytest.raises(ValueError, match=r"3 images are too few to split in 3: .* needs 2 to"):
+        split_tables(make([(0,), (1,), (1,)], 2))
+    with pytest.raises(ValueError, match="2 images are too few"):
+        split_tables(make([(0,), (0,)], 1))
+    for ratios in ((8, 1), (8, 1, 0), (8, 1, -1), (8, 1, float("nan"))):
+        with pytest.raises(ValueError, match=r"ratios must be .*positive numbers"):
+            split_tables(make([(0,)] * 9, 1), ratios)
+
+
+def test_cover_takes_the_image_that_adds_most():
+    rows = [(0,), (0, 1), (1, 2), (2,), (0, 1, 2)]
+    members = [[0, 1, 4], [1, 2, 4], [2, 3, 4]]
+    assert cover_labels(rows, members) == [4]
+
+
+@pytest.mark.parametrize(
+    ("num_images", "shares", "num_cover", "sizes"),
+    [
+        (109_200, [0.8, 0.1, 0.1], 900, [87_360, 10_920, 10_920]),
+        (7, [0.5, 0.25, 0.25], 1, [3, 2, 2]),  # 3.5, 1.75, 1.75
+        (10, [0.1, 0.1, 0.8], 5, [5, 1, 4]),
+        (3, [0.98, 0.01, 0.01], 1, [1, 1, 1]),
+    ],
+)
+def test_part_sizes_by_hand(num_images, shares, num_cover, sizes):
+    assert part_sizes(num_images, np.array(shares), num_cover) == sizes
+
+
+def test_labels_are_shared_out_far_better_than_at_random():
+    rows = long_tailed(2000, 60)
+    targets = multi_hot(rows, 60)
+    parts = np.array(stratify(rows, 60, (8, 1, 1)))
+    mixed = np.random.default_rng(0).permutation(parts)
+
+    def deviation(parts):
+        wanted = targets.sum(axis=0) * 0.1
+        return np.mean([np.abs(targets[parts == p].sum(axis=0) / wanted - 1) for p in (1, 2)])
+
+    assert deviation(parts) < deviation(mixed) / 3
+
+
+def test_one_label_an_image_is_shared_out_exactly():
+    # Without overlaps the rule must give 8:1:1 of every label, to the image.
+    rows = [(0,)] * 50 + [(1,)] * 30 + [(2,)] * 20
+    parts = np.array(stratify(rows, 3, (8, 1, 1), seed=1))
+    labels = np.array([row[0] for row in rows])
+    counts = [[int((parts[labels == k] == p).sum()) for p in range(3)] for k in range(3)]
+    assert counts == [[40, 5, 5], [24, 3, 3], [16, 2, 2]]
+
+
+# --- files ---
+
+
+def test_save_and_read_give_the_same_tables(tmp_path):
+    train = 'id,attribute_ids\n12e5,3 7\n0012,10\n"a, ""b""",3\nNA,7\nlast,3\n'
+    names = '7,culture::french\n3,"tag::men, women"\n10,portrait\n'
+    tables = load_tables(write(tmp_path, train, "attribute_id,attribute_name\n" + names))
+    for given_tables in (tables, split_tables(tables, ratios=(2, 1, 1))):
+        save_tables(given_tables, tmp_path / "new" / "folder")
+        again = read_tables(tmp_path / "new" / "folder", tmp_path)
+        pd.testing.assert_frame_equal(again.images, given_tables.images)
+        pd.testing.assert_frame_equal(again.labels, given_tables.labels)
+        assert again.data_dir == tmp_path
+    assert sorted(p.name for p in (tmp_path / "new/folder").iterdir()) == [
+        "images.csv",
+        "labels.csv",
+    ]
+    text = (tmp_path / "new/folder/images.csv").read_text()
+    assert text.startswith("id,attribute_ids,split\n12e5,7 3,")
+
+
+def test_a_failed_save_leaves_the_old_files_whole(tmp_path, monkeypatch):
+    tables = make([(0,), (1,)], 2)
+    save_tables(tables, tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+    def write_half(frame, path, **_):
+        Path(path).write_text("id,attri")
+        raise OSError("disk full")
+
+    monkeypatch.setattr(pd.DataFrame, "to_csv", write_half)
+    with pytest.raises(OSError, match="disk full"):
+        save_tables(tables, tmp_path)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_read_tables_checks_split_and_presence(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"labels\.csv is missing"):
+        read_tables(tmp_path, tmp_path)
+    write(tmp_path)
+    (tmp_path / "images.csv").write_text("id,attribute_ids,split\na,3,dev\n")
+    with pytest.raises(ValueError, match=r"images\.csv, line 2, image 'a': split 'dev' must be"):
+        read_tables(tmp_path, tmp_path)
+
+
+def test_find_images_in_the_order_asked_for(tmp_path):
+    for name in ("a.png", "b.JPG", "c.1.Jpeg", "e\u0301.png", "a.txt", "._a.png", "other.png"):
+        (tmp_path / name).touch()
+    found = find_images(tmp_path, ["c.1", "a", "b", "\u00e9"])
+    assert [path.name for path in found] == ["c.1.Jpeg", "a.png", "b.JPG", "e\u0301.png"]
+    assert find_images(tmp_path, []) == []
+
+
+def test_find_images_names_what_is_missing_or_doubtful(tmp_path):
+    with pytest.raises(FileNotFoundError, match="is missing: it must be the folder of the images"):
+        find_images(tmp_path / "train", ["a"])
+    for name in ("a.png", "a.jpg", "b.png"):
+        (tmp_path / name).touch()
+    with pytest.raises(FileNotFoundError, match="images of 2 of 3 ids, such as x, y: each needs"):
+        find_images(tmp_path, ["x", "b", "y"])
+    with pytest.raises(ValueError, match=r"two images of id 'a': \['a\.jpg', 'a\.png'\]"):
+        find_images(tmp_path, ["a", "b"])
+
+
+def test_submission_ids_follow_the_sample_submission(tmp_path):
+    (tmp_path / "sample_submission.csv").write_text("id,attribute_ids\nb,0 1\n0012,0\na,\n")
+    assert submission_ids(tmp_path) == []
+    (tmp_path / "test").mkdir()
+    assert submission_ids(tmp_path) == ["b", "0012", "a"]
+    (tmp_path / "sample_submission.csv").unlink()
+    assert submission_ids(tmp_path) == []
+    for name in ("b.png", "a.1.jpg", "notes.txt"):
+        (tmp_path / "test" / name).touch()
+    assert submission_ids(tmp_path) == ["a.1", "b"]
+    (tmp_path / "sample_submission.csv").write_text("id\nb\nb\n")
+    with pytest.raises(ValueError, match=r"sample_submission\.csv, line 3: id 'b' is given on"):
+        submission_ids(tmp_path)
+
+
+# --- real collections ---
+
+
+@needs(IMET)
+def test_the_real_imet_tables_give_the_posters_figures(tmp_path):
+    start = time.monotonic()
+    tables = load_tables(IMET)
+    kept = drop_rare_labels(tables)
+    split = split_tables(kept)
+    assert time.monotonic() - start < 90
+    assert (len(tables.images), tables.num_classes) == (109_237, 1103)
+    assert (len(kept.images), kept.num_classes) == (109_200, 1077)
+    splits = split.images["split"].to_numpy()
+    assert {k: (splits == k).sum() for k in ("train", "val", "test")} == {
+        "train": 87_360,
+        "val": 10_920,
+        "test": 10_920,
+    }
+    counts = pd.Series(tables.counts, index=tables.labels["attribute_name"])
+    assert counts.nlargest(3).to_dict() == {
+        "tag::men": 19_970,
+        "tag::women": 14_281,
+        "culture::french": 13_522,
+    }
+    targets = split.targets
+    assert targets[splits == "train"].any(axis=0).all()
+    common = kept.counts >= 10
+    for name in ("val", "test"):
+        share = targets[splits == name].sum(axis=0)[common] / kept.counts[common]
+        assert np.abs(share / 0.1 - 1).mean() < 0.08  # 0.30 at random
+    save_tables(split, tmp_path)
+    assert read_tables(tmp_path, IMET).images.equals(split.images)
+
+
+@needs(PAINTINGS)
+def test_the_real_paintings_have_every_image():
+    tables = load_tables(PAINTINGS)
+    paths = find_images(PAINTINGS / "train", tables.images["id"])
+    assert len(paths) == 1828
+    ids = submission_ids(PAINTINGS)
+    assert len(find_images(PAINTINGS / "test", ids)) == len(ids) == 452
+    split = split_tables(drop_rare_labels(tables))
+    assert take_split(split, "train").counts.min() >= 1

@@ -1,0 +1,203 @@
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.metrics import fbeta_score
+from torch import nn
+
+from imet_utils.decoding import beam_search
+from imet_utils.features import FeatureBatches
+from imet_utils.losses import order_free_loss, weighted_bce
+from imet_utils.models import AttnDecoder, LinearClassifier
+from imet_utils.training import (
+    TrainConfig,
+    evaluate,
+    fit,
+    predict,
+    predict_splits,
+    search_views,
+    view_probs,
+)
+
+NUM_IMAGES, NUM_VIEWS, DIM, NUM_CLASSES = 40, 3, 8, 4
+
+
+@pytest.fixture
+def data():
+    """Pooled features from which each label can be read off, and targets (N, V, C)."""
+    rng = np.random.default_rng(0)
+    pooled = rng.normal(size=(NUM_IMAGES, NUM_VIEWS, DIM)).astype(np.float16)
+    pooled[:] = pooled[:, :1]
+    targets = pooled[..., :NUM_CLASSES] > 0.3
+    targets[..., 0] |= ~targets.any(axis=-1)
+    return {"pooled": pooled}, targets
+
+
+def _batches(data, **options):
+    arrays, targets = data
+    return FeatureBatches(arrays, targets, **{"batch_size": 8, "shuffle": True, **options})
+
+
+def _val(data):
+    return _batches(data, views="all", shuffle=False)
+
+
+def _train(data, folder, loss=weighted_bce, **settings):
+    torch.manual_seed(0)
+    model = nn.Sequential()
+    model = LinearClassifier(DIM, NUM_CLASSES)
+    config = TrainConfig(**{"epochs": 4, "learning_rate": 0.05, **settings})
+    history = fit(model, _batches(data), _val(data), loss, config, folder)
+    return model, history
+
+
+def test_fit_learns_what_can_be_learned(data, tmp_path):
+    _, history = _train(data, tmp_path, epochs=20)
+    assert history["val_f2"].max() > 0.95 > history["val_f2"].iloc[0]
+    assert history["train_loss"].iloc[-1] < history["train_loss"].iloc[0] / 2
+    assert list(history["epoch"]) == list(range(1, 21))
+
+
+def test_an_interrupted_run_ends_bit_identical_to_an_undisturbed_one(data, tmp_path):
+    whole, history = _train(data, tmp_path / "whole")
+    calls = 0
+
+    def failing_loss(logits, targets):
+        nonlocal calls
+        calls += 1
+        if calls == 13:  # in the third of four epochs
+            raise KeyboardInterrupt
+        return weighted_bce(logits, targets)
+
+    with pytest.raises(KeyboardInterrupt):
+        _train(data, tmp_path / "cut", failing_loss)
+    resumed, resumed_history = _train(data, tmp_path / "cut")
+    pd.testing.assert_frame_equal(resumed_history, history, check_exact=True)
+    for name, weights in whole.state_dict().items():
+        assert torch.equal(resumed.state_dict()[name], weights)
+
+
+def test_a_finished_run_is_not_trained_again(data, tmp_path):
+    _, history = _train(data, tmp_path)
+
+    def no_loss(logits, targets):
+        raise AssertionError("trained again")
+
+    _, again = _train(data, tmp_path, no_loss)
+    pd.testing.assert_frame_equal(again, history)
+
+
+def test_a_checkpoint_of_other_settings_is_not_used(data, tmp_path):
+    _, slow = _train(data, tmp_path, learning_rate=0.001)
+    _, fast = _train(data, tmp_path, learning_rate=0.05)
+    assert fast["train_loss"].iloc[-1] < slow["train_loss"].iloc[-1]
+    _, fresh = _train(data, tmp_path / "fresh", learning_rate=0.05)
+    pd.testing.assert_frame_equal(fast, fresh)
+
+
+def test_fit_keeps_the_best_epoch_and_stops_after_patience(data, tmp_path, monkeypatch):
+    scores = iter([0.1, 0.5, 0.3, 0.4, 0.9])
+    weights = []
+
+    def scripted(model, batches):
+        weights.append(next(model.parameters()).clone())
+        return {"f2": next(scores)}
+
+    monkeypatch.setattr("imet_utils.training.evaluate", scripted)
+    model, history = _train(data, tmp_path, epochs=5, patience=2)
+    assert list(history["val_f2"]) == [0.1, 0.5, 0.3, 0.4]
+    assert torch.equal(next(model.parameters()), weights[1])
+
+
+def test_fit_leaves_the_global_random_state_alone(data, tmp_path):
+    torch.manual_seed(3)
+    model = LinearClassifier(DIM, NUM_CLASSES)
+    before = torch.get_rng_state()
+    fit(model, _batches(data), _val(data), weighted_bce, TrainConfig(epochs=1), tmp_path)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_fit_refuses_a_loss_that_is_not_finite(data, tmp_path):
+    with pytest.raises(RuntimeError, match="non-finite"):
+        _train(data, tmp_path, lambda logits, targets: logits.sum() * float("nan"))
+
+
+@pytest.mark.parametrize("setting", [{"epochs": 0}, {"learning_rate": 0.0}, {"patience": -1}])
+def test_config_refuses_what_makes_no_sense(setting):
+    with pytest.raises(ValueError, match="must be positive"):
+        TrainConfig(**setting)
+
+
+def test_predict_uses_no_dropout_and_restores_the_mode(data):
+    model = AttnDecoder(NUM_CLASSES, DIM, attn_dim=4, decoder_dim=4)
+    maps = np.random.default_rng(0).normal(size=(5, NUM_VIEWS, 6, DIM)).astype(np.float16)
+    probs = np.full((5, NUM_VIEWS, NUM_CLASSES), 0.5, np.float16)
+    batches = FeatureBatches({"maps": maps, "probs": probs}, None, 4, "all", shuffle=False)
+    model.train()
+    logits = predict(model, batches)
+    assert model.training
+    assert logits.shape == (5, NUM_VIEWS, NUM_CLASSES)
+    np.testing.assert_array_equal(predict(model, batches), logits)
+    model.eval()
+    with torch.no_grad():
+        one = model(torch.from_numpy(maps[3, 1:2]).float(), torch.full((1, NUM_CLASSES), 0.5))
+    np.testing.assert_allclose(logits[3, 1], one.mean(dim=1)[0], atol=1e-5)
+
+
+def test_evaluate_scores_the_mean_logit_as_scikit_learn_does(data):
+    model = LinearClassifier(DIM, NUM_CLASSES)
+    scores = evaluate(model, _val(data))
+    probs = view_probs(predict(model, _val(data)))
+    targets = data[1][:, 0]
+    wanted = fbeta_score(
+        targets, probs >= scores["threshold"], beta=2, average="samples", zero_division=0
+    )
+    assert scores["f2"] == pytest.approx(wanted, abs=1e-6)
+
+
+def test_view_probs_is_the_sigmoid_of_the_mean_logit():
+    logits = np.array([[[0.0], [2.0]]], np.float32)
+    np.testing.assert_allclose(view_probs(logits), [[1 / (1 + np.exp(-1))]], rtol=1e-6)
+
+
+def test_predict_splits_writes_what_it_returns(data, tmp_path):
+    model = LinearClassifier(DIM, NUM_CLASSES)
+    probs = predict_splits(model, {"val": data[0]}, tmp_path)
+    np.testing.assert_array_equal(np.load(tmp_path / "probs_val.npy"), probs["val"])
+    by_view = np.load(tmp_path / "view_probs_val.npy")
+    assert by_view.shape == (NUM_IMAGES, NUM_VIEWS, NUM_CLASSES)
+    wanted = torch.sigmoid(model(torch.from_numpy(data[0]["pooled"][2, 1:2]).float()))
+    np.testing.assert_allclose(by_view[2, 1], wanted.detach().numpy()[0], atol=1e-3)
+
+
+def test_search_views_finds_each_views_best_path_in_the_order_of_the_store():
+    torch.manual_seed(0)
+    decoder = AttnDecoder(NUM_CLASSES, DIM, attn_dim=4, decoder_dim=4)
+    maps = torch.randn(5, 2, 6, DIM).half()
+    probs = torch.rand(5, 2, NUM_CLASSES).half()
+    arrays = {"maps": maps.numpy(), "probs": probs.numpy()}
+    paths = search_views(decoder, FeatureBatches(arrays, None, 3, "all", shuffle=False), 3, 4)
+    assert paths.labels.shape == (10, 1, NUM_CLASSES)
+    decoder.eval()
+    with torch.no_grad():
+        alone = beam_search(decoder, maps[3, 1:2].float(), probs[3, 1:2].float(), 3, 4)
+    torch.testing.assert_close(paths.labels[7], alone.labels[0, :1])
+    torch.testing.assert_close(paths.path_probs[7], alone.path_probs[0, :1])
+
+
+def test_order_free_training_of_the_decoder_lowers_its_loss(data, tmp_path):
+    torch.manual_seed(0)
+    _, targets = data
+    maps = np.repeat(data[0]["pooled"][:, :, None], 4, axis=2)
+    arrays = {"maps": maps, "probs": np.full(targets.shape, 0.5, np.float16)}
+    decoder = AttnDecoder(NUM_CLASSES, DIM, attn_dim=8, decoder_dim=16, dropout=0.1)
+    history = fit(
+        decoder,
+        FeatureBatches(arrays, targets, 8),
+        FeatureBatches(arrays, targets, 8, "all", shuffle=False),
+        order_free_loss,
+        TrainConfig(epochs=12, learning_rate=0.02),
+        tmp_path,
+    )
+    assert history["train_loss"].iloc[-1] < 0.6 * history["train_loss"].iloc[0]
+    assert history["val_f2"].max() > 0.85

@@ -1,0 +1,244 @@
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch.utils.data import DataLoader
+from torchvision.transforms import functional as reference
+
+from imet_utils.view_making import _draw_view
+from imet_utils.views import (
+    ViewDataset,
+    channel_stats,
+    make_views,
+    read_image,
+    view_targets,
+)
+
+# Python 3.12 warns whenever a process with threads forks; torch's loader does so on Linux.
+FORK = "ignore:This process .* is multi-threaded:DeprecationWarning"
+
+
+def noise(width, height, seed=0):
+    levels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    return Image.fromarray(levels)
+
+
+def coordinates(width, height):
+    """An image whose red is the column and whose green is the row."""
+    rows, columns = np.mgrid[:height, :width]
+    return Image.fromarray(np.stack([columns, rows, 0 * rows], axis=-1).astype(np.uint8))
+
+
+def pixels(image):
+    return torch.from_numpy(np.array(image)).permute(2, 0, 1)  # (3, H, W)
+
+
+@pytest.fixture
+def collection(tmp_path):
+    """Seven small images and what `ViewDataset` takes of them."""
+    paths = [tmp_path / f"{k}.png" for k in range(7)]
+    for k, path in enumerate(paths):
+        noise(40 + k, 50 - 3 * k, seed=k).save(path)
+    return {
+        "paths": paths,
+        "ids": [f"id{k}" for k in range(7)],
+        "has_culture": np.arange(7) % 2 == 0,
+        "size": 32,
+    }
+
+
+def test_view_0_is_the_whole_image_and_the_others_are_crops_of_it():
+    image = coordinates(90, 60)
+    made = make_views(image, "a", crop=True, augment=False, size=32, num_views=40)
+    assert made.shape == (40, 3, 32, 32)
+    assert made.dtype == torch.uint8
+    assert torch.equal(made[0], pixels(image.resize((32, 32), Image.Resampling.BILINEAR)))
+    corners = made[1:, :2, 0, 0].int()  # (39, 2) left and top
+    for view, (left, top) in zip(made[1:], corners.tolist(), strict=True):
+        assert torch.equal(view, pixels(image)[:, top : top + 32, left : left + 32])
+    assert corners.amin(0).tolist() < [10, 5]
+    assert (corners.amax(0) > torch.tensor([48, 23])).all()  # of at most 58 and 28
+
+
+def test_crop_reaches_all_places_and_no_others():
+    made = make_views(coordinates(5, 4), "a", crop=True, augment=False, size=3, num_views=200)
+    corners = {tuple(corner) for corner in made[1:, :2, 0, 0].tolist()}
+    assert corners == {(left, top) for left in range(3) for top in range(2)}
+
+
+@pytest.mark.parametrize(("width", "height"), [(20, 60), (60, 20), (1, 9), (20, 20)])
+def test_short_side_is_scaled_up(width, height):
+    image, side = coordinates(width, height), min(width, height)
+    made = make_views(image, "a", crop=True, augment=False, size=32, num_views=6)
+    squares = [
+        image.crop((left, top, left + side, top + side)).resize((32, 32), Image.Resampling.BILINEAR)
+        for left in range(width - side + 1)
+        for top in range(height - side + 1)
+    ]
+    for view in made[1:]:
+        assert any(torch.equal(view, pixels(square)) for square in squares)
+
+
+def test_augmentation_equals_torchvision():
+    image = noise(50, 50)
+    made = make_views(image, "a", crop=False, augment=True, seed=3, size=50, num_views=12)
+    flips = 0
+    for number, view in enumerate(made):
+        draw = _draw_view(3, "a", number)
+        expected = reference.hflip(image) if draw.flip else image
+        expected = reference.adjust_saturation(
+            reference.adjust_hue(expected, draw.hue), draw.saturation
+        )
+        assert torch.equal(view, pixels(expected))
+        flips += draw.flip
+    assert 0 < flips < 12
+
+
+def test_drawn_numbers_fill_their_ranges():
+    draws = [_draw_view(0, f"id{k}", view) for k in range(300) for view in range(2)]
+    hues = np.array([draw.hue for draw in draws])
+    saturations = np.array([draw.saturation for draw in draws])
+    assert -0.05 <= hues.min() < -0.049
+    assert 0.049 < hues.max() <= 0.05
+    assert 0.95 <= saturations.min() < 0.951
+    assert 1.049 < saturations.max() <= 1.05
+    assert 0.42 < np.mean([draw.flip for draw in draws]) < 0.58
+    columns = np.array([[d.top, d.left, d.flip, d.hue, d.saturation] for d in draws]).T
+    assert np.abs(np.corrcoef(columns) - np.eye(5)).max() < 0.15
+
+
+def test_training_images_without_culture_are_never_cropped(collection):
+    plain = ViewDataset(**collection, train=True, augment=False)
+    for index, cropped in enumerate(collection["has_culture"]):
+        assert (plain[index] == plain[index][0]).all() == (not cropped)
+    val = ViewDataset(**collection, train=False)
+    assert all(not (val[index] == val[index][0]).all() for index in range(7))
+
+
+def test_only_training_images_are_augmented(collection):
+    val, train = (ViewDataset(**collection, train=train) for train in (False, True))
+    plain = ViewDataset(**collection, train=True, augment=False)
+    assert torch.equal(val[0], plain[0])  # the same crops, by the same seed
+    assert (train[0] != plain[0]).flatten(1).any(1).all()
+
+
+@pytest.mark.filterwarnings(FORK)
+def test_randomness_depends_on_seed_id_and_view_only(collection):
+    data = ViewDataset(**collection, train=True, seed=5)
+    items = [data[index] for index in range(7)]
+    assert all(torch.equal(data[index], items[index]) for index in reversed(range(7)))
+    for workers in (1, 2):
+        loaded = DataLoader(data, batch_size=2, num_workers=workers)
+        assert torch.equal(torch.cat(list(loaded)), torch.stack(items))
+    tail = {k: v if k == "size" else v[3:] for k, v in collection.items()}
+    assert torch.equal(ViewDataset(**tail, train=True, seed=5)[0], items[3])
+    fewer = ViewDataset(**collection, train=True, seed=5, num_views=2)
+    assert torch.equal(fewer[0], items[0][:2])
+    assert not torch.equal(ViewDataset(**collection, train=True, seed=6)[0], items[0])
+    renamed = collection | {"ids": [f"other{k}" for k in range(7)]}
+    assert not torch.equal(ViewDataset(**renamed, train=True, seed=5)[0], items[0])
+    assert torch.equal(pickle.loads(pickle.dumps(data))[2], items[2])  # noqa: S301  (as by spawn)
+
+
+def test_dataset_refuses_what_does_not_belong_together(collection):
+    with pytest.raises(ValueError, match="got 7, 6 and 7"):
+        ViewDataset(**collection | {"ids": collection["ids"][1:]}, train=True)
+    with pytest.raises(ValueError, match="got 0 and 32"):
+        ViewDataset(**collection, train=True, num_views=0)
+    with pytest.raises(ValueError, match="got L"):
+        make_views(Image.new("L", (9, 9)), "a", crop=True, augment=False)
+
+
+def test_view_targets_by_hand():
+    is_culture = np.array([True, True, False, False])
+    targets = np.array([[1, 0, 1, 1], [0, 0, 1, 0], [0, 1, 0, 0], [0, 0, 0, 0]], dtype=bool)
+    train = view_targets(targets, is_culture, train=True, num_views=3)
+    assert train.dtype == bool
+    assert train[0].astype(int).tolist() == [[1, 0, 1, 1], [1, 0, 0, 0], [1, 0, 0, 0]]
+    assert train[1].astype(int).tolist() == [[0, 0, 1, 0]] * 3  # tags only: never cropped
+    assert train[2].astype(int).tolist() == [[0, 1, 0, 0]] * 3
+    assert not train[3].any()
+    val = view_targets(targets, is_culture, train=False, num_views=3)
+    assert (val == targets[:, None]).all()
+    with pytest.raises(ValueError, match=r"\(4, 4\), \(3,\) and 6"):
+        view_targets(targets, is_culture[:3], train=True)
+    with pytest.raises(ValueError, match="bool"):
+        view_targets(targets.astype(int), is_culture, train=True)
+
+
+@pytest.mark.filterwarnings(FORK)
+def test_channel_stats_equal_numpy(collection):
+    data = ViewDataset(**collection, train=True)
+    whole = np.stack([np.asarray(read_image(path).resize((32, 32), 2)) for path in data.paths])
+    for workers in (0, 2):
+        mean, std = channel_stats(data, num_workers=workers)
+        assert mean.dtype == std.dtype == np.float64
+        np.testing.assert_allclose(mean, (whole / 255).mean((0, 1, 2)), rtol=1e-12)
+        np.testing.assert_allclose(std, (whole / 255).std((0, 1, 2)), rtol=1e-12)
+    batches = [data[0], data[1][0]]  # (V, 3, H, W) and (3, H, W)
+    levels = np.concatenate([b.numpy().reshape(-1, 3, 32, 32) for b in batches]) / 255
+    mean, std = channel_stats(batches)
+    np.testing.assert_allclose(mean, levels.mean((0, 2, 3)), rtol=1e-12)
+    np.testing.assert_allclose(std, levels.std((0, 2, 3)), rtol=1e-12)
+
+
+def test_channel_stats_are_rgb_and_refuse_the_rest():
+    red = torch.zeros(1, 3, 2, 2, dtype=torch.uint8)
+    red[:, 0] = 255
+    mean, std = channel_stats([red])
+    assert mean.tolist() == [1, 0, 0]
+    assert std.tolist() == [0, 0, 0]
+    with pytest.raises(ValueError, match="no images"):
+        channel_stats([])
+    with pytest.raises(ValueError, match="float32"):
+        channel_stats([red.float()])
+
+
+def test_read_image_turns_by_exif(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned a quarter clockwise
+    noise(20, 10).save(tmp_path / "a.png", exif=exif)
+    turned = np.rot90(np.asarray(noise(20, 10)), k=-1)
+    assert np.array_equal(np.asarray(read_image(tmp_path / "a.png")), turned)
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
+def test_read_image_lays_what_is_transparent_over_white(tmp_path, mode):
+    image = Image.new("RGBA", (2, 1), (10, 10, 10, 255))
+    image.putpixel((1, 0), (10, 10, 10, 0))
+    image.convert(mode).save(tmp_path / "a.png")
+    assert np.asarray(read_image(tmp_path / "a.png")).tolist() == [[[10] * 3, [255] * 3]]
+
+
+def test_read_image_converts_grey_bits_and_16_bits(tmp_path):
+    ramp = np.array([[0, 257, 32896, 65535]], dtype=np.uint16)
+    Image.fromarray(ramp).save(tmp_path / "deep.png")
+    grey = np.asarray(read_image(tmp_path / "deep.png"))
+    assert grey[0].tolist() == [[0] * 3, [1] * 3, [128] * 3, [255] * 3]
+    Image.fromarray(np.array([[0, 200]], dtype=np.uint8)).save(tmp_path / "grey.png")
+    assert np.asarray(read_image(tmp_path / "grey.png"))[0].tolist() == [[0] * 3, [200] * 3]
+    Image.new("1", (1, 1), 1).save(tmp_path / "bits.png")
+    assert np.asarray(read_image(tmp_path / "bits.png"))[0].tolist() == [[255] * 3]
+
+
+def test_read_image_converts_cmyk(tmp_path):
+    Image.new("RGB", (16, 16), (250, 10, 60)).convert("CMYK").save(tmp_path / "a.jpg", quality=95)
+    image = read_image(tmp_path / "a.jpg")
+    assert image.mode == "RGB"
+    assert np.abs(np.asarray(image).astype(int) - [250, 10, 60]).max() < 6
+
+
+@pytest.mark.parametrize("damage", ["cut short", "text", "empty", "missing"])
+def test_unreadable_image_is_named(tmp_path, damage):
+    path = tmp_path / "museum.jpg"
+    noise(60, 60).save(path)
+    if damage == "cut short":
+        path.write_bytes(path.read_bytes()[:900])
+    elif damage == "missing":
+        path.unlink()
+    else:
+        path.write_text("no image" if damage == "text" else "")
+    with pytest.raises(ValueError, match=r"museum\.jpg"):
+        read_image(path)
