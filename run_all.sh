@@ -64,7 +64,7 @@ complete() {
 }
 
 pip_install() {
-  if ! "$1" -m pip install -q --disable-pip-version-check "${@:2}"; then
+  if ! "$1" -m pip install -qq --disable-pip-version-check "${@:2}"; then
     rm -f "$unfinished" # pip ended by itself, so what it installed is whole
     die "the installation failed; pip's message is above. Is there a network?"
   fi

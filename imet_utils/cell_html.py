@@ -3,7 +3,7 @@
 import base64
 import re
 from dataclasses import dataclass
-from html import escape
+from html import escape, unescape
 
 from latex2mathml.converter import convert
 from nbconvert.filters import strip_ansi
@@ -16,6 +16,8 @@ from imet_utils.progress import last_lines
 IMAGES = ("image/png", "image/jpeg", "image/svg+xml")
 TABLE_TAGS = ["table", "caption", "thead", "tbody", "tfoot", "tr", "th", "td"]
 TEXT_TAGS = ["div", "p", "span", "b", "i", "em", "strong", "br", "pre", "code"]
+FOLD_START = "<details><summary>Code</summary><pre>"
+FOLD_END = "</pre></details>\n"
 SCRIPT_OR_STYLE = re.compile(r"<(script|style)\b.*?</\1\s*>", re.DOTALL | re.IGNORECASE)
 
 
@@ -78,7 +80,7 @@ def cell_html(cell: NotebookNode, prose: ProseRenderer) -> str:
         return MarkdownWithMath(prose).render(cell.source)
     if cell.cell_type != "code" or not cell.source.strip():
         return ""
-    code = f"<details><summary>Code</summary><pre>{escape(cell.source)}</pre></details>\n"
+    code = f"{FOLD_START}{escape(cell.source)}{FOLD_END}"
     title = prose.headings[-1].html if prose.headings else ""
     return code + "".join(output_html(output, title) for output in join_streams(cell.outputs))
 
@@ -114,7 +116,7 @@ def output_html(output: NotebookNode, title: str) -> str:
             content = data[kind]
             if kind.endswith("xml"):
                 content = base64.b64encode(content.encode()).decode()
-            alt = escape(re.sub("<.*?>", "", title), quote=True)
+            alt = escape(unescape(re.sub("<.*?>", "", title)))
             source = f"data:{kind};base64,{''.join(content.split())}"
             return f'<figure><img src="{source}" alt="{alt}"></figure>\n'
     if "text/markdown" in data:

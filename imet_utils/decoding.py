@@ -1,12 +1,15 @@
 """From a decoder to label sets: greedy and beam search over labels, and where a path stops."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from imet_utils.models import AttnDecoder, candidate_logits, check_probs
+
+STOP_SCALES = (0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 2.5, 3.5, 5.0, 7.5, 10.0, 15.0, 25.0, 50.0, 100.0)
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,24 @@ class Paths:
     step_probs: Tensor
     path_probs: Tensor
     attention: Tensor
+
+    def best(self) -> "Paths":
+        """Keep the most probable beam alone: K = 1."""
+        return self._map(lambda values: values[:, :1])
+
+    def cpu(self) -> "Paths":
+        """Move everything to the CPU."""
+        return self._map(Tensor.cpu)
+
+    def _map(self, change: Callable[[Tensor], Tensor]) -> "Paths":
+        return Paths(*(change(getattr(self, field.name)) for field in fields(self)))
+
+    @staticmethod
+    def concatenate(parts: Sequence["Paths"]) -> "Paths":
+        """Join paths of equal K and T over the images."""
+        return Paths(
+            *(torch.cat([getattr(part, field.name) for part in parts]) for field in fields(Paths))
+        )
 
 
 def greedy_decode(decoder: AttnDecoder, maps: Tensor, probs: Tensor, max_steps: int = 10) -> Paths:
@@ -173,6 +194,47 @@ def label_sets(paths: Paths, keep: Tensor, num_classes: int, beam: int = 0) -> T
         raise ValueError(f"beam must be in 0..{labels.shape[1] - 1}, got {beam}")
     preds = torch.zeros(len(labels), num_classes, dtype=torch.bool, device=labels.device)
     return preds.scatter(1, labels[:, beam], keep[:, beam])  # (B, C)
+
+
+def union_of_views(paths: Paths, thresholds: Tensor, num_views: int) -> Tensor:
+    """Unite the labels that the best path of each view names before it stops.
+
+    Args:
+        paths: of N * V views, those of an image one after another.
+        thresholds: (C,) of `class_thresholds`.
+        num_views: V.
+
+    Returns:
+        preds (N, C) bool.
+    """
+    if num_views < 1 or len(paths.labels) % num_views:
+        raise ValueError(f"{len(paths.labels)} views are not a multiple of {num_views}")
+    sets = label_sets(paths, stop_paths(paths, thresholds), len(thresholds))  # (N * V, C)
+    return sets.unflatten(0, (-1, num_views)).any(dim=1)  # (N, C)
+
+
+def best_path_scale(
+    paths: Paths,
+    frequencies: Tensor,
+    targets: Tensor,
+    num_views: int,
+    scales: Sequence[float] = STOP_SCALES,
+) -> float:
+    """Find the scale of `class_thresholds` with the highest sample-averaged F2 of `union_of_views`.
+
+    Args:
+        paths: of N * V views of validation images.
+        frequencies: (C,) in [0, 1].
+        targets: (N, C) bool.
+        num_views: V.
+        scales: to try; among equals the first is taken.
+    """
+    scores = []
+    for scale in scales:
+        preds = union_of_views(paths, class_thresholds(frequencies, scale), num_views)  # (N, C)
+        hits = (preds & targets).sum(dim=1)
+        scores.append((5 * hits / (4 * targets.sum(dim=1) + preds.sum(dim=1))).mean().item())
+    return scales[scores.index(max(scores))]
 
 
 def mean_step_probs(logits: Tensor) -> Tensor:

@@ -1,6 +1,5 @@
 """Run one notebook with papermill and leave its executed copy, also when it fails."""
 
-import json
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -8,10 +7,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import nbformat
 import papermill
+import zmq
 from ipykernel.kernelspec import write_kernel_spec
+from jupyter_client import AsyncKernelManager
 from nbconvert.filters import strip_ansi
 from papermill.exceptions import PapermillExecutionError
+from traitlets.config import Config
 
 LAST_LINES = 10  # of a traceback that go to the console
 
@@ -52,31 +55,54 @@ def execute(notebook: Path, copy: Path, values: Mapping[str, object]) -> str | N
         The last lines of the failure, or None if every cell ran.
     """
     unfinished = copy.with_name(f".{copy.stem}.{os.getpid()}.tmp.ipynb")
+    reason: str | None = "The run was interrupted."
     try:
         papermill.execute_notebook(
             notebook,
             unfinished,
             parameters=dict(values),
             kernel_name="python3",
+            language="python",
             cwd=notebook.parent,
             progress_bar=False,
+            config=Config(AsyncKernelManager=_encryption()),
             stdout_file=sys.stdout,
             stderr_file=sys.stderr,
         )
+        reason = None
     except PapermillExecutionError as error:
         lines = strip_ansi("\n".join(error.traceback)).rstrip().splitlines()
-        return "\n".join(lines[-LAST_LINES:])
+        reason = "\n".join(lines[-LAST_LINES:])
     except RuntimeError as error:  # nbclient's DeadKernelError, or no kernel came up
-        return f"{type(error).__name__}: {error} (was there enough memory?)"
+        reason = f"{type(error).__name__}: {error}. Was there enough memory?"
     finally:
         if unfinished.exists():
-            _name_copy(unfinished, copy)
-            os.replace(unfinished, copy)
-    return None
+            _finish_copy(unfinished, copy, reason)
+    return reason
 
 
-def _name_copy(unfinished: Path, copy: Path) -> None:
-    """Let papermill's record in the copy name the copy instead of the temporary file."""
-    content = json.loads(unfinished.read_text(encoding="utf-8"))
-    content["metadata"]["papermill"]["output_path"] = str(copy)
-    unfinished.write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
+def _encryption() -> dict[str, str]:
+    """Ask for encrypted talk with the kernel, where the installed versions can do it."""
+    possible = "transport_encryption" in AsyncKernelManager.class_trait_names() and zmq.has("curve")
+    return {"transport_encryption": "auto"} if possible else {}
+
+
+def _finish_copy(unfinished: Path, copy: Path, reason: str | None) -> None:
+    """Give an executed copy its name, with the reason in it if its run failed.
+
+    papermill records an exception in a cell by itself, but not the death of a kernel.
+    """
+    notebook = nbformat.read(unfinished, as_version=4)
+    notebook.metadata.papermill.output_path = str(copy)
+    notebook.metadata.papermill.exception = reason is not None
+    started = [
+        cell
+        for cell in notebook.cells
+        if cell.cell_type == "code" and cell.metadata.get("papermill", {}).get("start_time")
+    ]
+    outputs = [output for cell in started for output in cell.outputs]
+    if reason and started and all(output.output_type != "error" for output in outputs):
+        error = nbformat.v4.new_output("error", ename="Stopped", evalue="", traceback=[reason])
+        started[-1].outputs.append(error)
+    nbformat.write(notebook, unfinished)
+    os.replace(unfinished, copy)

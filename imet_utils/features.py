@@ -45,7 +45,7 @@ def extract_features(
             without gradients, as `functools.partial(encode_images, encoder)` or HOG. Values must
             fit float16.
         folder: of the store.
-        fingerprint: all that the features depend on, as JSON can hold it.
+        fingerprint: what `compute` depends on, as JSON can hold it; the views' own is added.
         batch_size: the most views that `compute` gets at a time, whole images at least. A CPU
             is fastest at about 32, a GPU wants hundreds.
         num_workers: processes that read images; 0 reads them in this one. Each uses one thread.
@@ -65,7 +65,8 @@ def extract_features(
             f"batch_size and the number of images must be positive and num_workers not negative, "
             f"got {batch_size}, {len(dataset)} and {num_workers}"
         )
-    folder, fingerprint = Path(folder), json.loads(json.dumps(fingerprint))
+    folder = Path(folder)
+    fingerprint = json.loads(json.dumps({**fingerprint, "views": dataset.fingerprint()}))
     if _stored_fingerprint(folder) == fingerprint:
         return open_features(folder)
     if folder.exists() and any(folder.iterdir()) and not (folder / FINGERPRINT).exists():
@@ -187,12 +188,13 @@ def open_features(
 
     Raises:
         FileNotFoundError: if there is no store.
-        ValueError: if `fingerprint` is given and the store was made from something else.
+        ValueError: if the store was made from something else than `fingerprint` says.
     """
     folder = Path(folder)
     if not (folder / FINGERPRINT).exists():
         raise FileNotFoundError(f"there is no feature store at {folder}")
     stored = _stored_fingerprint(folder)
-    if fingerprint is not None and stored != json.loads(json.dumps(fingerprint)):
+    wanted = json.loads(json.dumps({**(fingerprint or {})}))
+    if not isinstance(stored, dict) or stored != stored | wanted:
         raise ValueError(f"the store {folder} was made from {stored}, not from {fingerprint}")
     return {path.stem: np.load(path, mmap_mode="r") for path in sorted(folder.glob("*.npy"))}

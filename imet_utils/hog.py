@@ -6,19 +6,21 @@ bins; pixels beyond the last whole cell are left out; overlapping blocks, row by
 """
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from imet_utils.hog_strokes import draw_strokes
 from imet_utils.hog_votes import MAX_ORIENTATIONS, float_votes, uint8_votes
 
 BLOCK_NORMS = ("L1", "L1-sqrt", "L2", "L2-Hys")
 
 _EPSILON = 1e-5  # scikit-image's, as is the next
 _LARGEST_SHARE = 0.2
-_CPU_CHUNK, _OTHER_CHUNK = 1 << 16, 1 << 24  # pixels: what a core's cache holds; what memory does
+_CPU_CHUNK, _OTHER_CHUNK = 3 << 16, 1 << 22  # pixels: what caches hold; what memory holds
 
 
 def hog(
@@ -114,7 +116,7 @@ def hog_picture(
     for i, j in np.ndindex(*block):
         cells[:, i : i + rows, j : j + columns] += blocks[:, :, :, i, j]
         covers[:, i : i + rows, j : j + columns] += 1
-    strokes = _strokes(orientations, cell).to(cells.device)  # (O, ch, cw)
+    strokes = draw_strokes(orientations, cell).to(cells.device)  # (O, ch, cw)
     drawn = torch.einsum("brco,ohw->brhcw", cells / covers, strokes).flatten(3).flatten(1, 2)
     picture = F.pad(drawn, (0, size[1] - drawn.shape[2], 0, size[0] - drawn.shape[1]))  # (B, H, W)
     return picture if features.ndim == 2 else picture[0]
@@ -137,7 +139,8 @@ def _cells_first(pixels: Tensor, cell: tuple[int, int]) -> Tensor:
     """Gather the pixels (B, H, W) of each whole cell: (B, R, C, pixels of a cell)."""
     rows, columns = pixels.shape[1] // cell[0], pixels.shape[2] // cell[1]
     whole = pixels[:, : rows * cell[0], : columns * cell[1]]
-    return whole.unflatten(2, (columns, cell[1])).unflatten(1, (rows, cell[0])).transpose(2, 3).flatten(3)
+    split = whole.unflatten(2, (columns, cell[1])).unflatten(1, (rows, cell[0]))
+    return split.transpose(2, 3).flatten(3)
 
 
 def _blocks(cells: Tensor, block: tuple[int, int]) -> Tensor:
@@ -162,26 +165,6 @@ def _length(blocks: Tensor) -> Tensor:
     return (blocks.square().sum(-1, keepdim=True) + _EPSILON**2).sqrt_()
 
 
-def _strokes(orientations: int, cell: tuple[int, int]) -> Tensor:
-    """Draw the stroke of each bin through the middle of a cell, across its gradient: (O, ch, cw).
-
-    A stroke is a line of Bresenham: the longer side in steps of a pixel, the other one rounded.
-    """
-    strokes = torch.zeros(orientations, *cell)
-    radius = max(0, min(cell) // 2 - 1)
-    middle = np.array([cell[0] // 2, cell[1] // 2])
-    for bin_index, stroke in enumerate(strokes):
-        angle = np.pi * (bin_index + 0.5) / orientations
-        reach = radius * np.array([np.cos(angle), -np.sin(angle)])
-        start, end = (middle - reach).astype(int), (middle + reach).astype(int)
-        steps = np.abs(end - start)
-        longer = steps.max()
-        along = np.arange(longer + 1)[:, None]  # (longer + 1, 1)
-        points = start + np.sign(end - start) * ((2 * along * steps + longer) // max(1, 2 * longer))
-        stroke[tuple(points.T)] = 1
-    return strokes
-
-
 def _block_grid(
     size: tuple[int, int], orientations: int, cell: tuple[int, int], block: tuple[int, int]
 ) -> tuple[int, int]:
@@ -199,7 +182,7 @@ def _block_grid(
 
 
 def _as_pair(name: str, value: int | tuple[int, int]) -> tuple[int, int]:
-    pair = (value, value) if isinstance(value, int) else tuple(value)
+    pair = tuple(value) if isinstance(value, Sequence) else (value, value)
     if len(pair) != 2 or not all(isinstance(part, int) and part >= 1 for part in pair):
         raise ValueError(f"{name} is {value!r}; wanted a positive integer or two of them")
     return pair

@@ -2,6 +2,7 @@
 
 import argparse
 import shlex
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,6 +26,13 @@ exit code: 0 all notebooks ran, 1 one failed, 2 the command line was refused, 13
 """
 
 
+def given(text: str) -> str:
+    """Refuse an empty path, which would stand for the sample; it comes of an unset variable."""
+    if not text:
+        raise argparse.ArgumentTypeError("the path is empty")
+    return text
+
+
 def build_parser() -> argparse.ArgumentParser:
     """Describe the command line."""
     parser = argparse.ArgumentParser(
@@ -35,8 +43,12 @@ def build_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument("--profile", metavar="NAME", help="notebooks/profiles/NAME.yaml, or a path")
-    parser.add_argument("--data", metavar="DIR", help="a collection in the layout of iMet 2019")
-    parser.add_argument("--output", metavar="DIR", help="where all results go (default: outputs)")
+    parser.add_argument(
+        "--data", type=given, metavar="DIR", help="a collection in the layout of iMet 2019"
+    )
+    parser.add_argument(
+        "--output", type=given, metavar="DIR", help="where all results go (default: outputs)"
+    )
     parser.add_argument("--from", dest="first", metavar="NN", help="start at this notebook")
     parser.add_argument("--to", dest="last", metavar="NN", help="stop after this notebook")
     parser.add_argument(
@@ -99,7 +111,8 @@ def run_plan(plan: Plan, output_dir: Path) -> str | None:
             reason = execute(plan.notebooks[stem], copy, values)
             seconds = perf_counter() - start
             if reason:
-                say(f"\n{stem} failed after {seconds:.1f} s:\n{reason}\n\nThe whole cell: {copy}")
+                say(f"\n{stem} failed after {seconds:.1f} s:\n\n{reason}\n")
+                say(f"Its executed copy, with the full traceback: {copy}")
                 return stem
             say(f"{stem}: {seconds:.1f} s\n")
     return None
@@ -164,6 +177,7 @@ def main(arguments: Sequence[str], folder: Path = PROJECT_DIR / "notebooks") -> 
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler's end is like Ctrl-C
     try:
         sys.exit(main(sys.argv[1:]))
     except KeyboardInterrupt:

@@ -22,12 +22,14 @@ from imet_utils.plots_canvas import (
 from imet_utils.plots_style import (
     FRAME,
     INK,
+    MAX_COLUMNS,
     MUTED,
     OVERLAY_MAP,
     SMALL_SIZE,
     TITLE_SIZE,
     WIDTH,
     check_lengths,
+    check_range,
     new_figure,
     split_label,
 )
@@ -71,8 +73,7 @@ def plot_attention_rows(rows: Sequence[Mapping[str, object]], columns: int = 6) 
         columns: panels a line, the image itself included.
     """
     check_lengths(rows=rows)
-    if columns < 2:
-        raise ValueError(f"wanted at least 2 columns, got {columns}")
+    check_range("columns", columns, 2, MAX_COLUMNS)
     for row in rows:
         _check_row(row)
     columns = min(columns, 1 + max(len(row["labels"]) for row in rows))

@@ -21,6 +21,7 @@ from imet_utils.plots_canvas import (
 from imet_utils.plots_style import (
     FAINT,
     INK,
+    MAX_COLUMNS,
     MUTED,
     SMALL_SIZE,
     VERDICTS,
@@ -28,6 +29,7 @@ from imet_utils.plots_style import (
     add_legend,
     add_note,
     check_lengths,
+    check_range,
     clean_text,
     kind_colors,
     new_figure,
@@ -113,8 +115,7 @@ def plot_predictions(
     check_lengths(images=images, scores=images if scores is None else scores)
     check_labels(true, "true")
     check_labels(predicted, "predicted")
-    if columns < 1:
-        raise ValueError(f"wanted at least 1 column, got {columns}")
+    check_range("columns", columns, 1, MAX_COLUMNS)
     columns = min(columns, count)
     pitch = WIDTH / max(columns, 2)
     box = 0.42 * pitch

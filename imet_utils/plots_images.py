@@ -20,9 +20,11 @@ from imet_utils.plots_canvas import (
 )
 from imet_utils.plots_style import (
     INK,
+    MAX_COLUMNS,
     MUTED,
     WIDTH,
     check_lengths,
+    check_range,
     frame_image,
     new_figure,
 )
@@ -47,8 +49,7 @@ def plot_image_grid(
     """
     check_lengths(images=images, captions=captions)
     check_labels(captions, "captions")
-    if columns < 1:
-        raise ValueError(f"wanted at least 1 column, got {columns}")
+    check_range("columns", columns, 1, MAX_COLUMNS)
     columns = min(columns, len(images))
     cell = min(3.2, (WIDTH - 2 * MARGIN - GAP * (columns - 1)) / columns)
     rows = [range(i, min(i + columns, len(images))) for i in range(0, len(images), columns)]

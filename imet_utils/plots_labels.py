@@ -20,6 +20,7 @@ from imet_utils.plots_style import (
     add_legend,
     add_note,
     check_lengths,
+    check_range,
     clean_text,
     count_axis,
     kind_colors,
@@ -41,9 +42,10 @@ def plot_label_frequencies(
         counts: images a label, (C,).
         names: label names, with or without their "kind::" in front.
         kinds: kind of each label.
-        top: labels to name for each kind.
+        top: labels to name for each kind, at most 100.
     """
     check_lengths(counts=counts, names=names, kinds=kinds)
+    check_range("top", top, 1)
     counts, kind_of, names = np.asarray(counts), np.asarray(kinds, dtype=object), list(names)
     colors = kind_colors(sorted(set(kinds)))
     columns = min(len(colors) + 1, 3)
@@ -133,8 +135,9 @@ def plot_cooccurrence(targets: np.ndarray, names: Sequence[str], top: int = 25) 
     Args:
         targets: (N, C) bool.
         names: (C,) label names; a "kind::" in front colours the name.
-        top: labels to show.
+        top: labels to show, at most 100.
     """
+    check_range("top", top, 1)
     check_lengths(targets=targets, column=np.empty(np.asarray(targets).shape[:1]))
     targets, names = np.asarray(targets, dtype=bool), list(names)
     if targets.ndim != 2 or targets.shape[1] != len(names):

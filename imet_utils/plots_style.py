@@ -22,6 +22,7 @@ INK, MUTED, FRAME, GRID, FAINT = "#22272E", "#5B6570", "#9AA3AC", "#E3E7EB", "#C
 TITLE_SIZE, TEXT_SIZE, SMALL_SIZE = 11.5, 10.0, 9.0  # points; 100 dots an inch
 WIDTH = 10.0  # inches: 1,000 pixels
 DPI = 100
+MAX_COLUMNS = 12  # images side by side
 
 KIND_COLORS = {"culture": "#00695C", "tag": "#C05A0A"}
 OTHER_KIND_COLORS = ("#4C4C9D", "#A8326E", "#4F6D1F", "#6B5B4B")
@@ -187,3 +188,9 @@ def check_columns(frame: object, columns: Iterable[str], name: str) -> None:
         raise ValueError(f"{name} lacks the columns {missing}; it has {list(frame)}")
     if len(frame) == 0:
         raise ValueError(f"{name} is empty; wanted at least one row")
+
+
+def check_range(name: str, value: int, low: int, high: int = 100) -> None:
+    """Check that a number of things to show is one that a figure has room for."""
+    if not low <= value <= high:
+        raise ValueError(f"wanted {name} from {low} to {high}, got {value}")

@@ -50,16 +50,15 @@ def _with_lines(
 ) -> Iterator[Item]:
     """Yield the items; write a line after one when the last line is long enough ago."""
     start = last = monotonic()
-    done = 0
+    count = 0
     try:
-        for item in iterable:
+        for count, item in enumerate(iterable, start=1):
             yield item
-            done += 1
-            if monotonic() - last >= SECONDS_BETWEEN_LINES and done != total:
+            if monotonic() - last >= SECONDS_BETWEEN_LINES and count != total:
                 last = monotonic()
-                _write_line(format_line(description, done, total, last - start, unit))
-    finally:  # also for a loop that is left early
-        _write_line(format_line(description, done, total, monotonic() - start, unit, ended=True))
+                _write_line(format_line(description, count, total, last - start, unit))
+    finally:  # a loop that is left early has most likely done its work on the item at hand
+        _write_line(format_line(description, count, total, monotonic() - start, unit, ended=True))
 
 
 def _write_line(line: str) -> None:

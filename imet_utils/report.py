@@ -8,7 +8,7 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-from imet_utils.cell_html import Heading, ProseRenderer, cell_html
+from imet_utils.cell_html import FOLD_END, FOLD_START, Heading, ProseRenderer, cell_html
 from imet_utils.parameters import find_notebooks
 from imet_utils.progress import format_seconds
 from imet_utils.report_page import page_html
@@ -37,7 +37,8 @@ def build_report(output_dir: Path | str) -> Path:
     sections, headings = [], []
     for stem, notebook in notebooks.items():
         prose = ProseRenderer(stem)
-        sections += [cell_html(cell, prose) for cell in notebook.cells if not _is_marker(cell)]
+        cells = [cell_html(cell, prose) for cell in notebook.cells if not _is_marker(cell)]
+        sections.append("".join(cells).replace(FOLD_END + FOLD_START, "\n\n"))
         headings += prose.headings
     opening = [
         *(

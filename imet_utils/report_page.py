@@ -37,10 +37,10 @@ code { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; fo
 pre.stderr { background: #fff7e0; }
 pre.error { background: #fdecea; }
 .notice { padding: .8rem 1rem; background: #fdecea; border-left: 4px solid #b3261e; }
-.soft { color: var(--soft); font-size: .875rem; }
 details { margin: .4rem 0; font-size: .875rem; }
-details.code summary, main details > summary { color: var(--soft); cursor: pointer; }
+main details > summary { color: var(--soft); cursor: pointer; }
 math[display="block"] { margin: 1rem 0; }
+@media (max-width: 70rem) { nav { max-height: 40vh; overflow-y: auto; } }
 @media (min-width: 70rem) {
   body { display: grid; grid-template-columns: 18rem minmax(0, 1fr); }
   nav { position: sticky; top: 0; height: 100vh; overflow-y: auto; }

@@ -134,7 +134,9 @@ def load_checkpoint(path: Path | str) -> dict[str, Any]:
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         reason = str(error).splitlines()[0]
-        raise ValueError(f"{path} is no checkpoint of tensors and plain values: {reason}") from error
+        raise ValueError(
+            f"{path} is no checkpoint of tensors and plain values: {reason}"
+        ) from error
 
 
 def fingerprint_of(settings: Any) -> str:  # noqa: ANN401

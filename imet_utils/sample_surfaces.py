@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
@@ -27,72 +29,90 @@ def texture(kind: str, height: int, width: int, rng: Rng) -> np.ndarray:
         raise ValueError(f"no ground {kind!r}; there are {', '.join(sorted(_GROUNDS))}")
     rows, columns = np.mgrid[:height, :width].astype("float32")
     blotch = clouds(height, width, rng, 5)
-    grain = rng.normal(0, 1, (height, width)).astype("float32")
-    return _GROUNDS[kind](rows, columns, blotch, grain, rng)
+    grain = rng.standard_normal((height, width), dtype="float32")
+    return _GROUNDS[kind](_Grid(rows, columns, blotch, grain, rng))
 
 
-def _papyrus(rows, columns, blotch, grain, rng):  # noqa: ANN001, ANN202
-    height, width = rows.shape
-    fibres = _streaks(height, width, rng, 90, True) + _streaks(height, width, rng, 60, False)
-    return 1 + 0.035 * fibres + 0.05 * blotch + 0.012 * grain
+class _Grid(NamedTuple):
+    """What grounds are made of: pixel coordinates, blotches and grain, each (H, W)."""
+
+    rows: np.ndarray
+    columns: np.ndarray
+    blotch: np.ndarray
+    grain: np.ndarray
+    rng: Rng
 
 
-def _stone(rows, columns, blotch, grain, rng):  # noqa: ANN001, ANN202
-    fine = clouds(*rows.shape, rng, 45)
-    return 0.97 + 0.06 * blotch + 0.05 * fine + 0.035 * grain
+def _papyrus(g: _Grid) -> np.ndarray:
+    height, width = g.rows.shape
+    fibres = _streaks(height, width, g.rng, 90, True) + _streaks(height, width, g.rng, 60, False)
+    return 1 + 0.035 * fibres + 0.05 * g.blotch + 0.012 * g.grain
 
 
-def _clay(rows, columns, blotch, grain, rng):  # noqa: ANN001, ANN202
-    return 1 + 0.05 * blotch + 0.018 * grain + 0.02 * _streaks(*rows.shape, rng, 80, False)
+def _stone(g: _Grid) -> np.ndarray:
+    fine = clouds(*g.rows.shape, g.rng, 45)
+    return 0.97 + 0.06 * g.blotch + 0.05 * fine + 0.035 * g.grain
 
 
-def _plaster(rows, columns, blotch, grain, rng):  # noqa: ANN001, ANN202
-    fine = clouds(*rows.shape, rng, 28)
-    return 1 + 0.06 * blotch + 0.045 * fine + 0.018 * grain
+def _clay(g: _Grid) -> np.ndarray:
+    return 1 + 0.05 * g.blotch + 0.018 * g.grain + 0.02 * _streaks(*g.rows.shape, g.rng, 80, False)
 
 
-def _washi(rows, columns, blotch, grain, rng):  # noqa: ANN001, ANN202
-    return 1 + 0.035 * blotch + 0.02 * clouds(*rows.shape, rng, 40) + 0.014 * grain
+def _plaster(g: _Grid) -> np.ndarray:
+    fine = clouds(*g.rows.shape, g.rng, 28)
+    return 1 + 0.06 * g.blotch + 0.045 * fine + 0.018 * g.grain
 
 
-def _silk(rows, columns, blotch, grain, rng):  # noqa: ANN001, ANN202
-    weave = np.sin(columns * 2.1) * np.sin(rows * 2.4)
-    return 1 + 0.05 * blotch + 0.022 * weave + 0.02 * _streaks(*rows.shape, rng, 50, False)
+def _washi(g: _Grid) -> np.ndarray:
+    return 1 + 0.035 * g.blotch + 0.02 * clouds(*g.rows.shape, g.rng, 40) + 0.014 * g.grain
 
 
-def _glaze(rows, columns, blotch, grain, rng):  # noqa: ANN001, ANN202
-    return 1 + 0.025 * blotch + 0.006 * grain
+def _silk(g: _Grid) -> np.ndarray:
+    weave = np.sin(g.columns * 2.1) * np.sin(g.rows * 2.4)
+    return 1 + 0.05 * g.blotch + 0.022 * weave + 0.02 * _streaks(*g.rows.shape, g.rng, 50, False)
 
 
-def _canvas(rows, columns, blotch, grain, rng):  # noqa: ANN001, ANN202
-    weave = np.sin(columns * 1.7 + 0.4 * blotch) + np.sin(rows * 1.7)
-    return 1 + 0.03 * blotch + 0.02 * weave + 0.02 * grain
+def _glaze(g: _Grid) -> np.ndarray:
+    return 1 + 0.025 * g.blotch + 0.006 * g.grain
 
 
-def _laid(rows, columns, blotch, grain, rng):  # noqa: ANN001, ANN202
-    return 1 + 0.035 * blotch + 0.012 * np.sin(rows * 1.1) + 0.012 * grain
+def _canvas(g: _Grid) -> np.ndarray:
+    weave = np.sin(g.columns * 1.7 + 0.4 * g.blotch) + np.sin(g.rows * 1.7)
+    return 1 + 0.03 * g.blotch + 0.02 * weave + 0.02 * g.grain
 
 
-def _gold(rows, columns, blotch, grain, rng):  # noqa: ANN001, ANN202
-    leaf = np.minimum(rows % 62, columns % 58) < 1.2
-    return 1.02 + 0.09 * blotch + 0.03 * clouds(*rows.shape, rng, 30) - 0.07 * leaf + 0.01 * grain
+def _laid(g: _Grid) -> np.ndarray:
+    return 1 + 0.035 * g.blotch + 0.012 * np.sin(g.rows * 1.1) + 0.012 * g.grain
 
 
-def _batik(rows, columns, blotch, grain, rng):  # noqa: ANN001, ANN202
-    return 1 + 0.06 * blotch + 0.03 * np.sin(columns * 2.6) * np.sin(rows * 2.6) + 0.02 * grain
+def _gold(g: _Grid) -> np.ndarray:
+    leaf = np.minimum(g.rows % 62, g.columns % 58) < 1.2
+    return (
+        1.02
+        + 0.09 * g.blotch
+        + 0.03 * clouds(*g.rows.shape, g.rng, 30)
+        - 0.07 * leaf
+        + 0.01 * g.grain
+    )
 
 
-def _amate(rows, columns, blotch, grain, rng):  # noqa: ANN001, ANN202
-    fibres = _streaks(*rows.shape, rng, 25, True) * _streaks(*rows.shape, rng, 25, False)
-    return 0.98 + 0.07 * blotch + 0.04 * fibres + 0.015 * grain
+def _batik(g: _Grid) -> np.ndarray:
+    return (
+        1 + 0.06 * g.blotch + 0.03 * np.sin(g.columns * 2.6) * np.sin(g.rows * 2.6) + 0.02 * g.grain
+    )
 
 
-def _brick(rows, columns, blotch, grain, rng):  # noqa: ANN001, ANN202
-    return 1 + 0.07 * blotch + 0.05 * clouds(*rows.shape, rng, 30) + 0.02 * grain
+def _amate(g: _Grid) -> np.ndarray:
+    fibres = _streaks(*g.rows.shape, g.rng, 25, True) * _streaks(*g.rows.shape, g.rng, 25, False)
+    return 0.98 + 0.07 * g.blotch + 0.04 * fibres + 0.015 * g.grain
 
 
-def _textile(rows, columns, blotch, grain, rng):  # noqa: ANN001, ANN202
-    return 1 + 0.08 * blotch + 0.02 * grain
+def _brick(g: _Grid) -> np.ndarray:
+    return 1 + 0.07 * g.blotch + 0.05 * clouds(*g.rows.shape, g.rng, 30) + 0.02 * g.grain
+
+
+def _textile(g: _Grid) -> np.ndarray:
+    return 1 + 0.08 * g.blotch + 0.02 * g.grain
 
 
 _GROUNDS = {
@@ -111,19 +131,30 @@ def finish(kind: str, image: Image.Image, ground: str, paper: tuple, rng: Rng) -
     surface = texture(ground, height, width, rng)
     worked = worked * surface[..., None]
     cast = 1 + rng.normal(0, 0.025, 3)  # the photographer's light
-    worked = (worked - 118) * rng.uniform(0.86, 1.08) + 118 + rng.normal(0, 7)
-    return Image.fromarray(np.clip(worked * cast, 0, 255).astype("uint8"))
+    gain, lift = rng.uniform(0.86, 1.08), rng.normal(0, 7)
+    worked = worked * (gain * cast).astype("float32") + (cast * (118 * (1 - gain) + lift)).astype(
+        "float32"
+    )
+    return Image.fromarray(np.clip(worked, 0, 255).astype("uint8"))
+
+
+def _centred(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """Coordinates from -1 to 1, rows (H, 1) and columns (1, W)."""
+    return (
+        np.linspace(-1, 1, height, dtype="float32")[:, None],
+        np.linspace(-1, 1, width, dtype="float32")[None],
+    )
 
 
 def _array(image: Image.Image) -> np.ndarray:
     return np.asarray(image, dtype="float32")
 
 
-def _flat(image, paper, rng):  # noqa: ANN001, ANN202
+def _flat(image: Image.Image, paper: np.ndarray, rng: Rng) -> np.ndarray:
     return _array(image)
 
 
-def _worn(image, paper, rng):  # noqa: ANN001, ANN202
+def _worn(image: Image.Image, paper: np.ndarray, rng: Rng) -> np.ndarray:
     """Flake the paint off in patches and run cracks through it."""
     colours = _array(image)
     height, width = colours.shape[:2]
@@ -134,17 +165,17 @@ def _worn(image, paper, rng):  # noqa: ANN001, ANN202
     return colours * (1 - 0.3 * cracks[..., None])
 
 
-def _glaze_finish(image, paper, rng):  # noqa: ANN001, ANN202
+def _glaze_finish(image: Image.Image, paper: np.ndarray, rng: Rng) -> np.ndarray:
     """Let the colours run a little and put a soft light on the glaze."""
-    soft = _array(image.filter(ImageFilter.GaussianBlur(0.8)))
+    soft = _array(image.filter(ImageFilter.BoxBlur(0.8)))
     height, width = soft.shape[:2]
-    rows, columns = np.mgrid[-1:1:height * 1j, -1:1:width * 1j]
+    rows, columns = _centred(height, width)
     at = rng.uniform(-0.7, 0.1, 2)
     light = np.exp(-((rows - at[0]) ** 2 + (columns - at[1]) ** 2) * 2.2)[..., None]
     return soft * 0.96 + 20 * light
 
 
-def _crackle(image, paper, rng):  # noqa: ANN001, ANN202
+def _crackle(image: Image.Image, paper: np.ndarray, rng: Rng) -> np.ndarray:
     colours = _glaze_finish(image, paper, rng)
     height, width = colours.shape[:2]
     first = np.abs(clouds(height, width, rng, 11)) < 0.022
@@ -152,7 +183,7 @@ def _crackle(image, paper, rng):  # noqa: ANN001, ANN202
     return colours * (1 - 0.13 * (first | second)[..., None])
 
 
-def _bokashi(image, paper, rng):  # noqa: ANN001, ANN202
+def _bokashi(image: Image.Image, paper: np.ndarray, rng: Rng) -> np.ndarray:
     """Shade the top as the printers of Edo did, and let the wood grain show."""
     colours = _array(image)
     height, width = colours.shape[:2]
@@ -164,21 +195,21 @@ def _bokashi(image, paper, rng):  # noqa: ANN001, ANN202
     return colours * (1 + 0.022 * grain[..., None])
 
 
-def _ink_finish(image, paper, rng):  # noqa: ANN001, ANN202
+def _ink_finish(image: Image.Image, paper: np.ndarray, rng: Rng) -> np.ndarray:
     """Wash the colours out towards ink on silk."""
     colours = _array(image)
     grey = colours @ np.array([0.3, 0.59, 0.11], "float32")
-    soft = _array(image.filter(ImageFilter.GaussianBlur(1.6)))
+    soft = _array(image.filter(ImageFilter.BoxBlur(1.6)))
     share = rng.uniform(0.25, 0.65)
     inked = share * grey[..., None] * (paper / 190) + (1 - share) * (0.5 * colours + 0.5 * soft)
     fade = 0.18 + 0.16 * clouds(*grey.shape, rng, 3)[..., None]
     return inked * (1 - fade) + paper * fade
 
 
-def _wash(image, paper, rng):  # noqa: ANN001, ANN202
+def _wash(image: Image.Image, paper: np.ndarray, rng: Rng) -> np.ndarray:
     """Watercolour: pigment gathers at the edges and thins out inside."""
     colours = _array(image)
-    soft = _array(image.filter(ImageFilter.GaussianBlur(3)))
+    soft = _array(image.filter(ImageFilter.BoxBlur(3)))
     height, width = colours.shape[:2]
     pool = 0.3 + 0.15 * clouds(height, width, rng, 8) + 0.08 * clouds(height, width, rng, 50)
     pool = pool[..., None]
@@ -186,7 +217,7 @@ def _wash(image, paper, rng):  # noqa: ANN001, ANN202
     return washed * (1 - pool) + np.minimum(paper + 8, 255) * pool
 
 
-def _gilded(image, paper, rng):  # noqa: ANN001, ANN202
+def _gilded(image: Image.Image, paper: np.ndarray, rng: Rng) -> np.ndarray:
     """Let yellows glimmer like leaf gold."""
     colours = _array(image)
     yellow = np.clip((colours[..., 0] - colours[..., 2] - 70) / 90, 0, 1)
@@ -194,11 +225,11 @@ def _gilded(image, paper, rng):  # noqa: ANN001, ANN202
     return colours + (yellow * shine)[..., None]
 
 
-def _hatch(image, paper, rng):  # noqa: ANN001, ANN202
+def _hatch(image: Image.Image, paper: np.ndarray, rng: Rng) -> np.ndarray:
     """Engrave: parallel lines, crossed in the darks, over a pale tint."""
     colours = _array(image)
     grey = colours @ np.array([0.3, 0.59, 0.11], "float32") / max(paper.mean(), 1)
-    rows, columns = np.mgrid[:grey.shape[0], :grey.shape[1]].astype("float32")
+    rows, columns = np.mgrid[: grey.shape[0], : grey.shape[1]].astype("float32")
     bend = 6 * clouds(*grey.shape, rng, 3)
     pitch = rng.uniform(1.5, 1.9)
     first = 0.5 + 0.5 * np.sin((rows * 0.8 + columns * 0.6 + bend) * pitch)
@@ -211,49 +242,49 @@ def _hatch(image, paper, rng):  # noqa: ANN001, ANN202
     return tint * (1 - strength) + np.array([40, 34, 30], "float32") * strength
 
 
-def _woodcut(image, paper, rng):  # noqa: ANN001, ANN202
+def _woodcut(image: Image.Image, paper: np.ndarray, rng: Rng) -> np.ndarray:
     colours = _hatch(image, paper, rng)
     return colours * (1 + 0.05 * _streaks(*colours.shape[:2], rng, 60, False)[..., None])
 
 
-def _photo(image, paper, rng):  # noqa: ANN001, ANN202
+def _photo(image: Image.Image, paper: np.ndarray, rng: Rng) -> np.ndarray:
     """An albumen print: brown, soft, darker at the corners."""
-    soft = _array(image.filter(ImageFilter.GaussianBlur(0.9)))
+    soft = _array(image.filter(ImageFilter.BoxBlur(0.9)))
     grey = soft @ np.array([0.25, 0.6, 0.15], "float32")
     height, width = grey.shape
-    rows, columns = np.mgrid[-1:1:height * 1j, -1:1:width * 1j]
+    rows, columns = _centred(height, width)
     corner = 1 - 0.22 * np.clip(rows**2 + columns**2 - 0.6, 0, 2)
     dark, light = np.array([44, 30, 24.0]), np.array([236, 222, 196.0])
     share = (np.clip((grey - 20) / 215, 0, 1) * corner)[..., None]
     return dark + (light - dark) * share
 
 
-def _oil(image, paper, rng):  # noqa: ANN001, ANN202
+def _oil(image: Image.Image, paper: np.ndarray, rng: Rng) -> np.ndarray:
     """Blend as a brush does, glaze warm and darken the corners."""
-    soft = _array(image.filter(ImageFilter.ModeFilter(5)).filter(ImageFilter.GaussianBlur(0.6)))
+    soft = _array(image.filter(ImageFilter.MedianFilter(3)).filter(ImageFilter.BoxBlur(0.5)))
     height, width = soft.shape[:2]
     strokes = clouds(height, width, rng, 45) + clouds(height, width, rng, 20)
-    rows, columns = np.mgrid[-1:1:height * 1j, -1:1:width * 1j]
+    rows, columns = _centred(height, width)
     corner = 1 - 0.18 * np.clip(rows**2 + columns**2 - 0.5, 0, 1.5)
     return soft * (corner * (1 + 0.035 * strokes))[..., None]
 
 
-def _dark(image, paper, rng):  # noqa: ANN001, ANN202
+def _dark(image: Image.Image, paper: np.ndarray, rng: Rng) -> np.ndarray:
     """Candlelight: all falls into brown dark away from one lit place."""
     soft = _oil(image, paper, rng)
     height, width = soft.shape[:2]
-    rows, columns = np.mgrid[-1:1:height * 1j, -1:1:width * 1j]
+    rows, columns = _centred(height, width)
     at = rng.uniform(-0.3, 0.2, 2)
     lit = np.exp(-((rows - at[0]) ** 2 + (columns - at[1]) ** 2) * rng.uniform(0.5, 1.1))[..., None]
     shade = np.array([30, 20, 13], "float32")
     return soft * (0.32 + 0.78 * lit) + shade * (1 - lit) * 0.7
 
 
-def _dabs(image, paper, rng):  # noqa: ANN001, ANN202
+def _dabs(image: Image.Image, paper: np.ndarray, rng: Rng) -> np.ndarray:
     """Build the picture of short strokes of broken colour."""
     width, height = image.size
     source = _array(image)
-    under = image.filter(ImageFilter.GaussianBlur(2.5))
+    under = image.filter(ImageFilter.BoxBlur(2.5))
     draw = ImageDraw.Draw(under)
     count = int(width * height / rng.uniform(16, 24))
     rows, columns = rng.integers(0, height, count), rng.integers(0, width, count)
@@ -269,7 +300,7 @@ def _dabs(image, paper, rng):  # noqa: ANN001, ANN202
     return 0.68 * _array(under) + 0.32 * source
 
 
-def _tesserae(image, paper, rng):  # noqa: ANN001, ANN202
+def _tesserae(image: Image.Image, paper: np.ndarray, rng: Rng) -> np.ndarray:
     """Set the picture in small uneven stones with grout between."""
     colours = _array(image)
     height, width = colours.shape[:2]
@@ -290,7 +321,7 @@ def _tesserae(image, paper, rng):  # noqa: ANN001, ANN202
     return np.where(edge[..., None], 0.45 * stones + 0.55 * grout, stones)
 
 
-def _weave(image, paper, rng):  # noqa: ANN001, ANN202
+def _weave(image: Image.Image, paper: np.ndarray, rng: Rng) -> np.ndarray:
     """Knot the picture into a cloth, thread by thread."""
     width, height = image.size
     cell = int(rng.integers(3, 5))
@@ -302,7 +333,7 @@ def _weave(image, paper, rng):  # noqa: ANN001, ANN202
     return (0.75 * big + 0.25 * _array(image)) * ribs[..., None]
 
 
-def _brick_finish(image, paper, rng):  # noqa: ANN001, ANN202
+def _brick_finish(image: Image.Image, paper: np.ndarray, rng: Rng) -> np.ndarray:
     """Courses of glazed brick."""
     colours = _array(image)
     height, width = colours.shape[:2]
@@ -316,9 +347,9 @@ def _brick_finish(image, paper, rng):  # noqa: ANN001, ANN202
     return np.where(joint[..., None], colours * 0.62 + 22, colours)
 
 
-def _batik_finish(image, paper, rng):  # noqa: ANN001, ANN202
+def _batik_finish(image: Image.Image, paper: np.ndarray, rng: Rng) -> np.ndarray:
     """Wax cracks let the dye through in fine veins."""
-    colours = _array(image.filter(ImageFilter.GaussianBlur(0.5)))
+    colours = _array(image.filter(ImageFilter.BoxBlur(0.5)))
     height, width = colours.shape[:2]
     veins = np.abs(clouds(height, width, rng, 9) + 0.3 * clouds(height, width, rng, 30)) < 0.02
     veins = veins[..., None] * 0.45

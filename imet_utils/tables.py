@@ -49,7 +49,7 @@ class Tables:
     @property
     def is_culture(self) -> np.ndarray:
         """Which labels are cultures, bool (C,)."""
-        return (self.labels["kind"] == "culture").to_numpy(dtype=bool)
+        return (self.labels["kind"] == "culture").to_numpy(dtype=bool, copy=True)
 
 
 def load_tables(data_dir: Path | str) -> Tables:
@@ -145,6 +145,14 @@ def multi_hot(labels: Sequence[Sequence[int]], num_classes: int) -> np.ndarray:
     targets = np.zeros((len(labels), num_classes), dtype=bool)
     targets[np.repeat(np.arange(len(labels)), [len(row) for row in labels]), columns] = True
     return targets
+
+
+def label_strings(preds: np.ndarray, tables: Tables) -> list[str]:
+    """Write predictions (N, C) as the competition does: attribute ids with blanks between them."""
+    ids = tables.labels["attribute_id"].astype(str).to_numpy(dtype=object)
+    if preds.ndim != 2 or preds.shape[1] != len(ids) or preds.dtype != bool:
+        raise ValueError(f"preds must be bool (N, {len(ids)}), got {preds.dtype} {preds.shape}")
+    return [" ".join(ids[row]) for row in preds]
 
 
 def drop_rare_labels(tables: Tables, min_count: int = 3) -> Tables:

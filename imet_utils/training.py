@@ -1,4 +1,4 @@
-"""One training loop for every head: clipping, cosine schedule, early stop, exact resume, history."""
+"""One training loop for every head: cosine schedule, clipping, early stop, exact resume."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -100,7 +100,7 @@ def predict_splits(
     """
     probs = {}
     for split, arrays in inputs.items():
-        batches = FeatureBatches(arrays, views="all", shuffle=False, batch_size=64, device=device)
+        batches = FeatureBatches(arrays, None, 64, "all", shuffle=False, device=device)
         logits = predict(model, batches, f"predicting {split}")
         probs[split] = view_probs(logits)
         one_view = torch.from_numpy(logits).sigmoid().half().numpy()
@@ -214,7 +214,9 @@ def fit(
         batches.set_epoch(epoch)
         learning_rate = schedule.get_last_lr()[0]
         with torch.random.fork_rng():
-            torch.manual_seed(int(np.random.SeedSequence([config.seed, epoch]).generate_state(1)[0]))
+            torch.manual_seed(
+                int(np.random.SeedSequence([config.seed, epoch]).generate_state(1)[0])
+            )
             train_loss = train_one_epoch(
                 model, batches, loss, optimizer, schedule, config.clip_norm
             )
@@ -222,7 +224,9 @@ def fit(
         row |= {f"val_{name}": float(score) for name, score in evaluate(model, val_batches).items()}
         history.append(row)
         if _best_epoch(history) == epoch:
-            save_checkpoint({"fingerprint": fingerprint, "model": model.state_dict()}, folder / "best.pt")
+            save_checkpoint(
+                {"fingerprint": fingerprint, "model": model.state_dict()}, folder / "best.pt"
+            )
         save_checkpoint(
             {
                 "fingerprint": fingerprint,

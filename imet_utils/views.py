@@ -1,16 +1,27 @@
 """The six views of each image of a set, their targets, and channel statistics."""
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from imet_utils.tables import Tables, find_images, submission_ids, take_split
 from imet_utils.view_making import make_views, read_image
 
-__all__ = ["ViewDataset", "channel_stats", "make_views", "read_image", "view_targets"]
+__all__ = [
+    "ViewDataset",
+    "channel_stats",
+    "make_views",
+    "read_image",
+    "split_dataset",
+    "submission_dataset",
+    "view_targets",
+]
 
 
 class ViewDataset(Dataset[Tensor]):
@@ -71,6 +82,15 @@ class ViewDataset(Dataset[Tensor]):
             num_views=self.num_views,
         )
 
+    def fingerprint(self) -> dict[str, Any]:
+        """Say what the views are made of: their settings, and a hash of ids and file sizes."""
+        files = [
+            f"{i}\t{Path(p).stat().st_size}" for i, p in zip(self.ids, self.paths, strict=True)
+        ]
+        digest = hashlib.sha256("\n".join(files).encode() + self.has_culture.tobytes())
+        settings = ("train", "seed", "size", "num_views", "augment")
+        return {name: getattr(self, name) for name in settings} | {"images": digest.hexdigest()}
+
     def whole_images(self) -> "ViewDataset":
         """Return the same images with view 0 alone, not augmented."""
         return ViewDataset(
@@ -84,18 +104,37 @@ class ViewDataset(Dataset[Tensor]):
         )
 
 
+def split_dataset(tables: Tables, split: str, seed: int = 0) -> ViewDataset:
+    """Make the data set of the images of `train`, `val` or `test`."""
+    part = take_split(tables, split)
+    has_culture = part.targets[:, part.is_culture].any(axis=1)
+    paths = find_images(part.data_dir / "train", part.images["id"])
+    return ViewDataset(paths, part.images["id"], has_culture, split == "train", seed)
+
+
+def submission_dataset(data_dir: Path | str, seed: int = 0) -> ViewDataset | None:
+    """Make the data set of the unlabelled images of `test/`, or None where there are none."""
+    ids = submission_ids(data_dir)
+    if not ids:
+        return None
+    return ViewDataset(
+        find_images(Path(data_dir) / "test", ids), ids, np.zeros(len(ids)), train=False, seed=seed
+    )
+
+
 def view_targets(
-    targets: np.ndarray, is_culture: np.ndarray, train: bool, num_views: int = 6
+    targets: np.ndarray, is_culture: np.ndarray, crop_targets: str = "all", num_views: int = 6
 ) -> np.ndarray:
     """Spread targets over the views.
 
-    A crop of a training image keeps the culture labels only: it may cut off what a tag names, but
-    not the style. Training images without a culture are never cropped and keep their tags.
+    With `culture`, as the poster meant it for training images, a crop keeps the culture labels
+    only: it may cut off what a tag names, but not the style. Images without a culture are not
+    cropped in training and keep their tags.
 
     Args:
         targets: (N, C) bool.
         is_culture: (C,) bool.
-        train: whether these are training images; others keep all labels in every view.
+        crop_targets: labels that the views after the first keep, `all` or `culture`.
         num_views: V.
 
     Returns:
@@ -109,8 +148,10 @@ def view_targets(
         )
     if targets.dtype != bool or is_culture.dtype != bool:
         raise ValueError(f"labels must be bool, got {targets.dtype} and {is_culture.dtype}")
+    if crop_targets not in ("all", "culture"):
+        raise ValueError(f"crop_targets must be 'all' or 'culture', got {crop_targets!r}")
     spread = np.repeat(targets[:, None], num_views, axis=1)  # (N, V, C)
-    if train:
+    if crop_targets == "culture":
         cropped = (targets & is_culture).any(axis=1)
         spread[cropped, 1:] &= is_culture
     return spread

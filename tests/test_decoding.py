@@ -11,11 +11,13 @@ from imet_utils.decoding import (
     Paths,
     _best_labels,
     beam_search,
+    best_path_scale,
     class_thresholds,
     greedy_decode,
     label_sets,
     mean_step_probs,
     stop_paths,
+    union_of_views,
 )
 from imet_utils.models import AttnDecoder
 
@@ -313,3 +315,36 @@ def test_mean_step_probs_averages_probabilities():
 def test_wrong_arguments_are_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call(*make_problem())
+
+
+def test_concatenate_and_best_keep_what_belongs_together():
+    decoder, maps, probs = make_problem()
+    whole = beam_search(decoder, maps, probs, 3, 4)
+    parts = [beam_search(decoder, maps[k : k + 1], probs[k : k + 1], 3, 4) for k in range(3)]
+    assert_equal_paths(Paths.concatenate(parts), whole)
+    assert_equal_paths(whole.best().cpu(), Paths.concatenate([part.best() for part in parts]))
+    assert whole.best().labels.shape == (3, 1, 4)
+
+
+def test_union_of_views_by_hand():
+    views = [make_paths([0, 1], [0.9, 0.9]), make_paths([2, 0], [0.9, 0.1])]  # of one image
+    other = [make_paths([3, 1], [0.9, 0.1]), make_paths([3, 2], [0.9, 0.1])]
+    paths = Paths.concatenate([*views, *other])
+    preds = union_of_views(paths, torch.full((4,), 0.5), num_views=2)
+    assert preds.tolist() == [[True, True, True, False], [False, False, False, True]]
+    with pytest.raises(ValueError, match="4 views are not a multiple of 3"):
+        union_of_views(paths, torch.full((4,), 0.5), num_views=3)
+
+
+def test_best_path_scale_finds_the_stop_that_fits_the_targets():
+    paths = Paths.concatenate([make_paths([0, 1, 2], [0.9, 0.6, 0.05])] * 2)  # two views
+    frequencies = torch.full((4,), 0.1)
+    two = torch.tensor([[True, True, False, False]])
+    scales = (0.1, 5.0, 8.5)  # keep three labels, two, one
+    kept = [union_of_views(paths, class_thresholds(frequencies, s), 2).sum().item() for s in scales]
+    assert kept == [3, 2, 1]
+    assert best_path_scale(paths, frequencies, two, 2, scales) == 5.0
+    assert (
+        best_path_scale(paths, frequencies, torch.tensor([[True, True, True, False]]), 2, scales)
+        == 0.1
+    )

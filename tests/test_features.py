@@ -89,7 +89,8 @@ def test_same_fingerprint_opens_and_another_rebuilds(dataset, tmp_path):
     )
     assert set(doubled) == {"m"}  # nothing of the old store is left
     assert np.array_equal(doubled["m"], 2 * first["maps"])
-    assert json.loads((folder / "fingerprint.json").read_text()) == {"encoder": "y"}
+    stored = json.loads((folder / "fingerprint.json").read_text())
+    assert stored == {"encoder": "y", "views": dataset.fingerprint()}
 
 
 def test_open_features_checks_what_the_store_is(dataset, tmp_path):

@@ -85,7 +85,7 @@ def test_rows_wrap_and_share_one_scale():
         ({"attention": np.full((1, 49), -1.0)}, "0 or more"),
         ({"labels": ["a", "b"]}, "equally many"),
         ({"image": IMAGE[..., 0]}, "wanted an image"),
-        ({"columns": 1}, "at least 2 columns"),
+        ({"columns": 1}, "columns from 2 to 12"),
     ],
 )
 def test_wrong_arguments_are_refused(change, message):

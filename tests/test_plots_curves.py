@@ -24,9 +24,7 @@ def test_roc_draws_averages_bold_and_the_highlighted_in_colour():
     assert micro.get_linewidth() > women.get_linewidth() > chance.get_linewidth()
     assert micro.get_color() == macro.get_color() != women.get_color()
     assert micro.get_linestyle() != macro.get_linestyle()
-    assert women.get_xydata() == pytest.approx(
-        np.column_stack([make_curve().fpr, women.get_ydata()])
-    )
+    assert women.get_xdata() == pytest.approx(make_curve().fpr)
     assert women.get_ydata() == pytest.approx(make_curve().tpr)
     assert len(ax.collections[0].get_segments()) == 2
     assert legend_texts(ax) == [

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from matplotlib.colors import to_rgb
 
 from imet_utils.plots import plot_paths, plot_predictions
 from imet_utils.plots_style import FAINT, KIND_COLORS, VERDICTS
@@ -10,8 +11,6 @@ STEP_PROBS = [0.9, 0.6, 0.2, 0.8]
 
 
 def same_color(patch, color):
-    from matplotlib.colors import to_rgb
-
     return patch.get_facecolor()[:3] == pytest.approx(to_rgb(color))
 
 

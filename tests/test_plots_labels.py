@@ -78,3 +78,11 @@ def test_cooccurrence_refuses_what_has_no_label():
         plot_cooccurrence(np.zeros((3, 2), bool), list("ab"))
     with pytest.raises(ValueError, match=r"\(N, 3\)"):
         plot_cooccurrence(np.ones((3, 2), bool), list("abc"))
+
+
+@pytest.mark.parametrize("top", [0, 101])
+def test_more_names_than_a_figure_can_hold_are_refused(top):
+    with pytest.raises(ValueError, match="top from 1 to 100"):
+        plot_cooccurrence(np.ones((3, 2), bool), list("ab"), top=top)
+    with pytest.raises(ValueError, match="top from 1 to 100"):
+        plot_label_frequencies(COUNTS, NAMES, KINDS, top=top)

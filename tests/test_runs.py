@@ -37,9 +37,14 @@ def test_require_names_the_notebook_that_makes_the_file(tmp_path):
 def test_atomic_path_leaves_the_old_file_and_no_other_after_an_error(tmp_path):
     path = tmp_path / "a.txt"
     path.write_text("old")
-    with pytest.raises(RuntimeError), runs.atomic_path(path) as temporary:
-        temporary.write_text("half")
-        raise RuntimeError
+
+    def die_half_way():
+        with runs.atomic_path(path) as temporary:
+            temporary.write_text("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        die_half_way()
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -84,7 +89,11 @@ def test_checkpoint_round_trips_tensors_and_optimizer_state(tmp_path):
     optimizer = torch.optim.AdamW(layer.parameters())
     layer(torch.ones(1, 2)).sum().backward()
     optimizer.step()
-    state = {"model": layer.state_dict(), "optimizer": optimizer.state_dict(), "history": [{"f2": 0.5}]}
+    state = {
+        "model": layer.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "history": [{"f2": 0.5}],
+    }
     runs.save_checkpoint(state, tmp_path / "c.pt")
     loaded = runs.load_checkpoint(tmp_path / "c.pt")
     assert torch.equal(loaded["model"]["weight"], layer.weight)

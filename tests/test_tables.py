@@ -13,6 +13,7 @@ from imet_utils.tables import (
     Tables,
     drop_rare_labels,
     find_images,
+    label_strings,
     limit_images,
     load_tables,
     multi_hot,
@@ -461,3 +462,12 @@ def test_the_real_paintings_have_every_image():
     assert len(find_images(PAINTINGS / "test", ids)) == len(ids) == 452
     split = split_tables(drop_rare_labels(tables))
     assert take_split(split, "train").counts.min() >= 1
+
+
+def test_label_strings_are_attribute_ids_in_the_order_of_the_classes(tmp_path):
+    labels = pd.DataFrame({"attribute_id": [7, 3], "attribute_name": ["tag::a", "tag::b"]})
+    tables = Tables(pd.DataFrame(), labels, tmp_path)
+    preds = np.array([[True, True], [False, True], [False, False]])
+    assert label_strings(preds, tables) == ["7 3", "3", ""]
+    with pytest.raises(ValueError, match=r"bool \(N, 2\)"):
+        label_strings(preds[:, :1], tables)

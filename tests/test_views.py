@@ -7,12 +7,15 @@ from PIL import Image
 from torch.utils.data import DataLoader
 from torchvision.transforms import functional as reference
 
+from imet_utils.tables import read_tables
 from imet_utils.view_making import _draw_view
 from imet_utils.views import (
     ViewDataset,
     channel_stats,
     make_views,
     read_image,
+    split_dataset,
+    submission_dataset,
     view_targets,
 )
 
@@ -154,18 +157,19 @@ def test_dataset_refuses_what_does_not_belong_together(collection):
 def test_view_targets_by_hand():
     is_culture = np.array([True, True, False, False])
     targets = np.array([[1, 0, 1, 1], [0, 0, 1, 0], [0, 1, 0, 0], [0, 0, 0, 0]], dtype=bool)
-    train = view_targets(targets, is_culture, train=True, num_views=3)
+    train = view_targets(targets, is_culture, "culture", num_views=3)
     assert train.dtype == bool
     assert train[0].astype(int).tolist() == [[1, 0, 1, 1], [1, 0, 0, 0], [1, 0, 0, 0]]
     assert train[1].astype(int).tolist() == [[0, 0, 1, 0]] * 3  # tags only: never cropped
     assert train[2].astype(int).tolist() == [[0, 1, 0, 0]] * 3
     assert not train[3].any()
-    val = view_targets(targets, is_culture, train=False, num_views=3)
-    assert (val == targets[:, None]).all()
+    assert (view_targets(targets, is_culture, num_views=3) == targets[:, None]).all()
     with pytest.raises(ValueError, match=r"\(4, 4\), \(3,\) and 6"):
-        view_targets(targets, is_culture[:3], train=True)
+        view_targets(targets, is_culture[:3])
     with pytest.raises(ValueError, match="bool"):
-        view_targets(targets.astype(int), is_culture, train=True)
+        view_targets(targets.astype(int), is_culture)
+    with pytest.raises(ValueError, match="'tags'"):
+        view_targets(targets, is_culture, "tags")
 
 
 @pytest.mark.filterwarnings(FORK)
@@ -242,3 +246,67 @@ def test_unreadable_image_is_named(tmp_path, damage):
         path.write_text("no image" if damage == "text" else "")
     with pytest.raises(ValueError, match=r"museum\.jpg"):
         read_image(path)
+
+
+def test_fingerprint_tells_settings_ids_and_files_apart(collection):
+    def make(**changes):
+        return ViewDataset(**(collection | changes), train=True).fingerprint()
+
+    assert make() == make()
+    others = [
+        make(seed=1),
+        make(ids=[f"{name}x" for name in collection["ids"]]),
+        make(has_culture=~np.asarray(collection["has_culture"])),
+        ViewDataset(**collection, train=False).fingerprint(),
+    ]
+    Image.new("RGB", (9, 9)).save(collection["paths"][0])
+    others.append(make())
+    assert (
+        len(
+            {
+                str(sorted(made.items()))
+                for made in [
+                    ViewDataset(**collection, train=True, augment=False).fingerprint(),
+                    *others,
+                ]
+            }
+        )
+        == 6
+    )
+
+
+@pytest.fixture
+def tables(tmp_path):
+    """Three images: with culture and tag, with a tag alone, and one of validation."""
+    for folder in ("train", "test"):
+        (tmp_path / folder).mkdir()
+        for name in "abc":
+            noise(240, 300, seed=ord(name)).save(tmp_path / folder / f"{name}.png")
+    (tmp_path / "labels.csv").write_text(
+        "attribute_id,attribute_name\n7,culture::french\n9,tag::men\n"
+    )
+    (tmp_path / "images.csv").write_text(
+        "id,attribute_ids,split\na,7 9,train\nb,9,train\nc,7,val\n"
+    )
+    return read_tables(tmp_path, tmp_path)
+
+
+def test_split_dataset_crops_and_augments_by_split(tables):
+    train, val = split_dataset(tables, "train", seed=3), split_dataset(tables, "val")
+    assert train.ids == ["a", "b"]
+    assert train.has_culture.tolist() == [True, False]
+    assert (train.train, train.seed, val.train) == (True, 3, False)
+    assert val.paths == [str(tables.data_dir / "train" / "c.png")]
+
+
+def test_submission_dataset_follows_the_order_of_the_sample_and_crops(tables):
+    (tables.data_dir / "sample_submission.csv").write_text("id,attribute_ids\nc,7\na,7\n")
+    data = submission_dataset(tables.data_dir)
+    assert data.ids == ["c", "a"]
+    views = data[0]
+    assert not torch.equal(views[0], views[1])
+    assert not data.train
+
+
+def test_submission_dataset_is_none_without_a_test_folder(tmp_path):
+    assert submission_dataset(tmp_path) is None

@@ -1,0 +1,122 @@
+"""Time `imet_utils.hog` against scikit-image and the port to torch that one writes first.
+
+    python benchmarks/bench_hog.py [--rounds 7] [--folder IMAGES]
+
+Prints milliseconds an image for a batch of 32 colour images of 224 x 224 pixels, 8 orientations,
+cells of 16 x 16 pixels and blocks of 3 x 3 cells: the processor time of one thread on the CPU, and
+the time on the clock where there is a CUDA device. The ways take turns, so that a busy machine
+slows them all; each figure is the median of the rounds.
+"""
+
+import argparse
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from skimage.feature import hog as skimage_hog
+from torch import Tensor
+
+from imet_utils.hog import hog
+
+BATCH, SIZE = 32, 224
+
+
+def onehot_hog(images: Tensor) -> Tensor:
+    """Port scikit-image's steps one to one: float images, arctan2, a one-hot of the bins."""
+    values = images.float()
+    along_rows, along_columns = torch.zeros_like(values), torch.zeros_like(values)
+    along_rows[:, :, 1:-1] = values[:, :, 2:] - values[:, :, :-2]
+    along_columns[..., 1:-1] = values[..., 2:] - values[..., :-2]
+    strengths, channels = torch.hypot(along_rows, along_columns).max(1, keepdim=True)
+    rise, run = along_rows.gather(1, channels), along_columns.gather(1, channels)
+    angles = torch.rad2deg(torch.atan2(rise, run)).remainder(180)
+    bins = (angles / (180 / 8)).long().clamp_(max=7)
+    votes = F.one_hot(bins[:, 0], 8).movedim(-1, 1) * strengths  # (B, 8, H, W)
+    cells = F.avg_pool2d(votes, 16)  # (B, 8, 14, 14)
+    blocks = cells.unfold(2, 3, 1).unfold(3, 3, 1).permute(0, 2, 3, 4, 5, 1).flatten(3)
+    shares = blocks / (blocks.square().sum(-1, keepdim=True) + 1e-10).sqrt()
+    shares = shares.clamp(max=0.2)
+    return (shares / (shares.square().sum(-1, keepdim=True) + 1e-10).sqrt()).flatten(1)
+
+
+def reference_hog(images: Tensor) -> Tensor:
+    """Run scikit-image on each image in turn."""
+    arrays = images.permute(0, 2, 3, 1).numpy()
+    settings = {"orientations": 8, "pixels_per_cell": (16, 16), "channel_axis": -1}
+    return torch.from_numpy(np.stack([skimage_hog(array, **settings) for array in arrays]))
+
+
+def load_images(folder: Path | None) -> Tensor:
+    """Take the first images of a folder, or smooth random ones: uint8 (32, 3, 224, 224)."""
+    if folder is None:
+        coarse = torch.rand(BATCH, 3, 40, 40, generator=torch.Generator().manual_seed(0))
+        smooth = F.interpolate(coarse, size=(SIZE, SIZE), mode="bicubic").clamp(0, 1)
+        return (smooth * 255).round().to(torch.uint8)
+    paths = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in {".png", ".jpg"}]
+    if len(paths) < BATCH:
+        raise SystemExit(f"{folder} has {len(paths)} PNG or JPEG images; wanted {BATCH}")
+    images = [Image.open(path).convert("RGB").resize((SIZE, SIZE)) for path in paths[:BATCH]]
+    return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).contiguous()
+
+
+def measure(way: Callable[[Tensor], Tensor], images: Tensor) -> float:
+    """Time one call in milliseconds an image: of the processor, or on the clock for CUDA."""
+    if images.is_cuda:
+        torch.cuda.synchronize()
+    clock = time.perf_counter if images.is_cuda else time.process_time
+    start = clock()
+    way(images)
+    if images.is_cuda:
+        torch.cuda.synchronize()
+    return (clock() - start) * 1000 / len(images)
+
+
+def time_ways(ways: dict[str, tuple[Callable, Tensor]], rounds: int) -> dict[str, float]:
+    """Take the median time of each way, in milliseconds an image, the ways taking turns."""
+    times = {name: [] for name in ways}
+    for turn in range(rounds + 1):
+        for name, (way, images) in ways.items():
+            spent = measure(way, images)
+            if turn:  # the first one warms up
+                times[name].append(spent)
+    return {name: statistics.median(spent) for name, spent in times.items()}
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=7, help="rounds of which the median is taken")
+    parser.add_argument("--folder", type=Path, help="use the images of this folder")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    images = load_images(arguments.folder)
+    scaled = images.float() / 255
+    ways = {
+        "scikit-image, uint8": (reference_hog, images),
+        "one-hot port, uint8": (onehot_hog, images),
+        "imet_utils.hog, uint8": (hog, images),
+        "scikit-image, float32": (reference_hog, scaled),
+        "imet_utils.hog, float32": (hog, scaled),
+    }
+    if torch.cuda.is_available():
+        ways["one-hot port, uint8, CUDA"] = (onehot_hog, images.cuda())
+        ways["imet_utils.hog, uint8, CUDA"] = (hog, images.cuda())
+        ways["imet_utils.hog, float32, CUDA"] = (hog, scaled.cuda())
+    times = time_ways(ways, arguments.rounds)
+    lines = [f"{'':30s} {'ms an image':>12s} {'times faster':>13s} {'largest error':>14s}"]
+    for name, (way, batch) in ways.items():
+        kind, reference = ("uint8", images) if batch.dtype == torch.uint8 else ("float32", scaled)
+        faster = times[f"scikit-image, {kind}"] / times[name]
+        error = (way(batch).cpu() - reference_hog(reference)).abs().max()
+        lines.append(f"{name:30s} {times[name]:12.3f} {faster:13.1f} {error:14.1e}")
+    sys.stdout.write("\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,294 @@
+"""The house rules of the notebooks, and one run of all of them on the smoke profile."""
+
+import ast
+import csv
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import papermill
+import pytest
+from PIL import Image
+
+from imet_utils.parameters import declared_parameters, find_notebooks, read_profile
+from imet_utils.pipeline import PROJECT_DIR
+from imet_utils.plan import make_plan
+from imet_utils.runs import RESULT_COLUMNS, find_data_dir
+
+FOLDER = PROJECT_DIR / "notebooks"
+NOTEBOOKS = find_notebooks(FOLDER)
+FIRST_PARAMETERS = ["DATA_DIR", "OUTPUT_DIR", "ENCODER", "SEED", "LIMIT"]
+
+
+@pytest.fixture(params=NOTEBOOKS, scope="module")
+def stem(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def notebook(stem):
+    return nbformat.read(NOTEBOOKS[stem], as_version=4)
+
+
+@pytest.fixture(scope="module")
+def prose(notebook):
+    return [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
+
+
+@pytest.fixture(scope="module")
+def code(notebook):
+    """Return the code cells, imports first, then parameters, then the work, as plain Python."""
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    cells[0].source = cells[0].source.removeprefix("%matplotlib inline\n")
+    return cells
+
+
+def calls(source):
+    """Return the names of the functions and methods that a cell calls."""
+    found = [node.func for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
+    return [getattr(function, "attr", getattr(function, "id", "")) for function in found]
+
+
+def code_lines(source):
+    """Return the lines of a cell that hold code."""
+    return [line for line in source.splitlines() if line.strip() and line.strip()[0] != "#"]
+
+
+def test_names_are_numbered_verbs_without_a_gap():
+    assert [stem[:2] for stem in NOTEBOOKS] == [f"{n:02}" for n in range(1, len(NOTEBOOKS) + 1)]
+    assert all(re.fullmatch(r"\d\d(_[a-z]+){2,}", stem) for stem in NOTEBOOKS)
+
+
+def test_no_outputs_and_only_what_a_reader_needs(notebook, code):
+    nbformat.validate(notebook)
+    assert all(cell.outputs == [] and cell.execution_count is None for cell in code)
+    assert set(notebook.metadata) <= {"kernelspec", "language_info"}
+    assert notebook.metadata.kernelspec.name == "python3"
+    assert all(set(cell.metadata) <= {"tags"} for cell in notebook.cells)
+
+
+def test_cells_have_ids_of_their_own(stem):
+    raw = json.loads(NOTEBOOKS[stem].read_text(encoding="utf-8"))  # nbformat would add missing ids
+    ids = [cell["id"] for cell in raw["cells"]]
+    assert len(set(ids)) == len(ids)
+
+
+def test_size(notebook, prose, code):
+    assert 18 <= len(notebook.cells) <= 40
+    assert len(prose) >= 0.4 * len(notebook.cells)
+    work = [code_lines(cell.source) for cell in code[1:]]  # the first cell holds the imports
+    assert sum(map(len, work)) <= 110
+    assert [lines for lines in work if len(lines) > 15] == []
+    assert all(cell.source.strip() for cell in notebook.cells)
+
+
+def test_order_of_the_opening(notebook, prose, code):
+    title, *opening = prose[0].splitlines()
+    assert re.fullmatch(r"# \d\. \w.*", title)
+    for word in ("Reads", "Writes", "Time"):
+        assert sum(line.startswith(f"**{word}** ") for line in opening) == 1
+    assert notebook.cells[0].cell_type == "markdown"
+    assert notebook.cells[1] is code[0]
+    tree = ast.parse(code[0].source).body
+    assert all(isinstance(node, ast.Import | ast.ImportFrom) for node in tree)
+    tagged = [cell for cell in code if "parameters" in cell.metadata.get("tags", [])]
+    assert tagged == [code[1]]
+    later = [ast.parse(cell.source) for cell in code[1:]]
+    nodes = [node for tree in later for node in ast.walk(tree)]
+    assert not any(isinstance(node, ast.Import | ast.ImportFrom) for node in nodes)
+
+
+def test_numbered_sections_then_a_summary_and_references(stem, prose):
+    titles = re.findall(r"^## (.*)$", "\n".join(prose), re.MULTILINE)
+    assert titles[-2:] == ["Summary", "References"]
+    number = int(stem[:2])
+    wanted = [f"{number}.{place} " for place in range(1, len(titles) - 1)]
+    assert [title[: len(start)] for title, start in zip(titles, wanted, strict=False)] == wanted
+    summary = next(source for source in prose if source.startswith("## Summary"))
+    assert 3 <= len(re.findall(r"^- ", summary, re.MULTILINE)) <= 5
+    assert prose[-1].startswith("## References")
+    assert len(prose[-1].splitlines()) > 1
+
+
+def test_a_section_opens_with_why(notebook):
+    for cell, following in zip(notebook.cells, notebook.cells[1:], strict=False):
+        bare = cell.cell_type == "markdown" and re.fullmatch(r"## .*\s*", cell.source)
+        assert not bare or "parameters" in following.metadata.get("tags", []), cell.source
+
+
+def test_the_parameters_cell(stem, code):
+    lines = code[1].source.splitlines()
+    assert all(line.count("=") == 1 for line in lines)
+    assert all(re.fullmatch(r"[A-Z][A-Z_]+: \w+ = \S.*  # \S.*", line) for line in lines)
+    found = declared_parameters(NOTEBOOKS[stem])
+    assert list(found)[:5] == FIRST_PARAMETERS
+    assert len(found) <= 10
+    assert found.keys() == papermill.inspect_notebook(NOTEBOOKS[stem]).keys()
+    for parameter in found.values():
+        assert parameter.convert(parameter.default) == parameter.default
+
+
+def test_every_parameter_is_used(stem, code):
+    used = "\n".join(cell.source for cell in code[2:])
+    unused = [name for name in declared_parameters(NOTEBOOKS[stem]) if not re.search(name, used)]
+    assert set(unused) <= set(FIRST_PARAMETERS)  # these stand everywhere
+
+
+def test_a_parameter_means_the_same_everywhere():
+    declared = [declared_parameters(path) for path in NOTEBOOKS.values()]
+    for name in FIRST_PARAMETERS:
+        assert len({parameters[name] for parameters in declared}) == 1
+    for name in set().union(*declared):
+        annotations = {found[name].annotation for found in declared if name in found}
+        assert len(annotations) == 1, name
+
+
+def test_notebooks_define_nothing_and_change_nothing_global(code):
+    for cell in code:
+        kinds = {type(node).__name__ for node in ast.walk(ast.parse(cell.source))}
+        assert not kinds & {"FunctionDef", "AsyncFunctionDef", "ClassDef", "Global", "Try"}
+        assert not re.search(r"sys\.path|filterwarnings|rcParams|tqdm", cell.source)
+
+
+def test_one_figure_a_cell_saved_under_its_number_and_explained(stem, notebook, code):
+    saved = []
+    for cell, following in zip(notebook.cells, [*notebook.cells[1:], None], strict=True):
+        if cell not in code:
+            continue
+        plots = [name for name in calls(cell.source) if name.startswith("plot_")]
+        paths = re.findall(r"figures/[\w{}.]*", cell.source)
+        assert len(plots) == len(paths) == calls(cell.source).count("save_figure") <= 1
+        if plots:
+            assert following is not None
+            assert following.cell_type == "markdown", f"{plots[0]}: no sentence after the figure"
+            assert re.fullmatch(rf"figures/{stem[:2]}_\w+\.png", paths[0])
+            saved += paths
+    assert saved
+    assert len(set(saved)) == len(saved)
+
+
+def test_a_missing_input_is_told_at_once_with_the_notebook_that_makes_it(
+    stem, code, tmp_path, monkeypatch
+):
+    if int(stem[:2]) < 3:
+        pytest.skip("reads the collection only")
+    monkeypatch.chdir(FOLDER)
+    names = {}
+    for cell in code[:2]:
+        exec(cell.source, names)
+    names |= {"OUTPUT_DIR": str(tmp_path)}
+    with pytest.raises(FileNotFoundError, match=r"Run 0\d_\w+ first") as error:
+        exec(code[2].source, names)
+    assert error.match("|".join(sorted(NOTEBOOKS)[: int(stem[:2]) - 1]))
+
+
+@pytest.mark.parametrize("name", ["smoke", "imet"])
+def test_profiles_set_only_what_is_declared(name):
+    common, single = read_profile(name, FOLDER / "profiles", NOTEBOOKS)
+    plan = make_plan(FOLDER, profile=name)
+    for stem, values in plan.values.items():
+        assert {**common, **single.get(stem, {})}.keys() >= values.keys()
+    assert any(plan.values.values())
+
+
+@pytest.fixture(scope="session")
+def smoke(tmp_path_factory):
+    """Run all notebooks once, in a process of their own and from another folder."""
+    output_dir = tmp_path_factory.mktemp("smoke")
+    command = [sys.executable, "-m", "imet_utils.pipeline", "--profile", "smoke"]
+    command += ["--output", str(output_dir)]
+    result = subprocess.run(command, cwd=PROJECT_DIR, capture_output=True, text=True, timeout=900)
+    assert result.returncode == 0, result.stdout[-4000:] + result.stderr[-2000:]
+    return output_dir, result.stdout
+
+
+def read_rows(path):
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_smoke_every_cell_ran(smoke):
+    output_dir, _ = smoke
+    assert sorted(path.stem for path in (output_dir / "notebooks").iterdir()) == list(NOTEBOOKS)
+    for path in (output_dir / "notebooks").iterdir():
+        cells = [c for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code"]
+        counts = [cell.execution_count for cell in cells]
+        assert counts == list(range(1, len(cells) + 1))
+        kinds = {(out.output_type, out.get("name")) for cell in cells for out in cell.outputs}
+        assert not kinds & {("error", None), ("stream", "stderr")}, path.stem
+
+
+def test_smoke_results_for_every_model_on_both_splits(smoke):
+    output_dir, console = smoke
+    rows = read_rows(output_dir / "results.csv")
+    assert list(rows[0]) == RESULT_COLUMNS
+    models = {
+        split: [row["model"] for row in rows if row["split"] == split] for split in ("val", "test")
+    }
+    assert models["val"] == models["test"]
+    assert len(set(models["val"])) == len(models["val"]) >= 4
+    for row in rows:
+        assert all(0 <= float(row[score]) <= 1 for score in RESULT_COLUMNS[2:-1])
+        assert 0 <= float(row["map"] or 0) <= 1  # a class or two may be too few to average
+        assert row["model"] in console
+
+
+def test_smoke_every_notebook_left_its_metrics_and_figures(smoke):
+    output_dir, _ = smoke
+    for stem in NOTEBOOKS:
+        assert json.loads((output_dir / stem / "metrics.json").read_text())
+        figures = list((output_dir / "figures").glob(f"{stem[:2]}_*.png"))
+        assert figures, stem
+        for path in figures:
+            with Image.open(path) as picture:
+                assert len(picture.convert("L").getcolors()) > 2, f"{path.name} is blank"
+
+
+def test_smoke_submission_in_the_competition_s_format(smoke):
+    output_dir, _ = smoke
+    plan = make_plan(FOLDER, profile="smoke")
+    collection = find_data_dir("", plan.values["01_explore_data"]["LIMIT"])
+    wanted = {path.stem for path in (collection / "test").glob("*")}
+    if not wanted:
+        assert not (output_dir / "submission.csv").exists()
+        return
+    rows = read_rows(output_dir / "submission.csv")
+    assert list(rows[0]) == ["id", "attribute_ids"]
+    assert {row["id"] for row in rows} == wanted
+    assert len(rows) == len(wanted)
+    known = {row["attribute_id"] for row in read_rows(collection / "labels.csv")}
+    assert {name for row in rows for name in row["attribute_ids"].split()} <= known
+
+
+def test_smoke_report_shows_every_figure(smoke):
+    output_dir, console = smoke
+    page = (output_dir / "report.html").read_text(encoding="utf-8")
+    shown = len(re.findall("<figure><img src=.data:image/png", page))
+    assert shown == len(list((output_dir / "figures").glob("*.png")))
+    assert page.count("<h2 ") == len(NOTEBOOKS)
+    assert "<script" not in page
+    assert console.splitlines()[-1].endswith(f"{output_dir}/report.html")
+
+
+def test_smoke_leaves_no_unfinished_files(smoke):
+    output_dir, _ = smoke
+    left = [path for path in output_dir.rglob("*") if ".tmp" in path.name or path.name[0] == "."]
+    assert left == []
+    assert {path.name for path in output_dir.iterdir()} <= {
+        "notebooks", "report.html", "results.csv", "submission.csv", "figures", "features",
+        *NOTEBOOKS,
+    }  # fmt: skip
+
+
+def test_smoke_a_later_notebook_can_be_run_again(smoke):
+    output_dir, _ = smoke
+    before = (output_dir / "results.csv").read_bytes()
+    command = [sys.executable, "-m", "imet_utils.pipeline", "--profile", "smoke", "--from", "08"]
+    command += ["--output", str(output_dir)]
+    result = subprocess.run(command, cwd=PROJECT_DIR, capture_output=True, text=True, timeout=300)
+    assert result.returncode == 0, result.stdout[-4000:]
+    assert (output_dir / "results.csv").read_bytes() == before
+    assert len(list(Path(output_dir, "notebooks").iterdir())) == len(NOTEBOOKS)

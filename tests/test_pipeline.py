@@ -1,0 +1,179 @@
+import subprocess
+import sys
+import time
+
+import nbformat
+import pytest
+from tiny_notebooks import write_chain, write_collection
+
+from imet_utils.pipeline import PROJECT_DIR, continue_with, describe, main
+from imet_utils.plan import make_plan
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return write_chain(tmp_path_factory.mktemp("chain") / "notebooks")
+
+
+@pytest.fixture(scope="module")
+def finished(folder, tmp_path_factory):
+    """Run the chain once in a process of its own, as `run_all.sh` does."""
+    base = tmp_path_factory.mktemp("finished")
+    data = write_collection(base / "data")
+    output = base / "results"
+    options = [
+        "--profile",
+        "fast",
+        "--data",
+        str(data),
+        "--output",
+        str(output),
+        "-p",
+        "STEPS",
+        "4",
+    ]
+    return output, data, run(folder, *options)
+
+
+def run(folder, *options):
+    """Run the pipeline on a folder of notebooks, from somewhere else."""
+    code = "import sys, pathlib; from imet_utils.pipeline import main; "
+    code += f"sys.exit(main(sys.argv[1:], pathlib.Path({str(folder)!r})))"
+    command = [sys.executable, "-c", code, *options]
+    environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(PROJECT_DIR), "HOME": str(folder)}
+    return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=folder)
+
+
+def test_the_whole_chain_runs_with_the_values_that_are_set(finished):
+    output, data, result = finished
+    assert result.returncode == 0, result.stderr
+    assert (output / "number.txt").read_text() == f"0.4 {data}"
+    assert (output / "results.csv").read_text() == "model,f2\n<urn>,0.4\n"
+
+
+def test_the_console_shows_progress_times_and_results(finished, folder):
+    output, _, result = finished
+    lines = result.stdout.splitlines()
+    assert lines[0] == "[1/2] 01_make_number"
+    assert "counting: 4/4 (100 %), 0 s" in lines
+    assert f"{sys.executable} {folder} 1" in lines  # this Python, the notebooks' folder, headless
+    assert any(line.startswith("02_use_number: ") and line.endswith(" s") for line in lines)
+    assert "model     f2" in lines
+    assert "<urn>  0.400" in lines
+    assert lines[-1].endswith(f"Report: {output}/report.html")
+
+
+def test_executed_copies_have_outputs_and_only_their_final_names(finished, folder):
+    output, _, _ = finished
+    copies = sorted(path.name for path in (output / "notebooks").iterdir())
+    assert copies == ["01_make_number.ipynb", "02_use_number.ipynb"]
+    copy = nbformat.read(output / "notebooks" / copies[0], as_version=4)
+    assert copy.metadata.papermill.output_path == str(output / "notebooks" / copies[0])
+    assert copy.cells[-1].outputs[0].text == "counting: 4/4 (100 %), 0 s\n"
+    source = nbformat.read(folder / copies[0], as_version=4)
+    assert source.cells[-1].outputs == []
+
+
+def test_the_report_is_there_and_escapes_names(finished):
+    page = (finished[0] / "report.html").read_text()
+    assert "&lt;urn&gt;" in page
+    assert "<urn>" not in page
+
+
+def test_a_failure_names_the_notebook_the_error_and_the_way_on(folder, tmp_path, capsys):
+    output = tmp_path / "out"
+    (output / "notebooks").mkdir(parents=True)
+    stale = output / "notebooks/02_use_number.ipynb"
+    stale.write_text("an earlier run's")
+    arguments = ["--output", str(output), "--from", "02", "-p", "STEPS", "100"]
+    assert main(arguments, folder) == 1
+    out = capsys.readouterr().out
+    assert "02_use_number failed after" in out
+    assert "AssertionError: too many steps" in out
+    assert f"full traceback: {stale}" in out
+    assert f"./run_all.sh --output {output} -p STEPS 100 --from 02" in out
+    copy = nbformat.read(stale, as_version=4)
+    assert copy.cells[-1].outputs[-1].ename == "AssertionError"
+    assert "too many steps" in (output / "report.html").read_text()
+
+
+def test_what_follows_a_failed_notebook_does_not_run(folder, tmp_path, capsys):
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "notebooks/02_use_number.ipynb").write_text("an earlier run's")
+    (tmp_path / "number.txt").mkdir()  # so that the first notebook cannot write it
+    assert main(["--output", str(tmp_path)], folder) == 1
+    out = capsys.readouterr().out
+    assert "[1/2] 01_make_number" in out
+    assert "IsADirectoryError" in out
+    assert "--from 01" in out
+    assert "[2/2]" not in out
+    assert not (tmp_path / "notebooks/02_use_number.ipynb").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["-p", "STEP", "3"], "No notebook declares STEP. Did you mean STEPS?"),
+        (["-p", "STEPS", "few"], "STEPS is an int; 'few' is not."),
+        (["--profile", "imte"], "There is no profile 'imte'. Profiles: fast, slow"),
+        (["--data", "/nowhere"], "There is no data folder /nowhere."),
+        (["--data", "/"], "/ has no train.csv and no labels.csv and no train."),
+        (["--from", "12"], "--from 12 is none of the notebooks"),
+        (["--from", "02", "--to", "01"], "--from 02 comes after --to 01."),
+    ],
+)
+def test_a_wrong_command_line_is_refused_in_one_sentence(folder, capsys, arguments, message):
+    assert main(arguments, folder) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert message in err
+    assert len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--data", ""], ["--output", ""], ["tests"], ["-p", "STEPS"], ["--dat", "/"]]
+)
+def test_a_malformed_command_line_is_refused(folder, capsys, arguments):
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments, folder)
+    assert stopped.value.code == 2
+    assert "error: " in capsys.readouterr().err
+
+
+def test_results_do_not_go_among_the_raw_data(folder, tmp_path, capsys):
+    data = write_collection(tmp_path / "mine")
+    assert main(["--data", str(data), "--output", str(data)], folder) == 2
+    assert "results need another folder" in capsys.readouterr().err
+
+
+def test_an_output_that_cannot_be_a_folder_is_refused(folder, tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert main(["--output", str(tmp_path / "file")], folder) == 2
+    assert "file" in capsys.readouterr().err
+
+
+def test_a_refusal_is_quick_and_loads_nothing_heavy(folder):
+    start = time.perf_counter()
+    result = run(folder, "-p", "STEP", "3")
+    seconds = time.perf_counter() - start
+    assert result.returncode == 2
+    assert seconds < 3
+    code = "import imet_utils.pipeline, sys; print(sorted({'torch', 'papermill', 'yaml'} & "
+    code += "sys.modules.keys()))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert loaded.stdout == "[]\n"  # so that --help needs no package
+
+
+def test_the_list_shows_defaults_and_meanings(folder, capsys):
+    assert main(["--list"], folder) == 0
+    out = capsys.readouterr().out
+    assert out == describe(make_plan(folder).declared) + "\n"
+    assert "01_make_number\n" in out
+    assert "  RATE             0.5                    how fast\n" in out
+
+
+@pytest.mark.parametrize("given", [["--from", "01"], ["--from=01"], []])
+def test_the_way_on_keeps_the_other_arguments(given):
+    arguments = ["--data", "my art", *given, "-p", "NAME", "a'b"]
+    wanted = """./run_all.sh --data 'my art' -p NAME 'a'"'"'b' --from 06"""
+    assert continue_with(arguments, "06_train_it") == wanted

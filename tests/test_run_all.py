@@ -1,0 +1,271 @@
+"""Set-up by `run_all.sh`, with a stand-in for Python that notes what is asked of it."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from imet_utils.pipeline import PROJECT_DIR
+
+SCRIPT = PROJECT_DIR / "run_all.sh"
+
+# Answers the version check, makes environments that hold a copy of itself, reports $MISSING as
+# the packages that it lacks, and writes every other call to $NOTES.
+STAND_IN = """#!/bin/bash
+case "$*" in
+  "-c import sys; sys.exit"*) exit "${TOO_OLD:-0}" ;;
+  "-m venv "*) mkdir -p "$3/bin"; cp "$0" "$3/bin/python"; echo "venv" >>"$NOTES" ;;
+  "-m pip "*) echo "pip ${*:5}" >>"$NOTES"; sleep "${PIP_SECONDS:-0}"; exit "${PIP_FAILS:-0}" ;;
+  "- "*) cat >/dev/null; printf '%s' "${MISSING:-}" ;;
+  *) echo "$0 $* in $PWD" >>"$NOTES" ;;
+esac
+"""
+
+
+class Project:
+    """A copy of the script beside the files that it reads, with only the stand-in to run."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder / "my project"
+        self.folder.mkdir()
+        shutil.copy(SCRIPT, self.folder)
+        (self.folder / "requirements.txt").write_text("torch\n")
+        (self.folder / "pyproject.toml").write_text("[project]\n")
+        self.notes = folder / "notes.txt"
+        self.venv = self.folder / ".venv"
+        tools = folder / "tools"
+        tools.mkdir()
+        for name in ("bash", "cat", "cksum", "cp", "dirname", "find", "mkdir", "rm", "sleep"):
+            (tools / name).symlink_to(shutil.which(name))
+        self.python = self.add_python(tools / "python3.12")
+        self.environment = {"PATH": str(tools), "NOTES": str(self.notes), "MISSING": "torch"}
+
+    @staticmethod
+    def add_python(path: Path) -> Path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(STAND_IN)
+        path.chmod(0o755)
+        return path
+
+    def command(self, *arguments):
+        return ["bash", str(self.folder / "run_all.sh"), *arguments]
+
+    def run(self, *arguments, cwd=None, **changes):
+        """Start the script; return its result and what was asked of Python since the last start."""
+        self.notes.write_text("")
+        result = subprocess.run(
+            self.command(*arguments),
+            env={**self.environment, **changes},
+            cwd=cwd,
+            capture_output=True,
+            text=True,
+        )
+        return result, self.notes.read_text().splitlines()
+
+
+@pytest.fixture
+def project(tmp_path):
+    return Project(tmp_path)
+
+
+def test_the_first_start_makes_an_environment_and_the_second_asks_for_nothing(project, tmp_path):
+    result, asked = project.run("--from", "06", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    started = f"{project.venv}/bin/python -P -m imet_utils.pipeline --from 06 in {tmp_path}"
+    assert asked == [
+        "venv",
+        f"pip --disable-pip-version-check -e {project.folder}",
+        started,
+    ]
+    result, asked = project.run("--from", "06", cwd=tmp_path)
+    assert asked == [started]
+    assert result.stderr == ""
+
+
+def test_arguments_reach_the_pipeline_as_they_are(project, tmp_path):
+    project.run("setup")
+    _, asked = project.run("-p", "NAME", "an  urn", "--data", "", cwd=tmp_path)
+    assert asked[-1].endswith(f"pipeline -p NAME an  urn --data  in {tmp_path}")
+
+
+def test_tests_bring_the_extras_and_run_in_the_project(project, tmp_path):
+    project.run("setup")
+    result, asked = project.run("test", "-k", "hog", cwd=tmp_path)
+    assert result.returncode == 0
+    assert asked == [
+        f"pip --disable-pip-version-check -e {project.folder}[dev]",
+        f"{project.venv}/bin/python -m pytest -k hog in {project.folder}",
+    ]
+    assert len(project.run("test")[1]) == 1
+    assert len(project.run()[1]) == 1  # what is enough for tests is enough to run
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "pyproject.toml"])
+def test_changed_requirements_are_installed(project, name):
+    project.run("setup")
+    (project.folder / name).write_text("changed\n")
+    assert project.run("setup")[1] == [f"pip --disable-pip-version-check -e {project.folder}"]
+    assert project.run("setup")[1] == []
+
+
+def test_a_moved_project_is_set_up_again(project):
+    project.run("setup")
+    project.folder = project.folder.rename(project.folder.with_name("moved"))
+    assert project.run("setup")[1] == [f"pip --disable-pip-version-check -e {project.folder}"]
+
+
+def test_a_failed_installation_is_told_and_tried_again_in_the_same_environment(project):
+    result, asked = project.run(PIP_FAILS="1")
+    assert result.returncode == 2
+    assert "the installation failed" in result.stderr
+    assert len(asked) == 2  # nothing ran after pip
+    (project.venv / "kept").touch()
+    result, asked = project.run("setup")
+    assert result.returncode == 0
+    assert asked == [f"pip --disable-pip-version-check -e {project.folder}"]
+    assert (project.venv / "kept").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_an_interrupted_set_up_is_redone(project, number):
+    process = subprocess.Popen(
+        project.command("setup"),
+        env={**project.environment, "PIP_SECONDS": "20"},
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    _wait_for(lambda: project.notes.exists() and "pip" in project.notes.read_text())
+    result, asked = project.run("setup")
+    assert result.returncode == 2
+    assert f"another set-up is at work (process {process.pid})" in result.stderr
+    assert asked == []
+    os.killpg(process.pid, number)  # as Ctrl-C does: the script and pip
+    assert process.wait(timeout=10) != 0
+    (project.venv / "half").touch()
+    result, asked = project.run("setup")
+    assert "interrupted" in result.stderr
+    assert asked[0] == "venv"
+    assert not (project.venv / "half").exists()
+    assert project.run("setup")[1] == []
+
+
+def test_an_environment_of_someone_else_is_not_deleted(project):
+    project.add_python(project.venv / "bin/python").write_text("#!/bin/bash\nexit 1\n")
+    result, asked = project.run()
+    assert result.returncode == 2
+    assert "delete it and start again" in result.stderr
+    assert asked == []
+    assert project.venv.exists()
+
+
+def test_an_own_environment_whose_python_is_gone_is_made_anew(project):
+    project.run("setup")
+    (project.venv / "bin/python").unlink()
+    assert project.run("setup")[1][0] == "venv"
+
+
+@pytest.mark.parametrize("variables", [("VIRTUAL_ENV",), ("CONDA_PREFIX", "CONDA_DEFAULT_ENV")])
+def test_into_an_active_environment_only_what_is_missing_is_installed(project, tmp_path, variables):
+    python = project.add_python(tmp_path / "active/bin/python3")
+    active = dict.fromkeys(variables, str(tmp_path / "active"))
+    _, asked = project.run(**active, cwd=tmp_path, MISSING="torch>=2\ntqdm")
+    started = f"{python} -P -m imet_utils.pipeline  in {tmp_path}"
+    assert [line.rstrip() for line in asked] == [
+        "pip --disable-pip-version-check torch>=2 tqdm",
+        started.replace("  in", " in"),
+    ]
+    assert project.run(**active, cwd=tmp_path, MISSING="")[1] == asked[1:]
+    assert not project.venv.exists()
+
+
+def test_conda_s_base_environment_is_left_alone(project, tmp_path):
+    project.add_python(tmp_path / "conda/bin/python3")
+    base = {"CONDA_PREFIX": str(tmp_path / "conda"), "CONDA_DEFAULT_ENV": "base"}
+    assert project.run("setup", **base)[1][0] == "venv"
+
+
+def test_an_active_environment_with_an_old_python_is_refused(project, tmp_path):
+    project.add_python(tmp_path / "active/bin/python3")
+    result, asked = project.run(VIRTUAL_ENV=str(tmp_path / "active"), TOO_OLD="1")
+    assert result.returncode == 2
+    assert "has a Python before 3.11" in result.stderr
+    assert asked == []
+
+
+def test_a_python_that_has_every_package_is_used_as_it_is(project):
+    python = project.add_python(project.python.with_name("python3"))
+    _, asked = project.run(MISSING="", cwd=project.folder)
+    assert asked == [f"{python} -P -m imet_utils.pipeline in {project.folder}"]
+    assert not project.venv.exists()
+
+
+def test_a_start_from_within_its_own_environment_changes_nothing(project):
+    project.run("setup")
+    path = f"{project.venv}/bin:{project.environment['PATH']}"
+    _, asked = project.run("test", VIRTUAL_ENV=str(project.venv), PATH=path)
+    assert asked[0].startswith("pip ")  # the extras
+    assert len(project.run(VIRTUAL_ENV=str(project.venv), PATH=path)[1]) == 1
+
+
+def test_without_a_recent_python_the_script_says_what_to_do(project):
+    result, asked = project.run(TOO_OLD="1")
+    assert result.returncode == 2
+    assert "Python 3.11 or later is needed" in result.stderr
+    assert asked == []
+    assert not project.venv.exists()
+
+
+def test_help_needs_no_set_up(project):
+    result, asked = project.run("--help", cwd=project.folder)
+    assert result.returncode == 0
+    assert asked == [f"{project.python} -m imet_utils.pipeline --help in {project.folder}"]
+
+
+def test_the_exit_code_is_the_pipeline_s(project):
+    project.run("setup")
+    (project.venv / "bin/python").write_text(STAND_IN.replace('in $PWD" >>"$NOTES"', '"; exit 7'))
+    assert project.run("--from", "06")[0].returncode == 7
+
+
+@pytest.fixture
+def active(tmp_path):
+    """Make an active environment of this very Python, in which pip only notes what it is asked."""
+    python = Project.add_python(tmp_path / "active/bin/python3")
+    pip = f'[ "$2" != pip ] || {{ echo "${{*:5}}" >>{tmp_path}/pip.txt; exit; }}'
+    python.write_text(f'#!/bin/bash\n{pip}\nexec {sys.executable} "$@"\n')
+    return {"PATH": os.environ["PATH"], "VIRTUAL_ENV": str(tmp_path / "active")}
+
+
+def test_the_real_script_refuses_an_unknown_parameter(active, tmp_path):
+    command = [SCRIPT, "-p", "EPOCH", "3"]
+    result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=active)
+    assert result.returncode == 2
+    assert "No notebook declares EPOCH. Did you mean EPOCHS" in result.stderr
+    assert not (tmp_path / "pip.txt").exists()  # everything that is required is there
+
+
+def test_what_is_missing_is_found_by_name_and_version(project, active, tmp_path):
+    required = "# a comment\npytest>=8  # there\nPyTest<8\nno-such-package==1.0\n\nnumpy\n"
+    (project.folder / "requirements.txt").write_text(required)
+    (project.folder / "pyproject.toml").write_text(
+        '[project]\noptional-dependencies = { dev = ["ruff", "no-such-tool"] }\n'
+    )
+    for arguments in (["setup"], ["setup", "dev"]):
+        subprocess.run(project.command(*arguments), env=active, check=True, capture_output=True)
+    wanted = "--disable-pip-version-check PyTest<8 no-such-package==1.0"
+    assert (tmp_path / "pip.txt").read_text() == f"{wanted}\n{wanted} no-such-tool\n"
+
+
+def _wait_for(condition):
+    """Wait until a condition holds, ten seconds at most."""
+    for _ in range(200):
+        if condition():
+            return
+        time.sleep(0.05)
+    raise TimeoutError
