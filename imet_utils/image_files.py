@@ -1,8 +1,12 @@
-"""The image files of a collection: found by id, whatever the suffix; the ids to predict."""
+"""The image files of a collection: found by id, whatever the suffix; ids to predict; boxes."""
 
+import json
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+import numpy as np
+from PIL import Image
 
 from imet_utils.table_files import read_rows, unique_ids
 
@@ -54,3 +58,33 @@ def _list_images(folder: Path) -> dict[str, list[Path]]:
         if path.suffix.lower() in SUFFIXES and not path.name.startswith("."):
             files.setdefault(unicodedata.normalize("NFC", path.stem), []).append(path)
     return files
+
+
+def load_boxes(
+    data_dir: Path | str, ids: Sequence[str], names: Mapping[int, str]
+) -> list[dict[str, np.ndarray]]:
+    """Read where in each image a label's motif is, which rendered collections tell (`boxes.json`).
+
+    Args:
+        data_dir: folder of the collection.
+        ids: training images.
+        names: of the labels by attribute id; boxes of other labels are left out.
+
+    Returns:
+        For each id the boxes of each label name, (n, 4): left, top, right, bottom as shares of
+        width and height. Empty without a `boxes.json`.
+    """
+    path = Path(data_dir) / "boxes.json"
+    if not path.is_file():
+        return [{} for _ in ids]
+    known = json.loads(path.read_text(encoding="utf-8"))
+    found = []
+    for image_id, file in zip(ids, find_images(Path(data_dir) / "train", ids), strict=True):
+        with Image.open(file) as image:
+            size = np.array(image.size * 2)  # width, height, width, height
+        boxes: dict[str, list] = {}
+        for box in known.get(image_id, []):
+            if box["label"] in names:
+                boxes.setdefault(names[box["label"]], []).append(np.array(box["box"]) / size)
+        found.append({name: np.stack(places) for name, places in boxes.items()})
+    return found

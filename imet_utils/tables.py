@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from imet_utils.image_files import find_images as find_images
+from imet_utils.image_files import load_boxes as load_boxes
 from imet_utils.image_files import submission_ids as submission_ids
 from imet_utils.stratify import stratify
 from imet_utils.table_files import SPLITS, id_problem, read_image_rows, read_labels

@@ -4,8 +4,8 @@ import torch
 from matplotlib.patches import Rectangle
 
 from imet_utils.plots import plot_attention, plot_attention_rows
-from imet_utils.plots_attention import upsample_map
-from imet_utils.plots_style import KIND_COLORS
+from imet_utils.plots.attention import upsample_map
+from imet_utils.plots.style import KIND_COLORS
 
 IMAGE = np.full((30, 60, 3), 200, np.uint8)
 LABELS = ["culture::egyptian", "tag::men", "tag::boats"]

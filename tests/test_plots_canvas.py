@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from imet_utils import plots_canvas as canvas
-from imet_utils.plots_style import new_figure
+from imet_utils.plots.style import new_figure
 
 
 def test_axes_lie_where_the_inches_say():

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from imet_utils.plots import plot_auc_distribution, plot_roc, plot_threshold_curve
-from imet_utils.plots_curves import thin_curve
+from imet_utils.plots.curves import thin_curve
 
 
 def make_curve(points=5, power=0.5):

@@ -3,7 +3,7 @@ import pytest
 from matplotlib.colors import to_rgb
 
 from imet_utils.plots import plot_paths, plot_predictions
-from imet_utils.plots_style import FAINT, KIND_COLORS, VERDICTS
+from imet_utils.plots.style import FAINT, KIND_COLORS, VERDICTS
 
 IMAGE = np.zeros((12, 20, 3), np.uint8)
 LABELS = ["culture::egyptian", "tag::men", "tag::cats", "tag::boats"]

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from imet_utils.plots import plot_hog, plot_image_grid, plot_views
-from imet_utils.plots_style import KIND_COLORS
+from imet_utils.plots.style import KIND_COLORS
 
 
 def make_image(height, width, value=7):

@@ -56,7 +56,7 @@ def test_labels_per_image_wants_counts(values):
 def test_cooccurrence_is_the_share_given_the_row():
     targets = np.array([[1, 1, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]], bool)
     ax = plot_cooccurrence(targets, ["tag::a", "culture::b", "tag::never"]).axes[0]
-    values = ax.images[0].get_array()
+    values = ax.collections[0].get_array()
     assert values.shape == (2, 2)
     assert values[0, 1] == pytest.approx(2 / 3)
     assert values[1, 0] == pytest.approx(2 / 3)

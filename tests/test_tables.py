@@ -1,3 +1,4 @@
+import json
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -7,6 +8,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from imet_utils.stratify import cover_labels, part_sizes, stratify
 from imet_utils.tables import (
@@ -15,6 +17,7 @@ from imet_utils.tables import (
     find_images,
     label_strings,
     limit_images,
+    load_boxes,
     load_tables,
     multi_hot,
     read_tables,
@@ -471,3 +474,16 @@ def test_label_strings_are_attribute_ids_in_the_order_of_the_classes(tmp_path):
     assert label_strings(preds, tables) == ["7 3", "3", ""]
     with pytest.raises(ValueError, match=r"bool \(N, 2\)"):
         label_strings(preds[:, :1], tables)
+
+
+def test_load_boxes_gives_shares_of_width_and_height_by_label(tmp_path):
+    (tmp_path / "train").mkdir()
+    for name in "ab":
+        Image.new("RGB", (200, 100)).save(tmp_path / "train" / f"{name}.png")
+    assert load_boxes(tmp_path, ["a"], {7: "tag::men"}) == [{}]
+    drawn = [{"label": 7, "box": [20, 10, 100, 50]}, {"label": 8, "box": [0, 0, 1, 1]}]
+    (tmp_path / "boxes.json").write_text(json.dumps({"a": [*drawn, drawn[0]]}))
+    first, second = load_boxes(tmp_path, ["a", "b"], {7: "tag::men"})
+    assert list(first) == ["tag::men"]
+    np.testing.assert_allclose(first["tag::men"], [[0.1, 0.1, 0.5, 0.5]] * 2)
+    assert second == {}

@@ -141,7 +141,7 @@ def test_predict_uses_no_dropout_and_restores_the_mode(data):
     model.eval()
     with torch.no_grad():
         one = model(torch.from_numpy(maps[3, 1:2]).float(), torch.full((1, NUM_CLASSES), 0.5))
-    np.testing.assert_allclose(logits[3, 1], one.mean(dim=1)[0], atol=1e-5)
+    np.testing.assert_allclose(logits[3, 1], one.mean(dim=1)[0], atol=0.02)  # bfloat16
 
 
 def test_evaluate_scores_the_mean_logit_as_scikit_learn_does(data):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from imet_utils.sample_pen import Colour, Frame, mix, moved, read_points, shift
+from imet_utils.sample_data.pen import Colour, Frame, mix, moved, read_points, shift
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 
-from imet_utils.plots_style import (
+from imet_utils.plots.style import (
     INK,
     MUTED,
     SMALL_SIZE,

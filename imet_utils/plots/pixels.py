@@ -8,7 +8,7 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
-from imet_utils.plots_style import (
+from imet_utils.plots.style import (
     FRAME,
     INK,
     MUTED,

@@ -3,13 +3,14 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import seaborn
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, PercentFormatter
 from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
 
-from imet_utils.plots_style import (
+from imet_utils.plots.style import (
     FAINT,
     FRAME,
     HEAT_MAP,
@@ -156,11 +157,21 @@ def plot_cooccurrence(targets: np.ndarray, names: Sequence[str], top: int = 25) 
     fig = new_figure(max(4.0, 2.6 + 0.22 * len(chosen)), width=max(6.0, 4.4 + 0.22 * len(chosen)))
     ax = fig.subplots()
     highest = max(0.05, float(np.nanmax(given))) if len(chosen) > 1 else 1.0
-    image = ax.imshow(np.ma.masked_invalid(given), cmap=HEAT_MAP, vmin=0, vmax=highest)
+    seaborn.heatmap(
+        given,
+        ax=ax,
+        cmap=HEAT_MAP,
+        vmin=0,
+        vmax=highest,
+        square=True,
+        xticklabels=False,
+        yticklabels=False,
+        cbar_kws={"shrink": 0.6, "format": PercentFormatter(1, decimals=None)},
+    )
     style_axes(ax, f"Labels together, {len(chosen)} most frequent", grid="none")
     ax.set_facecolor(FAINT)
     _name_ticks(ax, [names[k] for k in chosen])
-    bar = fig.colorbar(image, ax=ax, shrink=0.6, format=PercentFormatter(1, decimals=None))
+    bar = ax.collections[0].colorbar
     bar.set_label(
         "share of the row's images\nthat also have the column's", size=TEXT_SIZE, color=INK
     )
@@ -188,8 +199,9 @@ def _name_ticks(ax: Axes, names: Sequence[str]) -> None:
     parts = [split_label(name) for name in names]
     colors = kind_colors(sorted({kind for kind, _ in parts}))
     texts = [clean_text(name, 28) for _, name in parts]
-    ax.set_xticks(range(len(texts)), texts, rotation=90)
-    ax.set_yticks(range(len(texts)), texts)
+    middles = np.arange(len(texts)) + 0.5
+    ax.set_xticks(middles, texts, rotation=90)
+    ax.set_yticks(middles, texts, rotation=0)
     for labels in (ax.get_xticklabels(), ax.get_yticklabels()):
         for label, (kind, _) in zip(labels, parts, strict=True):
             label.set_color(colors[kind] if len(colors) > 1 else INK)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from imet_utils.sample_animals import (
+from imet_utils.sample_data.animals import (
     bull,
     camel,
     cat,
@@ -18,7 +18,7 @@ from imet_utils.sample_animals import (
     rabbit,
     sheep,
 )
-from imet_utils.sample_birds import (
+from imet_utils.sample_data.birds import (
     bird,
     butterfly,
     crab,
@@ -36,7 +36,7 @@ from imet_utils.sample_birds import (
     swan,
     turtle,
 )
-from imet_utils.sample_buildings import (
+from imet_utils.sample_data.buildings import (
     arch,
     bridge,
     castle,
@@ -52,7 +52,7 @@ from imet_utils.sample_buildings import (
     tower,
     windmill,
 )
-from imet_utils.sample_objects import (
+from imet_utils.sample_data.objects import (
     arms,
     book,
     chair,
@@ -80,11 +80,30 @@ from imet_utils.sample_objects import (
     table,
     violin,
 )
-from imet_utils.sample_pen import Canvas, Frame
-from imet_utils.sample_people import buddha, madonna, rider, small_person
-from imet_utils.sample_plants import bamboo, flowers, fruit, grapes, leaves, lotus, sunflower, tree
-from imet_utils.sample_vehicles import balloon, boat, carriage, ship
-from imet_utils.sample_vessels import bottle, bowl, candlestick, cup, dish, jug, lamp, teapot, vase
+from imet_utils.sample_data.pen import Canvas, Frame
+from imet_utils.sample_data.people import buddha, madonna, rider, small_person
+from imet_utils.sample_data.plants import (
+    bamboo,
+    flowers,
+    fruit,
+    grapes,
+    leaves,
+    lotus,
+    sunflower,
+    tree,
+)
+from imet_utils.sample_data.vehicles import balloon, boat, carriage, ship
+from imet_utils.sample_data.vessels import (
+    bottle,
+    bowl,
+    candlestick,
+    cup,
+    dish,
+    jug,
+    lamp,
+    teapot,
+    vase,
+)
 
 Draw = Callable[[Frame], None]
 # How to draw it, width / height, and its height where a man is 1 high
@@ -139,15 +158,25 @@ MOTIFS: dict[str, tuple[Draw, float, float]] = {
 }  # fmt: skip
 
 PORTRAIT = {"portraits", "profiles", "actresses"}
-PEOPLE = {
+PEOPLE = {  # a tag that needs somebody to be seen on
     *("men", "women", "boys", "girls", "kings", "queens", "saints", "angels", "soldiers"),
-    *("actors", "dancing", "musicians", "virgin mary"),
+    *("actors", "dancing", "musicians", "virgin mary", "hats", "earrings"),
 }
 BUILDINGS = {
     *("houses", "churches", "castles", "temples", "pagodas", "mosques", "towers", "ruins"),
     *("pyramids", "windmills", "tents"),
 }
-WATER = {"bodies of water", "rivers", "seas", "boats", "ships", "bridges", "swans", "ducks", "waves"}
+WATER = {
+    "bodies of water",
+    "rivers",
+    "seas",
+    "boats",
+    "ships",
+    "bridges",
+    "swans",
+    "ducks",
+    "waves",
+}
 SKY = {"moon", "sun", "stars", "clouds", "night", "snow", "rain", "air transports"}
 LAND = BUILDINGS | WATER | SKY | {"landscapes", "mountains", "hills", "waterfalls"}
 LAND -= {"swans", "ducks"}  # these are also drawn by themselves
@@ -163,7 +192,8 @@ SUPERSETS: dict[str, set[str]] = {  # a label that follows from others, and what
     "animals": CREATURES,
     "musical instruments": INSTRUMENTS,
     "buildings": BUILDINGS,
-    "utilitarian objects": VESSELS | {"candlesticks", "lamps", "mirrors", "clocks", "keys"}
+    "utilitarian objects": VESSELS
+    | {"candlesticks", "lamps", "mirrors", "clocks", "keys"}
     | {"swords", "daggers", "masks", "coins", "fans", "helmets", "shields", "chairs", "necklaces"},
     "writing systems": {"hieroglyphs", "cuneiform", "arabic", "inscriptions"},
     "mythical creatures": {"dragons"},

@@ -11,7 +11,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from imet_utils.plots_canvas import (
+from imet_utils.plots.canvas import (
     check_image,
     colors_of,
     draw_image,
@@ -19,7 +19,7 @@ from imet_utils.plots_canvas import (
     place_axes,
     place_text,
 )
-from imet_utils.plots_style import (
+from imet_utils.plots.style import (
     FRAME,
     INK,
     MAX_COLUMNS,

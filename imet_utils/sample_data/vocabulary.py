@@ -103,7 +103,6 @@ class Genre:
     more: float = 1.0
 
 
-_PETS = "dogs 4, cats 1.5, "
 GENRE_TAGS: dict[str, Genre] = {
     "portrait": Genre(
         (_weights("men 56, women 42, men+women 4"),),
@@ -129,9 +128,9 @@ GENRE_TAGS: dict[str, Genre] = {
     "figures": Genre(
         (_weights("men 50, women 40, men+women 24"),),
         _weights(
-            _PETS
-            + "flowers 5, trees 8, fans 3, books 4, swords 3, dancing 5, girls 5, boys 5, columns 4, hats 3, "
-            "kings 3, horses 3, vases 3, chairs 3, fruit 2, birds 3, flutes 2, queens 3, fish 2, rabbits 1, drums 1.5"
+            "dogs 4, cats 1.5, flowers 5, trees 8, fans 3, books 4, swords 3, dancing 5, "
+            "girls 5, boys 5, columns 4, hats 3, kings 3, horses 3, vases 3, chairs 3, "
+            "fruit 2, birds 3, flutes 2, queens 3, fish 2, rabbits 1, drums 1.5"
         ),
         1.6,
     ),
@@ -422,7 +421,7 @@ TASTES: dict[str, Weights] = {
 
 # What follows from what is there: tag -> further tags with their probability.
 FOLLOWS: dict[str, Weights] = {
-    "bridges": _weights("bodies of water 0.95, human figures 0.35"),
+    "bridges": _weights("bodies of water 0.95, boats 0.3, human figures 0.3"),
     "boats": _weights("bodies of water 0.8"),
     "ships": _weights("bodies of water 0.45, seas 0.4"),
     "rivers": _weights("bodies of water 0.4"),

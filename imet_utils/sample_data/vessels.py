@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from imet_utils.sample_pen import Colour, Frame, moved, read_points, shift, sided
+from imet_utils.sample_data.pen import Colour, Frame, moved, read_points, shift, sided
 
 _VASES = (
     "26 2, 20 10, 17 20, 40 38, 46 54, 34 78, 18 92, 26 99",

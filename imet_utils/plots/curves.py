@@ -9,7 +9,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from imet_utils.plots_style import (
+from imet_utils.plots.style import (
     FRAME,
     INK,
     MUTED,

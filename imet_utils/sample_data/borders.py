@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from imet_utils.sample_pen import Canvas, Frame, mix, shift
+from imet_utils.sample_data.pen import Canvas, Frame, mix, shift
 
 
 def draw_border(kind: str, canvas: Canvas, wide: float) -> None:

@@ -9,7 +9,7 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image, ImageChops, ImageDraw
 
-from imet_utils.sample_styles import Style
+from imet_utils.sample_data.styles import Style
 
 SUPERSAMPLE = 2  # canvas pixels per picture pixel, along one side
 Colour = tuple[int, ...]

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from imet_utils.plots_style import (
+from imet_utils.plots.style import (
     GRID,
     MUTED,
     SERIES_COLORS,

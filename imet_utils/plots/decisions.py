@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from imet_utils.plots_canvas import (
+from imet_utils.plots.canvas import (
     LINE,
     MARGIN,
     check_labels,
@@ -18,7 +18,7 @@ from imet_utils.plots_canvas import (
     text_width,
     wrap_text,
 )
-from imet_utils.plots_style import (
+from imet_utils.plots.style import (
     FAINT,
     INK,
     MAX_COLUMNS,

@@ -6,23 +6,19 @@ from collections.abc import Collection
 
 import numpy as np
 
-from imet_utils.sample_pen import Colour, Frame, mix, moved, read_points, shift, sided
+from imet_utils.sample_data.pen import Colour, Frame, mix, moved, read_points, shift, sided
 
 Traits = Collection[str]
 
-
 HALOED = {"saints", "angels", "virgin mary"}
-
 
 # Traits that the whole person shows
 WHOLE_PERSON = ("saints", "angels", "virgin mary", "soldiers", "actors", "actresses")
-
 
 _PROFILE = (
     "30 20, 60 10, 76 20, 79 36, 80 44, 92 58.5, 90 62.5, 82 63.5, 85.5 69, 81 73.5, 85 78, "
     "80 83, 80 92, 68 97, 52 88, 44 105, 20 105, 20 55"
 )
-
 
 _VEIL = "50 6, 70 12, 76 36, 86 72, 70 80, 66 30, 50 17, 34 30, 30 80, 14 72, 24 36, 30 12"
 

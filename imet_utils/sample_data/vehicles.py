@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from imet_utils.sample_pen import Frame, mix, moved, shift, sided
+from imet_utils.sample_data.pen import Frame, mix, moved, shift, sided
 
 
 def boat(f: Frame) -> None:

@@ -7,16 +7,16 @@ from functools import partial
 
 import numpy as np
 
-from imet_utils.sample_borders import background
-from imet_utils.sample_heads import bust
-from imet_utils.sample_landscapes import (
+from imet_utils.sample_data.borders import background
+from imet_utils.sample_data.heads import bust
+from imet_utils.sample_data.landscapes import (
     paint_distance,
     paint_ground,
     paint_landscape,
     paint_mountains,
     paint_sky,
 )
-from imet_utils.sample_motifs import (
+from imet_utils.sample_data.motifs import (
     BUILDINGS,
     CREATURES,
     LAND,
@@ -30,35 +30,42 @@ from imet_utils.sample_motifs import (
     Draw,
     Scene,
 )
-from imet_utils.sample_pen import Canvas, mix, shift
-from imet_utils.sample_people import HELD, WORN, Person, choose_cast, figure, person_drawer, rider
-from imet_utils.sample_writing import add_writing, write_page
+from imet_utils.sample_data.pen import Canvas, mix, shift
+from imet_utils.sample_data.people import (
+    HELD,
+    WORN,
+    Person,
+    choose_cast,
+    figure,
+    person_drawer,
+    rider,
+)
+from imet_utils.sample_data.writing import add_writing, write_page
 
 Item = tuple[str, float, float, Draw]  # label, width / height, height of a man = 1, how to draw
-
 
 Box = tuple[int, int, int, int]
 
 
 def paint(canvas: Canvas, tags: Collection[str], inset: float) -> list[tuple[str, Box]]:
-    """Paint the tags on the canvas inside `inset` pixels of border; returns (tag, pixel box) pairs."""
+    """Paint the tags on the canvas inside `inset` pixels of border.
+
+    Returns a (tag, (left, top, right, bottom)) in pixels for everything that can be seen.
+    """
     rng, style = canvas.rng, canvas.style
     wanted = set(tags)
     for general, members in SUPERSETS.items():
         if general in wanted and not wanted & members and general != "writing systems":
             wanted.add(sorted(members)[rng.integers(len(members))])
     scene = Scene(canvas, wanted, inset, inset, canvas.width - 2 * inset, canvas.height - 2 * inset)
-    if not wanted - WRITING - {"seals"}:
+    grove = "trees" in wanted and not wanted & (PEOPLE | VESSELS)
+    if not wanted - WRITING:
         write_page(scene)
     elif "textile fragments" in wanted:
         _pattern(scene)
     elif wanted & PORTRAIT:
         _portrait(scene)
-    elif wanted & LAND or (
-        "trees" in wanted
-        and not wanted & (PEOPLE | VESSELS)
-        and (not style.profile or rng.random() < 0.3)
-    ):
+    elif wanted & LAND or (grove and (not style.profile or rng.random() < 0.3)):
         paint_landscape(scene)
     elif wanted & (PEOPLE | {"horse riding", "madonna and child", "buddha"}):
         _figures(scene)

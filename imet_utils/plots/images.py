@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 
-from imet_utils.plots_canvas import (
+from imet_utils.plots.canvas import (
     LINE,
     MARGIN,
     check_labels,
@@ -18,7 +18,7 @@ from imet_utils.plots_canvas import (
     place_labels,
     place_text,
 )
-from imet_utils.plots_style import (
+from imet_utils.plots.style import (
     INK,
     MAX_COLUMNS,
     MUTED,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from imet_utils.sample_pen import Colour, Frame, mix, moved, shift
+from imet_utils.sample_data.pen import Colour, Frame, mix, moved, shift
 
 
 def tree(f: Frame) -> None:

@@ -8,8 +8,8 @@ from functools import partial
 
 import numpy as np
 
-from imet_utils.sample_animals import horse
-from imet_utils.sample_heads import (
+from imet_utils.sample_data.animals import horse
+from imet_utils.sample_data.heads import (
     HALOED,
     WHOLE_PERSON,
     Traits,
@@ -20,16 +20,14 @@ from imet_utils.sample_heads import (
     head_side,
     note,
 )
-from imet_utils.sample_objects import book, fan, flag, flute, lute, shield, spear, sword
-from imet_utils.sample_pen import Colour, Frame, mix, moved, shift, sided
-from imet_utils.sample_plants import flowers
+from imet_utils.sample_data.objects import book, fan, flag, flute, lute, shield, spear, sword
+from imet_utils.sample_data.pen import Colour, Frame, mix, moved, shift, sided
+from imet_utils.sample_data.plants import flowers
 
 Point = tuple[float, float]
 
-
-WORN = {"hats", "helmets", "earrings", "necklaces", "kings", "queens", "saints", "angels",
-        "soldiers", "actresses", "actors", "virgin mary"}  # fmt: skip
-
+WORN = HALOED | {"hats", "helmets", "earrings", "necklaces", "kings", "queens"}
+WORN |= {"soldiers", "actresses", "actors"}
 
 HELD: dict[str, tuple[Callable[[Frame], None], float, float, float]] = {
     # how to draw it, its width and height, and how far up it the hand is
@@ -40,9 +38,9 @@ HELD: dict[str, tuple[Callable[[Frame], None], float, float, float]] = {
     "lutes": (lute, 0.42, 0.40, 0.5),
 }  # fmt: skip
 
-
+_MANTLE = "50 -1, 62 1, 66 8, 78 40, 68 44, 60 9, 50 3.5, 40 9, 32 44, 22 40, 34 8, 38 1"
+_ROBED = HALOED | {"kings", "queens"}  # whatever others wear
 _HIS = {"kings", "hats", "helmets", "soldiers", "swords", "spears", "shields", "flags", "actors"}
-
 
 _HERS = {"queens", "earrings", "necklaces", "fans", "virgin mary", "actresses"}
 
@@ -62,14 +60,16 @@ def figure(
 ) -> None:
     """Draw a whole person (frame about half as wide as high), with what the traits name."""
     skin, cloth = f.pick("skin"), f.pick("cloth")
-    sleeve = skin if f.style.dress == "kilt" else cloth
+    robed = not _ROBED.isdisjoint(traits)
+    fashion = "robe" if robed else f.style.dress
+    sleeve = skin if fashion == "kilt" else cloth
     if "angels" in traits:
         draw_wings(f, 0.5, 0.30, 0.62, 0.34)
     size, top = (0.19, 0.02) if child else (0.145, 0.0)
     neck = top + size
     back, front = _pose(f, traits)
     f.stroke([(0.32, neck + 0.08), *back], shift(sleeve, -0.15), 0.066, 0.8, line=0.8)
-    dress(f, woman, cloth, skin, neck + 0.045, "dancing" in traits)
+    dress(f, fashion, woman, (cloth, skin), neck + 0.045, "dancing" in traits)
     if not HALOED.isdisjoint(traits):
         draw_halo(f, 0.5, top + size * 0.48, 0.235, 0.118)
     f.stroke([(0.5, neck - 0.03), (0.5, neck + 0.05)], shift(skin, -0.1), 0.055, line=0.5)
@@ -77,6 +77,8 @@ def figure(
     beard = not woman and not child and f.rng.random() < (0.8 if elder else 0.3)
     head = f.inner(0.5 - size * 0.80, top, size * 1.6, size)
     (head_side if side else head_front)(head, woman, traits, beard)
+    if "virgin mary" in traits:
+        f.shape(_MANTLE, f.style.colours["cloth"][1 % len(f.style.colours["cloth"])], shade=0.4)
     _hold(f, traits, front[-1], back[-1])
     f.stroke([(0.68, neck + 0.08), *front], sleeve, 0.066, 0.8, line=0.8)
     for x, y in (front[-1], back[-1]):
@@ -126,9 +128,11 @@ def _pose(f: Frame, traits: Traits) -> tuple[list[Point], list[Point]]:
     return left[f.rng.integers(3)], right[f.rng.integers(2 if busy else 3)]
 
 
-def dress(f: Frame, woman: bool, cloth: Colour, skin: Colour, top: float, swing: bool) -> None:
-    """Dress a standing figure from its shoulders (at `top`) down, in the style's fashion."""
-    fashion, trim = f.style.dress, f.pick("cloth")
+def dress(
+    f: Frame, fashion: str, woman: bool, colours: tuple[Colour, Colour], top: float, swing: bool
+) -> None:
+    """Dress a standing figure from its shoulders (at `top`) down; colours of cloth and skin."""
+    (cloth, skin), trim = colours, f.pick("cloth")
     if fashion != "robe" and not woman:
         stockings = skin if fashion != "coat" else shift(f.style.colour("paper"), 0.2)
         _stockings(f, stockings, 0.2 if swing else 0.10)
@@ -281,6 +285,8 @@ def small_person(f: Frame) -> None:
 def choose_cast(tags: Collection[str], rng: np.random.Generator) -> list[Person]:
     """List the people that tags speak of, each with what they wear and hold."""
     tags = set(tags)
+    if "madonna and child" in tags:
+        tags.discard("virgin mary")  # she is there already
     traits = tags & (WORN | set(HELD) | {"dancing", "musicians"})
     if "musicians" in tags and not traits & {"flutes", "lutes"}:
         traits.add(("flutes", "lutes")[rng.integers(2)])

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from imet_utils.sample_vocabulary import (
+from imet_utils.sample_data.vocabulary import (
     CULTURES,
     FOLLOWS,
     GENRE_TAGS,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from imet_utils.sample_borders import background
-from imet_utils.sample_motifs import BUILDINGS, MOTIFS, PEOPLE, WATER, Scene
-from imet_utils.sample_pen import Frame, mix, moved, shift
-from imet_utils.sample_people import WORN, choose_cast, person_drawer
+from imet_utils.sample_data.borders import background
+from imet_utils.sample_data.motifs import BUILDINGS, MOTIFS, PEOPLE, WATER, Scene
+from imet_utils.sample_data.pen import Frame, mix, moved, shift
+from imet_utils.sample_data.people import WORN, choose_cast, person_drawer
 
 _FLOATING = (  # smallest and largest height (shares of the scene), and fewer than how many
     ("ships", 0.34, 0.56, 3),

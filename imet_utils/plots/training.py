@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from imet_utils.plots_style import (
+from imet_utils.plots.style import (
     FAINT,
     MUTED,
     PAPER,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from imet_utils.sample_borders import background
-from imet_utils.sample_motifs import PEOPLE, SUPERSETS, WRITING, Draw, Scene
-from imet_utils.sample_pen import Frame, moved, shift
+from imet_utils.sample_data.borders import background
+from imet_utils.sample_data.motifs import PEOPLE, SUPERSETS, WRITING, Draw, Scene
+from imet_utils.sample_data.pen import Frame, moved, shift
 
 
 def write_page(scene: Scene) -> None:
@@ -14,7 +14,7 @@ def write_page(scene: Scene) -> None:
     canvas, rng, style = scene.canvas, scene.canvas.rng, scene.canvas.style
     paper = style.colour("paper")
     background(canvas, shift(paper, 0.05), shift(paper, -0.15))
-    tag = sorted(scene.tags)[0]
+    tag = min(scene.tags & set(_SCRIPTS), default="writing systems")
     slab = scene.region(tag, 0.1, 0.06, 0.9, 0.94)
     rounded = rng.random() < 0.5
     corners = (
@@ -34,13 +34,14 @@ def write_page(scene: Scene) -> None:
         parts = [slab.inner(0.07, 0.14 + 0.8 * k / count, 0.86, 0.7 / count) for k in range(count)]
     for part in parts:
         _SCRIPTS[tag](part)
-    scene.frames += [(other, slab) for other in sorted(scene.tags - {tag})]
+    scene.frames += [(other, slab) for other in sorted(scene.tags - {tag, "seals"})]
+    if "seals" in scene.tags:
+        _seal(scene, rng.uniform(0.2, 0.66), rng.uniform(0.6, 0.72), 0.2)
 
 
 def add_writing(scene: Scene) -> None:
     """Put the written tags on labels of their own over the picture."""
     rng, style = scene.canvas.rng, scene.canvas.style
-    wide = scene.width / scene.height
     for tag in sorted(scene.tags & WRITING):
         if tag == "writing systems" and scene.tags & SUPERSETS[tag]:
             continue
@@ -50,17 +51,24 @@ def add_writing(scene: Scene) -> None:
         if scene.tags & PEOPLE and not upright:
             y = 0.86
         if tag == "seals":
-            f = scene.region(tag, x, y, x + 0.09 / min(1, wide), y + 0.09 * max(1, wide))
-            f.box(0, 0, 1, 1, (176, 44, 36), line=0)
-            for a, b in rng.uniform(0.12, 0.88, (6, 2)):
-                f.ink([(a, 0.15), (a, b), (0.85, b)], 1.0, False, (240, 220, 200))
+            _seal(scene, x, y, 0.11)
             continue
         if upright:
             f = scene.region(tag, x, y, x + rng.uniform(0.13, 0.20), y + rng.uniform(0.4, 0.72))
         else:
             f = scene.region(tag, x, y, x + rng.uniform(0.4, 0.56), y + rng.uniform(0.09, 0.13))
         f.box(0, 0, 1, 1, shift(style.colour("paper"), 0.3), line=0.8)
-        _SCRIPTS[tag](f)
+        script = "arabic" if tag == "inscriptions" and style.temple == "mosques" else tag
+        _SCRIPTS[script](f)
+
+
+def _seal(scene: Scene, x: float, y: float, size: float) -> None:
+    """Stamp a red seal; its size is a share of the short side."""
+    short = size * min(scene.width, scene.height)
+    f = scene.region("seals", x, y, x + short / scene.width, y + short / scene.height)
+    f.box(0, 0, 1, 1, (176, 44, 36), line=0)
+    for a, b in f.rng.uniform(0.12, 0.88, (6, 2)):
+        f.ink([(a, 0.15), (a, b), (0.85, b)], 1.0, False, (240, 220, 200))
 
 
 def _glyphs(f: Frame) -> None:
@@ -96,13 +104,19 @@ def _glyphs(f: Frame) -> None:
 
 
 def _wedges(f: Frame) -> None:
-    for row in range(4):
-        for column in range(12):
-            x, y = (column + 0.5) / 12.5, (row + 0.5) / 4
-            a = (0.0, 1.57, 0.7)[int(f.rng.integers(3))]
-            dx, dy = 0.03 * np.cos(a), 0.10 * np.sin(a)
-            f.shape(moved(x, y, "0 -5, 1.8 0, 0 5"), f.style.colour("ink"), line=0)
-            f.ink([(x, y), (x + dx + 0.01, y + dy)], 1.0)
+    """Press wedges with tails into three lines of clay, in groups."""
+    for row in range(3):
+        y, x = (row + 0.5) / 3, 0.03
+        while x < 0.93:
+            for _ in range(int(f.rng.integers(2, 5))):
+                dy = float(f.rng.uniform(-0.07, 0.07))
+                if f.rng.random() < 0.55:  # lying
+                    wedge = moved(x, y + dy, "0 -6, 5 0, 0 6, 1.2 0")
+                else:  # standing
+                    wedge = moved(x, y + dy, "-1.6 -12, 1.6 -12, 0.4 -3, 0 12, -0.4 -3")
+                f.shape(wedge, f.style.colour("ink"), line=0, smooth=False)
+                x += float(f.rng.uniform(0.012, 0.03))
+            x += 0.025
 
 
 def _flowing(f: Frame) -> None:

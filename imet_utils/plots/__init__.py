@@ -4,18 +4,18 @@ Nothing stays open and no global is changed; `%matplotlib inline` makes a return
 itself in a notebook.
 """
 
-from imet_utils.plots_attention import plot_attention, plot_attention_rows
-from imet_utils.plots_curves import plot_auc_distribution, plot_roc, plot_threshold_curve
-from imet_utils.plots_decisions import plot_paths, plot_predictions
-from imet_utils.plots_images import plot_hog, plot_image_grid, plot_views
-from imet_utils.plots_labels import (
+from imet_utils.plots.attention import plot_attention, plot_attention_rows
+from imet_utils.plots.curves import plot_auc_distribution, plot_roc, plot_threshold_curve
+from imet_utils.plots.decisions import plot_paths, plot_predictions
+from imet_utils.plots.images import plot_hog, plot_image_grid, plot_views
+from imet_utils.plots.labels import (
     plot_cooccurrence,
     plot_label_frequencies,
     plot_labels_per_image,
 )
-from imet_utils.plots_pixels import plot_channel_stats, plot_image_sizes
-from imet_utils.plots_scores import plot_model_scores, plot_scores_by_group
-from imet_utils.plots_training import plot_history, plot_timing
+from imet_utils.plots.pixels import plot_channel_stats, plot_image_sizes
+from imet_utils.plots.scores import plot_model_scores, plot_scores_by_group
+from imet_utils.plots.training import plot_history, plot_timing
 
 __all__ = [
     "plot_attention",

@@ -1,0 +1,358 @@
+import csv
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from imet_utils import sample_data
+from imet_utils.sample_data import draw_records, image_id, render_image, write_sample_data
+from imet_utils.sample_data.borders import draw_border
+from imet_utils.sample_data.motifs import MOTIFS
+from imet_utils.sample_data.pen import SUPERSAMPLE, Canvas, smooth_curve
+from imet_utils.sample_data.styles import STYLES
+from imet_utils.sample_data.surfaces import finish, texture
+from imet_utils.sample_data.vocabulary import CULTURES, UNNOTED, VOCABULARY
+
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "imet2019"
+TAGS = [name.removeprefix("tag::") for name in VOCABULARY if name.startswith("tag::")]
+
+
+@pytest.fixture(scope="module")
+def records():
+    return draw_records(1200, seed=0)
+
+
+@pytest.fixture(scope="module")
+def many_records():
+    return draw_records(5000, seed=5)
+
+
+@pytest.fixture(scope="module")
+def collection(tmp_path_factory):
+    return write_sample_data(tmp_path_factory.mktemp("sample") / "data", 12, seed=3, num_test=3)
+
+
+def read_rows(path):
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def contents(folder):
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def share(records, wanted, given):
+    """P(wanted | all of given) among the labels of the records."""
+    sets = [set(record.labels) for record in records]
+    chosen = [names for names in sets if {f"tag::{tag}" for tag in given} <= names]
+    assert len(chosen) >= 20
+    return np.mean([bool({f"tag::{tag}" for tag in wanted} & names) for names in chosen])
+
+
+# --- the table ------------------------------------------------------------------------------------
+
+
+def test_labels_per_image_and_missing_cultures_are_as_in_the_competition(records):
+    counts = [len(record.labels) for record in records]
+    assert min(counts) >= 1
+    assert max(counts) <= 8
+    assert 3.0 <= np.mean(counts) <= 3.5
+    without = np.mean([not any(n.startswith("culture::") for n in r.labels) for r in records])
+    assert 0.08 <= without <= 0.14
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_label_frequencies_are_long_tailed_with_a_few_rare_ones(seed):
+    counts = Counter(name for record in draw_records(1200, seed) for name in record.labels)
+    every = np.array([counts[name] for name in VOCABULARY])
+    assert set(counts) <= set(VOCABULARY)
+    assert 3 <= (every < 3).sum() <= 12
+    assert (every[every >= 3] >= 8).mean() > 0.8
+    assert every.max() > 10 * np.median(every)
+    kept = [name for name in VOCABULARY if counts[name] >= 3]
+    assert sum(name.startswith("culture::") for name in kept) >= 12
+    assert sum(name.startswith("tag::") for name in kept) >= 40
+
+
+@pytest.mark.parametrize(
+    ("wanted", "given", "least"),
+    [
+        ({"bodies of water"}, {"bridges"}, 0.75),
+        ({"bodies of water", "seas"}, {"ships"}, 0.5),
+        ({"men"}, {"horse riding"}, 0.75),
+        ({"men"}, {"soldiers"}, 0.6),
+        ({"men", "women"}, {"portraits"}, 0.85),
+        ({"musical instruments"}, {"lutes"}, 0.4),
+        ({"mythical creatures"}, {"dragons"}, 0.6),
+    ],
+)
+def test_labels_depend_on_each_other(many_records, wanted, given, least):
+    chance = [bool({f"tag::{t}" for t in wanted} & set(r.labels)) for r in many_records]
+    found = share(many_records, wanted, given)
+    assert found >= least
+    assert found > 2 * np.mean(chance)
+
+
+def test_human_figures_follow_from_bridges_with_boats(many_records):
+    drawn = [set(record.drawn) for record in many_records]
+    both = [tags for tags in drawn if {"bridges", "boats"} <= tags]
+    bridges = [tags for tags in drawn if {"bridges", "boats"} & tags == {"bridges"}]
+    assert len(both) >= 12
+    assert np.mean(["human figures" in tags for tags in both]) > 0.7
+    assert np.mean(["human figures" in tags for tags in bridges]) < 0.65
+
+
+@pytest.mark.parametrize(
+    ("culture", "tag"),
+    [("egyptian", "hieroglyphs"), ("dutch", "skulls"), ("american", "actresses"),
+     ("babylonian", "cuneiform"), ("japan", "actors")],
+)  # fmt: skip
+def test_some_tags_are_typical_of_a_culture(records, culture, tag):
+    with_tag = [r for r in records if f"tag::{tag}" in r.labels]
+    rate = np.mean([f"culture::{culture}" in r.labels for r in with_tag])
+    base = np.mean([f"culture::{culture}" in r.labels for r in records])
+    assert rate > 3 * base
+
+
+def test_the_annotator_leaves_some_out(records):
+    drawn = sum(len(record.drawn) for record in records)
+    noted = sum(name.startswith("tag::") for record in records for name in record.labels)
+    assert 0.08 <= 1 - noted / drawn <= 0.18
+    for record in records:
+        noted = {n.removeprefix("tag::") for n in record.labels if n.startswith("tag::")}
+        assert noted <= set(record.drawn)
+        assert not noted & UNNOTED
+
+
+@pytest.mark.shared
+@pytest.mark.skipif(not SHARED.is_dir(), reason="the real tables are not beside the project")
+def test_all_names_are_of_the_competition():
+    assert {row["attribute_name"] for row in read_rows(SHARED / "labels.csv")} >= set(VOCABULARY)
+
+
+def test_vocabulary_is_sorted_cultures_first_and_has_a_manner_for_each_culture():
+    assert list(VOCABULARY) == sorted(VOCABULARY)
+    assert set(CULTURES) <= set(STYLES)
+    assert len(VOCABULARY) == len(set(VOCABULARY))
+
+
+# --- pictures -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("part", range(6))
+def test_every_tag_is_drawn_within_the_picture(part):
+    for number, tag in list(enumerate(TAGS))[part::6]:
+        style = list(STYLES)[number % len(STYLES)]
+        image, boxes = render_image([tag], style, np.random.default_rng(number))
+        assert tag in {name for name, _ in boxes}, (tag, style)
+        width, height = image.size
+        for name, (left, top, right, bottom) in boxes:
+            assert 0 <= left < right <= width, (name, style)
+            assert 0 <= top < bottom <= height, (name, style)
+        largest = max((r - x) * (b - y) for name, (x, y, r, b) in boxes if name == tag)
+        assert largest >= 0.001 * width * height, (tag, style)
+
+
+def test_noted_labels_have_boxes():
+    for number in range(40):
+        rng = np.random.default_rng([11, number])
+        record = sample_data.draw_record(rng)
+        _, boxes = render_image(record.drawn, record.style, rng)
+        noted = {n.removeprefix("tag::") for n in record.labels if n.startswith("tag::")}
+        assert noted <= {tag for tag, _ in boxes}, record
+
+
+def test_sizes_are_those_of_the_competition():
+    rng = np.random.default_rng(0)
+    sizes = np.array([sample_data._draw_size(rng) for _ in range(2000)])
+    ratio = sizes[:, 1] / sizes[:, 0]
+    assert (sizes.min(1) == 300).all()
+    assert 0.4 <= ratio.min() < 0.6
+    assert 1.7 < ratio.max() <= 2.5
+    assert np.mean((ratio > 0.7) & (ratio < 1.43)) > 0.7
+
+
+def test_a_box_is_where_the_motif_is():
+    """A motif drawn alone in bright ink lies in its frame's extent, to the pixel."""
+    canvas = Canvas(120, 90, STYLES["italian"], np.random.default_rng(0))
+    blank = np.asarray(canvas.image.reduce(SUPERSAMPLE)).astype(int)
+    frame = canvas.frame(30, 20, 50, 40, flip=True, tilt=0.2)
+    MOTIFS["horses"][0](frame)
+    changed = np.abs(np.asarray(canvas.image.reduce(SUPERSAMPLE)).astype(int) - blank).sum(2) > 60
+    rows, columns = np.nonzero(changed)
+    found = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
+    assert np.abs(np.array(found) - frame.extent).max() <= 2.5
+
+
+def test_manners_differ():
+    means = []
+    for style in ("egyptian", "greek", "porcelain", "dutch", "byzantine", "indonesia"):
+        image, _ = render_image(["vases"], style, np.random.default_rng(1))
+        means.append(np.asarray(image).reshape(-1, 3).mean(0))
+    distance = np.linalg.norm(np.array(means)[:, None] - np.array(means)[None], axis=2)
+    assert distance[~np.eye(6, dtype=bool)].min() > 12
+
+
+def test_smooth_curve_runs_through_its_points():
+    knots = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
+    assert np.allclose(smooth_curve(knots)[::6], knots)
+    opened = smooth_curve(knots, closed=False)
+    assert np.allclose(opened[[0, -1]], knots[[0, -1]])
+
+
+def test_textures_stay_around_one():
+    for kind in {ground for style in STYLES.values() for ground in style.grounds}:
+        field = texture(kind, 60, 80, np.random.default_rng(0))
+        assert field.shape == (60, 80)
+        assert abs(field.mean() - 1) < 0.15, kind
+        assert 0.005 < field.std() < 0.2, kind
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda rng: render_image(["boats"], "martian", rng),
+        lambda rng: render_image(["spaceships"], "japan", rng),
+        lambda rng: render_image([], "japan", rng),
+        lambda rng: texture("velvet", 4, 4, rng),
+        lambda rng: finish("lacquer", Image.new("RGB", (4, 4)), "silk", (0, 0, 0), rng),
+        lambda rng: draw_border("barbed wire", Canvas(9, 9, STYLES["plain"], rng), 2.0),
+    ],
+)
+def test_unknown_names_are_refused(call):
+    with pytest.raises(ValueError, match=r"no |given"):
+        call(np.random.default_rng(0))
+
+
+# --- the folder -----------------------------------------------------------------------------------
+
+
+def test_the_layout_is_the_competitions(collection):
+    train, labels = read_rows(collection / "train.csv"), read_rows(collection / "labels.csv")
+    assert list(train[0]) == ["id", "attribute_ids"]
+    assert [row["attribute_name"] for row in labels] == list(VOCABULARY)
+    assert [int(row["attribute_id"]) for row in labels] == list(range(len(VOCABULARY)))
+    ids = [row["id"] for row in train]
+    assert ids == sorted(set(ids))
+    assert all(len(name) == 16 and set(name) <= set("0123456789abcdef") for name in ids)
+    assert {path.stem for path in (collection / "train").glob("*.png")} == set(ids)
+    submission = read_rows(collection / "sample_submission.csv")
+    assert list(submission[0]) == ["id", "attribute_ids"]
+    assert {row["id"] for row in submission} == {p.stem for p in (collection / "test").iterdir()}
+    assert len(submission) == 3
+    assert not {row["id"] for row in submission} & set(ids)
+    named = {
+        tuple(labels[int(number)]["attribute_name"] for number in row["attribute_ids"].split())
+        for row in train
+    }
+    assert named == {record.labels for record in draw_records(12, seed=3)}
+
+
+def test_boxes_are_of_labels_that_the_image_has(collection):
+    boxes = json.loads((collection / "boxes.json").read_text())
+    names = [row["attribute_name"] for row in read_rows(collection / "labels.csv")]
+    for row in read_rows(collection / "train.csv"):
+        tags = {int(n) for n in row["attribute_ids"].split() if names[int(n)].startswith("tag")}
+        assert {entry["label"] for entry in boxes[row["id"]]} == tags
+        with Image.open(collection / "train" / f"{row['id']}.png") as image:
+            assert image.mode == "RGB"
+            assert min(image.size) == 300
+            for entry in boxes[row["id"]]:
+                left, top, right, bottom = entry["box"]
+                assert 0 <= left < right <= image.width
+                assert 0 <= top < bottom <= image.height
+
+
+def test_a_seed_gives_the_same_bytes_whatever_the_number_and_the_processes(
+    collection, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(sample_data, "FEW", 0)  # in processes of their own
+    fewer = write_sample_data(tmp_path / "fewer", 4, seed=3, num_test=1)
+    first, second = contents(collection), contents(fewer)
+    images = [name for name in second if name.endswith(".png")]
+    assert len(images) == 5
+    assert all(second[name] == first[name] for name in images)
+    assert second["labels.csv"] == first["labels.csv"]
+    boxes = [json.loads(files["boxes.json"]) for files in (first, second)]
+    assert all(boxes[1][name] == boxes[0][name] for name in boxes[1])
+    assert image_id(3, 0) != image_id(4, 0) != image_id(4, 0, "test")
+
+
+def test_the_hash_seed_of_python_changes_nothing():
+    code = (
+        "import hashlib, numpy as np\n"
+        "from imet_utils.sample_data import draw_record, render_image\n"
+        "digest = hashlib.sha256()\n"
+        "for number in range(12):\n"
+        "    rng = np.random.default_rng([9, number])\n"
+        "    record = draw_record(rng)\n"
+        "    image, boxes = render_image(record.drawn, record.style, rng)\n"
+        "    digest.update(image.tobytes() + repr((record, boxes)).encode())\n"
+        "print(digest.hexdigest())\n"
+    )
+    outputs = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(outputs) == 1
+    assert len(outputs.pop().strip()) == hashlib.sha256().digest_size * 2
+
+
+def test_a_complete_collection_is_kept_and_another_one_replaced(tmp_path):
+    folder = write_sample_data(tmp_path / "data", 2, seed=1, num_test=0)
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    assert write_sample_data(folder, 2, seed=1, num_test=0) == folder
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
+    next((folder / "train").iterdir()).unlink()  # no longer complete
+    write_sample_data(folder, 2, seed=1, num_test=0)
+    assert len(list((folder / "train").iterdir())) == 2
+    write_sample_data(folder, 3, seed=2)
+    assert len(list((folder / "train").iterdir())) == 3
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
+
+
+def test_other_folders_are_refused_and_left_alone(tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(FileExistsError, match="no sample collection"):
+        write_sample_data(tmp_path, 2)
+    with pytest.raises(FileExistsError, match="is a file"):
+        write_sample_data(tmp_path / "notes.txt", 2)
+    folder = write_sample_data(tmp_path / "data", 1, num_test=0)
+    (folder / "my predictions.csv").write_text("mine")
+    with pytest.raises(FileExistsError, match="my predictions"):
+        write_sample_data(folder, 2)
+    assert (folder / "my predictions.csv").read_text() == "mine"
+    assert {path.name for path in tmp_path.iterdir()} == {"notes.txt", "data"}
+
+
+def test_a_crash_leaves_nothing_behind(tmp_path, monkeypatch):
+    def broken(*_):
+        raise RuntimeError("out of paint")
+
+    monkeypatch.setattr(sample_data, "render_image", broken)
+    with pytest.raises(RuntimeError, match="out of paint"):
+        write_sample_data(tmp_path / "deep" / "data", 2)
+    assert list((tmp_path / "deep").iterdir()) == []
+
+
+@pytest.mark.parametrize("numbers", [{"num_images": 0}, {"num_test": -1}, {"seed": -1}])
+def test_impossible_numbers_are_refused(tmp_path, numbers):
+    with pytest.raises(ValueError, match="wanted at least"):
+        write_sample_data(tmp_path / "data", **{"num_images": 2, **numbers})
