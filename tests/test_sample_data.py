@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from imet_utils import sample_data
+from imet_utils.sample_data import collection as writer
 from imet_utils.sample_data import draw_records, image_id, render_image, write_sample_data
 from imet_utils.sample_data.borders import draw_border
 from imet_utils.sample_data.motifs import MOTIFS
@@ -167,7 +167,7 @@ def test_every_tag_is_drawn_within_the_picture(part):
 def test_noted_labels_have_boxes():
     for number in range(40):
         rng = np.random.default_rng([11, number])
-        record = sample_data.draw_record(rng)
+        record = writer.draw_record(rng)
         _, boxes = render_image(record.drawn, record.style, rng)
         noted = {n.removeprefix("tag::") for n in record.labels if n.startswith("tag::")}
         assert noted <= {tag for tag, _ in boxes}, record
@@ -175,7 +175,7 @@ def test_noted_labels_have_boxes():
 
 def test_sizes_are_those_of_the_competition():
     rng = np.random.default_rng(0)
-    sizes = np.array([sample_data._draw_size(rng) for _ in range(2000)])
+    sizes = np.array([writer._draw_size(rng) for _ in range(2000)])
     ratio = sizes[:, 1] / sizes[:, 0]
     assert (sizes.min(1) == 300).all()
     assert 0.4 <= ratio.min() < 0.6
@@ -277,7 +277,7 @@ def test_boxes_are_of_labels_that_the_image_has(collection):
 def test_a_seed_gives_the_same_bytes_whatever_the_number_and_the_processes(
     collection, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(sample_data, "FEW", 0)  # in processes of their own
+    monkeypatch.setattr(writer, "FEW", 0)  # in processes of their own
     fewer = write_sample_data(tmp_path / "fewer", 4, seed=3, num_test=1)
     first, second = contents(collection), contents(fewer)
     images = [name for name in second if name.endswith(".png")]
@@ -292,7 +292,7 @@ def test_a_seed_gives_the_same_bytes_whatever_the_number_and_the_processes(
 def test_the_hash_seed_of_python_changes_nothing():
     code = (
         "import hashlib, numpy as np\n"
-        "from imet_utils.sample_data import draw_record, render_image\n"
+        "from imet_utils.sample_data.collection import draw_record, render_image\n"
         "digest = hashlib.sha256()\n"
         "for number in range(12):\n"
         "    rng = np.random.default_rng([9, number])\n"
@@ -346,7 +346,7 @@ def test_a_crash_leaves_nothing_behind(tmp_path, monkeypatch):
     def broken(*_):
         raise RuntimeError("out of paint")
 
-    monkeypatch.setattr(sample_data, "render_image", broken)
+    monkeypatch.setattr(writer, "render_image", broken)
     with pytest.raises(RuntimeError, match="out of paint"):
         write_sample_data(tmp_path / "deep" / "data", 2)
     assert list((tmp_path / "deep").iterdir()) == []
