@@ -11,7 +11,7 @@ class FeatureBatches:
     """Batches of a store's features and targets, read from disk as they are asked for.
 
     Attributes:
-        shape: (N, V).
+        shape: (N, V) of the images taken.
     """
 
     def __init__(
@@ -23,6 +23,7 @@ class FeatureBatches:
         shuffle: bool = True,
         seed: int = 0,
         device: torch.device | str = "cpu",
+        images: np.ndarray | None = None,
     ) -> None:
         """Check that the arrays belong together.
 
@@ -36,6 +37,7 @@ class FeatureBatches:
             shuffle: a new order every epoch.
             seed: with the epoch it decides the order and the views.
             device: of the tensors.
+            images: numbers of the images to take, in their order; None for all N.
         """
         given = dict(arrays) | ({} if targets is None else {"targets": targets})
         shapes = {name: values.shape for name, values in given.items()}
@@ -47,7 +49,9 @@ class FeatureBatches:
                 f"and {batch_size}"
             )
         self.arrays = given
-        self.shape = next(iter(shapes.values()))[:2]
+        num_images, num_views = next(iter(shapes.values()))[:2]
+        self.images = np.arange(num_images) if images is None else np.asarray(images)
+        self.shape = (len(self.images), num_views)
         self.batch_size = batch_size
         self.views = views
         self.shuffle = shuffle
@@ -60,7 +64,23 @@ class FeatureBatches:
         """Targets (N, C) of the whole images, which view 0 shows."""
         if "targets" not in self.arrays:
             raise ValueError("these batches have no targets")
-        return np.asarray(self.arrays["targets"][:, 0])
+        return np.asarray(self.arrays["targets"][self.images, 0])
+
+    def of_images(
+        self, images: np.ndarray, views: str | None = None, shuffle: bool | None = None
+    ) -> "FeatureBatches":
+        """Take only the images of these numbers, perhaps in other views or another order."""
+        arrays = {name: values for name, values in self.arrays.items() if name != "targets"}
+        return FeatureBatches(
+            arrays,
+            self.arrays.get("targets"),
+            self.batch_size,
+            self.views if views is None else views,
+            self.shuffle if shuffle is None else shuffle,
+            self.seed,
+            self.device,
+            self.images[images],
+        )
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch that the next pass draws its order and views for."""
@@ -81,9 +101,12 @@ class FeatureBatches:
         for start in range(0, len(rows), self.batch_size):
             batch = rows[start : start + self.batch_size]
             if self.views == "all":
-                index = np.divmod(batch, num_views)
+                image, view = np.divmod(batch, num_views)
+                index = (self.images[image], view)
+            elif self.views == "random":
+                index = (self.images[batch], chosen[batch])
             else:
-                index = (batch, chosen[batch]) if self.views == "random" else (batch,)
+                index = (self.images[batch],)
             yield {
                 name: torch.from_numpy(values[index]).to(self.device).float()
                 for name, values in self.arrays.items()

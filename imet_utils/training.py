@@ -1,6 +1,6 @@
 """One training loop for every head: cosine schedule, clipping, early stop, exact resume."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -9,12 +9,11 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from imet_utils.decoding import Paths, beam_search
-from imet_utils.encoders import autocast_dtype
 from imet_utils.features import FeatureBatches
 from imet_utils.metrics import best_threshold, mean_average_precision, sample_scores
+from imet_utils.prediction import head_inputs, predict, short_floats, view_probs
 from imet_utils.progress import progress
-from imet_utils.runs import fingerprint_of, load_checkpoint, save_array, save_checkpoint
+from imet_utils.runs import fingerprint_of, load_checkpoint, save_checkpoint
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
@@ -46,103 +45,6 @@ class TrainConfig:
             raise ValueError(f"epochs, rates and norms must be positive: {self}")
 
 
-def _inputs(batch: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name: values for name, values in batch.items() if name != "targets"}
-
-
-def _short_floats(device: torch.device) -> torch.autocast:
-    """Compute in bfloat16 where the device is fast at it; float16 would need scaled gradients."""
-    fast = autocast_dtype(device) == torch.bfloat16
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=fast)
-
-
-def _mean_over_steps(logits: Tensor) -> Tensor:
-    return logits.mean(dim=1) if logits.ndim == 3 else logits  # (B, C)
-
-
-@torch.no_grad()
-def predict(model: nn.Module, batches: FeatureBatches, description: str = "") -> np.ndarray:
-    """Run a head over every view of every image, without dropout.
-
-    Args:
-        model: takes the arrays of `batches` by name, returns logits (B, C) or (B, T, C).
-        batches: in the order of the store, with `views="all"` and no shuffling.
-        description: shown with the progress; empty for none.
-
-    Returns:
-        Logits (N, V, C) float32, averaged over the steps where the head has steps.
-    """
-    was_training = model.training
-    model.eval()
-    steps = progress(batches, description, unit="batch") if description else batches
-    with _short_floats(batches.device):
-        logits = [_mean_over_steps(model(**_inputs(batch)).float()).cpu() for batch in steps]
-    model.train(was_training)
-    return torch.cat(logits).numpy().reshape(*batches.shape, -1)  # (N, V, C)
-
-
-def view_probs(logits: np.ndarray) -> np.ndarray:
-    """Average logits (N, V, C) over the views and squash them to probabilities (N, C)."""
-    return torch.from_numpy(logits).mean(dim=1).sigmoid().numpy()
-
-
-def predict_splits(
-    model: nn.Module,
-    inputs: Mapping[str, Mapping[str, np.ndarray]],
-    folder: Path | str,
-    device: str = "cpu",
-) -> dict[str, np.ndarray]:
-    """Predict every split and store the probabilities in `folder`.
-
-    Writes `view_probs_<split>.npy` (N, V, C) float16, one for each view, which a decoder starts
-    from, and `probs_<split>.npy` (N, C) float32, those of the image.
-
-    Args:
-        model: takes the arrays of a split by name.
-        inputs: the arrays (N, V, ...) of each split.
-        folder: where the probabilities go.
-        device: where the model is.
-
-    Returns:
-        The probabilities (N, C) of each split.
-    """
-    probs = {}
-    for split, arrays in inputs.items():
-        batches = FeatureBatches(arrays, None, 64, "all", shuffle=False, device=device)
-        logits = predict(model, batches, f"predicting {split}")
-        probs[split] = view_probs(logits)
-        one_view = torch.from_numpy(logits).sigmoid().half().numpy()
-        save_array(one_view, Path(folder) / f"view_probs_{split}.npy")
-        save_array(probs[split], Path(folder) / f"probs_{split}.npy")
-    return probs
-
-
-@torch.no_grad()
-def search_views(
-    decoder: nn.Module, batches: FeatureBatches, beam_size: int = 5, max_steps: int = 10
-) -> Paths:
-    """Find the best path of every view of every image by beam search, without dropout.
-
-    Args:
-        decoder: an `AttnDecoder`.
-        batches: of maps and probs, with `views="all"` and no shuffling.
-        beam_size: paths kept at each step.
-        max_steps: labels on a path at most.
-
-    Returns:
-        The best path of each view on the CPU: `labels` (N * V, 1, T) and so on; row n * V + v is
-        view v of image n.
-    """
-    was_training = decoder.training
-    decoder.eval()
-    found = [
-        beam_search(decoder, batch["maps"], batch["probs"], beam_size, max_steps).best().cpu()
-        for batch in progress(batches, "beam search", unit="batch")
-    ]
-    decoder.train(was_training)
-    return Paths.concatenate(found)
-
-
 def evaluate(model: nn.Module, batches: FeatureBatches) -> dict[str, float]:
     """Score a head on a split: the mean logit of the views, cut at the best single threshold.
 
@@ -162,14 +64,32 @@ def train_one_epoch(
     loss: Loss,
     optimizer: torch.optim.Optimizer,
     schedule: torch.optim.lr_scheduler.LRScheduler,
+    config: TrainConfig,
+    epoch: int,
+) -> float:
+    """Take one optimizer step a batch and return the mean training loss.
+
+    Whatever is random depends on (seed, epoch) alone; the global random state is left as it was.
+    """
+    model.train()
+    batches.set_epoch(epoch)
+    with torch.random.fork_rng():
+        torch.manual_seed(int(np.random.SeedSequence([config.seed, epoch]).generate_state(1)[0]))
+        return _take_steps(model, batches, loss, optimizer, schedule, config.clip_norm)
+
+
+def _take_steps(
+    model: nn.Module,
+    batches: FeatureBatches,
+    loss: Loss,
+    optimizer: torch.optim.Optimizer,
+    schedule: torch.optim.lr_scheduler.LRScheduler,
     clip_norm: float,
 ) -> float:
-    """Take one optimizer step a batch and return the mean training loss."""
-    model.train()
     total, count = 0.0, 0
     for batch in batches:
-        with _short_floats(batches.device):
-            logits = model(**_inputs(batch))
+        with short_floats(batches.device):
+            logits = model(**head_inputs(batch))
         batch_loss = loss(logits.float(), batch["targets"])
         optimizer.zero_grad(set_to_none=True)
         batch_loss.backward()
@@ -211,25 +131,15 @@ def fit(
         The history: one row an epoch with train_loss, learning_rate and the scores on validation.
     """
     folder = Path(folder)
-    optimizer = torch.optim.AdamW(
-        model.parameters(), config.learning_rate, weight_decay=config.weight_decay, fused=True
-    )
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, config.epochs * len(batches))
+    optimizer, schedule = _make_optimizer(model, config, config.epochs * len(batches))
     fingerprint = fingerprint_of([asdict(config), settings])
     history = _resume(folder / "last.pt", fingerprint, model, optimizer, schedule)
 
     for epoch in progress(range(len(history), config.epochs), description, unit="epoch"):
         if _has_stopped(history, config.patience):
             break
-        batches.set_epoch(epoch)
         learning_rate = schedule.get_last_lr()[0]
-        with torch.random.fork_rng():
-            torch.manual_seed(
-                int(np.random.SeedSequence([config.seed, epoch]).generate_state(1)[0])
-            )
-            train_loss = train_one_epoch(
-                model, batches, loss, optimizer, schedule, config.clip_norm
-            )
+        train_loss = train_one_epoch(model, batches, loss, optimizer, schedule, config, epoch)
         row = {"epoch": epoch + 1, "train_loss": train_loss, "learning_rate": learning_rate}
         row |= {f"val_{name}": float(score) for name, score in evaluate(model, val_batches).items()}
         history.append(row)
@@ -249,6 +159,63 @@ def fit(
         )
     model.load_state_dict(load_checkpoint(folder / "best.pt")["model"])
     return pd.DataFrame(history)
+
+
+def cross_fit(
+    build: Callable[[], nn.Module],
+    batches: FeatureBatches,
+    loss: Loss,
+    config: TrainConfig,
+    num_folds: int = 5,
+    description: str = "cross-fitting",
+) -> np.ndarray:
+    """Predict the training images with heads that have not seen them.
+
+    A head knows its own training images too well: a decoder that starts from such probabilities
+    learns to trust them, and is misled on new images. So the images are dealt into folds, and each
+    fold is predicted by a head trained on the others (Wolpert, Stacked generalization, 1992).
+
+    Args:
+        build: makes an untrained head.
+        batches: training batches, as for `fit`.
+        loss: of (logits, targets), averaged over the batch.
+        config: see `TrainConfig`; every fold trains for all its epochs.
+        num_folds: at least 2, or fewer images than that.
+        description: shown with the progress.
+
+    Returns:
+        Probabilities (N, V, C) float16.
+    """
+    num_images = batches.shape[0]
+    if num_folds < 2 or num_images < 2:
+        raise ValueError(
+            f"cross-fitting needs 2 folds and 2 images, got {num_folds} and {num_images}"
+        )
+    fold_of = np.random.default_rng(config.seed).permutation(num_images) % num_folds
+    probs = None
+    for fold in progress(range(min(num_folds, num_images)), description, unit="fold"):
+        seen, held_out = np.flatnonzero(fold_of != fold), np.flatnonzero(fold_of == fold)
+        with torch.random.fork_rng():
+            torch.manual_seed(config.seed)
+            model = build().to(batches.device)
+        part = batches.of_images(seen)
+        optimizer, schedule = _make_optimizer(model, config, config.epochs * len(part))
+        for epoch in range(config.epochs):
+            train_one_epoch(model, part, loss, optimizer, schedule, config, epoch)
+        logits = predict(model, batches.of_images(held_out, views="all", shuffle=False))
+        if probs is None:
+            probs = np.empty((num_images, *logits.shape[1:]), dtype=np.float16)
+        probs[held_out] = torch.from_numpy(logits).sigmoid().numpy()
+    return probs
+
+
+def _make_optimizer(
+    model: nn.Module, config: TrainConfig, num_steps: int
+) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
+    optimizer = torch.optim.AdamW(
+        model.parameters(), config.learning_rate, weight_decay=config.weight_decay, fused=True
+    )
+    return optimizer, torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, num_steps)
 
 
 def _resume(

@@ -240,3 +240,17 @@ def test_memory_of_a_pass_is_bounded_by_the_batch(tmp_path):
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 1e6
+
+
+def test_batches_of_some_images_are_those_of_all_restricted_to_them():
+    numbers = np.arange(12, dtype=np.float16).reshape(6, 2)
+    whole = FeatureBatches({"number": numbers}, numbers[..., None] > 5, 4, "all", shuffle=False)
+    some = whole.of_images(np.array([4, 1]))
+    assert some.shape == (2, 2)
+    batches = list(some)
+    assert torch.cat([batch["number"] for batch in batches]).tolist() == [8, 9, 2, 3]
+    assert some.image_targets.tolist() == [[True], [False]]
+    each = some.of_images(np.array([1]), views="each")
+    assert next(iter(each))["number"].tolist() == [[2, 3]]
+    shuffled = whole.of_images(np.array([4, 1]), views="random", shuffle=True)
+    assert {int(n) // 2 for batch in shuffled for n in batch["number"]} == {4, 1}

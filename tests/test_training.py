@@ -1,3 +1,6 @@
+from functools import partial
+from itertools import groupby
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -5,19 +8,11 @@ import torch
 from sklearn.metrics import fbeta_score
 from torch import nn
 
-from imet_utils.decoding import beam_search
 from imet_utils.features import FeatureBatches
 from imet_utils.losses import order_free_loss, weighted_bce
 from imet_utils.models import AttnDecoder, LinearClassifier
-from imet_utils.training import (
-    TrainConfig,
-    evaluate,
-    fit,
-    predict,
-    predict_splits,
-    search_views,
-    view_probs,
-)
+from imet_utils.prediction import predict, view_probs
+from imet_utils.training import TrainConfig, cross_fit, evaluate, fit
 
 NUM_IMAGES, NUM_VIEWS, DIM, NUM_CLASSES = 40, 3, 8, 4
 
@@ -128,22 +123,6 @@ def test_config_refuses_what_makes_no_sense(setting):
         TrainConfig(**setting)
 
 
-def test_predict_uses_no_dropout_and_restores_the_mode(data):
-    model = AttnDecoder(NUM_CLASSES, DIM, attn_dim=4, decoder_dim=4)
-    maps = np.random.default_rng(0).normal(size=(5, NUM_VIEWS, 6, DIM)).astype(np.float16)
-    probs = np.full((5, NUM_VIEWS, NUM_CLASSES), 0.5, np.float16)
-    batches = FeatureBatches({"maps": maps, "probs": probs}, None, 4, "all", shuffle=False)
-    model.train()
-    logits = predict(model, batches)
-    assert model.training
-    assert logits.shape == (5, NUM_VIEWS, NUM_CLASSES)
-    np.testing.assert_array_equal(predict(model, batches), logits)
-    model.eval()
-    with torch.no_grad():
-        one = model(torch.from_numpy(maps[3, 1:2]).float(), torch.full((1, NUM_CLASSES), 0.5))
-    np.testing.assert_allclose(logits[3, 1], one.mean(dim=1)[0], atol=0.02)  # bfloat16
-
-
 def test_evaluate_scores_the_mean_logit_as_scikit_learn_does(data):
     model = LinearClassifier(DIM, NUM_CLASSES)
     scores = evaluate(model, _val(data))
@@ -153,36 +132,6 @@ def test_evaluate_scores_the_mean_logit_as_scikit_learn_does(data):
         targets, probs >= scores["threshold"], beta=2, average="samples", zero_division=0
     )
     assert scores["f2"] == pytest.approx(wanted, abs=1e-6)
-
-
-def test_view_probs_is_the_sigmoid_of_the_mean_logit():
-    logits = np.array([[[0.0], [2.0]]], np.float32)
-    np.testing.assert_allclose(view_probs(logits), [[1 / (1 + np.exp(-1))]], rtol=1e-6)
-
-
-def test_predict_splits_writes_what_it_returns(data, tmp_path):
-    model = LinearClassifier(DIM, NUM_CLASSES)
-    probs = predict_splits(model, {"val": data[0]}, tmp_path)
-    np.testing.assert_array_equal(np.load(tmp_path / "probs_val.npy"), probs["val"])
-    by_view = np.load(tmp_path / "view_probs_val.npy")
-    assert by_view.shape == (NUM_IMAGES, NUM_VIEWS, NUM_CLASSES)
-    wanted = torch.sigmoid(model(torch.from_numpy(data[0]["pooled"][2, 1:2]).float()))
-    np.testing.assert_allclose(by_view[2, 1], wanted.detach().numpy()[0], atol=1e-3)
-
-
-def test_search_views_finds_each_views_best_path_in_the_order_of_the_store():
-    torch.manual_seed(0)
-    decoder = AttnDecoder(NUM_CLASSES, DIM, attn_dim=4, decoder_dim=4)
-    maps = torch.randn(5, 2, 6, DIM).half()
-    probs = torch.rand(5, 2, NUM_CLASSES).half()
-    arrays = {"maps": maps.numpy(), "probs": probs.numpy()}
-    paths = search_views(decoder, FeatureBatches(arrays, None, 3, "all", shuffle=False), 3, 4)
-    assert paths.labels.shape == (10, 1, NUM_CLASSES)
-    decoder.eval()
-    with torch.no_grad():
-        alone = beam_search(decoder, maps[3, 1:2].float(), probs[3, 1:2].float(), 3, 4)
-    torch.testing.assert_close(paths.labels[7], alone.labels[0, :1])
-    torch.testing.assert_close(paths.path_probs[7], alone.path_probs[0, :1])
 
 
 def test_order_free_training_of_the_decoder_lowers_its_loss(data, tmp_path):
@@ -201,3 +150,37 @@ def test_order_free_training_of_the_decoder_lowers_its_loss(data, tmp_path):
     )
     assert history["train_loss"].iloc[-1] < 0.6 * history["train_loss"].iloc[0]
     assert history["val_f2"].max() > 0.85
+
+
+def test_cross_fit_predicts_each_image_with_a_head_that_has_not_seen_it(data):
+    targets = data[1]
+    seen = []
+
+    class Recorder(LinearClassifier):
+        def forward(self, pooled):
+            seen.append((self.training, {tuple(row) for row in pooled[:, :2].tolist()}))
+            return super().forward(pooled)
+
+    config = TrainConfig(epochs=2, learning_rate=0.05)
+    build = partial(Recorder, DIM, NUM_CLASSES)
+    probs = cross_fit(build, _batches(data), weighted_bce, config, num_folds=4)
+    assert probs.shape == targets.shape
+    assert probs.dtype == np.float16
+    folds = [
+        (training, set().union(*(rows for _, rows in calls)))
+        for training, calls in groupby(seen, key=lambda call: call[0])
+    ]
+    assert [training for training, _ in folds] == [True, False] * 4
+    for (_, trained), (_, predicted) in zip(folds[::2], folds[1::2], strict=True):
+        assert not trained & predicted
+        assert len(trained | predicted) == NUM_IMAGES
+
+
+def test_cross_fit_is_repeatable_and_learns_what_holds_for_new_images(data):
+    config = TrainConfig(epochs=20, learning_rate=0.05)
+    build = partial(LinearClassifier, DIM, NUM_CLASSES)
+    probs = cross_fit(build, _batches(data), weighted_bce, config)
+    assert ((probs > 0.5) == data[1]).mean() > 0.1 + max(data[1].mean(), 1 - data[1].mean())
+    np.testing.assert_array_equal(cross_fit(build, _batches(data), weighted_bce, config), probs)
+    with pytest.raises(ValueError, match="2 folds"):
+        cross_fit(build, _batches(data), weighted_bce, config, num_folds=1)

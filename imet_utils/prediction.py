@@ -1,0 +1,112 @@
+"""Run a trained head over the views of a split: logits, probabilities, best paths."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from imet_utils.decoding import Paths, beam_search
+from imet_utils.encoders import autocast_dtype
+from imet_utils.features import FeatureBatches
+from imet_utils.progress import progress
+from imet_utils.runs import save_array
+
+
+def head_inputs(batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return what a head takes of a batch: all but the targets."""
+    return {name: values for name, values in batch.items() if name != "targets"}
+
+
+def short_floats(device: torch.device) -> torch.autocast:
+    """Compute in bfloat16 where the device is fast at it; float16 would need scaled gradients."""
+    fast = autocast_dtype(device) == torch.bfloat16
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=fast)
+
+
+def _mean_over_steps(logits: Tensor) -> Tensor:
+    return logits.mean(dim=1) if logits.ndim == 3 else logits  # (B, C)
+
+
+@torch.no_grad()
+def predict(model: nn.Module, batches: FeatureBatches, description: str = "") -> np.ndarray:
+    """Run a head over every view of every image, without dropout.
+
+    Args:
+        model: takes the arrays of `batches` by name, returns logits (B, C) or (B, T, C).
+        batches: in the order of the store, with `views="all"` and no shuffling.
+        description: shown with the progress; empty for none.
+
+    Returns:
+        Logits (N, V, C) float32, averaged over the steps where the head has steps.
+    """
+    was_training = model.training
+    model.eval()
+    steps = progress(batches, description, unit="batch") if description else batches
+    with short_floats(batches.device):
+        logits = [_mean_over_steps(model(**head_inputs(batch)).float()).cpu() for batch in steps]
+    model.train(was_training)
+    return torch.cat(logits).numpy().reshape(*batches.shape, -1)  # (N, V, C)
+
+
+def view_probs(logits: np.ndarray) -> np.ndarray:
+    """Average logits (N, V, C) over the views and squash them to probabilities (N, C)."""
+    return torch.from_numpy(logits).mean(dim=1).sigmoid().numpy()
+
+
+def predict_splits(
+    model: nn.Module,
+    inputs: Mapping[str, Mapping[str, np.ndarray]],
+    folder: Path | str,
+    device: str = "cpu",
+) -> dict[str, np.ndarray]:
+    """Predict every split and store the probabilities in `folder`.
+
+    Writes `view_probs_<split>.npy` (N, V, C) float16, one for each view, which a decoder starts
+    from, and `probs_<split>.npy` (N, C) float32, those of the image.
+
+    Args:
+        model: takes the arrays of a split by name.
+        inputs: the arrays (N, V, ...) of each split.
+        folder: where the probabilities go.
+        device: where the model is.
+
+    Returns:
+        The probabilities (N, C) of each split.
+    """
+    probs = {}
+    for split, arrays in inputs.items():
+        batches = FeatureBatches(arrays, None, 64, "all", shuffle=False, device=device)
+        logits = predict(model, batches, f"predicting {split}")
+        probs[split] = view_probs(logits)
+        one_view = torch.from_numpy(logits).sigmoid().half().numpy()
+        save_array(one_view, Path(folder) / f"view_probs_{split}.npy")
+        save_array(probs[split], Path(folder) / f"probs_{split}.npy")
+    return probs
+
+
+@torch.no_grad()
+def search_views(
+    decoder: nn.Module, batches: FeatureBatches, beam_size: int = 5, max_steps: int = 10
+) -> Paths:
+    """Find the best path of every view of every image by beam search, without dropout.
+
+    Args:
+        decoder: an `AttnDecoder`.
+        batches: of maps and probs, with `views="all"` and no shuffling.
+        beam_size: paths kept at each step.
+        max_steps: labels on a path at most.
+
+    Returns:
+        The best path of each view on the CPU: `labels` (N * V, 1, T) and so on; row n * V + v is
+        view v of image n.
+    """
+    was_training = decoder.training
+    decoder.eval()
+    found = [
+        beam_search(decoder, batch["maps"], batch["probs"], beam_size, max_steps).best().cpu()
+        for batch in progress(batches, "beam search", unit="batch")
+    ]
+    decoder.train(was_training)
+    return Paths.concatenate(found)

@@ -1,0 +1,61 @@
+import numpy as np
+import pytest
+import torch
+
+from imet_utils.decoding import beam_search
+from imet_utils.features import FeatureBatches
+from imet_utils.models import AttnDecoder, LinearClassifier
+from imet_utils.prediction import predict, predict_splits, search_views, view_probs
+
+NUM_VIEWS, DIM, NUM_CLASSES = 3, 8, 4
+
+
+@pytest.fixture
+def pooled():
+    return np.random.default_rng(0).normal(size=(10, NUM_VIEWS, DIM)).astype(np.float16)
+
+
+def test_predict_uses_no_dropout_and_restores_the_mode():
+    model = AttnDecoder(NUM_CLASSES, DIM, attn_dim=4, decoder_dim=4)
+    maps = np.random.default_rng(0).normal(size=(5, NUM_VIEWS, 6, DIM)).astype(np.float16)
+    probs = np.full((5, NUM_VIEWS, NUM_CLASSES), 0.5, np.float16)
+    batches = FeatureBatches({"maps": maps, "probs": probs}, None, 4, "all", shuffle=False)
+    model.train()
+    logits = predict(model, batches)
+    assert model.training
+    assert logits.shape == (5, NUM_VIEWS, NUM_CLASSES)
+    np.testing.assert_array_equal(predict(model, batches), logits)
+    model.eval()
+    with torch.no_grad():
+        one = model(torch.from_numpy(maps[3, 1:2]).float(), torch.full((1, NUM_CLASSES), 0.5))
+    np.testing.assert_allclose(logits[3, 1], one.mean(dim=1)[0], atol=0.02)  # bfloat16
+
+
+def test_view_probs_is_the_sigmoid_of_the_mean_logit():
+    logits = np.array([[[0.0], [2.0]]], np.float32)
+    np.testing.assert_allclose(view_probs(logits), [[1 / (1 + np.exp(-1))]], rtol=1e-6)
+
+
+def test_predict_splits_writes_what_it_returns(pooled, tmp_path):
+    model = LinearClassifier(DIM, NUM_CLASSES)
+    probs = predict_splits(model, {"val": {"pooled": pooled}}, tmp_path)
+    np.testing.assert_array_equal(np.load(tmp_path / "probs_val.npy"), probs["val"])
+    by_view = np.load(tmp_path / "view_probs_val.npy")
+    assert by_view.shape == (10, NUM_VIEWS, NUM_CLASSES)
+    wanted = torch.sigmoid(model(torch.from_numpy(pooled[2, 1:2]).float()))
+    np.testing.assert_allclose(by_view[2, 1], wanted.detach().numpy()[0], atol=1e-3)
+
+
+def test_search_views_finds_each_views_best_path_in_the_order_of_the_store():
+    torch.manual_seed(0)
+    decoder = AttnDecoder(NUM_CLASSES, DIM, attn_dim=4, decoder_dim=4)
+    maps = torch.randn(5, 2, 6, DIM).half()
+    probs = torch.rand(5, 2, NUM_CLASSES).half()
+    arrays = {"maps": maps.numpy(), "probs": probs.numpy()}
+    paths = search_views(decoder, FeatureBatches(arrays, None, 3, "all", shuffle=False), 3, 4)
+    assert paths.labels.shape == (10, 1, NUM_CLASSES)
+    decoder.eval()
+    with torch.no_grad():
+        alone = beam_search(decoder, maps[3, 1:2].float(), probs[3, 1:2].float(), 3, 4)
+    torch.testing.assert_close(paths.labels[7], alone.labels[0, :1])
+    torch.testing.assert_close(paths.path_probs[7], alone.path_probs[0, :1])
