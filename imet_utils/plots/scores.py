@@ -58,7 +58,7 @@ def plot_model_scores(results: pd.DataFrame, floor: str = "constant guess") -> F
         ax.locator_params(axis="x", nbins=3)
         ax.tick_params(axis="y", length=0)
         ax.spines["left"].set_visible(False)
-    axes[0].set_yticks(range(len(models)), [clean_text(name, 30) for name in models])
+    axes[0].set_yticks(range(len(models)), [clean_text(name, 36) for name in models])
     axes[0].set_ylim(len(models) - 0.4, -0.6)
     _add_split_legend(fig, results, is_floor, floor)
     return fig
