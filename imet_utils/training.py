@@ -1,6 +1,7 @@
 """One training loop for every head: cosine schedule, clipping, early stop, exact resume."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -73,7 +74,7 @@ def train_one_epoch(
     """
     model.train()
     batches.set_epoch(epoch)
-    with torch.random.fork_rng():
+    with _own_random_state(batches.device):
         torch.manual_seed(int(np.random.SeedSequence([config.seed, epoch]).generate_state(1)[0]))
         return _take_steps(model, batches, loss, optimizer, schedule, config.clip_norm)
 
@@ -195,7 +196,7 @@ def cross_fit(
     probs = None
     for fold in progress(range(min(num_folds, num_images)), description, unit="fold"):
         seen, held_out = np.flatnonzero(fold_of != fold), np.flatnonzero(fold_of == fold)
-        with torch.random.fork_rng():
+        with _own_random_state(batches.device):
             torch.manual_seed(config.seed)
             model = build().to(batches.device)
         part = batches.of_images(seen)
@@ -207,6 +208,12 @@ def cross_fit(
             probs = np.empty((num_images, *logits.shape[1:]), dtype=np.float16)
         probs[held_out] = torch.from_numpy(logits).sigmoid().numpy()
     return probs
+
+
+def _own_random_state(device: torch.device) -> AbstractContextManager:
+    """Restore the random state of the CPU and of the device used when the block ends."""
+    used = [torch.cuda.current_device()] if device.type == "cuda" else []
+    return torch.random.fork_rng(devices=used)
 
 
 def _make_optimizer(
