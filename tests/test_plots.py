@@ -1,5 +1,6 @@
 """What holds for every figure: it renders, leaves nothing behind and survives any label name."""
 
+import os
 import subprocess
 import sys
 from io import BytesIO
@@ -96,9 +97,15 @@ def test_figure_renders_and_leaves_no_trace(name):
     assert open_figures is None or open_figures.get_fignums() == []
 
 
-def test_import_leaves_pyplot_alone():
-    code = "import sys, imet_utils.plots; sys.exit('matplotlib.pyplot' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+def test_import_opens_no_figure_and_changes_no_setting():
+    code = (
+        "import sys, matplotlib; before = dict(matplotlib.rcParams); import imet_utils.plots\n"
+        "import matplotlib.pyplot as plt\n"
+        "sys.exit(plt.get_fignums() != [] or dict(matplotlib.rcParams) != before)"
+    )
+    command = [sys.executable, "-c", code]
+    environment = {**os.environ, "MPLBACKEND": "agg"}
+    assert subprocess.run(command, check=False, env=environment).returncode == 0
 
 
 EMPTY = {

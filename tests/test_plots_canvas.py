@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from imet_utils import plots_canvas as canvas
+from imet_utils.plots import canvas
 from imet_utils.plots.style import new_figure
 
 

@@ -3,7 +3,7 @@ import pytest
 from matplotlib.colors import to_rgb
 from skimage.color import rgb2lab
 
-from imet_utils import plots_style as style
+from imet_utils.plots import style
 
 # Machado, Oliveira and Fernandes (2009): what the three dichromacies make of linear RGB.
 DICHROMACIES = {
