@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from imet_utils.decoding import Paths, beam_search
+from imet_utils.decoding import Paths, beam_search, mean_step_probs
 from imet_utils.encoders import autocast_dtype
 from imet_utils.features import FeatureBatches
 from imet_utils.progress import progress
@@ -25,34 +26,39 @@ def short_floats(device: torch.device) -> torch.autocast:
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=fast)
 
 
-def _mean_over_steps(logits: Tensor) -> Tensor:
-    return logits.mean(dim=1) if logits.ndim == 3 else logits  # (B, C)
+class Prediction(NamedTuple):
+    """Probabilities of each view (N, V, C) and of each image (N, C), float32."""
+
+    view_probs: np.ndarray
+    probs: np.ndarray
 
 
 @torch.no_grad()
-def predict(model: nn.Module, batches: FeatureBatches, description: str = "") -> np.ndarray:
+def predict(model: nn.Module, batches: FeatureBatches, description: str = "") -> Prediction:
     """Run a head over every view of every image, without dropout.
+
+    An image's probability is the sigmoid of the mean logit of its views, as on the poster. For a
+    head with steps it is the mean probability over steps and views: a label that one step is sure
+    of counts, where a mean of logits would let the steps that have passed on outvote it.
 
     Args:
         model: takes the arrays of `batches` by name, returns logits (B, C) or (B, T, C).
         batches: in the order of the store, with `views="all"` and no shuffling.
         description: shown with the progress; empty for none.
-
-    Returns:
-        Logits (N, V, C) float32, averaged over the steps where the head has steps.
     """
     was_training = model.training
     model.eval()
-    steps = progress(batches, description, unit="batch") if description else batches
+    found, has_steps = [], False
     with short_floats(batches.device):
-        logits = [_mean_over_steps(model(**head_inputs(batch)).float()).cpu() for batch in steps]
+        for batch in progress(batches, description, unit="batch") if description else batches:
+            logits = model(**head_inputs(batch)).float()
+            has_steps = logits.ndim == 3
+            found.append((mean_step_probs(logits) if has_steps else logits).cpu())  # (B, C)
     model.train(was_training)
-    return torch.cat(logits).numpy().reshape(*batches.shape, -1)  # (N, V, C)
-
-
-def view_probs(logits: np.ndarray) -> np.ndarray:
-    """Average logits (N, V, C) over the views and squash them to probabilities (N, C)."""
-    return torch.from_numpy(logits).mean(dim=1).sigmoid().numpy()
+    views = torch.cat(found).unflatten(0, batches.shape)  # (N, V, C)
+    if has_steps:
+        return Prediction(views.numpy(), views.mean(dim=1).numpy())
+    return Prediction(views.sigmoid().numpy(), views.mean(dim=1).sigmoid().numpy())
 
 
 def predict_splits(
@@ -78,11 +84,11 @@ def predict_splits(
     probs = {}
     for split, arrays in inputs.items():
         batches = FeatureBatches(arrays, None, 64, "all", shuffle=False, device=device)
-        logits = predict(model, batches, f"predicting {split}")
-        probs[split] = view_probs(logits)
-        one_view = torch.from_numpy(logits).sigmoid().half().numpy()
-        save_array(one_view, Path(folder) / f"view_probs_{split}.npy")
-        save_array(probs[split], Path(folder) / f"probs_{split}.npy")
+        prediction = predict(model, batches, f"predicting {split}")
+        probs[split] = prediction.probs
+        half = prediction.view_probs.astype(np.float16)
+        save_array(half, Path(folder) / f"view_probs_{split}.npy")
+        save_array(prediction.probs, Path(folder) / f"probs_{split}.npy")
     return probs
 
 

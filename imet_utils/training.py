@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from imet_utils.features import FeatureBatches
 from imet_utils.metrics import best_threshold, mean_average_precision, sample_scores
-from imet_utils.prediction import head_inputs, predict, short_floats, view_probs
+from imet_utils.prediction import head_inputs, predict, short_floats
 from imet_utils.progress import progress
 from imet_utils.runs import fingerprint_of, load_checkpoint, save_checkpoint
 
@@ -47,12 +47,12 @@ class TrainConfig:
 
 
 def evaluate(model: nn.Module, batches: FeatureBatches) -> dict[str, float]:
-    """Score a head on a split: the mean logit of the views, cut at the best single threshold.
+    """Score a head on a split: the probabilities of `predict`, cut at the best single threshold.
 
     Returns:
         f2, f1, precision, recall, map (over the classes that have both kinds) and threshold.
     """
-    probs = view_probs(predict(model, batches))
+    probs = predict(model, batches).probs
     targets = batches.image_targets
     threshold = best_threshold(probs, targets).value
     scores = sample_scores(probs >= threshold, targets)
@@ -203,10 +203,10 @@ def cross_fit(
         optimizer, schedule = _make_optimizer(model, config, config.epochs * len(part))
         for epoch in range(config.epochs):
             train_one_epoch(model, part, loss, optimizer, schedule, config, epoch)
-        logits = predict(model, batches.of_images(held_out, views="all", shuffle=False))
+        found = predict(model, batches.of_images(held_out, views="all", shuffle=False)).view_probs
         if probs is None:
-            probs = np.empty((num_images, *logits.shape[1:]), dtype=np.float16)
-        probs[held_out] = torch.from_numpy(logits).sigmoid().numpy()
+            probs = np.empty((num_images, *found.shape[1:]), dtype=np.float16)
+        probs[held_out] = found
     return probs
 
 

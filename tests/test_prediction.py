@@ -5,7 +5,7 @@ import torch
 from imet_utils.decoding import beam_search
 from imet_utils.features import FeatureBatches
 from imet_utils.models import AttnDecoder, LinearClassifier
-from imet_utils.prediction import predict, predict_splits, search_views, view_probs
+from imet_utils.prediction import predict, predict_splits, search_views
 
 NUM_VIEWS, DIM, NUM_CLASSES = 3, 8, 4
 
@@ -21,19 +21,28 @@ def test_predict_uses_no_dropout_and_restores_the_mode():
     probs = np.full((5, NUM_VIEWS, NUM_CLASSES), 0.5, np.float16)
     batches = FeatureBatches({"maps": maps, "probs": probs}, None, 4, "all", shuffle=False)
     model.train()
-    logits = predict(model, batches)
+    probs_of_views, probs_of_images = predict(model, batches)
     assert model.training
-    assert logits.shape == (5, NUM_VIEWS, NUM_CLASSES)
-    np.testing.assert_array_equal(predict(model, batches), logits)
+    assert probs_of_views.shape == (5, NUM_VIEWS, NUM_CLASSES)
+    np.testing.assert_array_equal(predict(model, batches).probs, probs_of_images)
+    np.testing.assert_allclose(probs_of_images, probs_of_views.mean(axis=1), rtol=1e-6)
     model.eval()
     with torch.no_grad():
         one = model(torch.from_numpy(maps[3, 1:2]).float(), torch.full((1, NUM_CLASSES), 0.5))
-    np.testing.assert_allclose(logits[3, 1], one.mean(dim=1)[0], atol=0.02)  # bfloat16
+    # The head computes in bfloat16 where the device is fast at it.
+    np.testing.assert_allclose(
+        probs_of_views[3, 1], one.sigmoid().mean(dim=1)[0], atol=0.02
+    )  # bfloat16
 
 
-def test_view_probs_is_the_sigmoid_of_the_mean_logit():
-    logits = np.array([[[0.0], [2.0]]], np.float32)
-    np.testing.assert_allclose(view_probs(logits), [[1 / (1 + np.exp(-1))]], rtol=1e-6)
+def test_an_image_of_a_classifier_has_the_sigmoid_of_the_mean_logit(pooled):
+    model = LinearClassifier(DIM, NUM_CLASSES)
+    batches = FeatureBatches({"pooled": pooled}, None, 4, "all", shuffle=False)
+    with torch.no_grad():
+        logits = model(torch.from_numpy(pooled).flatten(0, 1).float()).unflatten(0, (10, NUM_VIEWS))
+    found = predict(model, batches)
+    np.testing.assert_allclose(found.probs, logits.mean(dim=1).sigmoid(), atol=5e-3)
+    np.testing.assert_allclose(found.view_probs, logits.sigmoid(), atol=5e-3)
 
 
 def test_predict_splits_writes_what_it_returns(pooled, tmp_path):

@@ -11,7 +11,7 @@ from torch import nn
 from imet_utils.features import FeatureBatches
 from imet_utils.losses import order_free_loss, weighted_bce
 from imet_utils.models import AttnDecoder, LinearClassifier
-from imet_utils.prediction import predict, view_probs
+from imet_utils.prediction import predict
 from imet_utils.training import TrainConfig, cross_fit, evaluate, fit
 
 NUM_IMAGES, NUM_VIEWS, DIM, NUM_CLASSES = 40, 3, 8, 4
@@ -126,7 +126,7 @@ def test_config_refuses_what_makes_no_sense(setting):
 def test_evaluate_scores_the_mean_logit_as_scikit_learn_does(data):
     model = LinearClassifier(DIM, NUM_CLASSES)
     scores = evaluate(model, _val(data))
-    probs = view_probs(predict(model, _val(data)))
+    probs = predict(model, _val(data)).probs
     targets = data[1][:, 0]
     wanted = fbeta_score(
         targets, probs >= scores["threshold"], beta=2, average="samples", zero_division=0
