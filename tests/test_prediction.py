@@ -30,9 +30,7 @@ def test_predict_uses_no_dropout_and_restores_the_mode():
     with torch.no_grad():
         one = model(torch.from_numpy(maps[3, 1:2]).float(), torch.full((1, NUM_CLASSES), 0.5))
     # The head computes in bfloat16 where the device is fast at it.
-    np.testing.assert_allclose(
-        probs_of_views[3, 1], one.sigmoid().mean(dim=1)[0], atol=0.02
-    )  # bfloat16
+    np.testing.assert_allclose(probs_of_views[3, 1], one.sigmoid().mean(dim=1)[0], atol=0.02)
 
 
 def test_an_image_of_a_classifier_has_the_sigmoid_of_the_mean_logit(pooled):
