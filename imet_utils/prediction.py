@@ -92,7 +92,6 @@ def predict_splits(
     return probs
 
 
-@torch.no_grad()
 def search_views(
     decoder: nn.Module, batches: FeatureBatches, beam_size: int = 5, max_steps: int = 10
 ) -> Paths:
@@ -108,11 +107,8 @@ def search_views(
         The best path of each view on the CPU: `labels` (N * V, 1, T) and so on; row n * V + v is
         view v of image n.
     """
-    was_training = decoder.training
-    decoder.eval()
     found = [
         beam_search(decoder, batch["maps"], batch["probs"], beam_size, max_steps).best().cpu()
         for batch in progress(batches, "beam search", unit="batch")
     ]
-    decoder.train(was_training)
     return Paths.concatenate(found)

@@ -82,8 +82,7 @@ def read_tables(folder: Path | str, data_dir: Path | str) -> Tables:
 def save_tables(tables: Tables, folder: Path | str) -> None:
     """Write `images.csv` (labels as the collection's own attribute ids) and `labels.csv`."""
     validate_tables(tables)
-    ids = tables.labels["attribute_id"].astype(str).tolist()
-    attribute_ids = [" ".join(ids[k] for k in row) for row in tables.images["labels"]]
+    attribute_ids = _join_ids(tables, tables.images["labels"])
     images = tables.images.assign(attribute_ids=attribute_ids)[["id", "attribute_ids", "split"]]
     labels = tables.labels[["attribute_id", "attribute_name"]]
     Path(folder).mkdir(parents=True, exist_ok=True)
@@ -150,10 +149,15 @@ def multi_hot(labels: Sequence[Sequence[int]], num_classes: int) -> np.ndarray:
 
 def label_strings(preds: np.ndarray, tables: Tables) -> list[str]:
     """Write predictions (N, C) as the competition does: attribute ids with blanks between them."""
-    ids = tables.labels["attribute_id"].astype(str).to_numpy(dtype=object)
-    if preds.ndim != 2 or preds.shape[1] != len(ids) or preds.dtype != bool:
-        raise ValueError(f"preds must be bool (N, {len(ids)}), got {preds.dtype} {preds.shape}")
-    return [" ".join(ids[row]) for row in preds]
+    wanted = tables.num_classes
+    if preds.ndim != 2 or preds.shape[1] != wanted or preds.dtype != bool:
+        raise ValueError(f"preds must be bool (N, {wanted}), got {preds.dtype} {preds.shape}")
+    return _join_ids(tables, map(np.flatnonzero, preds))
+
+
+def _join_ids(tables: Tables, rows: Iterable[Sequence[int]]) -> list[str]:
+    ids = tables.labels["attribute_id"].astype(str).tolist()
+    return [" ".join(ids[k] for k in row) for row in rows]
 
 
 def drop_rare_labels(tables: Tables, min_count: int = 3) -> Tables:
