@@ -48,6 +48,14 @@ def sample_scores(preds: np.ndarray, targets: np.ndarray) -> dict[str, float]:
     )
 
 
+def f2_per_image(preds: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Score each image: F2 (N,), whose mean is that of `sample_scores`. Arguments as there."""
+    preds, targets = as_labels(preds, "preds"), as_labels(targets, "targets")
+    require_same_shape(preds, targets, "preds")
+    hits, num_preds = (np.count_nonzero(some, axis=1) for some in (preds & targets, preds))
+    return _ratios(5 * hits, 4 * np.count_nonzero(targets, axis=1) + num_preds)
+
+
 def scores_by_group(
     preds: np.ndarray, targets: np.ndarray, groups: Mapping[str, np.ndarray]
 ) -> pd.DataFrame:
@@ -189,4 +197,8 @@ def _mean_scores(hits: np.ndarray, num_preds: np.ndarray, num_true: np.ndarray) 
 
 
 def _mean_ratio(upper: np.ndarray, lower: np.ndarray) -> float:
-    return float(np.mean(upper / np.maximum(lower, 1)))  # upper is 0 where lower is
+    return float(np.mean(_ratios(upper, lower)))
+
+
+def _ratios(upper: np.ndarray, lower: np.ndarray) -> np.ndarray:
+    return upper / np.maximum(lower, 1)  # upper is 0 where lower is

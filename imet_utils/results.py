@@ -6,30 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from imet_utils.decisions import threshold_preds as threshold_preds
 from imet_utils.metrics import Threshold, best_threshold, mean_average_precision, sample_scores
-
-
-def threshold_preds(probs: np.ndarray, threshold: float, min_labels: int = 0) -> np.ndarray:
-    """Predict the labels at or above a threshold, and the most probable ones where these are few.
-
-    Args:
-        probs: probabilities (N, C).
-        threshold: of every class.
-        min_labels: an image gets at least so many labels, at most C.
-
-    Returns:
-        preds (N, C) bool.
-
-    >>> threshold_preds(np.array([[0.1, 0.2], [0.6, 0.7]]), 0.5, min_labels=1)
-    array([[False,  True],
-           [ True,  True]])
-    """
-    if probs.ndim != 2 or not min_labels >= 0:
-        raise ValueError(
-            f"probs must be (N, C) and min_labels not negative, got {probs.shape}, {min_labels}"
-        )
-    ranks = (-probs).argsort(axis=1, kind="stable").argsort(axis=1)  # (N, C), 0 the most probable
-    return (probs >= threshold) | (ranks < min_labels)
 
 
 def score_row(

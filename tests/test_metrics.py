@@ -20,6 +20,7 @@ from imet_utils.metrics import (
     average_precision_per_class,
     best_threshold,
     constant_guess,
+    f2_per_image,
     frequency_bands,
     mean_average_precision,
     proportion_thresholds,
@@ -98,6 +99,19 @@ def test_sample_scores_take_zeros_and_ones_and_tensors():
 def test_sample_scores_refuse(preds, targets, message):
     with pytest.raises(ValueError, match=message):
         sample_scores(preds, targets)
+
+
+def test_f2_per_image_by_hand_and_by_scikit_learn():
+    np.testing.assert_allclose(f2_per_image(PREDS, TARGETS), [5 / 9, 5 / 7, 0])
+    assert f2_per_image(np.zeros((1, 3)), np.zeros((1, 3))).tolist() == [0]
+    preds, targets = np.random.default_rng(0).random((2, 40, 6)) < 0.3
+    scores = f2_per_image(preds, targets)
+    assert scores.mean() == sample_scores(preds, targets)["f2"]
+    for k, score in enumerate(scores):
+        wanted = fbeta_score(targets[k], preds[k], beta=2, zero_division=0)
+        assert score == pytest.approx(wanted)
+    with pytest.raises(ValueError, match=r"preds \(3, 4\) and targets \(2, 4\) must be equal"):
+        f2_per_image(PREDS, TARGETS[:2])
 
 
 def test_groups_are_scored_over_the_images_that_they_concern():

@@ -75,6 +75,15 @@ CASES = {
     "plot_views": lambda: plots.plot_views(
         np.zeros((COUNT, 2, 3, 8, 8), np.uint8), ODD_NAMES, [[ODD_NAMES, []]] * COUNT
     ),
+    "plot_label_influence": lambda: plots.plot_label_influence(
+        *np.random.default_rng(0).random((2, COUNT, COUNT)), ODD_NAMES
+    ),
+    "plot_pointing": lambda: plots.plot_pointing(
+        pd.DataFrame(
+            {"label": ODD_NAMES, "count": range(COUNT, 0, -1)}
+            | dict.fromkeys(["hit_rate", "chance", "center_rate", "shuffled"], RISING)
+        )
+    ),
 }
 
 
@@ -132,6 +141,12 @@ EMPTY = {
     ),
     "plot_timing": lambda: plots.plot_timing({}),
     "plot_views": lambda: plots.plot_views(np.zeros((0, 6, 3, 8, 8), np.uint8), []),
+    "plot_label_influence": lambda: plots.plot_label_influence(
+        np.zeros((0, 0)), np.zeros((0, 0)), []
+    ),
+    "plot_pointing": lambda: plots.plot_pointing(
+        pd.DataFrame(columns=["label", "count", "hit_rate", "chance", "center_rate", "shuffled"])
+    ),
 }
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, fbeta_score
 
-from imet_utils.results import score_row, score_splits, threshold_preds
+from imet_utils.results import score_row, score_splits
 
 
 def _split(seed, num_images=60, num_classes=5):
@@ -10,20 +10,6 @@ def _split(seed, num_images=60, num_classes=5):
     targets = rng.random((num_images, num_classes)) < 0.4
     probs = np.clip(0.3 * targets + 0.5 * rng.random(targets.shape), 0, 1)
     return probs, targets
-
-
-def test_threshold_preds_gives_every_image_at_least_so_many_labels():
-    probs, _ = _split(0)
-    assert np.array_equal(threshold_preds(probs, 0.4), probs >= 0.4)
-    preds = threshold_preds(probs, 2.0, min_labels=2)
-    assert (preds.sum(axis=1) == 2).all()
-    assert (np.where(preds, probs, 2).min(axis=1) >= np.where(preds, -1, probs).max(axis=1)).all()
-    assert threshold_preds(probs, 2.0, min_labels=9).all()
-
-
-def test_threshold_preds_refuses_a_negative_number_of_labels():
-    with pytest.raises(ValueError, match="min_labels"):
-        threshold_preds(np.zeros((2, 2)), 0.5, min_labels=-1)
 
 
 def test_score_row_has_no_map_without_probabilities_or_without_classes_of_both_kinds():

@@ -1,0 +1,191 @@
+"""Time the order-free RNN of `imet_utils` against the same net written as its description reads.
+
+    python benchmarks/bench_decoder.py [--rounds 5] [--threads 1] [--page]
+
+Prints a Markdown table: milliseconds for one training step (forward, loss, backward, clipping,
+AdamW, with dropout) and for one beam search, for 32 images of 2,048 channels at 7 x 7 positions,
+1,103 labels, 10 steps, 5 beams, attention and LSTM 512 wide: the processor time of one thread on
+the CPU, and the time on the clock for more threads or a CUDA device. The two versions have the same
+weights and the same optimizer and take turns, so that a busy machine slows both; each figure is the
+median of the rounds. The rows of short floats run both under autocast. The last column compares our
+outputs in evaluation with the direct version's in float32. With `--page` the table also replaces
+the one in `benchmarks/README.md`.
+"""
+
+import argparse
+import copy
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from direct_decoder import DirectDecoder, direct_beam_search, direct_loss
+from page import describe_machine, write_section
+from torch import Tensor
+
+from imet_utils.decoding import Paths, beam_search
+from imet_utils.encoders import autocast_dtype
+from imet_utils.losses import order_free_loss, positive_weights
+from imet_utils.models import AttnDecoder
+
+BATCH, POSITIONS, CHANNELS, CLASSES, LABELS_PER_IMAGE = 32, 49, 2048, 1103, 3
+COMMAND = "python benchmarks/bench_decoder.py --page"
+HEADINGS = ("Task", "Device", "Floats", "Direct (ms)", "`imet_utils` (ms)", "Times faster")
+
+
+@dataclass(frozen=True)
+class Case:
+    """Both versions of a decoder and what they are given, on one device, in one float type.
+
+    Attributes:
+        ours: in eval mode.
+        direct: of the same weights, in eval mode.
+        maps: (B, P, E).
+        probs: (B, C).
+        targets: (B, C) 0/1.
+        dtype: of autocast; None for float32.
+    """
+
+    ours: AttnDecoder
+    direct: DirectDecoder
+    maps: Tensor
+    probs: Tensor
+    targets: Tensor
+    dtype: torch.dtype | None
+
+    def autocast(self) -> torch.autocast:
+        """Compute in the case's float type."""
+        return torch.autocast(self.maps.device.type, self.dtype, enabled=self.dtype is not None)
+
+
+def make_cases(device: str) -> list[Case]:
+    """Draw weights and inputs; one case in float32, one in short floats if the device has them."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        ours = AttnDecoder(CLASSES, CHANNELS).eval()
+        maps, probs = torch.rand(BATCH, POSITIONS, CHANNELS), torch.rand(BATCH, CLASSES)
+        labels = torch.rand(BATCH, CLASSES).topk(LABELS_PER_IMAGE).indices
+    targets = torch.zeros(BATCH, CLASSES).scatter(1, labels, 1.0)
+    ours = ours.to(device)
+    given = [values.to(device) for values in (maps, probs, targets)]
+    dtypes = dict.fromkeys([None, autocast_dtype(device)])
+    return [Case(ours, DirectDecoder.from_decoder(ours), *given, dtype) for dtype in dtypes]
+
+
+def training_step(case: Case, model: AttnDecoder | DirectDecoder) -> Callable[[], None]:
+    """Make a function that takes one training step on a copy of the model, dropout on."""
+    model = copy.deepcopy(model).train()
+    optimizer = torch.optim.AdamW(model.parameters(), 1e-4, weight_decay=1e-5, fused=True)
+    pos_weight = positive_weights(case.targets)
+
+    def step() -> None:
+        with case.autocast():
+            outputs = model(case.maps, case.probs)
+        if isinstance(model, DirectDecoder):
+            logits = [values.float() for values in outputs[0]]
+            loss = direct_loss(logits, case.targets, pos_weight)
+        else:
+            loss = order_free_loss(outputs.float(), case.targets, pos_weight)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
+        optimizer.step()
+
+    return step
+
+
+def search(case: Case, model: AttnDecoder | DirectDecoder) -> Paths:
+    """Run the beam search of either version."""
+    function = direct_beam_search if isinstance(model, DirectDecoder) else beam_search
+    with case.autocast():
+        return function(model, case.maps, case.probs)
+
+
+def measure(way: Callable[[], object], cuda: bool) -> float:
+    """Time one call in milliseconds; one thread on the CPU by the processor's time."""
+    one_thread = not cuda and torch.get_num_threads() == 1
+    clock = time.process_time if one_thread else time.perf_counter
+    synchronize = torch.cuda.synchronize if cuda else torch.cpu.synchronize
+    synchronize()
+    start = clock()
+    way()
+    synchronize()
+    return (clock() - start) * 1000
+
+
+def time_in_turns(ways: list[Callable[[], object]], rounds: int, cuda: bool) -> list[float]:
+    """Take the median time of each way in milliseconds, the ways taking turns."""
+    turns = [[measure(way, cuda) for way in ways] for _ in range(rounds + 1)]
+    return [statistics.median(times) for times in zip(*turns[1:], strict=True)]  # [0] warms up
+
+
+@torch.no_grad()
+def compare_logits(case: Case, reference: Case) -> str:
+    """Compare our logits with those of the direct version of the reference case."""
+    wanted = torch.stack(reference.direct(reference.maps, reference.probs)[0], dim=1)  # (B, T, C)
+    with case.autocast():
+        logits = case.ours(case.maps, case.probs)
+    return f"logits {(logits - wanted).abs().max():.0e}"
+
+
+def compare_paths(case: Case, reference: Case) -> str:
+    """Compare our beams with those of the direct version of the reference case."""
+    paths, wanted = search(case, case.ours).cpu(), search(reference, reference.direct)
+    same = (paths.labels == wanted.labels).double().mean()
+    error = (paths.path_probs - wanted.path_probs).abs().max()
+    return f"{same:.1%} of labels equal, path probabilities {error:.0e}"
+
+
+def time_case(case: Case, reference: Case, rounds: int) -> list[tuple[str, ...]]:
+    """Make the table's rows of a case: one for training and one for beam search."""
+    models = (case.direct, case.ours)
+    tasks = {
+        "training step": ([training_step(case, model) for model in models], compare_logits),
+        "beam search": ([lambda m=model: search(case, m) for model in models], compare_paths),
+    }
+    floats = str(case.dtype or torch.float32).removeprefix("torch.")
+    rows = []
+    for task, (ways, compare) in tasks.items():
+        slow, fast = time_in_turns(ways, rounds, case.maps.is_cuda)
+        times = (f"{slow:,.1f}", f"{fast:,.1f}", f"{slow / fast:.1f}")
+        device = case.maps.device.type.upper()
+        rows.append((task, device, floats, *times, compare(case, reference)))
+    return rows
+
+
+def make_report(rounds: int) -> str:
+    """Run everything and lay out the section of the page."""
+    rows = [(*HEADINGS, "Largest difference from direct, float32"), ("---",) * 7]
+    for device in ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]:
+        reference, *others = make_cases(device)
+        for case in [reference, *others]:
+            rows += time_case(case, reference, rounds)
+    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    title = "## Order-free RNN: training and beam search"
+    sizes = (
+        f"{BATCH} images, {CLASSES:,} labels, {CHANNELS:,} channels, 7 x 7 positions, 10 steps, "
+        "5 beams, attention and LSTM 512 wide. The direct version has the same weights, as first "
+        "drawn, and is written as the description reads (`direct_decoder.py`). Processor time of "
+        f"one thread on the CPU, else time on the clock; medians of {rounds} rounds in turns."
+    )
+    return f"{title}\n\n`{COMMAND}`\n\n{sizes}\n\n{table}\n\n{describe_machine()}"
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=5, help="rounds of which the median is taken")
+    parser.add_argument("--threads", type=int, default=1, help="threads on the CPU")
+    parser.add_argument("--page", action="store_true", help="write it into benchmarks/README.md")
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    report = make_report(arguments.rounds)
+    if arguments.page:
+        write_section("decoder", report)
+    sys.stdout.write(report + "\n")
+
+
+if __name__ == "__main__":
+    main()
