@@ -164,14 +164,18 @@ def stop_paths(paths: Paths, thresholds: Tensor) -> Tensor:
     Returns:
         keep (B, K, T) bool.
     """
+    keep = paths.path_probs >= path_thresholds(paths, thresholds)
+    keep[..., 0] = True
+    return keep.long().cumprod(dim=-1).bool()
+
+
+def path_thresholds(paths: Paths, thresholds: Tensor) -> Tensor:
+    """Average the thresholds (C,) of the labels up to each step, geometrically: (B, K, T)."""
     if thresholds.ndim != 1 or not (thresholds >= 0).all():
         raise ValueError(f"thresholds must be (C,) and >= 0, got {tuple(thresholds.shape)}")
     logs = thresholds.to(paths.labels.device, torch.float64).log()[paths.labels]  # (B, K, T)
     lengths = torch.arange(1, logs.shape[-1] + 1, device=logs.device)  # (T,)
-    means = (logs.cumsum(dim=-1) / lengths).exp().to(paths.path_probs.dtype)
-    keep = paths.path_probs >= means
-    keep[..., 0] = True
-    return keep.long().cumprod(dim=-1).bool()
+    return (logs.cumsum(dim=-1) / lengths).exp().to(paths.path_probs.dtype)
 
 
 def label_sets(paths: Paths, keep: Tensor, num_classes: int, beam: int = 0) -> Tensor:
@@ -196,8 +200,8 @@ def label_sets(paths: Paths, keep: Tensor, num_classes: int, beam: int = 0) -> T
     return preds.scatter(1, labels[:, beam], keep[:, beam])  # (B, C)
 
 
-def union_of_views(paths: Paths, thresholds: Tensor, num_views: int) -> Tensor:
-    """Unite the labels that the best path of each view names before it stops.
+def sets_of_views(paths: Paths, thresholds: Tensor, num_views: int) -> Tensor:
+    """Collect the labels that the best path of each view names before it stops.
 
     Args:
         paths: of N * V views, those of an image one after another.
@@ -205,12 +209,51 @@ def union_of_views(paths: Paths, thresholds: Tensor, num_views: int) -> Tensor:
         num_views: V.
 
     Returns:
-        preds (N, C) bool.
+        sets (N, V, C) bool.
     """
     if num_views < 1 or len(paths.labels) % num_views:
         raise ValueError(f"{len(paths.labels)} views are not a multiple of {num_views}")
     sets = label_sets(paths, stop_paths(paths, thresholds), len(thresholds))  # (N * V, C)
-    return sets.unflatten(0, (-1, num_views)).any(dim=1)  # (N, C)
+    return sets.unflatten(0, (-1, num_views))  # (N, V, C)
+
+
+def union_of_views(paths: Paths, thresholds: Tensor, num_views: int) -> Tensor:
+    """Unite the views' label sets, as on the poster: (N, C) bool. Arguments as `sets_of_views`."""
+    return sets_of_views(paths, thresholds, num_views).any(dim=1)  # (N, C)
+
+
+def vote_of_views(paths: Paths, thresholds: Tensor, num_views: int) -> Tensor:
+    """Keep the labels that at least half of the views name. Arguments as `sets_of_views`."""
+    return sets_of_views(paths, thresholds, num_views).float().mean(dim=1) >= 0.5  # (N, C)
+
+
+def distinct_sets(paths: Paths, keep: Tensor, num_classes: int) -> tuple[Tensor, Tensor]:
+    """Merge the beams of an image that name the same labels in another order.
+
+    Args:
+        paths: of `beam_search`.
+        keep: (B, K, T) bool, of `stop_paths`.
+        num_classes: C.
+
+    Returns:
+        sets (B, K, C) bool and their shares (B, K) of the kept paths' probability, which add up to
+        1. A set counts for all its orders at its first, most probable beam; the share of the
+        others is 0. Beams that differ only after their stop are one path and count once.
+    """
+    sets = torch.stack(
+        [label_sets(paths, keep, num_classes, beam) for beam in range(keep.shape[1])], dim=1
+    )  # (B, K, C)
+    logs = (paths.step_probs.clamp_min(torch.finfo(torch.float32).tiny).log() * keep).sum(dim=-1)
+    kept = paths.labels.masked_fill(~keep, -1)  # (B, K, T)
+    copies = _first_equal(kept) != torch.arange(kept.shape[1], device=kept.device)  # (B, K)
+    shares = logs.masked_fill(copies, -torch.inf).softmax(dim=1)  # (B, K)
+    return sets, torch.zeros_like(shares).scatter_add(1, _first_equal(sets), shares)
+
+
+def _first_equal(rows: Tensor) -> Tensor:
+    """Find for each of K rows (B, K, ...) the first one that equals it: indices (B, K)."""
+    same = (rows.unsqueeze(1) == rows.unsqueeze(2)).all(dim=-1)  # (B, K, K)
+    return same.int().argmax(dim=2)
 
 
 def best_path_scale(

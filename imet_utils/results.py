@@ -2,12 +2,21 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import astuple
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
-from imet_utils.decisions import threshold_preds as threshold_preds
-from imet_utils.metrics import Threshold, best_threshold, mean_average_precision, sample_scores
+from imet_utils.decisions import Rule
+from imet_utils.intervals import bootstrap_difference, bootstrap_mean
+from imet_utils.metrics import (
+    Threshold,
+    best_threshold,
+    f2_per_image,
+    mean_average_precision,
+    sample_scores,
+)
 
 
 def score_row(
@@ -41,3 +50,40 @@ def score_splits(
         for split in ("val", "test")
     ]
     return threshold, rows
+
+
+def score_rule(
+    model: str, rule: Rule, probs: Mapping[str, np.ndarray], targets: Mapping[str, np.ndarray]
+) -> list[dict[str, Any]]:
+    """Score validation and test by a decision rule. Arguments as for `score_splits`."""
+    return [
+        score_row(model, split, rule(probs[split]), targets[split], probs[split])
+        for split in ("val", "test")
+    ]
+
+
+def compare_decodings(
+    decided: Mapping[str, np.ndarray], targets: np.ndarray, reference: str
+) -> pd.DataFrame:
+    """Compare label sets of the same images, with 95 % bootstrap intervals over the images.
+
+    Args:
+        decided: preds (N, C) of each decoding by its name.
+        targets: true labels, bool (N, C).
+        reference: the decoding that the others are compared to, image by image.
+
+    Returns:
+        Columns decoding, labels (predicted an image), f2, low, high, and difference,
+        difference_low, difference_high to the reference.
+    """
+    if reference not in decided:
+        raise ValueError(f"reference must be one of {list(decided)}, got {reference!r}")
+    scores = {name: f2_per_image(preds, targets) for name, preds in decided.items()}
+    rows = []
+    for name, values in scores.items():
+        mean, gap = bootstrap_mean(values), bootstrap_difference(values, scores[reference])
+        size = float(decided[name].sum(axis=1).mean())
+        rows.append([name, size, *astuple(mean), *astuple(gap)])
+    columns = ["decoding", "labels", "f2", "low", "high"]
+    columns += ["difference", "difference_low", "difference_high"]
+    return pd.DataFrame(rows, columns=columns)

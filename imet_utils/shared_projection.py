@@ -27,6 +27,8 @@ class SharedProjection:
 
     def __init__(self, weight: Tensor, num_steps: int, shape: tuple[int, ...]) -> None:
         self.weight = weight.detach()
+        if torch.is_autocast_enabled(weight.device.type):  # which would convert it at every step
+            self.weight = self.weight.to(torch.get_autocast_dtype(weight.device.type))
         self.inputs: list[Tensor] = []
         taps = _GradientTaps.apply(weight, self.inputs, (num_steps, *shape, len(weight)))
         self.taps = taps.unbind(0)  # T of (..., O)

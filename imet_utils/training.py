@@ -167,46 +167,48 @@ def cross_fit(
     batches: FeatureBatches,
     loss: Loss,
     config: TrainConfig,
-    num_folds: int = 5,
+    fold_of: np.ndarray,
+    held_out: FeatureBatches | None = None,
     description: str = "cross-fitting",
 ) -> np.ndarray:
-    """Predict the training images with heads that have not seen them.
-
-    A head knows its own training images too well: a decoder that starts from such probabilities
-    learns to trust them, and is misled on new images. So the images are dealt into folds, and each
-    fold is predicted by a head trained on the others (Wolpert, Stacked generalization, 1992).
+    """Predict every image with a head that was trained on the other folds.
 
     Args:
         build: makes an untrained head.
         batches: training batches, as for `fit`.
         loss: of (logits, targets), averaged over the batch.
-        config: see `TrainConfig`; every fold trains for all its epochs.
-        num_folds: at least 2, or fewer images than that.
+        config: see `TrainConfig`; every fold trains for all its epochs, so that nothing is chosen
+            on the images that are predicted.
+        fold_of: (N,) fold of each image, at least two folds.
+        held_out: other views of the same images, to be predicted instead of the training views.
         description: shown with the progress.
 
     Returns:
-        Probabilities (N, V, C) float16.
+        Probabilities (N, C) float32, those of `predict`.
     """
-    num_images = batches.shape[0]
-    if num_folds < 2 or num_images < 2:
+    folds = np.unique(fold_of)
+    if np.shape(fold_of) != batches.shape[:1] or len(folds) < 2:
         raise ValueError(
-            f"cross-fitting needs 2 folds and 2 images, got {num_folds} and {num_images}"
+            f"fold_of must be ({batches.shape[0]},) with at least two folds, got "
+            f"{np.shape(fold_of)} with {len(folds)}"
         )
-    fold_of = np.random.default_rng(config.seed).permutation(num_images) % num_folds
+    source = batches if held_out is None else held_out
+    if source.shape[0] != batches.shape[0]:
+        raise ValueError(f"held_out has {source.shape[0]} images, batches {batches.shape[0]}")
     probs = None
-    for fold in progress(range(min(num_folds, num_images)), description, unit="fold"):
-        seen, held_out = np.flatnonzero(fold_of != fold), np.flatnonzero(fold_of == fold)
+    for fold in progress(folds, description, unit="fold"):
         with _own_random_state(batches.device):
             torch.manual_seed(config.seed)
             model = build().to(batches.device)
-        part = batches.of_images(seen)
+        part = batches.of_images(np.flatnonzero(fold_of != fold))
         optimizer, schedule = _make_optimizer(model, config, config.epochs * len(part))
         for epoch in range(config.epochs):
             train_one_epoch(model, part, loss, optimizer, schedule, config, epoch)
-        found = predict(model, batches.of_images(held_out, views="all", shuffle=False)).view_probs
+        unseen = np.flatnonzero(fold_of == fold)
+        found = predict(model, source.of_images(unseen, views="all", shuffle=False)).probs
         if probs is None:
-            probs = np.empty((num_images, *found.shape[1:]), dtype=np.float16)
-        probs[held_out] = found
+            probs = np.empty((batches.shape[0], found.shape[1]), dtype=np.float32)
+        probs[unseen] = found
     return probs
 
 

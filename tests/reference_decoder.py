@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 
+SMALLEST_PROB = 1e-6  # and 1 - this is the greatest that a residual step revises
+
 
 def sigmoid(values):
     return 1 / (1 + np.exp(-values))
@@ -15,6 +17,7 @@ class ReferenceDecoder:
     def __init__(self, decoder):
         self.weights = {k: v.double().numpy() for k, v in decoder.state_dict().items()}
         self.num_classes = len(self.weights["fc2.bias"])
+        self.residual = decoder.residual
 
     def linear(self, name, values):
         product = self.weights[f"{name}.weight"] @ values
@@ -45,7 +48,11 @@ class ReferenceDecoder:
         i, f, g, o = (gates[k * size : (k + 1) * size] for k in range(4))
         cell = sigmoid(f) * cell + sigmoid(i) * np.tanh(g)
         hidden = sigmoid(o) * np.tanh(cell)
-        return self.linear("fc2", self.linear("fc1", hidden)), attention, hidden, cell
+        logits = self.linear("fc2", self.linear("fc1", hidden))
+        if self.residual:
+            clamped = np.clip(previous, SMALLEST_PROB, 1 - SMALLEST_PROB)
+            logits = logits + np.log(clamped / (1 - clamped))
+        return logits, attention, hidden, cell
 
     def run(self, maps, probs, num_steps, forced=None):
         """Feed on the most probable label, or those of `forced`: logits, attention, labels."""

@@ -1,4 +1,5 @@
 import math
+from dataclasses import fields
 
 import numpy as np
 import pytest
@@ -13,11 +14,14 @@ from imet_utils.decoding import (
     beam_search,
     best_path_scale,
     class_thresholds,
+    distinct_sets,
     greedy_decode,
     label_sets,
     mean_step_probs,
+    sets_of_views,
     stop_paths,
     union_of_views,
+    vote_of_views,
 )
 from imet_utils.models import AttnDecoder
 
@@ -60,6 +64,12 @@ def make_paths(labels, probs):
     means = (probs.log().cumsum(0) / lengths).exp()
     attention = torch.zeros(1, 1, len(labels), 4)
     return Paths(torch.tensor([[labels]]), probs[None, None], means[None, None], attention)
+
+
+def make_beams(beams):
+    """Paths (1, K, T) of (labels, step probabilities) of each beam."""
+    parts = [make_paths(*beam) for beam in beams]
+    return Paths(*(torch.cat([getattr(p, f.name) for p in parts], dim=1) for f in fields(Paths)))
 
 
 def assert_equal_paths(paths, others):
@@ -332,8 +342,80 @@ def test_union_of_views_by_hand():
     paths = Paths.concatenate([*views, *other])
     preds = union_of_views(paths, torch.full((4,), 0.5), num_views=2)
     assert preds.tolist() == [[True, True, True, False], [False, False, False, True]]
-    with pytest.raises(ValueError, match="4 views are not a multiple of 3"):
-        union_of_views(paths, torch.full((4,), 0.5), num_views=3)
+    for rule in (union_of_views, vote_of_views, sets_of_views):
+        with pytest.raises(ValueError, match="4 views are not a multiple of 3"):
+            rule(paths, torch.full((4,), 0.5), num_views=3)
+
+
+def test_sets_and_votes_of_views_by_hand():
+    views = [([0, 1], [0.9, 0.9]), ([0, 2], [0.9, 0.9]), ([1, 0], [0.9, 0.1])]  # of one image
+    other = [([3, 1], [0.9, 0.1]), ([2, 3], [0.9, 0.9]), ([3, 2], [0.9, 0.9])]
+    paths = Paths.concatenate([make_paths(*view) for view in views + other])
+    thresholds = torch.full((4,), 0.5)
+    sets = sets_of_views(paths, thresholds, num_views=3)
+    assert sets.int().tolist() == [
+        [[1, 1, 0, 0], [1, 0, 1, 0], [0, 1, 0, 0]],
+        [[0, 0, 0, 1], [0, 0, 1, 1], [0, 0, 1, 1]],
+    ]
+    assert torch.equal(union_of_views(paths, thresholds, 3), sets.any(dim=1))
+    assert vote_of_views(paths, thresholds, 3).int().tolist() == [[1, 1, 0, 0], [0, 0, 1, 1]]
+    pairs = vote_of_views(paths, thresholds, num_views=2)  # one of two views is enough
+    assert pairs.int().tolist() == [[1, 1, 1, 0], [0, 1, 0, 1], [0, 0, 1, 1]]
+
+
+def test_views_name_the_labels_of_their_best_beam_alone():
+    paths = make_beams([([0, 1], [0.9, 0.9]), ([2, 3], [0.8, 0.8])])
+    assert sets_of_views(paths, torch.zeros(4), 1).int().tolist() == [[[1, 1, 0, 0]]]
+
+
+def test_distinct_sets_merges_the_orders_of_a_set_by_hand():
+    beams = [([0, 1], [0.9, 0.5]), ([2, 1], [0.5, 0.6]), ([1, 0], [0.5, 0.5])]
+    paths = make_beams(beams)  # path probabilities 0.45, 0.3, 0.25: the first and third are one set
+    sets, shares = distinct_sets(paths, torch.ones(1, 3, 2, dtype=torch.bool), 3)
+    assert sets.int().tolist() == [[[1, 1, 0], [0, 1, 1], [1, 1, 0]]]
+    torch.testing.assert_close(shares, torch.tensor([[0.7, 0.3, 0.0]]))
+
+
+def test_distinct_sets_counts_beams_that_differ_after_their_stop_once():
+    beams = [([0, 1], [0.6, 0.2]), ([0, 2], [0.6, 0.1]), ([1, 0], [0.4, 0.1])]
+    keep = torch.tensor([[[True, False]] * 3])
+    sets, shares = distinct_sets(make_beams(beams), keep, 3)
+    assert sets.int().tolist() == [[[1, 0, 0], [1, 0, 0], [0, 1, 0]]]
+    torch.testing.assert_close(shares, torch.tensor([[0.6, 0.0, 0.4]]))
+
+
+def test_distinct_sets_bears_probabilities_of_nought():
+    beams = [([0, 1], [0.0, 0.0]), ([1, 2], [0.0, 0.0])]
+    _, shares = distinct_sets(make_beams(beams), torch.ones(1, 2, 2, dtype=torch.bool), 3)
+    torch.testing.assert_close(shares, torch.tensor([[0.5, 0.5]]))
+
+
+@given(
+    num_classes=st.integers(1, 6),
+    beam_size=st.integers(1, 8),
+    scale=st.floats(0.0, 1.0),
+    seed=st.integers(0, 1000),
+)
+@settings(max_examples=40, deadline=None, derandomize=True)
+def test_distinct_sets_equals_a_dictionary(num_classes, beam_size, scale, seed):
+    decoder, maps, probs = make_problem(num_classes, batch=2, seed=seed)
+    paths = beam_search(decoder, maps, probs, beam_size, 3)
+    thresholds = torch.rand(num_classes, generator=torch.Generator().manual_seed(seed))
+    keep = stop_paths(paths, scale * thresholds)
+    sets, shares = distinct_sets(paths, keep, num_classes)
+    torch.testing.assert_close(shares.sum(dim=1), torch.ones(2).double())
+    for b in range(2):
+        orders = {}  # of each set: {order: probability}, sets by their first beam
+        for k in range(paths.labels.shape[1]):
+            order = tuple(paths.labels[b, k, keep[b, k]].tolist())
+            assert sets[b, k].nonzero().flatten().tolist() == sorted(order)
+            reached = paths.step_probs[b, k, keep[b, k]].prod().item()
+            orders.setdefault(frozenset(order), (k, {}))[1][order] = reached
+        total = sum(sum(found.values()) for _, found in orders.values())
+        wanted = torch.zeros_like(shares[b])
+        for k, found in orders.values():
+            wanted[k] = sum(found.values()) / total
+        torch.testing.assert_close(shares[b], wanted)
 
 
 def test_best_path_scale_finds_the_stop_that_fits_the_targets():

@@ -15,6 +15,7 @@ from imet_utils.encoders import (
     build_encoder,
     encode_images,
     normalise,
+    style_statistics,
 )
 
 
@@ -121,6 +122,43 @@ def test_encode_images_is_close_to_full_precision_and_takes_other_statistics(lit
     assert encoded["pooled"].dtype == torch.float32
     other = encode_images(lite, images, mean=(0.2,) * 3, std=(0.1,) * 3)
     assert not torch.allclose(other["pooled"], pooled, rtol=0.1)
+
+
+@pytest.mark.parametrize("name", ["resnet50", "efficientnet_lite0"])
+def test_style_has_mean_and_deviation_of_every_channel_before_the_last_stage(name):
+    encoder = build_encoder(name, weights="none", seed=1)
+    images = random_images(2, 3, 64, 96)
+    stages = encoder.run_stages(normalise(images, encoder.mean, encoder.std))
+    encoded = encode_images(encoder, images)
+    channels = [stage.shape[1] for stage in stages]
+    assert channels[-1] == encoder.dim
+    assert encoder.style_dim == 2 * sum(channels[:-1])
+    assert encoded["style"].shape == (2, encoder.style_dim)
+    assert encoded["style"].dtype == torch.float32
+    sizes = [stage.shape[2:].numel() for stage in stages]
+    assert sizes[-1] == 6
+    assert sizes == sorted(sizes, reverse=True)
+    pairs = [torch.std_mean(stage, dim=(2, 3), correction=0) for stage in stages[:-1]]
+    wanted = torch.cat([mean for _, mean in pairs] + [std for std, _ in pairs], dim=1)
+    torch.testing.assert_close(style_statistics(stages[:-1]), wanted, atol=1e-4, rtol=1e-4)
+    # `encode_images` computes in bfloat16 where the device is fast at it.
+    assert nn.functional.cosine_similarity(encoded["style"], wanted).min() > 0.99
+
+
+def test_style_takes_no_notice_of_where_something_is():
+    stages = [torch.randn(2, 3, 6, 5), torch.randn(2, 4, 3, 2)]
+    shuffled = [stage.flatten(2)[..., torch.randperm(stage[0, 0].numel())] for stage in stages]
+    shuffled = [values.view_as(stage) for values, stage in zip(shuffled, stages, strict=True)]
+    assert not torch.equal(shuffled[0], stages[0])
+    torch.testing.assert_close(style_statistics(shuffled), style_statistics(stages))
+
+
+def test_style_by_hand_and_in_full_precision_from_short_floats():
+    stage = torch.tensor([1.0, 3.0, 5.0, 7.0]).view(1, 1, 2, 2)
+    flat = torch.full((1, 1, 1, 3), 1000.0)
+    style = style_statistics([stage.bfloat16(), flat.bfloat16()])
+    assert style.dtype == torch.float32
+    torch.testing.assert_close(style, torch.tensor([[4.0, 1000.0, 5**0.5, 0.0]]))
 
 
 def test_autocast_dtype_is_full_precision_where_short_types_are_slow(monkeypatch):

@@ -62,21 +62,43 @@ def test_hog_fusion_adds_the_shares_of_both_inputs():
     positions=st.integers(1, 5),
     dim=st.integers(1, 6),
     decoder_dim=st.integers(1, 5),
+    residual=st.booleans(),
     seed=st.integers(0, 1000),
 )
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=60, deadline=None, derandomize=True)
 def test_forward_equals_the_equations(
-    num_classes, num_steps, batch, positions, dim, decoder_dim, seed
+    num_classes, num_steps, batch, positions, dim, decoder_dim, residual, seed
 ):
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        decoder = make_decoder(num_classes, dim, decoder_dim=decoder_dim)
+        decoder = make_decoder(num_classes, dim, decoder_dim=decoder_dim, residual=residual)
         maps, probs = make_inputs(batch, positions, dim, num_classes)
     assert_equals_reference(decoder.double(), maps.double(), probs.double(), num_steps)
 
 
 def test_forward_equals_the_equations_in_float32():
     assert_equals_reference(make_decoder(), *make_inputs(), num_steps=5)
+
+
+def test_residual_steps_clamp_probabilities_of_nought_and_one():
+    decoder = make_decoder(residual=True).double()
+    maps = torch.rand(2, 4, 6).double()
+    probs = torch.tensor([[0.0, 1.0, 1e-9, 1 - 1e-9, 0.5, 1e-6, 1.0]] * 2).double()
+    assert_equals_reference(decoder, maps, probs, 5)
+    for batch in [(maps, probs), (maps.float(), probs.float())]:
+        assert decoder.to(batch[0].dtype)(*batch, 5).isfinite().all()
+
+
+@pytest.mark.parametrize("probs", [(0.02, 0.3, 0.5, 0.7, 0.95), (0.0, 1e-6, 0.5, 1 - 1e-6, 1.0)])
+def test_residual_steps_that_add_nothing_give_back_the_first_probabilities(probs):
+    decoder = make_decoder(num_classes=5, residual=True).double()
+    with torch.no_grad():
+        decoder.fc2.weight.zero_()
+        decoder.fc2.bias.zero_()
+    first = torch.tensor([probs, probs[::-1]]).double()
+    given = decoder(torch.rand(2, 4, 6).double(), first, 4).sigmoid()
+    wanted = first.clamp(1e-6, 1 - 1e-6).unsqueeze(1).expand(-1, 4, -1)
+    torch.testing.assert_close(given, wanted, atol=1e-12, rtol=1e-9)
 
 
 def test_lstm_is_the_one_of_torch():
@@ -167,8 +189,9 @@ def test_loss_over_steps_equals_the_equation():
     assert loss.item() == pytest.approx(total, abs=1e-10)
 
 
-def test_gradient_is_that_of_the_steps_taken_one_by_one():
-    decoder = make_decoder().double()
+@pytest.mark.parametrize("residual", [False, True])
+def test_gradient_is_that_of_the_steps_taken_one_by_one(residual):
+    decoder = make_decoder(residual=residual).double()
     maps, probs = (values.double().requires_grad_() for values in make_inputs())
     targets = torch.rand(3, 7) > 0.5
     inputs = [maps, probs, *decoder.parameters()]

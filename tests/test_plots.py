@@ -37,6 +37,8 @@ ATTENTION = {
     "probs": RISING,
     "boxes": {ODD_NAMES[0]: (0.1, 0.1, 0.5, 0.5)},
 }
+DECODINGS = ["decoding", "labels", "f2", "low", "high"]
+DECODINGS += ["difference", "difference_low", "difference_high"]
 CASES = {
     "plot_attention": lambda: plots.plot_attention(**ATTENTION),
     "plot_attention_rows": lambda: plots.plot_attention_rows([ATTENTION, ATTENTION]),
@@ -48,6 +50,9 @@ CASES = {
     ),
     "plot_cooccurrence": lambda: plots.plot_cooccurrence(
         np.tri(COUNT, dtype=bool), ODD_NAMES, top=COUNT
+    ),
+    "plot_decodings": lambda: plots.plot_decodings(
+        pd.DataFrame({"decoding": ODD_NAMES, **dict.fromkeys(DECODINGS[1:], RISING)})
     ),
     "plot_history": lambda: plots.plot_history(dict.fromkeys(ODD_NAMES, HISTORY)),
     "plot_hog": lambda: plots.plot_hog(IMAGES, [i[..., 0] / 255 for i in IMAGES], ODD_NAMES),
@@ -123,6 +128,7 @@ EMPTY = {
     "plot_auc_distribution": lambda: plots.plot_auc_distribution([], [], []),
     "plot_channel_stats": lambda: plots.plot_channel_stats([], []),
     "plot_cooccurrence": lambda: plots.plot_cooccurrence(np.zeros((0, 3), bool), list("abc")),
+    "plot_decodings": lambda: plots.plot_decodings(pd.DataFrame(columns=DECODINGS)),
     "plot_history": lambda: plots.plot_history(HISTORY[:0]),
     "plot_hog": lambda: plots.plot_hog([], []),
     "plot_image_grid": lambda: plots.plot_image_grid([], []),

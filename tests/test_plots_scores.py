@@ -2,7 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from imet_utils.plots import plot_model_scores, plot_scores_by_group
+from imet_utils.plots import plot_decodings, plot_model_scores, plot_scores_by_group
+from imet_utils.plots.style import SERIES_COLORS
 
 ROWS = [
     ("constant_guess", "val", 0.2, np.nan),
@@ -71,3 +72,61 @@ def test_one_model_needs_no_legend_and_any_score_can_be_shown():
     assert fig.axes[0].get_title(loc="left") == "recall by group of labels"
     with pytest.raises(ValueError, match=r"lacks the columns \['f2'\]"):
         plot_scores_by_group(frame)
+
+
+NUMBERS = ["labels", "f2", "low", "high", "difference", "difference_low", "difference_high"]
+DECODINGS = pd.DataFrame(
+    [
+        ("threshold", 8.25, 0.40, 0.38, 0.42, -0.05, -0.07, -0.03),
+        ("union", 4.0, 0.45, 0.43, 0.47, 0.0, 0.0, 0.0),
+        ("vote", 3.5, 0.50, 0.48, 0.52, 0.05, 0.03, 0.07),
+        ("greedy", 3.0, 0.44, 0.42, 0.46, -0.01, -0.03, 0.01),
+    ],
+    columns=["decoding", *NUMBERS],
+)
+
+
+def _dots(ax):
+    return [line for line in ax.get_lines() if line.get_marker() == "o"]
+
+
+def test_a_decoding_is_a_dot_in_its_interval_with_its_numbers_beside():
+    (ax,) = plot_decodings(DECODINGS).axes
+    assert [t.get_text() for t in ax.get_yticklabels()] == list(DECODINGS["decoding"])
+    assert [dot.get_xdata()[0] for dot in _dots(ax)] == list(DECODINGS["f2"])
+    spans = [lines.get_segments()[0] for lines in ax.collections]
+    assert [(low, y) for (low, y), _ in spans] == list(zip(DECODINGS["low"], range(4), strict=True))
+    assert [high for _, (high, _) in spans] == list(DECODINGS["high"])
+    texts = [t.get_text() for t in ax.texts]
+    assert texts[:4] == ["0.400", "8.2", "0.450", "4.0"]
+    assert texts[-2:] == ["F2", "labels\nan image"]
+
+
+def test_decodings_that_differ_are_filled_and_the_best_stands_out():
+    fig = plot_decodings(DECODINGS)
+    (ax,) = fig.axes
+    blue, red = SERIES_COLORS[:2]
+    assert [dot.get_markerfacecolor() for dot in _dots(ax)] == [blue, "white", red, "white"]
+    assert [dot.get_color() for dot in _dots(ax)] == [blue, blue, red, blue]
+    weights = [text.get_weight() for text in ax.get_yticklabels()]
+    assert weights == ["normal", "normal", "bold", "normal"]
+    (dashed,) = [line for line in ax.get_lines() if line.get_linestyle() == "--"]
+    assert dashed.get_xdata()[0] == pytest.approx(0.45)
+    assert [text.get_text() for text in fig.legends[0].get_texts()] == [
+        "best",
+        "differs from the reference",
+        "no clear difference (95 %)",
+        "reference: union",
+    ]
+
+
+def test_the_reference_decoding_may_be_absent_and_all_may_differ():
+    fig = plot_decodings(DECODINGS.iloc[[0, 2]])
+    (dashed,) = [line for line in fig.axes[0].get_lines() if line.get_linestyle() == "--"]
+    assert dashed.get_xdata()[0] == pytest.approx(0.45)
+    key = [text.get_text() for text in fig.legends[0].get_texts()]
+    assert key == ["best", "differs from the reference", "reference"]
+    alone = plot_decodings(DECODINGS[1:2])
+    assert _dots(alone.axes[0])[0].get_markerfacecolor() == "white"
+    with pytest.raises(ValueError, match=r"lacks the columns \['labels'\]"):
+        plot_decodings(DECODINGS.drop(columns="labels"))

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from imet_utils.attncnn_rnn import AttnCnnRnn, MlpClassifier
 from imet_utils.decoding import beam_search
 from imet_utils.features import FeatureBatches
 from imet_utils.models import AttnDecoder, LinearClassifier
@@ -53,16 +54,20 @@ def test_predict_splits_writes_what_it_returns(pooled, tmp_path):
     np.testing.assert_allclose(by_view[2, 1], wanted.detach().numpy()[0], atol=1e-3)
 
 
-def test_search_views_finds_each_views_best_path_in_the_order_of_the_store():
+def test_search_views_finds_the_beams_of_each_view_in_the_order_of_the_store():
     torch.manual_seed(0)
-    decoder = AttnDecoder(NUM_CLASSES, DIM, attn_dim=4, decoder_dim=4)
-    maps = torch.randn(5, 2, 6, DIM).half()
-    probs = torch.rand(5, 2, NUM_CLASSES).half()
-    arrays = {"maps": maps.numpy(), "probs": probs.numpy()}
-    paths = search_views(decoder, FeatureBatches(arrays, None, 3, "all", shuffle=False), 3, 4)
-    assert paths.labels.shape == (10, 1, NUM_CLASSES)
-    decoder.eval()
+    decoder = AttnDecoder(NUM_CLASSES, DIM, attn_dim=4, decoder_dim=4, residual=True)
+    model = AttnCnnRnn(MlpClassifier({"pooled": DIM}, NUM_CLASSES, hidden_dim=5), decoder)
+    maps, pooled = torch.randn(5, 2, 6, DIM).half(), torch.randn(5, 2, DIM).half()
+    arrays = {"maps": maps.numpy(), "pooled": pooled.numpy()}
+    batches = FeatureBatches(arrays, None, 3, "all", shuffle=False)
+    model.train()
+    paths = search_views(model, batches, beam_size=3, max_steps=4)
+    assert model.training
+    assert paths.labels.shape == (10, 3, NUM_CLASSES)
+    model.eval()
     with torch.no_grad():
-        alone = beam_search(decoder, maps[3, 1:2].float(), probs[3, 1:2].float(), 3, 4)
-    torch.testing.assert_close(paths.labels[7], alone.labels[0, :1])
-    torch.testing.assert_close(paths.path_probs[7], alone.path_probs[0, :1])
+        inputs = model.decoder_inputs(maps[3, 1:2].float(), pooled=pooled[3, 1:2].float())
+        alone = beam_search(decoder, *inputs, beam_size=3, max_steps=4)
+    torch.testing.assert_close(paths.labels[7], alone.labels[0])
+    torch.testing.assert_close(paths.path_probs[7], alone.path_probs[0])

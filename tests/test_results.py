@@ -2,7 +2,10 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, fbeta_score
 
-from imet_utils.results import score_row, score_splits
+from imet_utils.decisions import Thresholds
+from imet_utils.intervals import bootstrap_difference, bootstrap_mean
+from imet_utils.metrics import f2_per_image
+from imet_utils.results import compare_decodings, score_row, score_rule, score_splits
 
 
 def _split(seed, num_images=60, num_classes=5):
@@ -35,3 +38,45 @@ def test_score_splits_takes_the_threshold_from_validation_alone():
         "m", {"val": val_probs, "test": 1 - test_probs}, {"val": val, "test": test}
     )
     assert swapped == threshold
+
+
+def test_score_rule_scores_each_split_by_the_labels_of_the_rule():
+    (val_probs, val), (test_probs, test) = _split(0), _split(1)
+    rule = Thresholds(0.45, {"threshold": 0.45})
+    rows = score_rule("m", rule, {"val": val_probs, "test": test_probs}, {"val": val, "test": test})
+    assert [(row["model"], row["split"]) for row in rows] == [("m", "val"), ("m", "test")]
+    for row, probs, targets in zip(rows, (val_probs, test_probs), (val, test), strict=True):
+        assert row == score_row("m", row["split"], rule(probs), targets, probs)
+        wanted = fbeta_score(targets, rule(probs), beta=2, average="samples", zero_division=0)
+        assert row["f2"] == pytest.approx(wanted)
+        assert row["map"] is not None
+
+
+def test_compare_decodings_gives_each_its_interval_and_that_of_its_difference():
+    probs, targets = _split(0)
+    targets = targets | (np.arange(5) == 0)  # every image has a label
+    decided = {"low": probs >= 0.3, "middle": probs >= 0.45, "all": np.ones_like(targets)}
+    table = compare_decodings(decided, targets, "middle")
+    columns = ["decoding", "labels", "f2", "low", "high"]
+    assert list(table) == [*columns, "difference", "difference_low", "difference_high"]
+    assert list(table["decoding"]) == list(decided)
+    scores = {name: f2_per_image(preds, targets) for name, preds in decided.items()}
+    for row in table.itertuples():
+        preds = decided[row.decoding]
+        wanted = fbeta_score(targets, preds, beta=2, average="samples", zero_division=0)
+        assert row.f2 == pytest.approx(wanted)
+        assert row.labels == pytest.approx(preds.sum() / len(preds))
+        mean = bootstrap_mean(scores[row.decoding])
+        gap = bootstrap_difference(scores[row.decoding], scores["middle"])
+        assert (row.f2, row.low, row.high) == (mean.mean, mean.low, mean.high)
+        assert row[-3:] == (gap.mean, gap.low, gap.high)
+        assert row.low < row.f2 < row.high
+        assert row.difference == pytest.approx(row.f2 - table["f2"][1])
+    assert table["labels"][2] == 5
+    assert tuple(table.iloc[1, -3:]) == (0.0, 0.0, 0.0)
+
+
+def test_compare_decodings_refuses_a_reference_that_is_not_there():
+    probs, targets = _split(0)
+    with pytest.raises(ValueError, match="'union'"):
+        compare_decodings({"vote": probs >= 0.4}, targets, "union")

@@ -16,7 +16,7 @@ from imet_utils.plots.labels import (
 )
 from imet_utils.plots.pixels import plot_channel_stats, plot_image_sizes
 from imet_utils.plots.pointing import plot_pointing
-from imet_utils.plots.scores import plot_model_scores, plot_scores_by_group
+from imet_utils.plots.scores import plot_decodings, plot_model_scores, plot_scores_by_group
 from imet_utils.plots.training import plot_history, plot_timing
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "plot_auc_distribution",
     "plot_channel_stats",
     "plot_cooccurrence",
+    "plot_decodings",
     "plot_history",
     "plot_hog",
     "plot_image_grid",

@@ -29,6 +29,10 @@ SPLIT_STYLES = {
     "test": {**BLUE, "marker": "o", "markersize": 8.0},
 }
 
+DOT = {"marker": "o", "markersize": 7, "markeredgewidth": 1.6, "linestyle": ""}
+REFERENCE = {"color": MUTED, "linestyle": "--", "linewidth": 1.2, "zorder": 1}
+F2_SHIFT, LABELS_SHIFT = 44, 98  # points from the axes to the right edge of a column of numbers
+
 
 def plot_model_scores(results: pd.DataFrame, floor: str = "constant guess") -> Figure:
     """Compare models on every score, validation hollow and test filled.
@@ -144,3 +148,60 @@ def _name_groups(groups: list[str], models: Mapping[str, pd.DataFrame]) -> list[
         f"{name}\n{sizes[group]:,} labels" if group in sizes else name
         for name, group in zip(names, groups, strict=True)
     ]
+
+
+def plot_decodings(table: pd.DataFrame) -> Figure:
+    """Compare label sets of the same images: F2 with its interval, and how many labels they have.
+
+    A dot is filled where the interval of the difference to the reference excludes 0.
+
+    Args:
+        table: of `results.compare_decodings`, in the order to show: columns decoding, labels, f2,
+            low, high, difference, difference_low and difference_high.
+    """
+    columns = ["decoding", "labels", "f2", "low", "high"]
+    columns += ["difference", "difference_low", "difference_high"]
+    check_columns(table, columns, "table")
+    differs = ((table["difference_low"] > 0) | (table["difference_high"] < 0)).to_numpy()
+    best = int(table["f2"].to_numpy().argmax())
+    fig = new_figure(1.5 + 0.32 * len(table))
+    ax = fig.subplots()
+    for y, row in enumerate(table.itertuples()):
+        color = SERIES_COLORS[y == best]
+        ax.hlines(y, row.low, row.high, color=color, linewidth=2, alpha=0.45)
+        ax.plot(row.f2, y, **_dot(color, differs[y]))
+        weight = "bold" if y == best else "normal"
+        options = {"xycoords": ax.get_yaxis_transform(), "ha": "right", "weight": weight}
+        add_note(ax, f"{row.f2:.3f}", (1, y), (F2_SHIFT, 0), **options)
+        add_note(ax, f"{row.labels:.1f}", (1, y), (LABELS_SHIFT, 0), **options)
+    ax.axvline(table["f2"].iloc[0] - table["difference"].iloc[0], **REFERENCE)
+    for text, shift in (("F2", F2_SHIFT), ("labels\nan image", LABELS_SHIFT)):
+        options = {"xycoords": "axes fraction", "ha": "right", "va": "bottom", "color": MUTED}
+        add_note(ax, text, (1, 1), (shift, 6), **options)
+    style_axes(ax, "F2 by decoding", "F2, mean over images, and its 95 % interval", grid="x")
+    ax.set_yticks(range(len(table)), [clean_text(name, 44) for name in table["decoding"]])
+    ax.get_yticklabels()[best].set(weight="bold", color=SERIES_COLORS[1])
+    ax.set_ylim(len(table) - 0.4, -0.6)
+    ax.margins(x=0.04)
+    ax.tick_params(axis="y", length=0)
+    ax.spines["left"].set_visible(False)
+    _add_decoding_legend(fig, table, differs, best)
+    return fig
+
+
+def _add_decoding_legend(fig: Figure, table: pd.DataFrame, differs: np.ndarray, best: int) -> None:
+    gaps = table[["difference", "difference_low", "difference_high"]]
+    own = table.loc[(gaps == 0).all(axis=1), "decoding"]
+    name = "" if own.empty else f": {clean_text(own.iloc[0], 40)}"
+    series = [("best", SERIES_COLORS[1], differs[best])]
+    words = {True: "differs from the reference", False: "no clear difference (95 %)"}
+    series += [(words[d], SERIES_COLORS[0], d) for d in words if d in differs]
+    handles = [
+        Line2D([], [], label=label, **_dot(color, filled)) for label, color, filled in series
+    ]
+    handles.append(Line2D([], [], label=f"reference{name}", **REFERENCE))
+    add_legend(fig, handles, loc="outside upper right", ncols=4)
+
+
+def _dot(color: str, filled: bool) -> dict[str, object]:
+    return {**DOT, "color": color, "markerfacecolor": color if filled else "white"}

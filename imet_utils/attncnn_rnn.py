@@ -1,0 +1,127 @@
+"""The AttnCNN-RNN as one model: a classifier gives the first probabilities, a decoder revises."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from imet_utils.models import AttnDecoder
+
+
+class MlpClassifier(nn.Module):
+    """One hidden layer over vectors that describe an image, every label on its own.
+
+    Each vector is standardised by its training statistics, so that pooled features, style and HOG
+    may be of any scale.
+    """
+
+    def __init__(
+        self,
+        dims: Mapping[str, int],
+        num_classes: int,
+        hidden_dim: int = 1024,
+        dropout: float = 0.5,
+    ) -> None:
+        """Make the layers.
+
+        Args:
+            dims: length of each vector by its name, in the order of their concatenation.
+            num_classes: C.
+            hidden_dim: width of the hidden layer.
+            dropout: before the last layer; 0.6 of it before the first.
+        """
+        super().__init__()
+        if not dims or min(dims.values()) < 1 or num_classes < 1 or hidden_dim < 1:
+            raise ValueError(f"sizes must be positive, got {dict(dims)}, {num_classes} classes")
+        self.names = tuple(dims)
+        self.standardise = nn.ModuleDict(
+            {name: nn.BatchNorm1d(dim, affine=False) for name, dim in dims.items()}
+        )
+        self.layers = nn.Sequential(
+            nn.Dropout(0.6 * dropout),
+            nn.Linear(sum(dims.values()), hidden_dim),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+            nn.Linear(hidden_dim, num_classes),
+        )
+
+    def forward(self, **vectors: Tensor) -> Tensor:
+        """Map vectors (B, dim) by name to logits (B, C)."""
+        if set(vectors) != set(self.names):
+            raise ValueError(f"wanted the vectors {self.names}, got {tuple(vectors)}")
+        standard = [_standardise(self.standardise[name], vectors[name]) for name in self.names]
+        return self.layers(torch.cat(standard, dim=1))
+
+
+class AttnCnnRnn(nn.Module):
+    """A classifier and an order-free RNN trained together (Chen et al., AAAI 2018).
+
+    The decoder's first "previous probabilities" are the classifier's own. Both learn from one loss:
+    the classifier's logits count as step 0.
+    """
+
+    def __init__(
+        self,
+        classifier: MlpClassifier,
+        decoder: AttnDecoder,
+        num_steps: int = 4,
+        map_dropout: float = 0.3,
+    ) -> None:
+        """Put the parts together.
+
+        Args:
+            classifier: of vectors; those of its `names` are its inputs.
+            decoder: over maps.
+            num_steps: T, of the decoder in training and in `forward`.
+            map_dropout: of the standardised maps.
+        """
+        super().__init__()
+        if num_steps < 1 or not 0 <= map_dropout < 1:
+            raise ValueError(
+                f"num_steps must be positive and map_dropout in [0, 1), got {num_steps}, "
+                f"{map_dropout}"
+            )
+        self.classifier = classifier
+        self.decoder = decoder
+        self.num_steps = num_steps
+        self.map_dropout = map_dropout
+        self.standardise = nn.BatchNorm1d(decoder.encoder_dim, affine=False)
+
+    def forward(self, maps: Tensor, **vectors: Tensor) -> Tensor:
+        """Map maps (B, P, E) and vectors to the logits (B, 1 + T, C) of classifier and steps."""
+        first = self.classifier(**vectors)  # (B, C)
+        steps = self.decoder(self.prepare_maps(maps), first.float().sigmoid(), self.num_steps)
+        return torch.cat([first.unsqueeze(1), steps], dim=1)
+
+    def decoder_inputs(self, maps: Tensor, **vectors: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what `beam_search` takes beside the decoder: maps (B, P, E) and probs (B, C)."""
+        return self.prepare_maps(maps), self.classifier(**vectors).float().sigmoid()
+
+    def prepare_maps(self, maps: Tensor) -> Tensor:
+        """Standardise the channels of maps (B, P, E) by their training statistics."""
+        if maps.ndim != 3:
+            raise ValueError(f"maps must be (B, P, E), got {tuple(maps.shape)}")
+        standard = _standardise(self.standardise, maps.flatten(0, 1)).view_as(maps)
+        return functional.dropout(standard, self.map_dropout, self.training)
+
+
+def _standardise(norm: nn.BatchNorm1d, rows: Tensor) -> Tensor:
+    """Standardise rows (R, dim); one row alone has no statistics of its own in training."""
+    if len(rows) > 1:
+        return norm(rows.float())
+    return functional.batch_norm(rows.float(), norm.running_mean, norm.running_var, eps=norm.eps)
+
+
+def build_attncnn_rnn(dims: Mapping[str, int], num_classes: int, width: int = 256) -> AttnCnnRnn:
+    """Make an untrained AttnCNN-RNN.
+
+    Args:
+        dims: last dimension of each input by its name: `maps` for the attention; all others are
+            vectors for the classifier.
+        num_classes: C.
+        width: of attention and LSTM. The poster's 512 learns a small collection by heart sooner.
+    """
+    vectors = {name: dim for name, dim in dims.items() if name != "maps"}
+    decoder = AttnDecoder(num_classes, dims["maps"], width, width, residual=True)
+    return AttnCnnRnn(MlpClassifier(vectors, num_classes), decoder)

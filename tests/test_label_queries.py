@@ -1,0 +1,162 @@
+import pytest
+import torch
+from torch.nn import functional
+
+from imet_utils.label_queries import LabelQueryClassifier
+
+
+@pytest.fixture(autouse=True)
+def _own_random_state():
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        yield
+
+
+def make_model(num_classes=5, encoder_dim=6, **settings):
+    """A model in eval mode without the zeros and ones that a fresh one starts from."""
+    model = LabelQueryClassifier(num_classes, encoder_dim, **{"dim": 8, "num_heads": 2, **settings})
+    with torch.no_grad():
+        for weights in model.parameters():
+            weights.add_(0.2 * torch.randn_like(weights))
+    model.standardise.running_mean.normal_()
+    model.standardise.running_var.uniform_(0.5, 2)
+    return model.eval()
+
+
+def attend(attention, query, memory):
+    """Multi-head attention of one query (D,) to memory (P, D), a head at a time."""
+    weights, biases = attention.in_proj_weight.chunk(3), attention.in_proj_bias.chunk(3)
+    q, k, v = (
+        rows @ weight.T + bias
+        for rows, weight, bias in zip((query, memory, memory), weights, biases, strict=True)
+    )
+    size = len(query) // attention.num_heads
+    context = []
+    for start in range(0, len(query), size):
+        head = slice(start, start + size)
+        shares = (k[:, head] @ q[head] / size**0.5).softmax(dim=0)  # (P,)
+        context.append(shares @ v[:, head])
+    return attention.out_proj.weight @ torch.cat(context) + attention.out_proj.bias
+
+
+def reference_logit(model, maps, label):
+    """The logit of one label on the maps (P, E) of one image, step by step."""
+    mean, variance = model.standardise.running_mean, model.standardise.running_var
+    rows = (maps - mean) / (variance + model.standardise.eps).sqrt()
+    memory = rows @ model.project.weight.T + model.project.bias
+    query = model.queries[label]
+    output = model.attention_norm(query + attend(model.attention, query, memory))
+    enter, _, _, leave = model.feed_forward
+    hidden = (enter.weight @ output + enter.bias).clamp(min=0)
+    output = model.output_norm(output + leave.weight @ hidden + leave.bias)
+    return output @ model.fc.weight[label] + model.fc.bias[label]
+
+
+@pytest.mark.parametrize("settings", [{}, {"num_heads": 1}, {"num_heads": 4, "dim": 12}])
+def test_forward_equals_a_loop_over_images_and_labels(settings):
+    model = make_model(**settings)
+    maps = torch.randn(3, 4, 6)
+    with torch.no_grad():
+        wanted = [[reference_logit(model, image, label) for label in range(5)] for image in maps]
+    torch.testing.assert_close(model(maps), torch.tensor(wanted), atol=1e-5, rtol=1e-5)
+
+
+def test_training_standardises_over_images_and_positions():
+    model = make_model(dropout=0.0)
+    maps = torch.randn(3, 4, 6) * 2 + 5
+    rows = maps.flatten(0, 1)
+    model.standardise.running_mean.copy_(rows.mean(dim=0))
+    model.standardise.running_var.copy_(rows.var(dim=0, correction=0))
+    wanted = model(maps)
+    torch.testing.assert_close(model.train()(maps), wanted)
+
+
+def test_the_order_of_the_positions_changes_nothing():
+    model = make_model()
+    maps = torch.randn(3, 7, 6)
+    torch.testing.assert_close(model(maps[:, torch.randperm(7)]), model(maps))
+
+
+def test_images_do_not_touch_one_another_in_eval_mode():
+    model = make_model()
+    maps = torch.randn(3, 4, 6)
+    alone = torch.cat([model(image.unsqueeze(0)) for image in maps])
+    torch.testing.assert_close(model(maps), alone)
+    assert torch.equal(model(maps), model(maps))
+
+
+def test_a_logit_depends_on_its_own_query_alone():
+    model = make_model()
+    maps = torch.randn(2, 4, 6)
+    before = model(maps)
+    with torch.no_grad():
+        model.queries[2] += 1
+    moved = model(maps) != before
+    assert moved[:, 2].all()
+    torch.testing.assert_close(model(maps)[:, [0, 1, 3, 4]], before[:, [0, 1, 3, 4]])
+    model(maps)[:, 2].sum().backward()
+    for weights in (model.queries, model.fc.weight):
+        assert weights.grad.any(dim=1).tolist() == [False, False, True, False, False]
+
+
+def test_gradient_reaches_every_parameter_and_the_maps():
+    model = make_model().train()
+    maps = torch.randn(3, 4, 6, requires_grad=True)
+    model(maps).square().sum().backward()
+    silent = [name for name, weights in model.named_parameters() if not weights.grad.any()]
+    assert silent == []
+    assert maps.grad.any()
+
+
+def test_dropout_acts_in_training_only():
+    model = make_model(dropout=0.5)
+    maps = torch.randn(3, 4, 6)
+    assert torch.equal(model(maps), model(maps))
+    model.train()
+    assert not torch.equal(model(maps), model(maps))
+
+
+def draw_marked_maps(batch, positions=9, dim=6, num_classes=4):
+    """Noise with the sign of each label at one random position: dimension c says label c."""
+    maps = 0.3 * torch.randn(batch, positions, dim)
+    targets = torch.rand(batch, num_classes) < 0.4
+    places = torch.rand(batch, positions).argsort(dim=1)[:, :num_classes]  # (B, C) all different
+    image, label = targets.nonzero(as_tuple=True)
+    maps[image, places[image, label], label] += 4
+    return maps, targets
+
+
+def test_learns_labels_that_one_position_each_gives():
+    model = make_model(num_classes=4, dim=16, dropout=0.0).train()
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    for _ in range(150):
+        maps, targets = draw_marked_maps(64)
+        loss = functional.binary_cross_entropy_with_logits(model(maps), targets.float())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    maps, targets = draw_marked_maps(200)
+    assert ((model.eval()(maps) > 0) == targets).float().mean() > 0.98
+
+
+@pytest.mark.parametrize(
+    "maps", [torch.rand(3, 6), torch.rand(2, 4, 5), torch.ones(2, 4, 6, dtype=torch.long)]
+)
+def test_other_maps_are_refused(maps):
+    with pytest.raises(ValueError, match=r"maps must be floats \(B, P, 6\), got"):
+        make_model()(maps)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"num_classes": 0}, "at least 1"),
+        ({"encoder_dim": 0}, "at least 1"),
+        ({"num_heads": 0}, "at least 1"),
+        ({"dim": 8, "num_heads": 3}, "multiple of num_heads"),
+        ({"dropout": 1.0}, r"dropout must lie in \[0, 1\), got 1.0"),
+    ],
+)
+def test_impossible_settings_are_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        make_model(**settings)
