@@ -15,7 +15,7 @@ class LabelQueryClassifier(nn.Module):
     Args:
         num_classes: C.
         encoder_dim: E of the maps.
-        dim: D of queries, keys and values; a multiple of num_heads. The hidden layer has 2 D units.
+        dim: D of queries, keys and values; a multiple of num_heads; also width of the hidden layer.
         num_heads: of the attention.
         dropout: in [0, 1), of the maps and of the hidden layer.
     """
@@ -42,7 +42,7 @@ class LabelQueryClassifier(nn.Module):
         self.attention = nn.MultiheadAttention(dim, num_heads, batch_first=True)
         self.attention_norm = nn.LayerNorm(dim)
         self.feed_forward = nn.Sequential(
-            nn.Linear(dim, 2 * dim), nn.ReLU(), nn.Dropout(dropout), nn.Linear(2 * dim, dim)
+            nn.Linear(dim, dim), nn.ReLU(), nn.Dropout(dropout), nn.Linear(dim, dim)
         )
         self.output_norm = nn.LayerNorm(dim)
         self.fc = nn.Linear(dim, num_classes)

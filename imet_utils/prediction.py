@@ -38,9 +38,9 @@ class Prediction(NamedTuple):
 def predict(model: nn.Module, batches: FeatureBatches, description: str = "") -> Prediction:
     """Run a head over every view of every image, without dropout.
 
-    An image's probability is the sigmoid of the mean logit of its views, as on the poster. For a
-    head with steps it is the mean probability over steps and views: a label that one step is sure
-    of counts, where a mean of logits would let the steps that have passed on outvote it.
+    An image's probability is the mean over its views, and over steps where a head has them: a view
+    or step that is sure of a label counts, where the poster's mean of logits would let the others
+    outvote it, and such means are better calibrated.
 
     Args:
         model: takes the arrays of `batches` by name, returns logits (B, C) or (B, T, C).
@@ -49,17 +49,15 @@ def predict(model: nn.Module, batches: FeatureBatches, description: str = "") ->
     """
     was_training = model.training
     model.eval()
-    found, has_steps = [], False
+    found = []
     with short_floats(batches.device):
         for batch in progress(batches, description, unit="batch") if description else batches:
             logits = model(**head_inputs(batch)).float()
-            has_steps = logits.ndim == 3
-            found.append((mean_step_probs(logits) if has_steps else logits).cpu())  # (B, C)
+            probs = mean_step_probs(logits) if logits.ndim == 3 else logits.sigmoid()
+            found.append(probs.cpu())  # (B, C)
     model.train(was_training)
     views = torch.cat(found).unflatten(0, batches.shape)  # (N, V, C)
-    if has_steps:
-        return Prediction(views.numpy(), views.mean(dim=1).numpy())
-    return Prediction(views.sigmoid().numpy(), views.mean(dim=1).sigmoid().numpy())
+    return Prediction(views.numpy(), views.mean(dim=1).numpy())
 
 
 def predict_splits(
@@ -70,8 +68,7 @@ def predict_splits(
 ) -> dict[str, np.ndarray]:
     """Predict every split and store the probabilities in `folder`.
 
-    Writes `view_probs_<split>.npy` (N, V, C) float16, one for each view, which a decoder starts
-    from, and `probs_<split>.npy` (N, C) float32, those of the image.
+    Writes `probs_<split>.npy` (N, C) float32.
 
     Args:
         model: takes the arrays of a split by name.
@@ -87,8 +84,6 @@ def predict_splits(
         batches = FeatureBatches(arrays, None, 64, "all", shuffle=False, device=device)
         prediction = predict(model, batches, f"predicting {split}")
         probs[split] = prediction.probs
-        half = prediction.view_probs.astype(np.float16)
-        save_array(half, Path(folder) / f"view_probs_{split}.npy")
         save_array(prediction.probs, Path(folder) / f"probs_{split}.npy")
     return probs
 

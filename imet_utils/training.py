@@ -1,14 +1,16 @@
 """One training loop for every head: cosine schedule, clipping, early stop, exact resume."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from imet_utils.features import FeatureBatches
 from imet_utils.metrics import best_threshold, mean_average_precision, sample_scores
@@ -29,6 +31,9 @@ class TrainConfig:
         weight_decay: Adam's decoupled weight decay.
         clip_norm: gradients are scaled down to this total norm.
         patience: epochs without a better validation F2 before the run ends; 0 never ends early.
+        average_decay: in [0, 1); above 0, the weights that are kept and used are a running average
+            of those of the steps, each step's share falling by this factor (Polyak and Juditsky,
+            1992).
         seed: of dropout. Every epoch draws from (seed, epoch) alone, so that a resumed run
             repeats an undisturbed one.
     """
@@ -38,12 +43,15 @@ class TrainConfig:
     weight_decay: float = 1e-5
     clip_norm: float = 5.0
     patience: int = 0
+    average_decay: float = 0.0
     seed: int = 0
 
     def __post_init__(self) -> None:
         """Check the ranges."""
         if self.epochs < 1 or self.learning_rate <= 0 or self.clip_norm <= 0 or self.patience < 0:
             raise ValueError(f"epochs, rates and norms must be positive: {self}")
+        if not 0 <= self.average_decay < 1:
+            raise ValueError(f"average_decay must lie in [0, 1), got {self.average_decay}")
 
 
 def evaluate(model: nn.Module, batches: FeatureBatches) -> dict[str, float]:
@@ -67,6 +75,7 @@ def train_one_epoch(
     schedule: torch.optim.lr_scheduler.LRScheduler,
     config: TrainConfig,
     epoch: int,
+    averaged: AveragedModel | None = None,
 ) -> float:
     """Take one optimizer step a batch and return the mean training loss.
 
@@ -76,7 +85,8 @@ def train_one_epoch(
     batches.set_epoch(epoch)
     with _own_random_state(batches.device):
         torch.manual_seed(int(np.random.SeedSequence([config.seed, epoch]).generate_state(1)[0]))
-        return _take_steps(model, batches, loss, optimizer, schedule, config.clip_norm)
+        steps = (optimizer, schedule, config.clip_norm, averaged)
+        return _take_steps(model, batches, loss, *steps)
 
 
 def _take_steps(
@@ -86,6 +96,7 @@ def _take_steps(
     optimizer: torch.optim.Optimizer,
     schedule: torch.optim.lr_scheduler.LRScheduler,
     clip_norm: float,
+    averaged: AveragedModel | None,
 ) -> float:
     total, count = 0.0, 0
     for batch in batches:
@@ -97,6 +108,8 @@ def _take_steps(
         nn.utils.clip_grad_norm_(model.parameters(), clip_norm, error_if_nonfinite=True)
         optimizer.step()
         schedule.step()
+        if averaged is not None:
+            averaged.update_parameters(model)
         total += batch_loss.item() * len(batch["targets"])
         count += len(batch["targets"])
     return total / count
@@ -134,30 +147,28 @@ def fit(
     folder = Path(folder)
     optimizer, schedule = _make_optimizer(model, config, config.epochs * len(batches))
     fingerprint = fingerprint_of([asdict(config), settings])
-    history = _resume(folder / "last.pt", fingerprint, model, optimizer, schedule)
+    averaged = _make_average(model, config)
+    used = model if averaged is None else averaged.module
+    parts = {"model": model, "optimizer": optimizer, "schedule": schedule}
+    parts |= {} if averaged is None else {"averaged": averaged}
+    history = _resume(folder / "last.pt", fingerprint, parts)
 
     for epoch in progress(range(len(history), config.epochs), description, unit="epoch"):
         if _has_stopped(history, config.patience):
             break
         learning_rate = schedule.get_last_lr()[0]
-        train_loss = train_one_epoch(model, batches, loss, optimizer, schedule, config, epoch)
+        steps = (optimizer, schedule, config, epoch, averaged)
+        train_loss = train_one_epoch(model, batches, loss, *steps)
         row = {"epoch": epoch + 1, "train_loss": train_loss, "learning_rate": learning_rate}
-        row |= {f"val_{name}": float(score) for name, score in evaluate(model, val_batches).items()}
+        row |= {f"val_{name}": float(score) for name, score in evaluate(used, val_batches).items()}
         history.append(row)
         if _best_epoch(history) == epoch:
             save_checkpoint(
-                {"fingerprint": fingerprint, "model": model.state_dict()}, folder / "best.pt"
+                {"fingerprint": fingerprint, "model": used.state_dict()}, folder / "best.pt"
             )
-        save_checkpoint(
-            {
-                "fingerprint": fingerprint,
-                "model": model.state_dict(),
-                "optimizer": optimizer.state_dict(),
-                "schedule": schedule.state_dict(),
-                "history": history,
-            },
-            folder / "last.pt",
-        )
+        states = {name: part.state_dict() for name, part in parts.items()}
+        states |= {"fingerprint": fingerprint, "history": history}
+        save_checkpoint(states, folder / "last.pt")
     model.load_state_dict(load_checkpoint(folder / "best.pt")["model"])
     return pd.DataFrame(history)
 
@@ -202,10 +213,12 @@ def cross_fit(
             model = build().to(batches.device)
         part = batches.of_images(np.flatnonzero(fold_of != fold))
         optimizer, schedule = _make_optimizer(model, config, config.epochs * len(part))
+        averaged = _make_average(model, config)
         for epoch in range(config.epochs):
-            train_one_epoch(model, part, loss, optimizer, schedule, config, epoch)
+            train_one_epoch(model, part, loss, optimizer, schedule, config, epoch, averaged)
+        used = model if averaged is None else averaged.module
         unseen = np.flatnonzero(fold_of == fold)
-        found = predict(model, source.of_images(unseen, views="all", shuffle=False)).probs
+        found = predict(used, source.of_images(unseen, views="all", shuffle=False)).probs
         if probs is None:
             probs = np.empty((batches.shape[0], found.shape[1]), dtype=np.float32)
         probs[unseen] = found
@@ -227,20 +240,20 @@ def _make_optimizer(
     return optimizer, torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, num_steps)
 
 
-def _resume(
-    path: Path,
-    fingerprint: str,
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    schedule: torch.optim.lr_scheduler.LRScheduler,
-) -> list[dict]:
+def _make_average(model: nn.Module, config: TrainConfig) -> AveragedModel | None:
+    """Make the running average of the weights, if it is wanted; buffers are copied."""
+    if config.average_decay == 0:
+        return None
+    return AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(config.average_decay))
+
+
+def _resume(path: Path, fingerprint: str, parts: Mapping[str, Any]) -> list[dict]:
     """Load a checkpoint of the same run and return its history; of another run, nothing."""
     state = load_checkpoint(path) if path.exists() else {}
     if state.get("fingerprint") != fingerprint:
         return []
-    model.load_state_dict(state["model"])
-    optimizer.load_state_dict(state["optimizer"])
-    schedule.load_state_dict(state["schedule"])
+    for name, part in parts.items():
+        part.load_state_dict(state[name])
     return state["history"]
 
 

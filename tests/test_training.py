@@ -121,9 +121,50 @@ def test_fit_refuses_a_loss_that_is_not_finite(data, tmp_path):
 def test_config_refuses_what_makes_no_sense(setting):
     with pytest.raises(ValueError, match="must be positive"):
         TrainConfig(**setting)
+    with pytest.raises(ValueError, match="average_decay"):
+        TrainConfig(average_decay=1.0)
 
 
-def test_evaluate_scores_the_mean_logit_as_scikit_learn_does(data):
+def test_averaged_weights_are_the_running_mean_of_the_steps(data, tmp_path, monkeypatch):
+    steps, used = [], []
+    update = torch.optim.swa_utils.AveragedModel.update_parameters
+
+    def record(averaged, model):
+        steps.append(model.fc.weight.detach().clone())
+        update(averaged, model)
+
+    def score(model, batches):
+        used.append(model.fc.weight.detach().clone())
+        return {"f2": float(len(used))}
+
+    monkeypatch.setattr("torch.optim.swa_utils.AveragedModel.update_parameters", record)
+    monkeypatch.setattr("imet_utils.training.evaluate", score)
+    model, _ = _train(data, tmp_path, epochs=2, average_decay=0.75)
+    mean = steps[0]
+    for weight in steps[1:]:
+        mean = 0.75 * mean + 0.25 * weight
+    torch.testing.assert_close(used[-1], mean)
+    torch.testing.assert_close(model.fc.weight.detach(), mean)
+    assert (used[-1] - steps[-1]).abs().max() > 1e-3
+
+
+def test_an_interrupted_run_with_averaged_weights_ends_bit_identical(data, tmp_path):
+    whole, history = _train(data, tmp_path / "whole", average_decay=0.9)
+    calls = iter(range(100))
+
+    def failing_loss(logits, targets):
+        if next(calls) == 12:
+            raise KeyboardInterrupt
+        return weighted_bce(logits, targets)
+
+    with pytest.raises(KeyboardInterrupt):
+        _train(data, tmp_path / "cut", failing_loss, average_decay=0.9)
+    resumed, resumed_history = _train(data, tmp_path / "cut", average_decay=0.9)
+    pd.testing.assert_frame_equal(resumed_history, history, check_exact=True)
+    assert torch.equal(resumed.fc.weight, whole.fc.weight)
+
+
+def test_evaluate_scores_as_scikit_learn_does(data):
     model = LinearClassifier(DIM, NUM_CLASSES)
     scores = evaluate(model, _val(data))
     probs = predict(model, _val(data)).probs
@@ -193,7 +234,7 @@ def test_cross_fit_is_repeatable_and_learns_what_holds_for_new_images(data):
 
 
 def test_cross_fit_predicts_the_held_out_views_where_they_are_given(data):
-    """A head learns from the training views alone and predicts the mean logit of the others."""
+    """A head learns from the training views alone and averages the probabilities of the others."""
     heads = []
 
     def build():
@@ -209,7 +250,7 @@ def test_cross_fit_predicts_the_held_out_views_where_they_are_given(data):
     for fold, head in enumerate(heads):
         with torch.no_grad():
             logits = head(torch.from_numpy(others[fold == FOLD_OF]).float().flatten(0, 1))
-        wanted = logits.unflatten(0, (-1, 2)).mean(dim=1).sigmoid()
+        wanted = logits.unflatten(0, (-1, 2)).sigmoid().mean(dim=1)
         # The head computes in bfloat16 where the device is fast at it.
         np.testing.assert_allclose(probs[fold == FOLD_OF], wanted, atol=0.02)
     heads.clear()
