@@ -65,8 +65,8 @@ class AttnCnnRnn(nn.Module):
         self,
         classifier: MlpClassifier,
         decoder: AttnDecoder,
-        num_steps: int = 4,
-        map_dropout: float = 0.3,
+        num_steps: int = 3,
+        map_dropout: float = 0.5,
     ) -> None:
         """Put the parts together.
 
@@ -114,14 +114,17 @@ def _standardise(norm: nn.BatchNorm1d, rows: Tensor) -> Tensor:
 
 
 def build_attncnn_rnn(dims: Mapping[str, int], num_classes: int, width: int = 256) -> AttnCnnRnn:
-    """Make an untrained AttnCNN-RNN.
+    """Make an untrained AttnCNN-RNN of the sizes that do best on small collections.
+
+    With the poster's 512 and a dropout of 0.5 the decoder learns two thousand images by heart.
 
     Args:
         dims: last dimension of each input by its name: `maps` for the attention; all others are
             vectors for the classifier.
         num_classes: C.
-        width: of attention and LSTM. The poster's 512 learns a small collection by heart sooner.
+        width: of the LSTM; the attention has half of it.
     """
     vectors = {name: dim for name, dim in dims.items() if name != "maps"}
-    decoder = AttnDecoder(num_classes, dims["maps"], width, width, residual=True)
+    sizes = {"attn_dim": max(1, width // 2), "decoder_dim": width}
+    decoder = AttnDecoder(num_classes, dims["maps"], **sizes, dropout=0.8, residual=True)
     return AttnCnnRnn(MlpClassifier(vectors, num_classes), decoder)
