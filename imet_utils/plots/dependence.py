@@ -19,10 +19,8 @@ from imet_utils.plots.style import (
     TEXT_SIZE,
     check_lengths,
     check_range,
-    clean_text,
-    kind_colors,
+    name_ticks,
     new_figure,
-    split_label,
     style_axes,
 )
 
@@ -57,8 +55,8 @@ def plot_label_influence(influence: np.ndarray, lift: np.ndarray, names: Sequenc
         "In the RNN, once the row's label is named",
         "change of the column's log odds",
     )
-    _name_labels(left, names)
-    _name_labels(right, names)
+    name_ticks(left, names, NAME_WIDTH)
+    name_ticks(right, names, NAME_WIDTH)
     right.set_yticks([])
     _add_title(fig, agreement, np.nanmedian(np.abs(lift)), np.nanmedian(np.abs(influence)))
     return fig
@@ -91,21 +89,6 @@ def _draw_map(ax: Axes, values: np.ndarray, title: str, scale: str) -> None:
     bar.set_label(scale, size=TEXT_SIZE, color=INK)
     bar.ax.tick_params(labelsize=SMALL_SIZE, color=FRAME, labelcolor=INK)
     bar.outline.set(edgecolor=FRAME, linewidth=0.6)
-
-
-def _name_labels(ax: Axes, names: Sequence[str]) -> None:
-    parts = [split_label(name) for name in names]
-    colors = kind_colors(sorted({kind for kind, _ in parts}))
-    texts = [clean_text(name, NAME_WIDTH) for _, name in parts]
-    middles = np.arange(len(texts)) + 0.5
-    ax.set_xticks(middles, texts, rotation=90)
-    ax.set_yticks(middles, texts, rotation=0)
-    for labels in (ax.get_xticklabels(), ax.get_yticklabels()):
-        for label, (kind, _) in zip(labels, parts, strict=True):
-            label.set_color(colors[kind] if len(colors) > 1 else INK)
-    ax.tick_params(length=0)
-    for spine in ax.spines.values():
-        spine.set_visible(False)
 
 
 def _add_title(fig: Figure, agreement: Agreement, in_data: float, in_rnn: float) -> None:

@@ -25,9 +25,9 @@ from imet_utils.plots.style import (
     clean_text,
     count_axis,
     kind_colors,
+    name_ticks,
     new_figure,
     plain_text,
-    split_label,
     style_axes,
 )
 
@@ -170,7 +170,7 @@ def plot_cooccurrence(targets: np.ndarray, names: Sequence[str], top: int = 25) 
     )
     style_axes(ax, f"Labels together, {len(chosen)} most frequent", grid="none")
     ax.set_facecolor(FAINT)
-    _name_ticks(ax, [names[k] for k in chosen])
+    name_ticks(ax, [names[k] for k in chosen], 28)
     bar = ax.collections[0].colorbar
     bar.set_label(
         "share of the row's images\nthat also have the column's", size=TEXT_SIZE, color=INK
@@ -193,18 +193,3 @@ def _cluster_order(together: np.ndarray) -> np.ndarray:
     np.fill_diagonal(distance, 0)
     condensed = squareform(distance, checks=False)
     return leaves_list(linkage(condensed, method="average", optimal_ordering=True))
-
-
-def _name_ticks(ax: Axes, names: Sequence[str]) -> None:
-    parts = [split_label(name) for name in names]
-    colors = kind_colors(sorted({kind for kind, _ in parts}))
-    texts = [clean_text(name, 28) for _, name in parts]
-    middles = np.arange(len(texts)) + 0.5
-    ax.set_xticks(middles, texts, rotation=90)
-    ax.set_yticks(middles, texts, rotation=0)
-    for labels in (ax.get_xticklabels(), ax.get_yticklabels()):
-        for label, (kind, _) in zip(labels, parts, strict=True):
-            label.set_color(colors[kind] if len(colors) > 1 else INK)
-    ax.tick_params(length=0)
-    for spine in ax.spines.values():
-        spine.set_visible(False)

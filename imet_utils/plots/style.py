@@ -118,6 +118,22 @@ def split_label(label: str) -> tuple[str, str]:
     return (kind, name) if separator else ("other", kind)
 
 
+def name_ticks(ax: Axes, names: Sequence[str], max_width: int) -> None:
+    """Name the rows and columns of a square heat map by labels, each in its kind's colour."""
+    parts = [split_label(name) for name in names]
+    colors = kind_colors(sorted({kind for kind, _ in parts}))
+    texts = [clean_text(name, max_width) for _, name in parts]
+    middles = np.arange(len(texts)) + 0.5
+    ax.set_xticks(middles, texts, rotation=90)
+    ax.set_yticks(middles, texts, rotation=0)
+    for labels in (ax.get_xticklabels(), ax.get_yticklabels()):
+        for label, (kind, _) in zip(labels, parts, strict=True):
+            label.set_color(colors[kind] if len(colors) > 1 else INK)
+    ax.tick_params(length=0)
+    for spine in ax.spines.values():
+        spine.set_visible(False)
+
+
 def clean_text(text: object, max_width: int | None = None) -> str:
     r"""Make any text safe to draw: as `plain_text`, and with dollar signs that start no mathtext.
 
