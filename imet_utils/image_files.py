@@ -1,14 +1,13 @@
 """The image files of a collection: found by id, whatever the suffix; ids to predict; boxes."""
 
 import json
-import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from imet_utils.table_files import read_rows, unique_ids
+from imet_utils.table_files import file_key, id_problem, read_id_lines
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
 
@@ -20,19 +19,29 @@ def find_images(folder: Path | str, ids: Sequence[str]) -> list[Path]:
         FileNotFoundError: if the folder or an image is missing.
         ValueError: if an id has two files.
     """
-    files, ids = _list_images(Path(folder)), list(ids)
-    keys = [unicodedata.normalize("NFC", image_id) for image_id in ids]
-    missing = [image_id for image_id, key in zip(ids, keys, strict=True) if key not in files]
+    ids = list(ids)
+    found = match_images(folder, ids)
+    missing = [image_id for image_id, files in zip(ids, found, strict=True) if not files]
     if missing:
         raise FileNotFoundError(
             f"{folder} lacks the images of {len(missing)} of {len(ids)} ids, such as "
             f"{', '.join(missing[:5])}: each needs a file <id>.png, <id>.jpg or <id>.jpeg"
         )
-    for key in keys:
-        if len(files[key]) > 1:
-            names = sorted(path.name for path in files[key])
-            raise ValueError(f"{folder} has two images of id {key!r}: {names}. Keep one of them")
-    return [files[key][0] for key in keys]
+    for image_id, files in zip(ids, found, strict=True):
+        if len(files) > 1:
+            names = [path.name for path in files]
+            raise ValueError(f"{folder} has two images of id {image_id!r}: {names}. Keep one")
+    return [files[0] for files in found]
+
+
+def match_images(folder: Path | str, ids: Sequence[str]) -> list[list[Path]]:
+    """Find all files of each id, sorted; there should be one.
+
+    Raises:
+        FileNotFoundError: if the folder is missing.
+    """
+    files = _list_images(Path(folder))
+    return [sorted(files.get(file_key(image_id), [])) for image_id in ids]
 
 
 def submission_ids(data_dir: Path | str) -> list[str]:
@@ -40,23 +49,30 @@ def submission_ids(data_dir: Path | str) -> list[str]:
 
     Returns:
         No ids at all if there is no folder `test/`.
+
+    Raises:
+        ValueError: if an id is given twice or is no plain name.
     """
     folder, order = Path(data_dir) / "test", Path(data_dir) / "sample_submission.csv"
     if not folder.is_dir():
         return []
     if order.is_file():
-        return unique_ids(order, [(line, fields[0]) for line, fields in read_rows(order, ["id"])])
-    return sorted(_list_images(folder))
+        return list(read_id_lines(order))
+    ids = sorted(_list_images(folder))
+    for image_id in ids:
+        if problem := id_problem(image_id):
+            raise ValueError(f"{folder}: the file name {image_id!r} {problem}. Rename the file")
+    return ids
 
 
 def _list_images(folder: Path) -> dict[str, list[Path]]:
-    """List image files by their names without suffix, in Unicode NFC as some systems store NFD."""
+    """List image files by their names without suffix, in Unicode NFC."""
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder} is missing: it must be the folder of the images")
     files: dict[str, list[Path]] = {}
     for path in folder.iterdir():
         if path.suffix.lower() in SUFFIXES and not path.name.startswith("."):
-            files.setdefault(unicodedata.normalize("NFC", path.stem), []).append(path)
+            files.setdefault(file_key(path.stem), []).append(path)
     return files
 
 

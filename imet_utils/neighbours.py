@@ -6,6 +6,7 @@ from torch import Tensor
 
 from imet_utils.metric_inputs import as_labels
 
+NUM_NEIGHBOURS = 20
 CHUNK_CELLS = 1 << 24  # similarities at once: queries times references, 64 MiB
 
 
@@ -13,7 +14,7 @@ def neighbour_probs(
     queries: np.ndarray,
     references: np.ndarray,
     targets: np.ndarray,
-    num_neighbours: int = 20,
+    num_neighbours: int | None = None,
     temperature: float = 0.05,
     exclude: np.ndarray | None = None,
     device: str | torch.device = "cpu",
@@ -27,7 +28,8 @@ def neighbour_probs(
         queries: pooled features (N, E).
         references: pooled features (M, E) of labelled images.
         targets: their labels, bool (M, C).
-        num_neighbours: how many vote, at most the M references, less one where `exclude` is given.
+        num_neighbours: how many vote, at most the M references, less one where `exclude` is given;
+            None for 20, or all there are.
         temperature: above 0; the higher, the more alike the votes.
         exclude: the reference (N,) that may not vote on each query: the query itself, where it is
             among them.
@@ -42,7 +44,10 @@ def neighbour_probs(
     """
     targets = as_labels(targets, "targets")
     _check_features(queries, references, len(targets))
-    _check_vote(num_neighbours, temperature, len(references) - (exclude is not None))
+    most = len(references) - (exclude is not None)
+    if num_neighbours is None:
+        num_neighbours = min(NUM_NEIGHBOURS, most)
+    _check_vote(num_neighbours, temperature, most)
     if exclude is not None:
         exclude = _as_references(exclude, len(queries), len(references))
     mean = references.mean(axis=0, dtype=np.float64).astype(np.float32)  # (E,)

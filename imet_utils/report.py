@@ -13,6 +13,7 @@ from imet_utils.parameters import find_notebooks
 from imet_utils.progress import format_seconds
 from imet_utils.report_page import page_html
 from imet_utils.runs import atomic_path
+from imet_utils.skipped_images import read_skipped
 
 TITLE = "Labels of museum objects: report of a run"
 PAPERMILL_MARKER = "papermill-error-cell-tag"  # of cells that papermill adds to a failed notebook
@@ -45,6 +46,7 @@ def build_report(output_dir: Path | str) -> Path:
             f'<p class="notice"><a href="#{stem}">{stem}</a> failed; the error is at its end.</p>'
             for stem in failed
         ),
+        _skipped_html(output_dir),
         _results_html([] if failed else read_results(output_dir)),  # never those of an earlier run
         _run_html(notebooks),
     ]
@@ -98,6 +100,16 @@ def contents_html(headings: Sequence[Heading]) -> str:
 def _results_html(rows: Rows) -> str:
     """Render the results with their own heading; nothing where there are none."""
     return f"<h3>Results</h3>\n{table_html(rows)}" if rows else ""
+
+
+def _skipped_html(output_dir: Path) -> str:
+    """Count the images that the run left out; nothing where it took all."""
+    counts = read_skipped(output_dir)["folder"].value_counts()
+    if counts.empty:
+        return ""
+    places = " and ".join(f"{count:,} of {folder}/" for folder, count in counts.items())
+    text = f"Images left out because they cannot be used: {places}; skipped_images.csv lists them."
+    return f'<p class="notice">{text}</p>'
 
 
 def _run_html(notebooks: dict[str, NotebookNode]) -> str:

@@ -7,12 +7,10 @@ import threading
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
-
-from imet_utils.views import ViewDataset
+from torch.utils.data import DataLoader, Dataset
 
 
-def load_views(dataset: ViewDataset, num_images: int, num_workers: int) -> DataLoader:
+def load_views(dataset: Dataset[Tensor], num_images: int, num_workers: int) -> DataLoader:
     """Return a loader of uint8 arrays (B, V, 3, H, W) in the order of the data set.
 
     Args:
@@ -24,13 +22,13 @@ def load_views(dataset: ViewDataset, num_images: int, num_workers: int) -> DataL
     return DataLoader(
         dataset,
         num_images,
-        num_workers=min(num_workers, len(dataset), _num_cores()),
+        num_workers=min(num_workers, len(dataset), num_cores()),
         collate_fn=_stack,
-        worker_init_fn=_end_with_parent,
+        worker_init_fn=end_with_parent,
     )
 
 
-def _num_cores() -> int:
+def num_cores() -> int:
     """Count the cores that this process may use, which torch's loader warns about exceeding."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
@@ -40,7 +38,7 @@ def _stack(items: list[Tensor]) -> np.ndarray:
     return torch.stack(items).numpy()  # (B, V, 3, H, W)
 
 
-def _end_with_parent(_: int) -> None:
+def end_with_parent(_: int) -> None:
     """Let a worker end when its parent is killed, even while it waits to send a batch."""
 
     def watch() -> None:

@@ -1,40 +1,16 @@
-"""Make the views of one image: read it, squeeze it, crop it, change its colours."""
+"""Make the views of one image: squeeze it, crop it, change its colours."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageEnhance, ImageOps
+from PIL import Image, ImageEnhance
 from torch import Tensor
 
 HUE = 0.05  # the largest shift, in turns of the colour circle
 SATURATION = 0.05  # the largest relative change
-
-
-def read_image(path: Path | str) -> Image.Image:
-    """Read an image as upright RGB, what is transparent laid over white.
-
-    Raises:
-        ValueError: naming the file, if it cannot be read.
-    """
-    try:
-        with Image.open(path) as image:
-            image.load()
-            return _to_rgb(ImageOps.exif_transpose(image))
-    except Exception as error:  # Pillow raises many types on damaged files
-        raise ValueError(f"cannot read the image {path}: {error}") from error
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I"):  # 16 bits a pixel, which Pillow would clip at 255
-        levels = np.asarray(image).astype(np.int64).clip(0, 65535) // 257
-        image = Image.fromarray(levels.astype(np.uint8))
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return image.convert("RGB")
 
 
 @dataclass(frozen=True)
@@ -87,6 +63,7 @@ def make_views(
     seed: int = 0,
     size: int = 224,
     num_views: int = 6,
+    only: Sequence[int] | None = None,
 ) -> Tensor:
     """Make the views of one image: view 0 the whole image squeezed, the others random crops.
 
@@ -98,9 +75,10 @@ def make_views(
         seed: of the randomness.
         size: side of a view in pixels.
         num_views: V.
+        only: numbers of the views to make; None for all V.
 
     Returns:
-        (V, 3, size, size) uint8, RGB.
+        (V, 3, size, size) uint8, RGB, or as many as `only` names.
     """
     if image.mode != "RGB":
         raise ValueError(f"image must be RGB, got {image.mode}")
@@ -111,9 +89,10 @@ def make_views(
         whole = whole.convert("HSV")
         if size <= min(image.size) and image.width * image.height < (num_views - 1) * size**2:
             image = image.convert("HSV")
-    views = np.empty((num_views, size, size, 3), dtype=np.uint8)
-    for view in range(num_views):
+    wanted = range(num_views) if only is None else only
+    views = np.empty((len(wanted), size, size, 3), dtype=np.uint8)
+    for place, view in enumerate(wanted):
         draw = _draw_view(seed, image_id, view)
         picture = _crop(image, size, draw) if crop and view else whole
-        views[view] = np.asarray(_augment(picture, draw) if augment else picture)
+        views[place] = np.asarray(_augment(picture, draw) if augment else picture)
     return torch.from_numpy(views).permute(0, 3, 1, 2).contiguous()  # (V, 3, size, size)

@@ -10,8 +10,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from imet_utils.tables import Tables, find_images, submission_ids, take_split
-from imet_utils.view_making import make_views, read_image
+from imet_utils.image_reading import read_image
+from imet_utils.skipped_images import usable_ids
+from imet_utils.tables import Tables, find_images, take_split
+from imet_utils.view_making import make_views
 
 __all__ = [
     "ViewDataset",
@@ -72,6 +74,10 @@ class ViewDataset(Dataset[Tensor]):
 
     def __getitem__(self, index: int) -> Tensor:
         """Read an image once and make all its views."""
+        return self.some_views(index)
+
+    def some_views(self, index: int, only: Sequence[int] | None = None) -> Tensor:
+        """Read an image once and make those of its views, or all."""
         return make_views(
             read_image(self.paths[index]),
             self.ids[index],
@@ -80,6 +86,7 @@ class ViewDataset(Dataset[Tensor]):
             seed=self.seed,
             size=self.size,
             num_views=self.num_views,
+            only=only,
         )
 
     def fingerprint(self) -> dict[str, Any]:
@@ -112,9 +119,14 @@ def split_dataset(tables: Tables, split: str, seed: int = 0) -> ViewDataset:
     return ViewDataset(paths, part.images["id"], has_culture, split == "train", seed)
 
 
-def submission_dataset(data_dir: Path | str, seed: int = 0) -> ViewDataset | None:
-    """Make the data set of the unlabelled images of `test/`, or None where there are none."""
-    ids = submission_ids(data_dir)
+def submission_dataset(
+    data_dir: Path | str, output_dir: Path | str, seed: int = 0
+) -> ViewDataset | None:
+    """Make the data set of the unlabelled images of `test/`, or None where there are none.
+
+    Images that the run of `output_dir` skips are left out.
+    """
+    ids = usable_ids(data_dir, output_dir)
     if not ids:
         return None
     return ViewDataset(

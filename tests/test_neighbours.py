@@ -49,6 +49,16 @@ def test_an_image_may_be_kept_from_voting_on_itself():
     np.testing.assert_allclose(part, found[some], atol=1e-6)
 
 
+def test_by_default_twenty_vote_or_all_where_there_are_fewer():
+    for count, votes in ((40, 20), (12, 12)):
+        data = draw(num_references=count)
+        np.testing.assert_array_equal(neighbour_probs(*data), neighbour_probs(*data, votes))
+    _, references, targets = draw(num_references=12)
+    found = neighbour_probs(references, references, targets, exclude=np.arange(12))
+    wanted = neighbour_probs(references, references, targets, 11, exclude=np.arange(12))
+    np.testing.assert_array_equal(found, wanted)
+
+
 def test_many_alike_votes_are_those_of_scikit_learn():
     queries, references, targets = draw()
     mean = references.mean(axis=0)

@@ -279,7 +279,7 @@ def test_smoke_leaves_no_unfinished_files(smoke):
     assert left == []
     assert {path.name for path in output_dir.iterdir()} <= {
         "notebooks", "report.html", "results.csv", "submission.csv", "figures", "features",
-        *NOTEBOOKS,
+        "checked_images", *NOTEBOOKS,
     }  # fmt: skip
 
 

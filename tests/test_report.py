@@ -141,6 +141,14 @@ def test_of_a_failed_run_what_ran_is_shown_and_no_earlier_results(output_dir):
     assert "<p>papermill</p>" not in text
 
 
+def test_images_left_out_are_counted(output_dir):
+    assert "left out" not in build_report(output_dir).read_text()
+    rows = "folder,id\ntest,a\ntrain,b\ntrain,c\n"
+    (output_dir / "skipped_images.csv").write_text(rows)
+    text = build_report(output_dir).read_text()
+    assert "cannot be used: 2 of train/ and 1 of test/; skipped_images.csv lists them." in text
+
+
 def test_before_any_notebook_has_run_the_page_is_empty(tmp_path):
     page = Page(build_report(tmp_path).read_text())
     assert page.anchors == []

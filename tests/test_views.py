@@ -200,54 +200,6 @@ def test_channel_stats_are_rgb_and_refuse_the_rest():
         channel_stats([red.float()])
 
 
-def test_read_image_turns_by_exif(tmp_path):
-    exif = Image.Exif()
-    exif[0x0112] = 6  # to be turned a quarter clockwise
-    noise(20, 10).save(tmp_path / "a.png", exif=exif)
-    turned = np.rot90(np.asarray(noise(20, 10)), k=-1)
-    assert np.array_equal(np.asarray(read_image(tmp_path / "a.png")), turned)
-
-
-@pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
-def test_read_image_lays_what_is_transparent_over_white(tmp_path, mode):
-    image = Image.new("RGBA", (2, 1), (10, 10, 10, 255))
-    image.putpixel((1, 0), (10, 10, 10, 0))
-    image.convert(mode).save(tmp_path / "a.png")
-    assert np.asarray(read_image(tmp_path / "a.png")).tolist() == [[[10] * 3, [255] * 3]]
-
-
-def test_read_image_converts_grey_bits_and_16_bits(tmp_path):
-    ramp = np.array([[0, 257, 32896, 65535]], dtype=np.uint16)
-    Image.fromarray(ramp).save(tmp_path / "deep.png")
-    grey = np.asarray(read_image(tmp_path / "deep.png"))
-    assert grey[0].tolist() == [[0] * 3, [1] * 3, [128] * 3, [255] * 3]
-    Image.fromarray(np.array([[0, 200]], dtype=np.uint8)).save(tmp_path / "grey.png")
-    assert np.asarray(read_image(tmp_path / "grey.png"))[0].tolist() == [[0] * 3, [200] * 3]
-    Image.new("1", (1, 1), 1).save(tmp_path / "bits.png")
-    assert np.asarray(read_image(tmp_path / "bits.png"))[0].tolist() == [[255] * 3]
-
-
-def test_read_image_converts_cmyk(tmp_path):
-    Image.new("RGB", (16, 16), (250, 10, 60)).convert("CMYK").save(tmp_path / "a.jpg", quality=95)
-    image = read_image(tmp_path / "a.jpg")
-    assert image.mode == "RGB"
-    assert np.abs(np.asarray(image).astype(int) - [250, 10, 60]).max() < 6
-
-
-@pytest.mark.parametrize("damage", ["cut short", "text", "empty", "missing"])
-def test_unreadable_image_is_named(tmp_path, damage):
-    path = tmp_path / "museum.jpg"
-    noise(60, 60).save(path)
-    if damage == "cut short":
-        path.write_bytes(path.read_bytes()[:900])
-    elif damage == "missing":
-        path.unlink()
-    else:
-        path.write_text("no image" if damage == "text" else "")
-    with pytest.raises(ValueError, match=r"museum\.jpg"):
-        read_image(path)
-
-
 def test_fingerprint_tells_settings_ids_and_files_apart(collection):
     def make(**changes):
         return ViewDataset(**(collection | changes), train=True).fingerprint()
@@ -301,12 +253,14 @@ def test_split_dataset_crops_and_augments_by_split(tables):
 
 def test_submission_dataset_follows_the_order_of_the_sample_and_crops(tables):
     (tables.data_dir / "sample_submission.csv").write_text("id,attribute_ids\nc,7\na,7\n")
-    data = submission_dataset(tables.data_dir)
+    data = submission_dataset(tables.data_dir, tables.data_dir)
     assert data.ids == ["c", "a"]
     views = data[0]
     assert not torch.equal(views[0], views[1])
     assert not data.train
+    (tables.data_dir / "skipped_images.csv").write_text("folder,id\ntest,c\ntrain,a\n")
+    assert submission_dataset(tables.data_dir, tables.data_dir).ids == ["a"]
 
 
 def test_submission_dataset_is_none_without_a_test_folder(tmp_path):
-    assert submission_dataset(tmp_path) is None
+    assert submission_dataset(tmp_path, tmp_path) is None
