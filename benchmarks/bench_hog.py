@@ -1,11 +1,12 @@
 """Time `imet_utils.hog` against scikit-image and the port to torch that one writes first.
 
-    python benchmarks/bench_hog.py [--rounds 7] [--folder IMAGES]
+    python benchmarks/bench_hog.py [--rounds 7] [--folder IMAGES] [--page]
 
-Prints milliseconds an image for a batch of 32 colour images of 224 x 224 pixels, 8 orientations,
-cells of 16 x 16 pixels and blocks of 3 x 3 cells: the processor time of one thread on the CPU, and
-the time on the clock where there is a CUDA device. The ways take turns, so that a busy machine
-slows them all; each figure is the median of the rounds.
+Prints a Markdown table: milliseconds an image for a batch of 32 colour images of 224 x 224 pixels,
+8 orientations, cells of 16 x 16 pixels and blocks of 3 x 3 cells: the processor time of one thread
+on the CPU, and the time on the clock where there is a CUDA device. The ways take turns, so that a
+busy machine slows them all; each figure is the median of the rounds. With `--page` the table also
+replaces the one in `benchmarks/README.md`.
 """
 
 import argparse
@@ -18,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
+from page import describe_machine, write_section
 from PIL import Image
 from skimage.feature import hog as skimage_hog
 from torch import Tensor
@@ -25,6 +27,11 @@ from torch import Tensor
 from imet_utils.hog import hog
 
 BATCH, SIZE = 32, 224
+DESCRIPTION = (
+    "32 colour images of 224 x 224 pixels, 8 orientations, cells of 16 x 16 pixels, blocks of "
+    "3 x 3 cells. Processor time of one thread on the CPU, else time on the clock; medians of "
+    "rounds in turns."
+)
 
 
 def onehot_hog(images: Tensor) -> Tensor:
@@ -93,6 +100,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=7, help="rounds of which the median is taken")
     parser.add_argument("--folder", type=Path, help="use the images of this folder")
+    parser.add_argument("--page", action="store_true", help="also write the page")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     images = load_images(arguments.folder)
@@ -109,13 +117,19 @@ def main() -> None:
         ways["imet_utils.hog, uint8, CUDA"] = (hog, images.cuda())
         ways["imet_utils.hog, float32, CUDA"] = (hog, scaled.cuda())
     times = time_ways(ways, arguments.rounds)
-    lines = [f"{'':30s} {'ms an image':>12s} {'times faster':>13s} {'largest error':>14s}"]
+    headings = "Way | ms an image | Times scikit-image's speed | Largest difference from it"
+    lines = [f"| {headings} |", "| --- | --- | --- | --- |"]
     for name, (way, batch) in ways.items():
         kind, reference = ("uint8", images) if batch.dtype == torch.uint8 else ("float32", scaled)
         faster = times[f"scikit-image, {kind}"] / times[name]
         error = (way(batch).cpu() - reference_hog(reference)).abs().max()
-        lines.append(f"{name:30s} {times[name]:12.3f} {faster:13.1f} {error:14.1e}")
+        lines.append(f"| {name} | {times[name]:.3f} | {faster:.1f} | {error:.0e} |")
+    lines += ["", describe_machine()]
     sys.stdout.write("\n".join(lines) + "\n")
+    if arguments.page:
+        command = " ".join(["python benchmarks/bench_hog.py", *sys.argv[1:]])
+        text = [f"## HOG\n\n`{command}`\n\n{DESCRIPTION}\n", *lines]
+        write_section("hog", "\n".join(text))
 
 
 if __name__ == "__main__":

@@ -45,10 +45,11 @@ class DirectDecoder(nn.Module):
     @classmethod
     def from_decoder(cls, decoder: AttnDecoder) -> "DirectDecoder":
         """Copy the weights, the mode, the type and the device of a decoder."""
-        attn_dim, decoder_dim = decoder.query.weight.shape
+        attn_dim, decoder_dim = decoder.attention.query.weight.shape
         sizes = (decoder.num_classes, decoder.encoder_dim, attn_dim, decoder_dim)
-        direct = cls(*sizes, decoder.dropout).to(decoder.query.weight)
-        direct.load_state_dict(decoder.state_dict())
+        direct = cls(*sizes, decoder.dropout).to(decoder.fc1.weight)
+        weights = decoder.state_dict()
+        direct.load_state_dict({k.removeprefix("attention."): v for k, v in weights.items()})
         return direct.train(decoder.training)
 
     def forward(

@@ -6,14 +6,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from imet_utils.attention import LabelAttention
 from imet_utils.models import AttnDecoder
+from imet_utils.standardise import Standardise
 
 
 class MlpClassifier(nn.Module):
     """One hidden layer over vectors that describe an image, every label on its own.
 
-    Each vector is standardised by its training statistics, so that pooled features, style and HOG
-    may be of any scale.
+    Each vector is standardised (`calibrate`), so that pooled features, style and HOG may be of any
+    scale.
     """
 
     def __init__(
@@ -35,9 +37,7 @@ class MlpClassifier(nn.Module):
         if not dims or min(dims.values()) < 1 or num_classes < 1 or hidden_dim < 1:
             raise ValueError(f"sizes must be positive, got {dict(dims)}, {num_classes} classes")
         self.names = tuple(dims)
-        self.standardise = nn.ModuleDict(
-            {name: nn.BatchNorm1d(dim, affine=False) for name, dim in dims.items()}
-        )
+        self.standardise = nn.ModuleDict({name: Standardise(dim) for name, dim in dims.items()})
         self.layers = nn.Sequential(
             nn.Dropout(0.6 * dropout),
             nn.Linear(sum(dims.values()), hidden_dim),
@@ -50,7 +50,7 @@ class MlpClassifier(nn.Module):
         """Map vectors (B, dim) by name to logits (B, C)."""
         if set(vectors) != set(self.names):
             raise ValueError(f"wanted the vectors {self.names}, got {tuple(vectors)}")
-        standard = [_standardise(self.standardise[name], vectors[name]) for name in self.names]
+        standard = [self.standardise[name](vectors[name]) for name in self.names]
         return self.layers(torch.cat(standard, dim=1))
 
 
@@ -86,34 +86,37 @@ class AttnCnnRnn(nn.Module):
         self.decoder = decoder
         self.num_steps = num_steps
         self.map_dropout = map_dropout
-        self.standardise = nn.BatchNorm1d(decoder.encoder_dim, affine=False)
+        self.standardise = Standardise(decoder.encoder_dim)
 
     def forward(self, maps: Tensor, **vectors: Tensor) -> Tensor:
-        """Map maps (B, P, E) and vectors to the logits (B, 1 + T, C) of classifier and steps."""
+        """Map maps (B, P, E) and vectors to logits of the classifier, the steps, the evidence.
+
+        Returns:
+            Logits (B, 1 + T, C), or (B, 2 + T, C) where the decoder attends by labels: then the
+            last is what the maps say of each label, so that the attention learns from targets.
+        """
         first = self.classifier(**vectors)  # (B, C)
-        steps = self.decoder(self.prepare_maps(maps), first.float().sigmoid(), self.num_steps)
-        return torch.cat([first.unsqueeze(1), steps], dim=1)
+        state = self.decoder.start(self.prepare_maps(maps))
+        steps = self.decoder.run(state, first.float().sigmoid(), self.num_steps)
+        logits = [first.unsqueeze(1), steps]
+        if isinstance(self.decoder.attention, LabelAttention):
+            logits.append(self.decoder.attention.label_logits(state.keys).unsqueeze(1))
+        return torch.cat(logits, dim=1)
 
     def decoder_inputs(self, maps: Tensor, **vectors: Tensor) -> tuple[Tensor, Tensor]:
         """Return what `beam_search` takes beside the decoder: maps (B, P, E) and probs (B, C)."""
         return self.prepare_maps(maps), self.classifier(**vectors).float().sigmoid()
 
     def prepare_maps(self, maps: Tensor) -> Tensor:
-        """Standardise the channels of maps (B, P, E) by their training statistics."""
+        """Standardise the channels of maps (B, P, E), and drop some of them in training."""
         if maps.ndim != 3:
             raise ValueError(f"maps must be (B, P, E), got {tuple(maps.shape)}")
-        standard = _standardise(self.standardise, maps.flatten(0, 1)).view_as(maps)
-        return functional.dropout(standard, self.map_dropout, self.training)
+        return functional.dropout(self.standardise(maps), self.map_dropout, self.training)
 
 
-def _standardise(norm: nn.BatchNorm1d, rows: Tensor) -> Tensor:
-    """Standardise rows (R, dim); one row alone has no statistics of its own in training."""
-    if len(rows) > 1:
-        return norm(rows.float())
-    return functional.batch_norm(rows.float(), norm.running_mean, norm.running_var, eps=norm.eps)
-
-
-def build_attncnn_rnn(dims: Mapping[str, int], num_classes: int, width: int = 256) -> AttnCnnRnn:
+def build_attncnn_rnn(
+    dims: Mapping[str, int], num_classes: int, width: int = 256, attend_by_labels: bool = True
+) -> AttnCnnRnn:
     """Make an untrained AttnCNN-RNN of the sizes that do best on small collections.
 
     With the poster's 512 and a dropout of 0.5 the decoder learns two thousand images by heart.
@@ -122,9 +125,17 @@ def build_attncnn_rnn(dims: Mapping[str, int], num_classes: int, width: int = 25
         dims: last dimension of each input by its name: `maps` for the attention; all others are
             vectors for the classifier.
         num_classes: C.
-        width: of the LSTM; the attention has half of it.
+        width: of the LSTM; the poster's attention has half of it.
+        attend_by_labels: see `AttnDecoder`; without, the attention is the poster's.
     """
     vectors = {name: dim for name, dim in dims.items() if name != "maps"}
-    sizes = {"attn_dim": max(1, width // 2), "decoder_dim": width}
-    decoder = AttnDecoder(num_classes, dims["maps"], **sizes, dropout=0.8, residual=True)
+    decoder = AttnDecoder(
+        num_classes,
+        dims["maps"],
+        attn_dim=max(1, width // 2),
+        decoder_dim=width,
+        dropout=0.8,
+        residual=True,
+        attend_by_labels=attend_by_labels,
+    )
     return AttnCnnRnn(MlpClassifier(vectors, num_classes), decoder)

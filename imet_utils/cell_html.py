@@ -120,7 +120,7 @@ def output_html(output: NotebookNode, title: str) -> str:
             source = f"data:{kind};base64,{''.join(content.split())}"
             return f'<figure><img src="{source}" alt="{alt}"></figure>\n'
     if "text/markdown" in data:
-        return MarkdownWithMath(IPythonRenderer(escape=True)).render(data["text/markdown"])
+        return MarkdownWithMath(ProseRenderer("output")).render(data["text/markdown"])
     return text_html(strip_ansi(data.get("text/plain", "")), "result")
 
 

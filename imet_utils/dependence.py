@@ -40,10 +40,11 @@ def label_influence(
 ) -> LabelInfluence:
     """Measure how the prediction of label A moves label B in the step after it.
 
-    Each view takes its first step, and then two kinds of second step that share state, attention
-    and the probabilities fed on. One is told that A was predicted, the other that nothing was: the
-    difference is the work of A's mark alone. It is averaged over all views. In float32, because
-    bfloat16 would round a small difference away.
+    Each view takes its first step, and then two kinds of second step that share state and the
+    probabilities fed on. One is told that A was predicted, the other that nothing was: the
+    difference is the work of A's mark alone, by the LSTM and, in a decoder that attends by labels,
+    by looking elsewhere. It is averaged over all views. In float32, because bfloat16 would round a
+    small difference away.
 
     Args:
         decoder: the trained decoder; no dropout, in either mode.

@@ -15,6 +15,8 @@ from torchvision.models import ResNet, ResNet50_Weights, resnet50
 from imet_utils.conv_folding import speed_up
 
 ENCODERS = ("resnet50", "efficientnet_lite0")
+OUTPUTS = ("maps", "pooled", "style")  # of `encode_images`
+SMALLEST_VARIANCE = 1e-12  # of a channel; at 0 the square root has no gradient
 
 
 class Encoder(nn.Module):
@@ -83,13 +85,25 @@ def style_statistics(stages: Sequence[Tensor]) -> Tensor:
     Returns:
         (B, S) float32 with S = 2 * sum of E_i: all means, then all deviations.
     """
+    parts = [_channel_statistics(stage) for stage in stages]
+    means, deviations = zip(*parts, strict=True)
+    return torch.cat([*means, *deviations], dim=1)  # (B, S)
+
+
+def _channel_statistics(stage: Tensor) -> tuple[Tensor, Tensor]:
+    """Return mean and standard deviation (B, E_i) float32 of each channel of (B, E_i, H_i, W_i).
+
+    A CPU takes one image at a time, whose floats stay in its cache: ten times as fast.
+    """
+    rows = stage.permute(0, 2, 3, 1).flatten(1, 2)  # (B, H_i W_i, E_i), as it lies in memory
+    blocks = rows.split(1) if rows.device.type == "cpu" else [rows]
     means, deviations = [], []
-    for stage in stages:
-        rows = stage.permute(0, 2, 3, 1).flatten(1, 2)  # (B, H_i W_i, E_i), as it lies in memory
-        means.append(rows.mean(dim=1, dtype=torch.float32))
-        centred = rows.float() - means[-1].unsqueeze(1)
-        deviations.append(centred.square().mean(dim=1).sqrt())
-    return torch.cat(means + deviations, dim=1)  # (B, S)
+    for block in blocks:
+        floats = block.float()
+        means.append(floats.mean(dim=1))
+        variance = (floats - means[-1].unsqueeze(1)).square().mean(dim=1)
+        deviations.append(variance.clamp_min(SMALLEST_VARIANCE).sqrt())
+    return torch.cat(means), torch.cat(deviations)
 
 
 def _lite_stages(net: EfficientNet) -> tuple[list[nn.Module], list[int]]:
@@ -223,12 +237,12 @@ def normalise(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Te
     return floats.mul_(scale).add_(shift.view(3, 1, 1))
 
 
-@torch.inference_mode()
 def encode_images(
     encoder: Encoder,
     images: Tensor,
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
+    outputs: Sequence[str] = OUTPUTS,
 ) -> dict[str, Tensor]:
     """Normalise uint8 images (B, 3, H, W) and encode them, in a short float type where it is fast.
 
@@ -237,13 +251,18 @@ def encode_images(
         images: uint8, RGB.
         mean: RGB in [0, 1]; the encoder's own where it is not given.
         std: likewise.
+        outputs: which of the following to return.
 
     Returns:
-        `maps` (B, P, E), `pooled` (B, E) and `style` (B, S), see `style_statistics`.
+        `maps` (B, P, E), `pooled` (B, E) and `style` (B, S), see `style_statistics`; with
+        gradients where the encoder has them.
     """
     floats = normalise(images, mean or encoder.mean, std or encoder.std)
     dtype = autocast_dtype(images.device)
     with torch.autocast(images.device.type, dtype=dtype, enabled=dtype is not None):
         stages = encoder.run_stages(floats)
     maps, pooled = _flatten_maps(stages[-1])
-    return {"maps": maps, "pooled": pooled, "style": style_statistics(stages[:-1])}
+    found = {"maps": maps, "pooled": pooled}
+    if "style" in outputs:
+        found["style"] = style_statistics(stages[:-1])
+    return {name: found[name] for name in outputs}

@@ -16,6 +16,9 @@ from nbconvert.filters import strip_ansi
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
+from imet_utils.runs import atomic_path
+from imet_utils.unfinished import temporary_path
+
 LAST_LINES = 10  # of a traceback that go to the console
 
 
@@ -23,11 +26,13 @@ LAST_LINES = 10  # of a traceback that go to the console
 def kernel_environment(project_dir: Path) -> Iterator[None]:
     """Make kernels started inside run this very Python, find `imet_utils`, and write plain lines.
 
-    A kernel called `python3` may be registered for another interpreter, and the user's folder
-    would win over the virtual environment's; `JUPYTER_PATH` is looked at before both.
+    They die with this process (`imet_utils.kernel`). A kernel called `python3` may be registered
+    for another interpreter, and the user's folder would win over the virtual environment's;
+    `JUPYTER_PATH` is looked at before both.
     """
     with TemporaryDirectory(prefix="imet_kernel_") as folder:
-        write_kernel_spec(Path(folder, "kernels/python3"))
+        kernel = [sys.executable, "-P", "-m", "imet_utils.kernel", "-f", "{connection_file}"]
+        write_kernel_spec(Path(folder, "kernels/python3"), overrides={"argv": kernel})
         found = {name: os.environ.get(name, "") for name in ("JUPYTER_PATH", "PYTHONPATH")}
         changes = {
             "JUPYTER_PATH": os.pathsep.join(filter(None, [folder, found["JUPYTER_PATH"]])),
@@ -53,8 +58,11 @@ def execute(notebook: Path, copy: Path, values: Mapping[str, object]) -> str | N
 
     Returns:
         The last lines of the failure, or None if every cell ran.
+
+    Raises:
+        OSError: if the copy cannot be written.
     """
-    unfinished = copy.with_name(f".{copy.stem}.{os.getpid()}.tmp.ipynb")
+    unfinished = temporary_path(copy)
     reason: str | None = "The run was interrupted."
     try:
         papermill.execute_notebook(
@@ -73,6 +81,9 @@ def execute(notebook: Path, copy: Path, values: Mapping[str, object]) -> str | N
     except PapermillExecutionError as error:
         lines = strip_ansi("\n".join(error.traceback)).rstrip().splitlines()
         reason = "\n".join(lines[-LAST_LINES:])
+    except OSError:  # the copy cannot be written
+        unfinished.unlink(missing_ok=True)
+        raise
     except RuntimeError as error:  # nbclient's DeadKernelError, or no kernel came up
         reason = f"{type(error).__name__}: {error}. Was there enough memory?"
     finally:
@@ -104,5 +115,6 @@ def _finish_copy(unfinished: Path, copy: Path, reason: str | None) -> None:
     if reason and started and all(output.output_type != "error" for output in outputs):
         error = nbformat.v4.new_output("error", ename="Stopped", evalue="", traceback=[reason])
         started[-1].outputs.append(error)
-    nbformat.write(notebook, unfinished)
-    os.replace(unfinished, copy)
+    with atomic_path(copy) as temporary:
+        nbformat.write(notebook, temporary)
+    unfinished.unlink(missing_ok=True)

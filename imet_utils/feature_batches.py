@@ -1,10 +1,16 @@
-"""Batches of the features and targets of a store, read from disk as they are asked for."""
+"""Batches of features, images and targets, read from disk as they are asked for."""
 
+import hashlib
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from imet_utils.view_arrays import ViewArray, load_rows
+
+VIEWS = ("random", "all", "whole", "each")
 
 
 class FeatureBatches:
@@ -16,7 +22,7 @@ class FeatureBatches:
 
     def __init__(
         self,
-        arrays: Mapping[str, np.ndarray],
+        arrays: Mapping[str, np.ndarray | ViewArray],
         targets: np.ndarray | None,
         batch_size: int = 32,
         views: str = "random",
@@ -28,12 +34,12 @@ class FeatureBatches:
         """Check that the arrays belong together.
 
         Args:
-            arrays: (N, V, ...) by name.
+            arrays: (N, V, ...) by name; `images` may be a `ViewArray`, read from image files.
             targets: (N, V, C), or None where there are none.
             batch_size: rows a batch.
             views: `random` for one random view of every image an epoch; `all` for every view of
-                every image, those of an image one after another unless shuffled; `each` for whole
-                images, whose tensors keep an axis V after B.
+                every image, those of an image one after another unless shuffled; `whole` for view
+                0 of every image; `each` for all views of an image together, in an axis V after B.
             shuffle: a new order every epoch.
             seed: with the epoch it decides the order and the views.
             device: of the tensors.
@@ -43,9 +49,9 @@ class FeatureBatches:
         shapes = {name: values.shape for name, values in given.items()}
         if not arrays or len({shape[:2] for shape in shapes.values()}) != 1:
             raise ValueError(f"arrays and targets must share their first axes (N, V), got {shapes}")
-        if views not in ("random", "all", "each") or batch_size < 1:
+        if views not in VIEWS or batch_size < 1:
             raise ValueError(
-                f"views must be 'random', 'all' or 'each' and batch_size positive, got {views!r} "
+                f"views must be one of {', '.join(VIEWS)} and batch_size positive, got {views!r} "
                 f"and {batch_size}"
             )
         self.arrays = given
@@ -66,6 +72,20 @@ class FeatureBatches:
             raise ValueError("these batches have no targets")
         return np.asarray(self.arrays["targets"][self.images, 0])
 
+    def fingerprint(self) -> dict[str, Any]:
+        """Say what the batches are drawn from and how: shapes, settings, a hash of their targets.
+
+        What the other arrays hold is left to the fingerprint of their store.
+        """
+        digest = hashlib.sha256(np.ascontiguousarray(self.images))
+        if "targets" in self.arrays:
+            for view in range(self.shape[1]):
+                digest.update(np.ascontiguousarray(self.arrays["targets"][:, view]))
+        shapes = {name: list(values.shape) for name, values in self.arrays.items()}
+        names = ("batch_size", "views", "shuffle", "seed")
+        settings = {name: getattr(self, name) for name in names}
+        return {"shapes": shapes, **settings, "rows": digest.hexdigest()}
+
     def of_images(
         self, images: np.ndarray, views: str | None = None, shuffle: bool | None = None
     ) -> "FeatureBatches":
@@ -82,6 +102,12 @@ class FeatureBatches:
             self.images[images],
         )
 
+    def sample(self, num_images: int = 1000) -> "FeatureBatches":
+        """Take up to so many images from all over the store, a random view of each."""
+        count = min(num_images, len(self.images))
+        spread = np.linspace(0, len(self.images) - 1, count).round().astype(int)
+        return self.of_images(spread, "random", shuffle=False)
+
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch that the next pass draws its order and views for."""
         self.epoch = epoch
@@ -91,23 +117,43 @@ class FeatureBatches:
         return -(-rows // self.batch_size)
 
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
-        """Yield tensors float32 (B, ...), or (B, V, ...) with `each`, by name."""
+        """Yield tensors (B, ...), or (B, V, ...) with `each`, by name: uint8 for images."""
+        return (batch for batch, _ in self.shares(0, 1))
+
+    def shares(self, process: int, num_processes: int) -> Iterator[tuple[dict[str, Tensor], float]]:
+        """Yield one process' rows of every batch, and what share of the batch they are.
+
+        All processes together see the batches that one alone would. A process for which a batch
+        has no row gets a row of another's, with share 0, so that it can keep step.
+        """
+        batches = self._draw_batches()
+        own = [batch[process::num_processes] for batch in batches]
+        taken = [rows if len(rows) else batch[:1] for rows, batch in zip(own, batches, strict=True)]
+        for rows, batch, tensors in zip(own, batches, self._read(taken), strict=True):
+            yield tensors, len(rows) / len(batch)
+
+    def _draw_batches(self) -> list[np.ndarray]:
+        """Draw the rows of every batch: numbers (B, 2) of image and view, (B, 1) with `each`."""
         num_images, num_views = self.shape
         rng = np.random.default_rng([self.seed, self.epoch])
         rows = np.arange(num_images * (num_views if self.views == "all" else 1))
         if self.shuffle:
             rng.shuffle(rows)
         chosen = rng.integers(num_views, size=num_images)  # a view for each image
-        for start in range(0, len(rows), self.batch_size):
-            batch = rows[start : start + self.batch_size]
-            if self.views == "all":
-                image, view = np.divmod(batch, num_views)
-                index = (self.images[image], view)
-            elif self.views == "random":
-                index = (self.images[batch], chosen[batch])
-            else:
-                index = (self.images[batch],)
-            yield {
-                name: torch.from_numpy(values[index]).to(self.device).float()
-                for name, values in self.arrays.items()
-            }
+        if self.views == "all":
+            image, view = np.divmod(rows, num_views)
+        else:
+            image, view = rows, chosen[rows] * (self.views == "random")
+        columns = [self.images[image]] if self.views == "each" else [self.images[image], view]
+        index = np.stack(columns, axis=1)
+        return [index[k : k + self.batch_size] for k in range(0, len(index), self.batch_size)]
+
+    def _read(self, batches: list[np.ndarray]) -> Iterator[dict[str, Tensor]]:
+        """Read the rows of each batch; images by worker processes, ahead of their use."""
+        lazy = {k: v for k, v in self.arrays.items() if isinstance(v, ViewArray)}
+        ahead = {k: load_rows(v, batches) for k, v in lazy.items()}
+        for batch in batches:
+            index = tuple(batch.T)
+            arrays = {k: next(ahead[k]) if k in ahead else v[index] for k, v in self.arrays.items()}
+            tensors = {k: torch.from_numpy(array).to(self.device) for k, array in arrays.items()}
+            yield {k: v if v.dtype == torch.uint8 else v.float() for k, v in tensors.items()}

@@ -2,6 +2,7 @@
 
 import glob
 import json
+import math
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
@@ -11,9 +12,12 @@ from typing import Any, BinaryIO
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils.data import Subset
 
+from imet_utils.distributed import gather_items, own_range, process_index, wait_for_all
 from imet_utils.feature_batches import FeatureBatches
 from imet_utils.progress import progress
+from imet_utils.unfinished import remove_leftovers, temporary_path
 from imet_utils.view_loading import load_views
 from imet_utils.views import ViewDataset
 
@@ -37,7 +41,8 @@ def extract_features(
     """Run `compute` once over every view of a data set, or open what an earlier run left.
 
     A store with the same fingerprint is opened; one with another is rebuilt. It is written under
-    a temporary name and renamed when whole. Memory does not grow with the number of images.
+    a temporary name and renamed when whole. Memory does not grow with the number of images. Several
+    processes (`run_in_processes`, `accelerate launch`) each compute a range of the images.
 
     Args:
         dataset: items (V, 3, H, W) uint8.
@@ -72,17 +77,22 @@ def extract_features(
     if folder.exists() and any(folder.iterdir()) and not (folder / FINGERPRINT).exists():
         raise ValueError(f"{folder} is not a feature store; give an empty or a new folder")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    _remove_leftovers(folder)
-    partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
-    partial.mkdir()
+    partial = gather_items([temporary_path(folder)])[0]  # named by the first process
+    if process_index() == 0:
+        remove_leftovers(folder.parent.glob(f".{glob.escape(folder.stem)}.*"))
+        partial.mkdir()
+    wait_for_all()
     try:
-        loader = load_views(dataset, max(1, batch_size // dataset.num_views), num_workers)
+        own = own_range(len(dataset))
+        part = Subset(dataset, own)
+        loader = load_views(part, max(1, batch_size // dataset.num_views), num_workers)
         batches = progress(loader, description or "features", total=len(loader), unit="batch")
-        _write_arrays(batches, compute, partial, len(dataset), torch.device(device))
-        (partial / FINGERPRINT).write_text(json.dumps(fingerprint, indent=2) + "\n")
-        if folder.exists():
-            shutil.rmtree(folder)
-        os.replace(partial, folder)
+        _write_arrays(batches, compute, partial, len(dataset), own.start, torch.device(device))
+        wait_for_all()
+        if process_index() == 0:
+            (partial / FINGERPRINT).write_text(json.dumps(fingerprint, indent=2) + "\n")
+            _put_in_place(partial, folder)
+        wait_for_all()
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return open_features(folder)
@@ -95,24 +105,13 @@ def _stored_fingerprint(folder: Path) -> Any:  # noqa: ANN401
         return None
 
 
-def _remove_leftovers(folder: Path) -> None:
-    """Remove what earlier runs began and, being dead, cannot finish."""
-    for leftover in folder.parent.glob(f".{glob.escape(folder.name)}.[0-9]*.partial"):
-        pid = int(leftover.name.split(".")[-2])
-        if pid == os.getpid() or not _is_running(pid):
-            shutil.rmtree(leftover)
-
-
-def _is_running(pid: int) -> bool:
-    if os.name != "posix":  # elsewhere signal 0 ends a process
-        return False
-    try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:  # somebody else's
-        return True
-    return True
+def _put_in_place(whole: Path, folder: Path) -> None:
+    """Rename a whole store to `folder`, and what was there before out of it, to be removed."""
+    former = temporary_path(folder.with_name(f"{folder.stem}.former"))
+    if folder.exists():
+        os.replace(folder, former)
+    os.replace(whole, folder)
+    shutil.rmtree(former, ignore_errors=True)
 
 
 def _write_arrays(
@@ -120,9 +119,10 @@ def _write_arrays(
     compute: Compute,
     folder: Path,
     num_images: int,
+    first: int,
     device: torch.device,
 ) -> None:
-    """Append each batch's features to one `.npy` file a name."""
+    """Write each batch's features to one `.npy` file a name, from the row of image `first` on."""
     files: dict[str, BinaryIO] = {}
     try:
         for batch in batches:
@@ -130,7 +130,7 @@ def _write_arrays(
             if not files:
                 _check_space(blocks, len(batch), num_images, folder)
                 files = {
-                    name: _start_array(folder / f"{name}.npy", (num_images, *block.shape[1:]))
+                    name: _open_array(folder / f"{name}.npy", (num_images, *block.shape[1:]), first)
                     for name, block in blocks.items()
                 }
             for name, block in blocks.items():
@@ -169,15 +169,16 @@ def _check_space(
         )
 
 
-def _start_array(path: Path, shape: tuple[int, ...]) -> BinaryIO:
-    """Open a `.npy` file and write its header.
+def _open_array(path: Path, shape: tuple[int, ...], first: int) -> BinaryIO:
+    """Open a `.npy` file, which other processes may have begun, write its header, go to a row.
 
-    Rows are then appended rather than written to a memory map: on a full disk a write raises
-    OSError where a map would kill the process.
+    Rows are then written one after the other rather than to a memory map: on a full disk a write
+    raises OSError where a map would kill the process.
     """
-    file = path.open("wb")
+    file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "r+b")
     header = {"descr": "<f2", "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(file, header)
+    file.seek(first * 2 * math.prod(shape[1:]), os.SEEK_CUR)
     return file
 
 
@@ -191,10 +192,25 @@ def open_features(
         ValueError: if the store was made from something else than `fingerprint` says.
     """
     folder = Path(folder)
+    stored = read_fingerprint(folder)
+    wanted = json.loads(json.dumps({**(fingerprint or {})}))
+    if stored != stored | wanted:
+        raise ValueError(
+            f"the store {folder} was made from {stored}, not from {fingerprint}. Make it anew"
+        )
+    return {path.stem: np.load(path, mmap_mode="r") for path in sorted(folder.glob("*.npy"))}
+
+
+def read_fingerprint(folder: Path) -> dict[str, Any]:
+    """Read what a store was made from.
+
+    Raises:
+        FileNotFoundError: if there is no store.
+        ValueError: if its fingerprint is damaged.
+    """
     if not (folder / FINGERPRINT).exists():
         raise FileNotFoundError(f"there is no feature store at {folder}")
     stored = _stored_fingerprint(folder)
-    wanted = json.loads(json.dumps({**(fingerprint or {})}))
-    if not isinstance(stored, dict) or stored != stored | wanted:
-        raise ValueError(f"the store {folder} was made from {stored}, not from {fingerprint}")
-    return {path.stem: np.load(path, mmap_mode="r") for path in sorted(folder.glob("*.npy"))}
+    if not isinstance(stored, dict):
+        raise ValueError(f"{folder / FINGERPRINT} is damaged. Remove {folder} and make it anew")
+    return stored

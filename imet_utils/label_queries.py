@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from imet_utils.standardise import Standardise
+
 
 class LabelQueryClassifier(nn.Module):
     """Query2Label (Liu et al., 2021) without self-attention among the labels' queries.
@@ -35,7 +37,7 @@ class LabelQueryClassifier(nn.Module):
         if not 0 <= dropout < 1:
             raise ValueError(f"dropout must lie in [0, 1), got {dropout}")
         self.encoder_dim = encoder_dim
-        self.standardise = nn.BatchNorm1d(encoder_dim, affine=False)
+        self.standardise = Standardise(encoder_dim)
         self.dropout = nn.Dropout(dropout)
         self.project = nn.Linear(encoder_dim, dim)
         self.queries = nn.Parameter(torch.randn(num_classes, dim))
@@ -52,8 +54,7 @@ class LabelQueryClassifier(nn.Module):
         if maps.ndim != 3 or maps.shape[2] != self.encoder_dim or not maps.is_floating_point():
             wanted = f"floats (B, P, {self.encoder_dim})"
             raise ValueError(f"maps must be {wanted}, got {maps.dtype} {tuple(maps.shape)}")
-        rows = self.standardise(maps.flatten(0, 1))  # (BP, E)
-        memory = self.project(self.dropout(rows)).unflatten(0, maps.shape[:2])  # (B, P, D)
+        memory = self.project(self.dropout(self.standardise(maps)))  # (B, P, D)
         queries = self.queries.expand(len(maps), -1, -1)  # (B, C, D)
         context, _ = self.attention(queries, memory, memory, need_weights=False)
         outputs = self.attention_norm(queries + context)

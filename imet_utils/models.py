@@ -7,9 +7,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from imet_utils.attention import AdditiveAttention, LabelAttention
 from imet_utils.shared_projection import SharedProjection
 
-SMALLEST_PROB = 1e-6  # that a residual step revises: a probability of 0 has no logit
+SMALLEST_PROB = 1e-6  # that is fed on as a logit: a probability of 0 has none
 
 
 class LinearClassifier(nn.Module):
@@ -49,7 +50,7 @@ class DecoderState:
 
     Attributes:
         maps: (B, P, E) as given.
-        keys: (B, P, A) the maps' side of the attention energies.
+        keys: (B, P, A) or (B, P, C), the maps' side of the attention energies.
         hidden: (B, K, D) of the LSTM.
         cell: (B, K, D) of the LSTM.
     """
@@ -80,7 +81,8 @@ class AttnDecoder(nn.Module):
 
     With `residual` a step revises the step before: its logits are added to those of the
     probabilities fed on, so that an untrained step changes little and the classifier's knowledge
-    need not pass through the LSTM.
+    need not pass through the LSTM. With `attend_by_labels` a step looks at the evidence for the
+    labels that the step before leaves most probable, see `LabelAttention`.
     """
 
     def __init__(
@@ -91,6 +93,7 @@ class AttnDecoder(nn.Module):
         decoder_dim: int = 512,
         dropout: float = 0.5,
         residual: bool = False,
+        attend_by_labels: bool = False,
     ) -> None:
         super().__init__()
         _check_sizes(
@@ -105,11 +108,10 @@ class AttnDecoder(nn.Module):
         self.encoder_dim = encoder_dim
         self.dropout = dropout
         self.residual = residual
-        self.key = nn.Linear(encoder_dim, attn_dim)
-        # No bias in these two: the key's bias says the same as the query's would, and the softmax
-        # takes no notice of a constant in the energies.
-        self.query = nn.Linear(decoder_dim, attn_dim, bias=False)
-        self.energy = nn.Linear(attn_dim, 1, bias=False)
+        if attend_by_labels:
+            self.attention = LabelAttention(encoder_dim, num_classes)
+        else:
+            self.attention = AdditiveAttention(encoder_dim, attn_dim, decoder_dim)
         self.gate = nn.Linear(decoder_dim, encoder_dim)
         self.init_hidden = nn.Linear(encoder_dim, decoder_dim)
         self.init_cell = nn.Linear(encoder_dim, decoder_dim)
@@ -130,7 +132,11 @@ class AttnDecoder(nn.Module):
         Returns:
             Logits (B, T, C) with T = min(num_steps, C).
         """
-        state = self.start(maps)
+        return self.run(self.start(maps), probs, num_steps)
+
+    def run(self, state: DecoderState, probs: Tensor, num_steps: int = 10) -> Tensor:
+        """Do as `forward`, from the state that `start` makes of the maps."""
+        maps = state.maps
         check_probs(probs, maps, self.num_classes)
         _check_sizes(num_steps=num_steps)
         previous = probs.unsqueeze(1)  # (B, 1, C)
@@ -150,7 +156,8 @@ class AttnDecoder(nn.Module):
         """Compute the keys once and the LSTM's first state from the mean of the maps (B, P, E)."""
         _check_last_dim("maps", maps, 3, self.encoder_dim)
         mean = maps.mean(dim=1, keepdim=True)  # (B, 1, E)
-        return DecoderState(maps, self.key(maps), self.init_hidden(mean), self.init_cell(mean))
+        keys = self.attention.keys(maps)
+        return DecoderState(maps, keys, self.init_hidden(mean), self.init_cell(mean))
 
     def step(
         self, state: DecoderState, previous_probs: Tensor, chosen: Tensor
@@ -183,7 +190,7 @@ class AttnDecoder(nn.Module):
         project: Callable[[Tensor], Tensor],
         drop: bool,
     ) -> tuple[Tensor, Tensor, DecoderState]:
-        attention = self._attend(state)  # (B, K, P)
+        attention = self._attend(state, previous_probs, chosen)  # (B, K, P)
         context = self.gate(state.hidden).sigmoid() * (attention @ state.maps)  # (B, K, E)
         inputs = torch.cat([previous_probs, context, chosen.to(context.dtype)], dim=-1)
         gates = project(inputs) + self.lstm.bias_ih  # (B, K, 4D)
@@ -197,10 +204,11 @@ class AttnDecoder(nn.Module):
             logits = logits + previous_probs.logit(eps=SMALLEST_PROB)
         return logits, attention, DecoderState(state.maps, state.keys, hidden, cell)
 
-    def _attend(self, state: DecoderState) -> Tensor:
-        query = self.query(state.hidden).unsqueeze(2)  # (B, K, 1, A)
-        energies = self.energy((state.keys.unsqueeze(1) + query).relu_())  # (B, K, P, 1)
-        return energies.squeeze(-1).softmax(dim=-1)  # (B, K, P)
+    def _attend(self, state: DecoderState, previous_probs: Tensor, chosen: Tensor) -> Tensor:
+        if isinstance(self.attention, AdditiveAttention):
+            return self.attention(state.keys, state.hidden)
+        candidates = candidate_logits(previous_probs.logit(eps=SMALLEST_PROB), chosen)
+        return self.attention(state.keys, candidates)
 
 
 def candidate_logits(logits: Tensor, chosen: Tensor) -> Tensor:

@@ -1,21 +1,79 @@
-"""A vote of the nearest training images: label probabilities from pooled features alone."""
+"""A vote of the nearest training images: label probabilities from frozen features alone."""
+
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
+from sklearn.decomposition import PCA
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
 from imet_utils.metric_inputs import as_labels
 
-NUM_NEIGHBOURS = 20
+FITTED_ROWS = 10_000  # vectors that coordinates are found from, at the most
+PLACED_ROWS = 1_000  # vectors that are given coordinates at once
 CHUNK_CELLS = 1 << 24  # similarities at once: queries times references, 64 MiB
+
+
+class ImageVectors:
+    """The mean over an image's views of pooled features and style, worked out when asked for.
+
+    Attributes:
+        shape: (N, E + S) of all vectors.
+    """
+
+    def __init__(self, store: Mapping[str, np.ndarray]) -> None:
+        """Take `pooled` (N, V, E) and `style` (N, V, S) of a store."""
+        self.arrays = [store["pooled"], store["style"]]
+        self.shape = (len(self.arrays[0]), sum(array.shape[2] for array in self.arrays))
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, images: np.ndarray | slice) -> np.ndarray:
+        """Return the vectors of some images, float32."""
+        means = [array[images].mean(axis=1, dtype=np.float32) for array in self.arrays]
+        return np.concatenate(means, axis=1)
+
+
+def similarity_space(
+    references: np.ndarray | ImageVectors, num_dims: int = 256
+) -> Callable[[np.ndarray | ImageVectors], np.ndarray]:
+    """Find coordinates in which neighbours have labels in common.
+
+    Features are standardised, and of their principal components the first are kept, each divided
+    by the fourth root of its variance: halfway to whitening, so that the few strongest traits
+    neither rule alone nor sink among the many weak ones.
+
+    Args:
+        references: features (M, E) of the labelled images; of many, 10,000 from all over suffice.
+        num_dims: components kept at the most.
+
+    Returns:
+        A function from features (N, E) to coordinates (N, D) float32, D = min(num_dims, M, E).
+    """
+    count = min(FITTED_ROWS, len(references))
+    sample = references[np.linspace(0, len(references) - 1, count).round().astype(int)]
+    pca = PCA(min(num_dims, *sample.shape), svd_solver="randomized", random_state=0)
+    project = make_pipeline(StandardScaler(), pca).fit(sample)
+    smallest = np.finfo(np.float32).tiny  # a component without variance is 0 and stays 0
+    scale = np.maximum(pca.explained_variance_, smallest) ** -0.25
+
+    def place(features: np.ndarray | ImageVectors) -> np.ndarray:
+        starts = range(0, len(features), PLACED_ROWS)
+        parts = (project.transform(features[start : start + PLACED_ROWS]) for start in starts)
+        return np.concatenate([(part * scale).astype(np.float32) for part in parts])
+
+    return place
 
 
 def neighbour_probs(
     queries: np.ndarray,
     references: np.ndarray,
     targets: np.ndarray,
-    num_neighbours: int | None = None,
-    temperature: float = 0.05,
+    num_neighbours: int = 30,
+    temperature: float = 0.1,
     exclude: np.ndarray | None = None,
     device: str | torch.device = "cpu",
 ) -> np.ndarray:
@@ -25,11 +83,10 @@ def neighbour_probs(
     weigh in proportion to exp(similarity / temperature).
 
     Args:
-        queries: pooled features (N, E).
-        references: pooled features (M, E) of labelled images.
+        queries: features (N, E), such as coordinates of `similarity_space`.
+        references: features (M, E) of labelled images.
         targets: their labels, bool (M, C).
-        num_neighbours: how many vote, at most the M references, less one where `exclude` is given;
-            None for 20, or all there are.
+        num_neighbours: how many vote; all that may, where there are fewer.
         temperature: above 0; the higher, the more alike the votes.
         exclude: the reference (N,) that may not vote on each query: the query itself, where it is
             among them.
@@ -44,10 +101,8 @@ def neighbour_probs(
     """
     targets = as_labels(targets, "targets")
     _check_features(queries, references, len(targets))
-    most = len(references) - (exclude is not None)
-    if num_neighbours is None:
-        num_neighbours = min(NUM_NEIGHBOURS, most)
-    _check_vote(num_neighbours, temperature, most)
+    num_neighbours = min(num_neighbours, len(references) - (exclude is not None))
+    _check_vote(num_neighbours, temperature)
     if exclude is not None:
         exclude = _as_references(exclude, len(queries), len(references))
     mean = references.mean(axis=0, dtype=np.float64).astype(np.float32)  # (E,)
@@ -92,9 +147,9 @@ def _check_features(queries: np.ndarray, references: np.ndarray, num_targets: in
         )
 
 
-def _check_vote(num_neighbours: int, temperature: float, most: int) -> None:
-    if not 1 <= num_neighbours <= most:
-        raise ValueError(f"num_neighbours must be in 1..{most}, got {num_neighbours}")
+def _check_vote(num_neighbours: int, temperature: float) -> None:
+    if num_neighbours < 1:
+        raise ValueError(f"at least one reference must vote on each query, got {num_neighbours}")
     if not temperature > 0:
         raise ValueError(f"temperature must be above 0, got {temperature}")
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
 
-from imet_utils.parameters import Declared
+from imet_utils.parameters import Declared, Values
 from imet_utils.plan import Plan, make_plan
 
 PROJECT_DIR = Path(__file__).resolve().parents[1]
@@ -74,22 +74,6 @@ def describe(declared: Declared) -> str:
     return "\n".join(lines)
 
 
-def output_folder(plan: Plan) -> Path:
-    """Make and return the folder of the results: as set, or the notebooks' own default.
-
-    Raises:
-        ValueError: if it is the folder of the raw data.
-    """
-    from imet_utils.runs import find_output_dir  # imports torch: not before the checks
-
-    chosen = {str(values.get("OUTPUT_DIR", "")) for values in plan.values.values()} - {""}
-    output_dir = find_output_dir(min(chosen, default=""))
-    if any(str(output_dir) == values.get("DATA_DIR") for values in plan.values.values()):
-        raise ValueError(f"{output_dir} holds the raw data; results need another folder.")
-    (output_dir / "notebooks").mkdir(parents=True, exist_ok=True)
-    return output_dir
-
-
 def run_plan(plan: Plan, output_dir: Path) -> str | None:
     """Run the notebooks until one fails; return the failed one's name, or None.
 
@@ -97,6 +81,7 @@ def run_plan(plan: Plan, output_dir: Path) -> str | None:
     shows what this run has not reached yet.
     """
     from imet_utils.execution import execute, kernel_environment  # papermill takes 2 s to import
+    from imet_utils.provenance import record_notebook
 
     copies = {stem: output_dir / "notebooks" / f"{stem}.ipynb" for stem in plan.notebooks}
     for copy in copies.values():
@@ -108,6 +93,7 @@ def run_plan(plan: Plan, output_dir: Path) -> str | None:
             values = plan.values[stem]
             if "OUTPUT_DIR" in plan.declared[stem]:
                 values = values | {"OUTPUT_DIR": str(output_dir)}
+            record_notebook(output_dir, stem, *settings_of(plan, stem, values))
             reason = execute(plan.notebooks[stem], copy, values)
             seconds = perf_counter() - start
             if reason:
@@ -118,23 +104,36 @@ def run_plan(plan: Plan, output_dir: Path) -> str | None:
     return None
 
 
+def settings_of(plan: Plan, stem: str, values: Values) -> tuple[Values, Path]:
+    """Return the values of all parameters of a notebook, and the collection that it works on."""
+    from imet_utils.runs import find_data_dir
+
+    defaults = {name: found.default for name, found in plan.declared[stem].items()}
+    settings = defaults | values
+    return settings, find_data_dir(settings.get("DATA_DIR", ""), settings.get("LIMIT"))
+
+
 def say(text: str) -> None:
     """Write a line to the console at once, also where it goes through a pipe."""
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
 
 
-def continue_with(arguments: Sequence[str], stem: str) -> str:
+def continue_with(arguments: Sequence[str], stem: str, declared: Declared) -> str:
     """Write the command that continues at a notebook.
 
-    >>> continue_with(["--from", "02", "--data", "my art"], "06_train")
+    What only earlier notebooks declare is left out: it would be refused.
+
+    >>> continue_with(["--from", "02", "--data", "my art", "-p", "A", "1"], "06_train", {})
     "./run_all.sh --data 'my art' --from 06"
     """
-    kept = [text for text in arguments if not text.startswith("--from=")]
-    if "--from" in kept:
-        at = kept.index("--from")
-        del kept[at : at + 2]
-    return shlex.join(["./run_all.sh", *kept, "--from", stem[:2]])
+    args = build_parser().parse_args(arguments)
+    later = {name for notebook in declared if notebook >= stem for name in declared[notebook]}
+    given = {"--profile": args.profile, "--data": args.data, "--output": args.output}
+    given |= {"--from": stem[:2], "--to": args.last}
+    words = [word for option, value in given.items() if value for word in (option, value)]
+    words += [word for name, value in args.set if name in later for word in ("-p", name, value)]
+    return shlex.join(["./run_all.sh", *words])
 
 
 def main(arguments: Sequence[str], folder: Path = PROJECT_DIR / "notebooks") -> int:
@@ -156,10 +155,23 @@ def main(arguments: Sequence[str], folder: Path = PROJECT_DIR / "notebooks") -> 
         if args.list:
             say(describe(plan.declared))
             return 0
-        output_dir = output_folder(plan)
+        from imet_utils.output_folder import UNWRITABLE, choose_folder, claim_folder
+
+        output_dir = choose_folder(plan)
+        lock = claim_folder(output_dir, plan.profile)
     except (ValueError, OSError) as error:
         sys.stderr.write(f"run_all.sh: {error}\n")
         return 2
+    with lock:
+        try:
+            return run_and_report(plan, output_dir, arguments)
+        except OSError as error:
+            sys.stderr.write(f"run_all.sh: {UNWRITABLE.format(output_dir, error)}\n")
+            return 1
+
+
+def run_and_report(plan: Plan, output_dir: Path, arguments: Sequence[str]) -> int:
+    """Run the notebooks, write the report, and return the exit code."""
     from imet_utils.progress import format_seconds
     from imet_utils.report import build_report, format_results, read_results
 
@@ -168,7 +180,7 @@ def main(arguments: Sequence[str], folder: Path = PROJECT_DIR / "notebooks") -> 
     report = build_report(output_dir)
     if failed:
         say(f"The report of what ran: {report}")
-        say(f"To continue: {continue_with(arguments, failed)}")
+        say(f"To continue: {continue_with(arguments, failed, plan.declared)}")
         return 1
     if results := read_results(output_dir):
         say(format_results(results) + "\n")

@@ -21,11 +21,12 @@ DATA_FILES = ("train.csv", "labels.csv", "train")  # what a collection consists 
 
 @dataclass(frozen=True)
 class Plan:
-    """What to run: notebooks in order, and the values to set in each."""
+    """What to run: notebooks in order, the values to set in each, and the profile they are from."""
 
     notebooks: dict[str, Path]
     values: dict[str, Values]
     declared: Declared
+    profile: str | None
 
 
 def make_plan(
@@ -64,7 +65,7 @@ def make_plan(
     values = {stem: resolve_paths(values[stem]) for stem in chosen}
     for data_dir in {found["DATA_DIR"] for found in values.values() if found.get("DATA_DIR")}:
         check_data_dir(Path(data_dir))
-    return Plan({stem: notebooks[stem] for stem in chosen}, values, declared)
+    return Plan({stem: notebooks[stem] for stem in chosen}, values, declared, profile)
 
 
 def select(stems: Sequence[str], first: str | None, last: str | None) -> list[str]:

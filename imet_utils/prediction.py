@@ -10,8 +10,9 @@ from torch import Tensor, nn
 
 from imet_utils.attncnn_rnn import AttnCnnRnn
 from imet_utils.decoding import Paths, beam_search, mean_step_probs
+from imet_utils.distributed import gather_items, own_range
 from imet_utils.encoders import autocast_dtype
-from imet_utils.features import FeatureBatches
+from imet_utils.feature_batches import FeatureBatches
 from imet_utils.progress import progress
 from imet_utils.runs import save_array
 
@@ -22,9 +23,9 @@ def head_inputs(batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def short_floats(device: torch.device) -> torch.autocast:
-    """Compute in bfloat16 where the device is fast at it; float16 would need scaled gradients."""
-    fast = autocast_dtype(device) == torch.bfloat16
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=fast)
+    """Compute in the short float type that the device is fast at, if there is one."""
+    dtype = autocast_dtype(device)
+    return torch.autocast(device.type, dtype=dtype or torch.bfloat16, enabled=dtype is not None)
 
 
 class Prediction(NamedTuple):
@@ -36,7 +37,7 @@ class Prediction(NamedTuple):
 
 @torch.no_grad()
 def predict(model: nn.Module, batches: FeatureBatches, description: str = "") -> Prediction:
-    """Run a head over every view of every image, without dropout.
+    """Run a head over every view of every image, without dropout, each process over its images.
 
     An image's probability is the mean over its views, and over steps where a head has them: a view
     or step that is sure of a label counts, where the poster's mean of logits would let the others
@@ -50,13 +51,14 @@ def predict(model: nn.Module, batches: FeatureBatches, description: str = "") ->
     was_training = model.training
     model.eval()
     found = []
+    own = batches.of_images(own_range(batches.shape[0]))
     with short_floats(batches.device):
-        for batch in progress(batches, description, unit="batch") if description else batches:
+        for batch in progress(own, description, unit="batch") if description else own:
             logits = model(**head_inputs(batch)).float()
             probs = mean_step_probs(logits) if logits.ndim == 3 else logits.sigmoid()
             found.append(probs.cpu())  # (B, C)
     model.train(was_training)
-    views = torch.cat(found).unflatten(0, batches.shape)  # (N, V, C)
+    views = torch.cat(gather_items(found)).unflatten(0, batches.shape)  # (N, V, C)
     return Prediction(views.numpy(), views.mean(dim=1).numpy())
 
 
@@ -64,7 +66,6 @@ def predict_splits(
     model: nn.Module,
     inputs: Mapping[str, Mapping[str, np.ndarray]],
     folder: Path | str,
-    device: str = "cpu",
 ) -> dict[str, np.ndarray]:
     """Predict every split and store the probabilities in `folder`.
 
@@ -74,12 +75,11 @@ def predict_splits(
         model: takes the arrays of a split by name.
         inputs: the arrays (N, V, ...) of each split.
         folder: where the probabilities go.
-        device: where the model is.
 
     Returns:
         The probabilities (N, C) of each split.
     """
-    probs = {}
+    probs, device = {}, next(model.parameters()).device
     for split, arrays in inputs.items():
         batches = FeatureBatches(arrays, None, 64, "all", shuffle=False, device=device)
         prediction = predict(model, batches, f"predicting {split}")
@@ -107,8 +107,9 @@ def search_views(
     was_training = model.training
     model.eval()
     found = []
-    for batch in progress(batches, "beam search", unit="batch"):
+    own = batches.of_images(own_range(batches.shape[0]))
+    for batch in progress(own, "beam search", unit="batch"):
         inputs = model.decoder_inputs(**head_inputs(batch))
         found.append(beam_search(model.decoder, *inputs, beam_size, max_steps).cpu())
     model.train(was_training)
-    return Paths.concatenate(found)
+    return Paths.concatenate(gather_items(found))

@@ -38,6 +38,8 @@ def progress(
     6
     >>> del os.environ["IMET_HEADLESS"]
     """
+    if os.environ.get("RANK", "0") != "0":  # of several processes the first one tells
+        return iterable
     if total is None:
         total = len(iterable) if hasattr(iterable, "__len__") else None
     if os.environ.get("IMET_HEADLESS", "0") not in ("", "0"):

@@ -11,6 +11,7 @@ from nbformat import NotebookNode
 from imet_utils.cell_html import FOLD_END, FOLD_START, Heading, ProseRenderer, cell_html
 from imet_utils.parameters import find_notebooks
 from imet_utils.progress import format_seconds
+from imet_utils.provenance import Record, read_records
 from imet_utils.report_page import page_html
 from imet_utils.runs import atomic_path
 from imet_utils.skipped_images import read_skipped
@@ -48,7 +49,7 @@ def build_report(output_dir: Path | str) -> Path:
         ),
         _skipped_html(output_dir),
         _results_html([] if failed else read_results(output_dir)),  # never those of an earlier run
-        _run_html(notebooks),
+        _run_html(notebooks, output_dir),
     ]
     page = page_html(TITLE, contents_html(headings), "\n".join(opening + sections))
     with atomic_path(output_dir / "report.html") as temporary:
@@ -112,15 +113,32 @@ def _skipped_html(output_dir: Path) -> str:
     return f'<p class="notice">{text}</p>'
 
 
-def _run_html(notebooks: dict[str, NotebookNode]) -> str:
-    """Tell when each notebook ran, for how long, and with which parameters set."""
+def _run_html(notebooks: dict[str, NotebookNode], output_dir: Path) -> str:
+    """Tell when each notebook ran, for how long, with which parameters set, and with what."""
     rows = [["notebook", "started", "time", "parameters set"]]
     for stem, notebook in notebooks.items():
         facts = _facts(notebook)
         values = ", ".join(f"{name} = {value}" for name, value in facts["parameters"].items())
         started = (facts.get("start_time") or "")[:16].replace("T", " ")
         rows.append([stem, started, format_seconds(facts.get("duration") or 0), values])
-    return f"<details><summary>How it was run</summary>{table_html(rows)}</details>"
+    told = table_html(rows) + "".join(map(_record_html, read_records(output_dir)))
+    return f"<details><summary>How it was run</summary>{told}</details>"
+
+
+def _record_html(record: Record) -> str:
+    """Tell in a few lines what a command ran with; `run.json` has the rest."""
+    seeds = {values["SEED"] for values in record["parameters"].values() if "SEED" in values}
+    packages = ", ".join(f"{name} {found}" for name, found in record["packages"].items() if found)
+    lines = {
+        "Started": f"{record['started']}: {', '.join(record['parameters'])}",
+        "Profile": record["profile"] or "none",
+        "Seed": ", ".join(map(str, sorted(seeds))),
+        "Commit": record["commit"] or "not in git",
+        "Data": record["data"] or "not there yet",
+        "Machine": f"{record['platform']}, Python {record['python']}",
+        "Packages": packages,
+    }
+    return "<p>" + "<br>".join(f"{name}: {escape(text)}" for name, text in lines.items()) + "</p>"
 
 
 def table_html(rows: Rows) -> str:

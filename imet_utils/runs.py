@@ -16,6 +16,8 @@ import numpy as np
 import pandas as pd
 import torch
 
+from imet_utils.unfinished import temporary_path
+
 PROJECT_DIR = Path(__file__).resolve().parents[1]
 KAGGLE_INPUT = Path("/kaggle/input/imet-2019-fgvc6")
 KAGGLE_WORKING = Path("/kaggle/working")
@@ -65,7 +67,7 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+    temporary = temporary_path(path)
     try:
         yield temporary
         os.replace(temporary, path)
@@ -120,8 +122,8 @@ def save_figure(figure: Any, path: Path | str) -> None:  # noqa: ANN401
 
 def save_checkpoint(state: Mapping[str, Any], path: Path | str) -> None:
     """Write tensors and plain values (state dicts, numbers, strings) for `load_checkpoint`."""
-    with atomic_path(path) as temporary:
-        torch.save(dict(state), temporary)
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        torch.save(dict(state), file)  # given a path, it writes the temporary name into the file
 
 
 def load_checkpoint(path: Path | str) -> dict[str, Any]:
@@ -135,7 +137,7 @@ def load_checkpoint(path: Path | str) -> dict[str, Any]:
     except Exception as error:
         reason = str(error).splitlines()[0]
         raise ValueError(
-            f"{path} is no checkpoint of tensors and plain values: {reason}"
+            f"{path} is no checkpoint of tensors and plain values: {reason}. Remove it, train anew"
         ) from error
 
 

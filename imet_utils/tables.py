@@ -1,6 +1,5 @@
 """The tables of a collection in iMet's layout: read, check, drop rare labels, split, save."""
 
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -12,6 +11,7 @@ import pandas as pd
 from imet_utils.image_files import find_images as find_images
 from imet_utils.image_files import load_boxes as load_boxes
 from imet_utils.image_files import submission_ids as submission_ids
+from imet_utils.runs import save_csv
 from imet_utils.stratify import stratify
 from imet_utils.table_files import SPLITS, id_problem, read_image_rows, read_labels
 
@@ -85,14 +85,8 @@ def save_tables(tables: Tables, folder: Path | str) -> None:
     attribute_ids = _join_ids(tables, tables.images["labels"])
     images = tables.images.assign(attribute_ids=attribute_ids)[["id", "attribute_ids", "split"]]
     labels = tables.labels[["attribute_id", "attribute_name"]]
-    Path(folder).mkdir(parents=True, exist_ok=True)
-    for name, frame in (("labels.csv", labels), ("images.csv", images)):
-        temporary = Path(folder) / f".{name}.{os.getpid()}.tmp"
-        try:
-            frame.to_csv(temporary, index=False, lineterminator="\n", encoding="utf-8")
-            os.replace(temporary, Path(folder) / name)
-        finally:
-            temporary.unlink(missing_ok=True)
+    save_csv(labels, Path(folder) / "labels.csv")
+    save_csv(images, Path(folder) / "images.csv")
 
 
 def validate_tables(tables: Tables) -> None:

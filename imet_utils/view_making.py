@@ -9,6 +9,8 @@ import torch
 from PIL import Image, ImageEnhance
 from torch import Tensor
 
+from imet_utils.hue_table import turn_hue
+
 HUE = 0.05  # the largest shift, in turns of the colour circle
 SATURATION = 0.05  # the largest relative change
 
@@ -50,8 +52,7 @@ def _augment(image: Image.Image, draw: _Draw) -> Image.Image:
     """Flip, turn the hue and change the saturation as torchvision does on PIL images."""
     if draw.flip:
         image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-    turned = [(level + int(draw.hue * 255)) % 256 for level in range(256)]
-    image = image.convert("HSV").point(turned + list(range(256)) * 2).convert("RGB")
+    image = turn_hue(image.convert("HSV"), int(draw.hue * 255))
     return ImageEnhance.Color(image).enhance(draw.saturation)
 
 

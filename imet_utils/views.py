@@ -150,7 +150,7 @@ def view_targets(
         num_views: V.
 
     Returns:
-        (N, V, C) bool.
+        (N, V, C) bool; read-only and without memory of its own where the views are alike.
     """
     targets, is_culture = np.asarray(targets), np.asarray(is_culture)
     if targets.ndim != 2 or is_culture.shape != targets.shape[1:] or num_views < 1:
@@ -162,10 +162,11 @@ def view_targets(
         raise ValueError(f"labels must be bool, got {targets.dtype} and {is_culture.dtype}")
     if crop_targets not in ("all", "culture"):
         raise ValueError(f"crop_targets must be 'all' or 'culture', got {crop_targets!r}")
+    if crop_targets == "all":
+        return np.broadcast_to(targets[:, None], (len(targets), num_views, targets.shape[1]))
     spread = np.repeat(targets[:, None], num_views, axis=1)  # (N, V, C)
-    if crop_targets == "culture":
-        cropped = (targets & is_culture).any(axis=1)
-        spread[cropped, 1:] &= is_culture
+    cropped = (targets & is_culture).any(axis=1)
+    spread[cropped, 1:] &= is_culture
     return spread
 
 

@@ -1,6 +1,31 @@
 """Shared by all tests."""
 
+import importlib
+import subprocess
+import sys
+
+import pytest
 import torch
+
+from imet_utils.runs import PROJECT_DIR
 
 # Tensors in tests are tiny: with more threads they spend their time waiting for one another.
 torch.set_num_threads(1)
+
+
+@pytest.fixture
+def load(monkeypatch):
+    """Import a module of `benchmarks`, which is no package."""
+    monkeypatch.syspath_prepend(PROJECT_DIR / "benchmarks")
+    return importlib.import_module
+
+
+@pytest.fixture(scope="session")
+def smoke(tmp_path_factory):
+    """Run all notebooks once, in a process of their own and from another folder."""
+    output_dir = tmp_path_factory.mktemp("smoke")
+    command = [sys.executable, "-m", "imet_utils.pipeline", "--profile", "smoke"]
+    command += ["--output", str(output_dir)]
+    result = subprocess.run(command, cwd=PROJECT_DIR, capture_output=True, text=True, timeout=900)
+    assert result.returncode == 0, result.stdout[-4000:] + result.stderr[-2000:]
+    return output_dir, result.stdout

@@ -18,6 +18,7 @@ class ReferenceDecoder:
         self.weights = {k: v.double().numpy() for k, v in decoder.state_dict().items()}
         self.num_classes = len(self.weights["fc2.bias"])
         self.residual = decoder.residual
+        self.by_labels = "attention.sharpness" in self.weights
 
     def linear(self, name, values):
         product = self.weights[f"{name}.weight"] @ values
@@ -27,17 +28,31 @@ class ReferenceDecoder:
         mean = sum(maps) / len(maps)
         return self.linear("init_hidden", mean), self.linear("init_cell", mean)
 
-    def attend(self, maps, hidden):
-        energies = []
-        for position in maps:
-            both = self.linear("key", position) + self.linear("query", hidden)
-            energies.append(self.linear("energy", np.maximum(both, 0))[0])
+    def attend(self, maps, hidden, previous, labels):
+        if self.by_labels:
+            expected = self.expect(previous, labels)
+            sharpness = self.weights["attention.sharpness"]
+            evidence = [self.linear("attention.evidence", position) for position in maps]
+            energies = [sharpness * (expected @ each) for each in evidence]
+        else:
+            energies = [self.additive_energy(position, hidden) for position in maps]
         powers = [math.exp(energy - max(energies)) for energy in energies]
         return np.array([power / sum(powers) for power in powers])
 
+    def additive_energy(self, position, hidden):
+        both = self.linear("attention.key", position) + self.linear("attention.query", hidden)
+        return self.linear("attention.energy", np.maximum(both, 0))[0]
+
+    def expect(self, previous, labels):
+        """Share (C,) of each label not in `labels` in the squared odds of what comes next."""
+        clamped = np.clip(previous, SMALLEST_PROB, 1 - SMALLEST_PROB)
+        odds = (clamped / (1 - clamped)) ** 2
+        odds[labels] = 0
+        return odds / max(odds.sum(), 1e-300)
+
     def step(self, maps, hidden, cell, previous, labels):
         """One step after `labels`: returns logits (C,), attention (P,), hidden, cell."""
-        attention = self.attend(maps, hidden)
+        attention = self.attend(maps, hidden, previous, labels)
         attended = sum(share * position for share, position in zip(attention, maps, strict=True))
         context = sigmoid(self.linear("gate", hidden)) * attended
         predicted = np.array([float(k in labels) for k in range(self.num_classes)])

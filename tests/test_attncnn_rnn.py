@@ -4,6 +4,7 @@ import torch
 from imet_utils.attncnn_rnn import AttnCnnRnn, MlpClassifier, build_attncnn_rnn
 from imet_utils.losses import order_free_loss
 from imet_utils.models import AttnDecoder
+from imet_utils.standardise import calibrate
 
 DIMS = {"pooled": 4, "hog": 3}
 NUM_CLASSES, POSITIONS, DIM = 5, 6, 7
@@ -20,17 +21,16 @@ def make_vectors(batch=8):
     return {"pooled": torch.randn(batch, 4), "hog": 100 + 20 * torch.randn(batch, 3)}
 
 
-def make_model(num_steps=3, **options):
-    """An AttnCNN-RNN whose running statistics and steps are not those of the start."""
+def make_model(num_steps=3, by_labels=True, **options):
+    """A calibrated AttnCNN-RNN whose steps differ clearly."""
     classifier = MlpClassifier(DIMS, NUM_CLASSES, hidden_dim=6)
-    decoder = AttnDecoder(NUM_CLASSES, DIM, attn_dim=5, decoder_dim=4, residual=True)
+    sizes = {"attn_dim": 5, "decoder_dim": 4, "residual": True, "attend_by_labels": by_labels}
+    decoder = AttnDecoder(NUM_CLASSES, DIM, **sizes)
     with torch.no_grad():
         for weights in decoder.parameters():
             weights.mul_(3)
     model = AttnCnnRnn(classifier, decoder, num_steps, **options)
-    with torch.no_grad():
-        for _ in range(3):
-            model(make_maps(), **make_vectors())
+    calibrate(model, [{"maps": make_maps(), **make_vectors()} for _ in range(3)])
     return model.eval()
 
 
@@ -40,24 +40,26 @@ def make_maps(batch=8):
 
 def test_classifier_equals_a_computation_by_hand():
     model = MlpClassifier(DIMS, NUM_CLASSES, hidden_dim=6)
-    model(**make_vectors())  # in training: leaves running statistics
+    calibrate(model, [make_vectors()])
     model.eval()
     vectors = make_vectors(2)
     rows = []
     for name in DIMS:
         norm = model.standardise[name]
-        rows.append((vectors[name] - norm.running_mean) / (norm.running_var + 1e-5).sqrt())
+        rows.append((vectors[name] - norm.mean) / norm.std)
     _, first, _, _, last = model.layers
     hidden = (torch.cat(rows, dim=1) @ first.weight.T + first.bias).clamp(min=0)
     torch.testing.assert_close(model(**vectors), hidden @ last.weight.T + last.bias)
 
 
 def test_classifier_takes_vectors_of_any_scale():
-    model = MlpClassifier(DIMS, NUM_CLASSES, dropout=0.0)
+    model = MlpClassifier(DIMS, NUM_CLASSES).eval()
     pooled, hog = make_vectors(32).values()
-    plain = model(pooled=pooled, hog=hog)
-    other = model(pooled=1000 * pooled - 300, hog=hog / 7 + 2)
-    torch.testing.assert_close(other, plain, atol=1e-3, rtol=1e-3)
+    logits = []
+    for vectors in ({"pooled": pooled, "hog": hog}, {"pooled": 99 * pooled - 30, "hog": hog / 7}):
+        calibrate(model, [vectors])
+        logits.append(model(**vectors))
+    torch.testing.assert_close(logits[1], logits[0], atol=1e-3, rtol=1e-3)
 
 
 def test_order_of_the_vectors_is_irrelevant_and_their_names_are_not():
@@ -69,25 +71,30 @@ def test_order_of_the_vectors_is_irrelevant_and_their_names_are_not():
             model(**wrong)
 
 
-def test_first_step_is_the_classifier_and_the_others_are_the_decoder():
+def test_logits_are_those_of_the_classifier_the_steps_and_the_evidence():
     model, maps, vectors = make_model(), make_maps(), make_vectors()
     logits = model(maps, **vectors)
-    assert logits.shape == (8, 1 + 3, NUM_CLASSES)
+    assert logits.shape == (8, 1 + 3 + 1, NUM_CLASSES)
     first = model.classifier(**vectors)
     assert torch.equal(logits[:, 0], first)
     inputs = model.decoder_inputs(maps, **vectors)
     torch.testing.assert_close(inputs[1], first.sigmoid())
-    assert torch.equal(logits[:, 1:], model.decoder(*inputs, 3))
+    assert torch.equal(logits[:, 1:-1], model.decoder(*inputs, 3))
+    attention = model.decoder.attention
+    assert torch.equal(logits[:, -1], attention.label_logits(attention.keys(inputs[0])))
+
+
+def test_the_poster_s_attention_gives_no_evidence_of_its_own():
+    model, maps, vectors = make_model(by_labels=False), make_maps(), make_vectors()
+    logits = model(maps, **vectors)
+    assert logits.shape == (8, 1 + 3, NUM_CLASSES)
+    assert torch.equal(logits[:, 1:], model.decoder(*model.decoder_inputs(maps, **vectors), 3))
 
 
 def test_maps_are_standardised_by_channel():
     model = make_model(map_dropout=0.0)
     maps, norm = make_maps(), model.standardise
-    wanted = (maps - norm.running_mean) / (norm.running_var + 1e-5).sqrt()
-    torch.testing.assert_close(model.prepare_maps(maps), wanted)
-    batch = model.train().prepare_maps(maps).flatten(0, 1)
-    torch.testing.assert_close(batch.mean(dim=0), torch.zeros(DIM), atol=1e-5, rtol=0)
-    torch.testing.assert_close(batch.std(dim=0, correction=0), torch.ones(DIM), atol=1e-4, rtol=0)
+    torch.testing.assert_close(model.prepare_maps(maps), (maps - norm.mean) / norm.std)
 
 
 def test_evaluation_is_deterministic_and_does_not_depend_on_batch_mates():
@@ -99,17 +106,6 @@ def test_evaluation_is_deterministic_and_does_not_depend_on_batch_mates():
         torch.testing.assert_close(alone, together[b : b + 1], atol=1e-5, rtol=1e-4)
     model.train()
     assert not torch.equal(model(maps, **vectors), model(maps, **vectors))
-
-
-def test_a_last_batch_of_one_image_can_be_trained_on():
-    model = make_model().train()
-    statistics = {name: values.clone() for name, values in model.named_buffers()}
-    logits = model(make_maps(1), **make_vectors(1))
-    order_free_loss(logits, torch.rand(1, NUM_CLASSES) > 0.5).backward()
-    assert all(weights.grad.isfinite().all() for weights in model.parameters())
-    for name in DIMS:
-        mean = f"classifier.standardise.{name}.running_mean"
-        assert torch.equal(model.state_dict()[mean], statistics[mean])
 
 
 def test_the_loss_teaches_classifier_and_decoder():
@@ -125,7 +121,7 @@ def test_the_loss_teaches_classifier_and_decoder():
 
 def test_the_classifier_learns_from_the_decoder_s_steps_too():
     model = make_model()
-    model(make_maps(), **make_vectors())[:, 1:].square().mean().backward()
+    model(make_maps(), **make_vectors())[:, 1:-1].square().mean().backward()
     assert model.classifier.layers[-1].weight.grad.abs().max() > 0
 
 
@@ -136,7 +132,7 @@ def test_build_makes_a_classifier_of_all_inputs_but_the_maps():
     assert (model.decoder.encoder_dim, model.decoder.lstm.hidden_size) == (DIM, 4)
     with torch.no_grad():
         logits = model.eval()(make_maps(), **make_vectors())
-    assert logits.shape == (8, 1 + model.num_steps, NUM_CLASSES)
+    assert logits.shape == (8, 1 + model.num_steps + 1, NUM_CLASSES)
 
 
 @pytest.mark.parametrize(

@@ -215,3 +215,9 @@ def test_pickle_with_code_is_refused_and_not_run(tmp_path):
     with pytest.raises(ValueError, match="refused"):
         build_encoder("resnet50", weights=tmp_path / "evil.pth")
     assert not (tmp_path / "been").exists()
+
+
+def test_style_has_a_gradient_where_a_channel_is_the_same_everywhere():
+    stage = torch.zeros(1, 2, 3, 3, requires_grad=True)
+    style_statistics([stage]).sum().backward()
+    torch.testing.assert_close(stage.grad, torch.full_like(stage, 1 / 9))

@@ -5,6 +5,7 @@ import sys
 import time
 
 import nbformat
+import psutil
 import pytest
 from tiny_notebooks import write_notebook
 
@@ -47,10 +48,11 @@ def test_the_death_of_a_kernel_is_told_and_recorded(tmp_path):
     assert copy.cells[1].outputs[0].traceback == [reason]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_run_leaves_its_copy_and_no_kernel(tmp_path, number):
+@pytest.fixture
+def running(tmp_path):
+    """Start a pipeline whose one notebook sleeps; return its process and that of the kernel."""
     code = "import os, time\nprint(os.getpid(), flush=True)\ntime.sleep(60)"
-    write_notebook(tmp_path / "01_a_b.ipynb", code)
+    write_notebook(tmp_path / "01_a_b.ipynb", 'OUTPUT_DIR: str = ""  # the results', code)
     program = f"""
 import runpy, pathlib, imet_utils.plan as plan, sys
 found = plan.find_notebooks(pathlib.Path({str(tmp_path)!r}))
@@ -59,14 +61,21 @@ runpy.run_path({str(PROJECT_DIR / "imet_utils/pipeline.py")!r}, run_name="__main
 """
     environment = {**os.environ, "PYTHONPATH": str(PROJECT_DIR)}
     process = subprocess.Popen(
-        [sys.executable, "-c", program],
+        [sys.executable, "-c", program, "--output", str(tmp_path / "out")],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env=environment,
     )
     assert process.stdout.readline() == "[1/1] 01_a_b\n"
-    kernel = int(process.stdout.readline())
+    yield process, int(process.stdout.readline())
+    process.kill()
+    process.communicate()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_leaves_its_copy_and_no_kernel(running, number):
+    process, kernel = running
     process.send_signal(number)
     _, err = process.communicate(timeout=30)
     assert process.returncode == 130
@@ -74,12 +83,20 @@ runpy.run_path({str(PROJECT_DIR / "imet_utils/pipeline.py")!r}, run_name="__main
     assert _ends(kernel)
 
 
-def _ends(process_id):
-    """Wait until a process is gone, ten seconds at most."""
-    for _ in range(100):
-        try:
-            os.kill(process_id, 0)
-        except ProcessLookupError:
+def test_the_kernel_of_a_killed_run_is_killed_with_it(running):
+    process, kernel = running
+    process.kill()
+    process.wait()
+    assert _ends(kernel, within=0.3)  # ipykernel's own look at its parent takes a second
+
+
+def _ends(process_id, within=10.0):
+    """Wait until a process has ended, so many seconds at most."""
+    stop = time.monotonic() + within
+    while psutil.pid_exists(process_id):
+        if psutil.Process(process_id).status() == psutil.STATUS_ZOMBIE:
             return True
-        time.sleep(0.1)
-    return False
+        if time.monotonic() > stop:
+            return False
+        time.sleep(0.05)
+    return True

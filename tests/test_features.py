@@ -114,8 +114,8 @@ def test_unreadable_image_is_named_and_the_old_store_stays(dataset, tmp_path, wo
 
 
 def test_leftovers_of_dead_runs_are_removed_and_of_live_ones_not(dataset, tmp_path):
-    dead = tmp_path / ".store.99999999.partial"
-    live = tmp_path / f".store.{os.getppid()}.partial"
+    dead = tmp_path / ".store.99999999.tmp"
+    live = tmp_path / f".store.{os.getppid()}.tmp"
     for folder in (dead, live):
         folder.mkdir()
         (folder / "maps.npy").write_text("half")
@@ -219,6 +219,11 @@ def test_whole_images(store):
     assert next(iter(batches))["maps"].shape == (3, 3, 2, 4)
 
 
+def test_the_whole_view_of_each_image(store):
+    batches = FeatureBatches(*store, batch_size=3, views="whole", shuffle=False)
+    assert codes(batches) == [10 * k for k in range(7)]
+
+
 def test_batches_without_targets_and_wrong_ones(store):
     arrays, targets = store
     assert set(next(iter(FeatureBatches(arrays, None, shuffle=False)))) == {"pooled", "maps"}
@@ -254,3 +259,23 @@ def test_batches_of_some_images_are_those_of_all_restricted_to_them():
     assert next(iter(each))["number"].tolist() == [[2, 3]]
     shuffled = whole.of_images(np.array([4, 1]), views="random", shuffle=True)
     assert {int(n) // 2 for batch in shuffled for n in batch["number"]} == {4, 1}
+
+
+@pytest.mark.parametrize("views", ["all", "random", "each"])
+def test_processes_share_every_batch(store, views):
+    whole = FeatureBatches(*store, batch_size=5, views=views, seed=3)
+    alone = [batch["pooled"] for batch in whole]
+    first, second = (list(whole.shares(process, 2)) for process in (0, 1))
+    for batch, (one, share), (two, other) in zip(alone, first, second, strict=True):
+        assert torch.equal(batch[0::2], one["pooled"])
+        assert share == len(batch[0::2]) / len(batch)
+        assert share + other == 1
+        assert torch.equal(batch[1::2] if other else batch[:1], two["pooled"])
+
+
+def test_a_process_without_a_row_gets_one_that_does_not_count(store):
+    arrays = {name: values[:3] for name, values in store[0].items()}
+    batches = FeatureBatches(arrays, store[1][:3], batch_size=2, shuffle=False)
+    (_, half), (last, none) = batches.shares(1, 2)
+    assert (half, none) == (0.5, 0.0)
+    assert last["pooled"][0, 0] // 10 == 2

@@ -63,15 +63,17 @@ def test_hog_fusion_adds_the_shares_of_both_inputs():
     dim=st.integers(1, 6),
     decoder_dim=st.integers(1, 5),
     residual=st.booleans(),
+    by_labels=st.booleans(),
     seed=st.integers(0, 1000),
 )
 @settings(max_examples=60, deadline=None, derandomize=True)
 def test_forward_equals_the_equations(
-    num_classes, num_steps, batch, positions, dim, decoder_dim, residual, seed
+    num_classes, num_steps, batch, positions, dim, decoder_dim, residual, by_labels, seed
 ):
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        decoder = make_decoder(num_classes, dim, decoder_dim=decoder_dim, residual=residual)
+        options = {"residual": residual, "attend_by_labels": by_labels}
+        decoder = make_decoder(num_classes, dim, decoder_dim=decoder_dim, **options)
         maps, probs = make_inputs(batch, positions, dim, num_classes)
     assert_equals_reference(decoder.double(), maps.double(), probs.double(), num_steps)
 
@@ -116,8 +118,9 @@ def test_lstm_is_the_one_of_torch():
     torch.testing.assert_close(after.cell[:, 0], cell)
 
 
-def test_steps_of_several_beams_equal_steps_of_one():
-    decoder = make_decoder()
+@pytest.mark.parametrize("by_labels", [False, True])
+def test_steps_of_several_beams_equal_steps_of_one(by_labels):
+    decoder = make_decoder(attend_by_labels=by_labels)
     maps, _ = make_inputs()
     state = decoder.start(maps)
     parents = torch.zeros(3, 2, dtype=torch.long)
@@ -189,9 +192,9 @@ def test_loss_over_steps_equals_the_equation():
     assert loss.item() == pytest.approx(total, abs=1e-10)
 
 
-@pytest.mark.parametrize("residual", [False, True])
-def test_gradient_is_that_of_the_steps_taken_one_by_one(residual):
-    decoder = make_decoder(residual=residual).double()
+@pytest.mark.parametrize("options", [{}, {"residual": True}, {"attend_by_labels": True}])
+def test_gradient_is_that_of_the_steps_taken_one_by_one(options):
+    decoder = make_decoder(**options).double()
     maps, probs = (values.double().requires_grad_() for values in make_inputs())
     targets = torch.rand(3, 7) > 0.5
     inputs = [maps, probs, *decoder.parameters()]

@@ -1,8 +1,11 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 from sklearn.neighbors import NearestNeighbors
 
-from imet_utils.neighbours import neighbour_probs
+from imet_utils import neighbours
+from imet_utils.neighbours import ImageVectors, neighbour_probs, similarity_space
 
 
 def draw(num_queries=9, num_references=40, seed=0):
@@ -47,16 +50,6 @@ def test_an_image_may_be_kept_from_voting_on_itself():
     some = every[::-3]
     part = neighbour_probs(references[some], references, targets, 39, 0.1, exclude=some)
     np.testing.assert_allclose(part, found[some], atol=1e-6)
-
-
-def test_by_default_twenty_vote_or_all_where_there_are_fewer():
-    for count, votes in ((40, 20), (12, 12)):
-        data = draw(num_references=count)
-        np.testing.assert_array_equal(neighbour_probs(*data), neighbour_probs(*data, votes))
-    _, references, targets = draw(num_references=12)
-    found = neighbour_probs(references, references, targets, exclude=np.arange(12))
-    wanted = neighbour_probs(references, references, targets, 11, exclude=np.arange(12))
-    np.testing.assert_array_equal(found, wanted)
 
 
 def test_many_alike_votes_are_those_of_scikit_learn():
@@ -112,8 +105,7 @@ def test_arguments_are_checked():
         ((queries[:0], references, targets), "queries must not be empty"),
         ((queries, references[:9], targets), "must have its targets, got 9 and 40"),
         ((queries, references, targets * 0.5), "targets must be bool"),
-        ((queries, references, targets, 0), r"num_neighbours must be in 1\.\.40, got 0"),
-        ((queries, references, targets, 41), r"num_neighbours must be in 1\.\.40, got 41"),
+        ((queries, references, targets, 0), "at least one reference must vote.*got 0"),
         ((queries, references, targets, 5, 0.0), r"temperature must be above 0, got 0\.0"),
     ):
         with pytest.raises(ValueError, match=message):
@@ -126,5 +118,65 @@ def test_arguments_are_checked():
     ):
         with pytest.raises(ValueError, match=message):
             neighbour_probs(queries, references, targets, exclude=exclude)
-    with pytest.raises(ValueError, match=r"num_neighbours must be in 1\.\.39, got 40"):
-        neighbour_probs(queries, references, targets, 40, exclude=np.zeros(9, dtype=int))
+    with pytest.raises(ValueError, match="at least one reference must vote"):
+        neighbour_probs(queries, references[:1], targets[:1], exclude=np.zeros(9, dtype=int))
+
+
+def test_where_there_are_fewer_references_all_vote():
+    queries, references, targets = draw(num_references=12)
+    found = neighbour_probs(queries, references, targets, 30)
+    np.testing.assert_array_equal(found, neighbour_probs(queries, references, targets, 12))
+
+
+def test_image_vectors_are_means_over_the_views():
+    rng = np.random.default_rng(0)
+    store = {name: rng.random((4, 3, dim)).astype(np.float16) for name, dim in
+             (("maps", 9), ("pooled", 5), ("style", 2))}  # fmt: skip
+    vectors = ImageVectors(store)
+    assert vectors.shape == (len(vectors), 7) == (4, 7)
+    assert vectors[:].dtype == np.float32
+    wanted = np.concatenate([store["pooled"], store["style"]], axis=2).astype(float).mean(axis=1)
+    np.testing.assert_allclose(vectors[:], wanted, atol=1e-3)
+    np.testing.assert_array_equal(vectors[np.array([3, 0])], vectors[:][[3, 0]])
+
+
+def test_similarity_space_is_half_whitened_principal_components():
+    rng = np.random.default_rng(0)
+    references = rng.normal(size=(60, 6)) @ rng.normal(size=(6, 6)) * [1, 9, 1, 1, 50, 1] + 3
+    scaled = (references - references.mean(axis=0)) / references.std(axis=0)
+    _, lengths, axes = np.linalg.svd(scaled, full_matrices=False)
+    variances = lengths[:4] ** 2 / 59
+    wanted = scaled @ axes[:4].T / variances**0.25
+    found = similarity_space(references, 4)(references)
+    np.testing.assert_allclose(np.abs(found), np.abs(wanted), rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(found.var(axis=0, ddof=1), variances**0.5, rtol=1e-4)
+
+
+def test_similarity_space_of_many_images_is_found_from_some_of_them(monkeypatch):
+    monkeypatch.setattr(neighbours, "FITTED_ROWS", 30)
+    monkeypatch.setattr(neighbours, "PLACED_ROWS", 7)
+    references = np.random.default_rng(0).normal(size=(59, 6))
+    found = similarity_space(references, 4)(references)
+    np.testing.assert_allclose(found, similarity_space(references[::2], 4)(references))
+
+
+def test_coordinates_take_little_memory_beside_themselves(tmp_path, monkeypatch):
+    monkeypatch.setattr(neighbours, "FITTED_ROWS", 100)
+    monkeypatch.setattr(neighbours, "PLACED_ROWS", 100)
+    vectors = np.random.default_rng(0).random((16000, 2, 128)).astype(np.float16)
+    np.save(tmp_path / "a.npy", vectors)
+    array = np.load(tmp_path / "a.npy", mmap_mode="r")
+    known = ImageVectors({"pooled": array, "style": array[:, :, :8]})  # 8 MB as float32
+    tracemalloc.start()
+    found = similarity_space(known, 16)(known)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert found.nbytes == 16000 * 16 * 4
+    assert peak < 4e6
+
+
+def test_similarity_space_of_few_images_has_few_dimensions_and_no_nan():
+    references = np.array([[1.0, 2.0, 5.0], [3.0, 1.0, 5.0]])
+    found = similarity_space(references)(np.array([[2.0, 2.0, 6.0]]))
+    assert found.shape == (1, 2)
+    assert np.isfinite(found).all()

@@ -1,3 +1,5 @@
+import json
+import os
 import subprocess
 import sys
 import time
@@ -6,6 +8,7 @@ import nbformat
 import pytest
 from tiny_notebooks import write_chain, write_collection
 
+from imet_utils.output_folder import lock_folder
 from imet_utils.pipeline import PROJECT_DIR, continue_with, describe, main
 from imet_utils.plan import make_plan
 
@@ -80,6 +83,25 @@ def test_the_report_is_there_and_escapes_names(finished):
     assert "<urn>" not in page
 
 
+def test_the_record_tells_profile_and_all_parameters(finished):
+    output, data, _ = finished
+    (record,) = json.loads((output / "run.json").read_text())["runs"]
+    assert record["profile"] == "fast"
+    first = {"DATA_DIR": str(data), "OUTPUT_DIR": str(output), "STEPS": 4, "RATE": 0.1}
+    second = {"OUTPUT_DIR": str(output), "STEPS": 4, "LIMIT": None, "NAME": "urn"}
+    assert record["parameters"] == {"01_make_number": first, "02_use_number": second}
+
+
+def test_a_second_run_into_a_folder_is_refused_and_changes_nothing(folder, tmp_path, capsys):
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "notebooks/01_make_number.ipynb").write_text("the first run's")
+    with lock_folder(tmp_path):
+        assert main(["--output", str(tmp_path)], folder) == 2
+    assert f"{tmp_path} is in use by process {os.getpid()} since" in capsys.readouterr().err
+    assert (tmp_path / "notebooks/01_make_number.ipynb").read_text() == "the first run's"
+    assert not (tmp_path / "run.json").exists()
+
+
 def test_a_failure_names_the_notebook_the_error_and_the_way_on(folder, tmp_path, capsys):
     output = tmp_path / "out"
     (output / "notebooks").mkdir(parents=True)
@@ -91,7 +113,7 @@ def test_a_failure_names_the_notebook_the_error_and_the_way_on(folder, tmp_path,
     assert "02_use_number failed after" in out
     assert "AssertionError: too many steps" in out
     assert f"full traceback: {stale}" in out
-    assert f"./run_all.sh --output {output} -p STEPS 100 --from 02" in out
+    assert f"./run_all.sh --output {output} --from 02 -p STEPS 100" in out
     copy = nbformat.read(stale, as_version=4)
     assert copy.cells[-1].outputs[-1].ename == "AssertionError"
     assert "too many steps" in (output / "report.html").read_text()
@@ -174,6 +196,7 @@ def test_the_list_shows_defaults_and_meanings(folder, capsys):
 
 @pytest.mark.parametrize("given", [["--from", "01"], ["--from=01"], []])
 def test_the_way_on_keeps_the_other_arguments(given):
-    arguments = ["--data", "my art", *given, "-p", "NAME", "a'b"]
-    wanted = """./run_all.sh --data 'my art' -p NAME 'a'"'"'b' --from 06"""
-    assert continue_with(arguments, "06_train_it") == wanted
+    arguments = ["--data", "my art", *given, "-p", "NAME", "a'b", "--to", "07", "-p", "LIMIT", "9"]
+    declared = {"01_look": {"LIMIT": ...}, "06_train_it": {"NAME": ...}}
+    wanted = """./run_all.sh --data 'my art' --from 06 --to 07 -p NAME 'a'"'"'b'"""
+    assert continue_with(arguments, "06_train_it", declared) == wanted

@@ -69,6 +69,12 @@ def test_a_loop_left_early_says_how_far_it_came(clock, capsys):
     assert capsys.readouterr().out == "epochs: 7/30 (23 %), 7 s\n"
 
 
+def test_of_several_processes_the_first_one_tells(clock, capsys, monkeypatch):
+    monkeypatch.setenv("RANK", "1")
+    assert list(progress([3, 1], "views")) == [3, 1]
+    assert capsys.readouterr().out == ""
+
+
 def test_an_empty_loop(clock, capsys):
     run(clock, [], 1.0)
     assert capsys.readouterr().out == "views: 0/0 (100 %), 0 s\n"

@@ -1,11 +1,13 @@
 import re
 from html.parser import HTMLParser
+from importlib.metadata import version
 
 import nbformat
 import pytest
 from nbformat import v4
 
 from imet_utils.cell_html import Heading
+from imet_utils.provenance import record_notebook, start_record
 from imet_utils.report import (
     build_report,
     contents_html,
@@ -139,6 +141,14 @@ def test_of_a_failed_run_what_ran_is_shown_and_no_earlier_results(output_dir):
     assert "<figure>" in text
     assert "0.513" not in text
     assert "<p>papermill</p>" not in text
+
+
+def test_the_record_of_the_run_is_told(output_dir):
+    start_record(output_dir, "<mine>")
+    record_notebook(output_dir, "01_look_at_it", {"SEED": 7}, output_dir)
+    text = build_report(output_dir).read_text()
+    assert "<br>Profile: &lt;mine&gt;<br>Seed: 7<br>Commit: " in text
+    assert f"torch {version('torch')}, " in text
 
 
 def test_images_left_out_are_counted(output_dir):

@@ -1,0 +1,187 @@
+"""Measure how much memory each step takes as a collection grows.
+
+    python benchmarks/bench_memory.py [--sizes 1000 10000 100000] [--folder DIR] [--page]
+
+Prints a Markdown table: the largest private memory of each step, which runs in a process of its
+own, for generated collections of small images with 100 labels. What counts is anonymous memory
+(`RssAnon` of Linux), looked at every five milliseconds: pages of a memory-mapped store are left
+out, since the system takes them back whenever it wants. Features are 2,048 numbers a view, of a
+stand-in for the encoder, whose own memory does not depend on the collection. With `--page` the
+table also replaces the one in `benchmarks/README.md`.
+"""
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import torch
+from page import describe_machine, write_section
+from PIL import Image
+
+from imet_utils.collection import load_collection
+from imet_utils.features import FeatureBatches, extract_features, open_features
+from imet_utils.losses import weighted_bce
+from imet_utils.models import LinearClassifier
+from imet_utils.neighbours import ImageVectors, neighbour_probs, similarity_space
+from imet_utils.prediction import predict_splits
+from imet_utils.tables import find_images, read_tables, save_tables, split_tables
+from imet_utils.training import TrainConfig, fit
+from imet_utils.views import ViewDataset, view_targets
+
+NUM_LABELS, NUM_FILES, NUM_NUMBERS = 100, 16, 1024
+COMMAND = "python benchmarks/bench_memory.py --page"
+
+
+def write_collection(folder: Path, num_images: int) -> None:
+    """Write a few images of noise, linked under many ids, with three random labels each."""
+    (folder / "train").mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for number in range(NUM_FILES):
+        pixels = rng.integers(0, 256, (32, 32, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"{number}.png")
+    labels = rng.permuted(np.tile(np.arange(NUM_LABELS), (num_images, 1)), axis=1)[:, :3]
+    rows = [f"{number:06},{' '.join(map(str, row))}" for number, row in enumerate(labels)]
+    (folder / "train.csv").write_text("\n".join(["id,attribute_ids", *rows]) + "\n")
+    names = [f"{number},tag::label {number}" for number in range(NUM_LABELS)]
+    (folder / "labels.csv").write_text("\n".join(["attribute_id,attribute_name", *names]) + "\n")
+    for number in range(num_images):
+        os.link(folder / f"{number % NUM_FILES}.png", folder / f"train/{number:06}.png")
+
+
+def check_tables(folder: Path) -> None:
+    """Read and check the tables and every image, and split, as notebooks 1 and 2 do."""
+    collection = load_collection(folder / "data", folder)
+    save_tables(split_tables(collection.tables), folder / "tables")
+
+
+def store_features(folder: Path) -> None:
+    """Make six views of every image and store 2,048 numbers of each, as notebooks 3 and 4 do."""
+    images = read_tables(folder / "tables", folder / "data").images
+    paths = find_images(folder / "data/train", images["id"])
+    dataset = ViewDataset(paths, images["id"], np.ones(len(paths)), train=True, size=32)
+
+    def compute(views: torch.Tensor) -> dict[str, torch.Tensor]:
+        numbers = views.flatten(1)[:, : 2 * NUM_NUMBERS].float() / 255
+        return dict(zip(("pooled", "style"), numbers.chunk(2, dim=1), strict=True))
+
+    extract_features(dataset, compute, folder / "store", {"stand-in": 1}, num_workers=0)
+
+
+def train_head(folder: Path) -> None:
+    """Train a linear head for an epoch and predict, as notebooks 4 to 6 do."""
+    targets = read_tables(folder / "tables", folder / "data").targets
+    arrays = {"pooled": open_features(folder / "store")["pooled"]}
+    spread = view_targets(targets, np.zeros(NUM_LABELS, dtype=bool))
+    batches = FeatureBatches(arrays, spread, 64)
+    tenth = np.arange(0, len(targets), 10)
+    val_batches = FeatureBatches(arrays, spread, 64, "all", shuffle=False, images=tenth)
+    model = LinearClassifier(NUM_NUMBERS, NUM_LABELS)
+    fit(model, batches, val_batches, weighted_bce, TrainConfig(1), folder / "head")
+    predict_splits(model, {"test": {"pooled": arrays["pooled"][: len(tenth)]}}, folder / "head")
+
+
+def find_neighbours(folder: Path) -> None:
+    """Let the nearest images vote on a tenth of the images, as notebooks 6 and 8 do."""
+    targets = read_tables(folder / "tables", folder / "data").targets
+    store = open_features(folder / "store")
+    known = ImageVectors(store)
+    asked = ImageVectors({name: array[: len(targets) // 10] for name, array in store.items()})
+    place = similarity_space(known)
+    neighbour_probs(place(asked), place(known), targets)
+
+
+STEPS = {
+    "check and split": check_tables,
+    "store features": store_features,
+    "train and predict": train_head,
+    "ask neighbours": find_neighbours,
+}
+
+
+def private_megabytes() -> float:
+    """Return this process's anonymous memory in 10^6 bytes."""
+    text = Path("/proc/self/status").read_text(encoding="utf-8")
+    return int(re.search(r"^RssAnon:\s+(\d+) kB", text, re.MULTILINE)[1]) * 1024 / 1e6
+
+
+def measure_step(step: str, folder: Path) -> float:
+    """Run a step and return the largest private memory meanwhile beyond that at its start."""
+    start, seen, over = private_megabytes(), [], threading.Event()
+
+    def watch() -> None:
+        while not over.is_set():
+            seen.append(private_megabytes())
+            time.sleep(0.005)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    STEPS[step](folder)
+    over.set()
+    watcher.join()
+    return max(seen) - start
+
+
+def measure_collection(
+    num_images: int, folder: Path, steps: Iterable[str] = STEPS
+) -> dict[str, float]:
+    """Run steps on a collection of a size, each in a process of its own: peaks in 10^6 bytes."""
+    write_collection(folder / "data", num_images)
+    peaks = {}
+    for step in steps:
+        command = [sys.executable, __file__, "--step", step, "--folder", str(folder)]
+        output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        peaks[step] = float(output.splitlines()[-1])
+    return peaks
+
+
+def make_report(sizes: list[int], folder: Path | None) -> str:
+    """Measure all sizes and lay out the section of the page."""
+    peaks = {}
+    for size in sizes:
+        with tempfile.TemporaryDirectory(dir=folder) as place:
+            peaks[size] = measure_collection(size, Path(place))
+    first, last = sizes[0], sizes[-1]
+    rows = [["step", *(f"{size:,} images" for size in sizes), "more an image"], ["---"] * 5]
+    for step in STEPS:
+        more = (peaks[last][step] - peaks[first][step]) / (last - first) * 1e3
+        rows.append([step, *(f"{peaks[size][step]:,.0f} MB" for size in sizes), f"{more:.1f} kB"])
+    table = "\n".join(f"| {' | '.join(row[: len(sizes) + 2])} |" for row in rows)
+    told = (
+        "Largest private memory of each step beyond that of its start, when all packages are "
+        f"imported. An image has {NUM_LABELS} labels to choose from and six views of "
+        f"{2 * NUM_NUMBERS:,} features, {12 * 2 * NUM_NUMBERS / 1e3:.1f} kB in the store, on disk; "
+        f"its row of targets takes {NUM_LABELS / 1e3:.1f} kB, one of probabilities "
+        f"{4 * NUM_LABELS / 1e3:.1f} kB."
+    )
+    title = "## Memory as a collection grows"
+    return f"{title}\n\n`{COMMAND}`\n\n{told}\n\n{table}\n\n{describe_machine()}"
+
+
+def main() -> None:
+    """Print the table, or run the one step that is asked for and print its figure."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--sizes", type=int, nargs="+", default=[1_000, 10_000, 100_000])
+    parser.add_argument("--folder", type=Path, help="for the collections and their stores")
+    parser.add_argument("--step", choices=STEPS, help="run one step on the folder's collection")
+    parser.add_argument("--page", action="store_true", help="write it into benchmarks/README.md")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    if arguments.step:
+        sys.stdout.write(f"\n{measure_step(arguments.step, arguments.folder)}\n")
+        return
+    report = make_report(arguments.sizes, arguments.folder)
+    if arguments.page:
+        write_section("memory", report)
+    sys.stdout.write(report + "\n")
+
+
+if __name__ == "__main__":
+    main()

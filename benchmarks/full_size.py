@@ -1,0 +1,148 @@
+"""Run every step on collections of iMet's own label table and say how time and memory grow.
+
+    python benchmarks/full_size.py --tables DIR --work DIR [--shares 0.002 0.01] [--page]
+
+For each share of the table a collection is rendered (`render_collection.py`) and the pipeline run
+on it with the profile `imet`, changed by parameters alone: random weights, since speed is the same
+with them, every label that occurs, and one epoch for each head. Reading and splitting the table,
+which needs no image, is measured at 1 %, 10 % and 100 %. What was not run is reckoned from the two
+largest shares and marked so. With `--page` the tables also replace those in `benchmarks/README.md`.
+"""
+
+import argparse
+import shlex
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import perf_counter
+
+import numpy as np
+from growth import format_growth
+from measured_run import run_pipeline
+from page import describe_machine, write_section
+from render_collection import render_collection, take_rows
+
+from imet_utils.decisions import ExpectedF2
+from imet_utils.tables import drop_rare_labels, load_tables, read_tables, save_tables, split_tables
+
+TABLE_SHARES = (0.01, 0.1, 1.0)
+CHANGED = {"WEIGHTS": "none", "MIN_COUNT": "1", "EPOCHS": "1", "NUM_WORKERS": "2"}
+
+
+def run_share(
+    tables: Path, work: Path, share: float, changed: Mapping[str, str]
+) -> tuple[str, dict[str, tuple[float, float]]]:
+    """Render a share and run the pipeline on it.
+
+    Returns:
+        A sentence about the collection, and seconds and peak bytes by step.
+    """
+    data, output = work / f"data{share:g}", work / f"output{share:g}"
+    for folder in (data, output):
+        shutil.rmtree(folder, ignore_errors=True)
+    start = perf_counter()
+    render_collection(tables, data, share)
+    rendering = perf_counter() - start
+    changes = [text for pair in changed.items() for text in ("-p", *pair)]
+    options = ["--profile", "imet", "--data", str(data), "--output", str(output), *changes]
+    steps = {"rendering": (rendering, 0.0)} | run_pipeline(options)
+    return describe_share(share, data, output), steps
+
+
+def describe_share(share: float, data: Path, output: Path) -> str:
+    """Say how many images and labels a run had, and how large its features are."""
+    kept = read_tables(output / "02_preprocess_images", data)
+    store = sum(path.stat().st_size for path in (output / "features").rglob("*.npy"))
+    images = len(kept.images) + sum(1 for _ in (data / "test").iterdir())
+    return (
+        f"- {share:.2%} of the rows: {len(kept.images):,} labelled images, {kept.num_classes:,} "
+        f"labels, {store / images / 1e6:.2f} MB of features an image"
+    )
+
+
+def time_tables(tables: Path, share: float) -> tuple[int, dict[str, float]]:
+    """Measure the steps that need labels alone; return the number of rows and seconds by step."""
+    steps = {}
+
+    def lap(name: str) -> None:
+        nonlocal start
+        steps[name] = perf_counter() - start
+        start = perf_counter()
+
+    with TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        rows = take_rows(tables, share, seed=0)[["id", "attribute_ids"]]
+        rows.to_csv(folder / "train.csv", index=False)
+        shutil.copy(tables / "labels.csv", folder)
+        start = perf_counter()
+        whole = load_tables(folder)
+        lap("read and check the tables")
+        split = split_tables(drop_rare_labels(whole))
+        lap("drop rare labels, split 8:1:1")
+        save_tables(split, folder / "saved")
+        read_tables(folder / "saved", folder)
+        lap("save the split and read it")
+    probs = np.random.default_rng(0).random((len(rows) // 10, whole.num_classes)) ** 8
+    start = perf_counter()
+    ExpectedF2()(probs)
+    lap("labels of highest expected F2 for a tenth")
+    return len(rows), steps
+
+
+def write_text(tables: Path, work: Path, shares: list[float], more: Mapping[str, str]) -> str:
+    """Measure everything and write the section of the page."""
+    changed = CHANGED | more
+    abouts, seconds, megabytes = [], {}, {}
+    whole = len(take_rows(tables, 1.0, seed=0))
+    for share in sorted(shares):
+        about, steps = run_share(tables, work, share, changed)
+        number = round(share * whole)
+        abouts.append(about)
+        sys.stderr.write(f"{about}: {steps}\n")  # kept in the log if a larger share fails
+        seconds[number] = {name: spent for name, (spent, _) in steps.items()}
+        megabytes[number] = {name: held / 1e6 for name, (_, held) in steps.items() if held}
+    on_labels = dict(time_tables(tables, share) for share in TABLE_SHARES)
+    settings = ", ".join(f"`{name}` {value}" for name, value in changed.items())
+    return "\n\n".join(
+        [
+            f"Profile `imet` with {settings}:",
+            "\n".join(abouts),
+            "Seconds:",
+            format_growth(seconds, whole),
+            "Peak memory in MB, of all processes, without what files could give back:",
+            format_growth(megabytes, whole),
+            "Seconds of the steps that need labels alone:",
+            format_growth(on_labels, whole),
+        ]
+    )
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--tables", type=Path, required=True, help="folder of the label tables")
+    parser.add_argument("--work", type=Path, required=True, help="folder for data and results")
+    parser.add_argument(
+        "--shares", type=float, nargs="+", default=[0.002, 0.01], help="of the rows"
+    )
+    parser.add_argument(
+        "-p", dest="set", nargs=2, action="append", default=[], metavar=("NAME", "VALUE")
+    )
+    parser.add_argument("--page", action="store_true", help="also write the page")
+    asked = parser.parse_args()
+    if len(set(asked.shares)) < 2:
+        raise SystemExit("growth needs two shares or more")
+    work = asked.work.resolve()
+    work.mkdir(parents=True, exist_ok=True)
+    text = write_text(asked.tables.resolve(), work, asked.shares, dict(asked.set))
+    text = f"{text}\n\n{describe_machine()}"
+    sys.stdout.write(text + "\n")
+    if asked.page:
+        command = shlex.join(["python", "benchmarks/full_size.py", *sys.argv[1:]])
+        write_section("full_size", f"## The full size\n\n`{command}`\n\n{text}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,149 @@
+"""The rows of `cross_validate`: heads, and ways to train them; and the means of several rows."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+import torch
+from alternatives import AlignedRnn, aligned_loss
+from stores import CROPPED, OWN_STATISTICS, PADDED, SQUEEZED
+from torch import nn
+
+from imet_utils.attncnn_rnn import AttnCnnRnn, MlpClassifier, build_attncnn_rnn
+from imet_utils.label_queries import LabelQueryClassifier
+from imet_utils.losses import (
+    asymmetric_loss,
+    focal_loss,
+    order_free_loss,
+    positive_weights,
+    weighted_bce,
+)
+from imet_utils.models import LinearClassifier
+from imet_utils.training import TrainConfig
+
+Dims = Mapping[str, int]
+MLP, RNN, NEIGHBOURS = "MLP", "AttnCNN-RNN", "nearest neighbours"
+VECTORS = ("pooled", "style")
+MAPS_AND_VECTORS = ("maps", *VECTORS)
+NEIGHBOURS_SHARE = 0.3  # in a mean with them
+MORE_SEEDS = (1, 2)  # beside 0
+ALIGNED_STEPS = 6  # enough for all labels of 98 % of the paintings
+
+BASELINE = TrainConfig(epochs=30, learning_rate=1e-3)
+STRONG = TrainConfig(epochs=25, learning_rate=1e-3, weight_decay=0.3, average_decay=0.98)
+GENTLE = replace(STRONG, epochs=15, learning_rate=5e-4)
+ALL_VIEWS = replace(STRONG, epochs=4)  # of six views: as many steps as 24 epochs of one
+TWICE_THE_STEPS = replace(STRONG, epochs=8)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A head, how it is trained, and how its probabilities become labels.
+
+    Attributes:
+        inputs: the arrays of the store that the head takes, by name.
+        build: makes an untrained head from the last dimension of each input and C.
+        loss: of (logits, targets).
+        config: settings of the training; its seed also draws the batches.
+        store: kind of the store, see `stores`.
+        views: of an image in an epoch, see `FeatureBatches`.
+        rule: of `fit_rules`. Losses that weigh positives and negatives apart give scores, not
+            probabilities, and need "one threshold".
+    """
+
+    inputs: tuple[str, ...]
+    build: Callable[[Dims, int], nn.Module]
+    loss: Callable = weighted_bce
+    config: TrainConfig = STRONG
+    store: str = SQUEEZED
+    views: str = "random"
+    rule: str = "expected F2"
+
+
+def build_linear(dims: Dims, num_classes: int) -> LinearClassifier:
+    """Make the baseline's linear classifier."""
+    return LinearClassifier(dims["pooled"], num_classes)
+
+
+def build_queries(dims: Dims, num_classes: int) -> LabelQueryClassifier:
+    """Make the transformer head."""
+    return LabelQueryClassifier(num_classes, dims["maps"])
+
+
+def build_additive(dims: Dims, num_classes: int) -> AttnCnnRnn:
+    """Make the AttnCNN-RNN with the poster's attention."""
+    return build_attncnn_rnn(dims, num_classes, attend_by_labels=False)
+
+
+def build_aligned(dims: Dims, num_classes: int) -> AlignedRnn:
+    """Make the same for an alignment."""
+    return AlignedRnn(build_additive(dims, num_classes), ALIGNED_STEPS)
+
+
+def list_rows(targets: np.ndarray) -> dict[str, dict[str, Row]]:
+    """List the rows of each table, by the table's title and the row's name.
+
+    The first row of a table is what the others are compared with. A row of the same name is the
+    same in all tables.
+
+    Args:
+        targets: (N, C) bool, for the weights of the poster's loss.
+    """
+    poster = partial(weighted_bce, pos_weight=positive_weights(torch.from_numpy(targets)))
+    mlp = Row(VECTORS, MlpClassifier)
+    rnn = Row(MAPS_AND_VECTORS, build_attncnn_rnn, order_free_loss)
+    queries = Row(("maps",), build_queries)
+    by_threshold = replace(mlp, rule="one threshold")
+    aligned = replace(rnn, build=build_aligned, rule="one threshold")
+    heads = {
+        MLP: mlp,
+        "MLP on pooled features": Row(("pooled",), MlpClassifier),
+        "linear": Row(("pooled",), build_linear, poster, BASELINE, rule="one threshold"),
+        RNN: rnn,
+        "AttnCNN-RNN + HOG": replace(rnn, inputs=(*MAPS_AND_VECTORS, "hog")),
+        "label queries": queries,
+        "label queries, 15 epochs at 5e-4": replace(queries, config=GENTLE),
+    }
+    mlps = {
+        MLP: mlp,
+        **{f"{MLP}, seed {k}": replace(mlp, config=replace(STRONG, seed=k)) for k in MORE_SEEDS},
+        "MLP, weighted positives": replace(by_threshold, loss=poster),
+        "MLP, focal loss": replace(by_threshold, loss=focal_loss),
+        "MLP, asymmetric loss": replace(by_threshold, loss=asymmetric_loss),
+        "MLP, six views an epoch": replace(mlp, config=ALL_VIEWS, views="all"),
+        "MLP, six views, twice the steps": replace(mlp, config=TWICE_THE_STEPS, views="all"),
+        "MLP, weights not averaged": replace(mlp, config=replace(STRONG, average_decay=0.0)),
+        "MLP, the collection's statistics": replace(mlp, store=OWN_STATISTICS),
+        "MLP, images padded": replace(mlp, store=PADDED),
+        "MLP, long images cropped": replace(mlp, store=CROPPED),
+    }
+    pla, mla = (partial(aligned_loss, keep_predicted=kept) for kept in (True, False))
+    rnns = {
+        RNN: rnn,
+        **{f"{RNN}, seed {k}": replace(rnn, config=replace(STRONG, seed=k)) for k in MORE_SEEDS},
+        "AttnCNN-RNN, the poster's attention": replace(rnn, build=build_additive),
+        "AttnCNN-RNN, predicted-label alignment": replace(aligned, loss=pla),
+        "AttnCNN-RNN, minimal-loss alignment": replace(aligned, loss=mla),
+        "AttnCNN-RNN, six views an epoch": replace(rnn, config=ALL_VIEWS, views="all"),
+    }
+    return {"Heads": heads, "Training of the MLP": mlps, "Training of the AttnCNN-RNN": rnns}
+
+
+def list_means() -> dict[str, dict[str, dict[str, float]]]:
+    """List the means of rows by table: the weight of each row, and of the neighbours, by name."""
+    members = {
+        "three MLPs": [MLP, *(f"{MLP}, seed {seed}" for seed in MORE_SEEDS)],
+        "three AttnCNN-RNNs": [RNN, *(f"{RNN}, seed {seed}" for seed in MORE_SEEDS)],
+        f"{MLP} and {RNN}": [MLP, RNN],
+    }
+    singles = {MLP: [MLP], RNN: [RNN]}
+    means = {name: dict.fromkeys(rows, 1 / len(rows)) for name, rows in members.items()}
+    with_neighbours = {
+        f"{name}, with neighbours": {
+            **dict.fromkeys(rows, (1 - NEIGHBOURS_SHARE) / len(rows)),
+            NEIGHBOURS: NEIGHBOURS_SHARE,
+        }
+        for name, rows in (members | singles).items()
+    }
+    return {"Means of heads": means, "Means with neighbours": with_neighbours}

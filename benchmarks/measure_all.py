@@ -1,0 +1,60 @@
+"""Run every benchmark and write the page of results anew.
+
+    python benchmarks/measure_all.py --tables DIR --data DIR --work DIR [--only full_size]
+
+`--tables` holds iMet's label tables, `--data` a labelled collection of real images, `--work` may
+be filled with what takes long. A benchmark whose folder is not given is left out, and so its
+section stays as it is. On two cores all takes some hours.
+"""
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+FOLDER = Path(__file__).parent
+BENCHMARKS = {  # name: script, options; a folder in braces comes from the command line
+    "decoder": "bench_decoder.py",
+    "hog": "bench_hog.py",
+    "extraction": "bench_extraction.py",
+    "extraction_resnet50": "bench_extraction.py --encoder resnet50",
+    "memory": "bench_memory.py",
+    "full_size": "full_size.py --tables {tables} --work {work}",
+    "cross_validation": "cross_validate.py --data {data} --work {work}",
+}
+
+
+def fill_in(command: str, folders: dict[str, Path | None]) -> list[str] | None:
+    """Split a command and put the folders in; None where one of them is not given."""
+    words = command.split()
+    named = {word: folders[word[1:-1]] for word in words if word.startswith("{")}
+    if None in named.values():
+        return None
+    return [str(named.get(word, word)) for word in words]
+
+
+def main() -> int:
+    """Run the benchmarks one after the other; return the first exit code that is not 0."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--tables", type=Path, help="iMet's label tables")
+    parser.add_argument("--data", type=Path, help="a collection of real images")
+    parser.add_argument("--work", type=Path, help="folder for data and results")
+    parser.add_argument("--only", nargs="+", choices=BENCHMARKS, default=[*BENCHMARKS])
+    asked = parser.parse_args()
+    folders = {name: getattr(asked, name) for name in ("tables", "data", "work")}
+    for name in asked.only:
+        command = fill_in(BENCHMARKS[name], folders)
+        if command is None:
+            sys.stdout.write(f"{name}: left out, it needs {BENCHMARKS[name]}\n")
+            continue
+        sys.stdout.write(f"{name}: {' '.join(command)}\n")
+        sys.stdout.flush()
+        script, *options = command
+        code = subprocess.run([sys.executable, FOLDER / script, *options, "--page"]).returncode
+        if code:
+            return code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

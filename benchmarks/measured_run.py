@@ -1,0 +1,75 @@
+"""Run the pipeline in a process of its own and measure each notebook: time, peak memory. Linux."""
+
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from time import perf_counter, sleep
+
+import psutil
+
+from imet_utils.runs import PROJECT_DIR
+
+INTERVAL = 0.5  # seconds between two looks at the memory
+START, END = re.compile(r"\[\d+/\d+\] (\w+)$"), re.compile(r"(\w+): ([\d.]+) s$")
+REPORT, LAST_LINES = "report", 15
+
+
+def run_pipeline(arguments: Sequence[str]) -> dict[str, tuple[float, float]]:
+    """Run `imet_utils.pipeline` and return seconds and peak bytes of each notebook and the report.
+
+    Raises:
+        RuntimeError: if it fails, with its last lines.
+    """
+    command = [sys.executable, "-P", "-m", "imet_utils.pipeline", *arguments]
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    names, peaks = [REPORT], [0.0]  # of the steps so far; the last one is at work
+    seconds, lines, end = {}, [], perf_counter()
+    with subprocess.Popen(command, cwd=PROJECT_DIR, **options) as process:
+        threading.Thread(target=watch_memory, args=(process, peaks), daemon=True).start()
+        for line in process.stdout:
+            lines.append(line.rstrip())
+            if found := START.match(lines[-1]):
+                names.append(found[1])
+                peaks.append(0.0)
+            elif (found := END.match(lines[-1])) and found[1] == names[-1]:
+                seconds[found[1]], end = float(found[2]), perf_counter()
+                names.append(REPORT)
+                peaks.append(0.0)
+        seconds[REPORT] = perf_counter() - end
+    if process.returncode:
+        raise RuntimeError("the pipeline failed:\n" + "\n".join(lines[-LAST_LINES:]))
+    last = dict(zip(names, peaks, strict=True))
+    return {name: (spent, last[name]) for name, spent in seconds.items()}
+
+
+def watch_memory(process: subprocess.Popen, peaks: list[float]) -> None:
+    """Raise the last of the peaks to what a process and its descendants hold, until it ends."""
+    while process.poll() is None:
+        held = tree_memory(process.pid)
+        peaks[-1] = max(peaks[-1], held)
+        sleep(INTERVAL)
+
+
+def tree_memory(pid: int) -> float:
+    """Add up the bytes that a process and its descendants hold and that no file could give back.
+
+    What several share counts once, and pages of memory-mapped files not at all: the system drops
+    those when memory runs short.
+    """
+    try:
+        family = [pid, *(child.pid for child in psutil.Process(pid).children(recursive=True))]
+    except psutil.NoSuchProcess:
+        return 0.0
+    return float(sum(map(own_memory, family)))
+
+
+def own_memory(pid: int) -> int:
+    """Return a process's share of anonymous and shared memory in bytes; 0 if it has ended."""
+    try:
+        text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    return 1024 * sum(map(int, re.findall(r"^Pss_(?:Anon|Shmem):\s+(\d+) kB", text, re.M)))

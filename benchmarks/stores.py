@@ -1,0 +1,72 @@
+"""Stores of features for `cross_validate`: what the encoder gets, and what comes out of it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from alternatives import ReshapedDataset, crop_if_long, pad_to_square
+
+from imet_utils.encoders import Encoder, build_encoder, encode_images
+from imet_utils.features import extract_features
+from imet_utils.hog import hog
+from imet_utils.tables import Tables, find_images
+from imet_utils.views import ViewDataset, channel_stats
+
+Arrays = Mapping[str, np.ndarray]
+VIEWS = ("train", "eval")
+SQUEEZED, OWN_STATISTICS, PADDED, CROPPED = "squeezed", "own statistics", "padded", "cropped"
+RESHAPES = {PADDED: pad_to_square, CROPPED: crop_if_long}
+
+
+def open_store(tables: Tables, folder: Path, kind: str) -> tuple[Arrays, Arrays]:
+    """Compute the features of training and of evaluation views, or open what an earlier run left.
+
+    Args:
+        tables: of the collection; all its labelled images are taken.
+        folder: the work folder.
+        kind: `SQUEEZED` is what the package does, with maps, pooled features, style and HOG; the
+            others have pooled features and style.
+    """
+    datasets = {name: make_dataset(tables, kind, train=name == "train") for name in VIEWS}
+    compute, made_by = choose_features(kind, datasets["eval"])
+    suffix = "" if kind == SQUEEZED else f", {kind}"
+    return tuple(
+        extract_features(dataset, compute, folder / f"{name}{suffix}", made_by, description=name)
+        for name, dataset in datasets.items()
+    )
+
+
+def make_dataset(tables: Tables, kind: str, train: bool) -> ViewDataset:
+    """Make the views of all labelled images."""
+    ids = tables.images["id"]
+    has_culture = tables.targets[:, tables.is_culture].any(axis=1)
+    make = partial(ReshapedDataset, RESHAPES[kind]) if kind in RESHAPES else ViewDataset
+    return make(find_images(tables.data_dir / "train", ids), ids, has_culture, train)
+
+
+def choose_features(kind: str, dataset: ViewDataset) -> tuple[Callable, dict[str, Any]]:
+    """Return the function that computes the features of uint8 images, and what it depends on."""
+    encoder = build_encoder("efficientnet_lite0")
+    if kind == SQUEEZED:
+        return partial(encode_all, encoder), {"encoder": encoder.name, "with": "style, hog"}
+    statistics = (encoder.mean, encoder.std)
+    if kind == OWN_STATISTICS:
+        statistics = tuple(values.tolist() for values in channel_stats(dataset))
+    made_by = {"encoder": encoder.name, "with": "style", "statistics": statistics}
+    return partial(encode_vectors, encoder, *statistics), made_by
+
+
+def encode_all(encoder: Encoder, images: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Compute maps, pooled features, style and HOG."""
+    return {**encode_images(encoder, images), "hog": hog(images)}
+
+
+def encode_vectors(
+    encoder: Encoder, mean: Sequence[float], std: Sequence[float], images: torch.Tensor
+) -> dict[str, torch.Tensor]:
+    """Compute pooled features and style of images normalised by `mean` and `std`."""
+    features = encode_images(encoder, images, mean, std)
+    return {name: features[name] for name in ("pooled", "style")}

@@ -1,0 +1,95 @@
+"""An encoder and a head in one graph: for maps that are not stored, and for fine-tuning."""
+
+from collections.abc import Iterator, Sequence
+
+from torch import Tensor, nn
+
+from imet_utils.encoders import OUTPUTS, Encoder, encode_images
+
+ENCODER_RATE = 0.1  # learning rate of the encoder's last stage, as a share of the head's
+STAGE_DECAY = 0.3  # of the rate, with each stage before it
+
+
+class EndToEnd(nn.Module):
+    """A head over what an encoder says of images, in place of a head over a store.
+
+    The encoder's batch norm is folded into its convolutions (`build_encoder`) and so keeps the
+    statistics of its own training, as small batches and small collections want it. What is not
+    thawed is computed without a graph.
+
+    Attributes:
+        encoder: in evaluation mode always.
+        head: takes the encoder's outputs by name, and what else is stored.
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        head: nn.Module,
+        outputs: Sequence[str] = OUTPUTS,
+        thawed_stages: int = 0,
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
+    ) -> None:
+        """Put the parts together.
+
+        Args:
+            encoder: on the uint8 images.
+            head: such as `AttnCnnRnn`.
+            outputs: of `encode_images` that the head takes; its other inputs come with the images.
+            thawed_stages: how many of the encoder's last stages are trained; 0 for none, -1 for
+                all. The poster's `nlayers_to_freeze` counts from the other end.
+            mean: of the images, RGB in [0, 1]; the encoder's own where it is not given.
+            std: likewise.
+        """
+        super().__init__()
+        num_stages = len(encoder.stages)
+        if not -1 <= thawed_stages <= num_stages:
+            raise ValueError(
+                f"thawed_stages must be -1 for all, or 0 to {num_stages} for {encoder.name}, got "
+                f"{thawed_stages}"
+            )
+        self.encoder = encoder.eval().requires_grad_(False)
+        self.head = head
+        self.outputs = tuple(outputs)
+        self.statistics = (mean, std)
+        self.num_thawed = num_stages if thawed_stages == -1 else thawed_stages
+        for stage in self._thawed():
+            stage.requires_grad_(True)
+
+    def _thawed(self) -> list[nn.Module]:
+        """List the stages that are trained, the last one first."""
+        return list(self.encoder.stages)[::-1][: self.num_thawed]
+
+    @property
+    def decoder(self) -> nn.Module:
+        """The head's decoder, for beam search."""
+        return self.head.decoder
+
+    def train(self, mode: bool = True) -> "EndToEnd":
+        """Switch the head; the encoder has neither dropout nor batch statistics in training."""
+        super().train(mode)
+        self.encoder.eval()
+        return self
+
+    def rate_factors(self) -> Iterator[tuple[float, Iterator[nn.Parameter]]]:
+        """Yield groups of trainable parameters, each with its share of the learning rate.
+
+        Early stages see what all images are made of and need to move least (Howard and Ruder,
+        ACL 2018: discriminative fine-tuning).
+        """
+        yield 1.0, self.head.parameters()
+        for depth, stage in enumerate(self._thawed()):
+            yield ENCODER_RATE * STAGE_DECAY**depth, stage.parameters()
+
+    def forward(self, images: Tensor, **stored: Tensor) -> Tensor:
+        """Map uint8 images (B, 3, H, W) and what is stored of them to the head's logits."""
+        return self.head(**self._describe(images), **stored)
+
+    def decoder_inputs(self, images: Tensor, **stored: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what `beam_search` takes beside the decoder: maps (B, P, E) and probs (B, C)."""
+        return self.head.decoder_inputs(**self._describe(images), **stored)
+
+    def _describe(self, images: Tensor) -> dict[str, Tensor]:
+        found = encode_images(self.encoder, images, *self.statistics, self.outputs)
+        return {name: values.float() for name, values in found.items()}

@@ -1,0 +1,141 @@
+"""Full and read-only disks: a small file system in memory, which only root can mount."""
+
+import hashlib
+import subprocess
+from contextlib import suppress
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from matplotlib.figure import Figure
+from PIL import Image
+from tiny_notebooks import write_chain
+
+from imet_utils import features, runs
+from imet_utils.features import extract_features, open_features
+from imet_utils.pipeline import main
+from imet_utils.views import ViewDataset
+
+
+def mount(folder, *options):
+    return subprocess.run(["mount", *options, "tmpfs", str(folder)], capture_output=True)
+
+
+@pytest.fixture
+def disk(tmp_path):
+    """Mount a file system of 1 MB, if that is allowed."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    try:
+        failed = mount(folder, "-t", "tmpfs", "-o", "size=1m").returncode
+    except FileNotFoundError:
+        failed = True
+    if failed:
+        pytest.skip("this user may not mount a file system")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def fill(folder):
+    """Write until nothing more fits."""
+    with (folder / "filler").open("wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(bytes(4096))
+
+
+def contents(folder):
+    """Hash every file by its name."""
+    files = [path for path in folder.rglob("*") if path.is_file() and path.name != "filler"]
+    return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+LARGE = np.arange(2**19, dtype=np.float32)  # 2 MB
+WRITERS = {
+    "a.json": lambda values, path: runs.save_json(values.tolist(), path),
+    "a.csv": lambda values, path: runs.save_csv(pd.DataFrame({"a": values}), path),
+    "a.npy": runs.save_array,
+    "a.pt": lambda values, path: runs.save_checkpoint({"a": torch.from_numpy(values)}, path),
+    "a.png": lambda values, path: runs.save_figure(Figure(figsize=(len(values) ** 0.4, 4)), path),
+}
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_full_disk_leaves_the_old_file_and_no_other(disk, name):
+    WRITERS[name](LARGE[:10], disk / name)
+    before = contents(disk)
+    fill(disk)
+    with pytest.raises(OSError, match="No space left on device"):
+        WRITERS[name](LARGE[:50_000] if name == "a.png" else LARGE, disk / name)
+    assert contents(disk) == before
+
+
+@pytest.fixture
+def dataset(tmp_path):
+    """Four images of noise."""
+    for number in range(4):
+        levels = np.random.default_rng(number).integers(0, 256, (40, 40, 3), dtype=np.uint8)
+        Image.fromarray(levels).save(tmp_path / f"{number}.png")
+    paths = [tmp_path / f"{number}.png" for number in range(4)]
+    return ViewDataset(paths, [path.stem for path in paths], [True] * 4, train=True, size=32)
+
+
+def extract(dataset, folder, numbers_a_view):
+    def compute(images):
+        return {"maps": torch.ones(len(images), numbers_a_view)}
+
+    return extract_features(dataset, compute, folder, {"n": numbers_a_view}, num_workers=0)
+
+
+def test_a_store_that_would_not_fit_is_refused_before_it_is_written(disk, dataset):
+    with pytest.raises(OSError, match=r"the features need 0.05 GB and the disk of .* has 0.00 GB"):
+        extract(dataset, disk / "store", 10**6)
+    assert contents(disk) == {}
+
+
+def test_a_disk_that_fills_while_a_store_is_written_leaves_the_old_store(
+    disk, dataset, monkeypatch
+):
+    monkeypatch.setattr(features, "_check_space", lambda *_: None)
+    extract(dataset, disk / "store", 10)
+    before = contents(disk)
+    with pytest.raises(OSError, match="No space left on device"):
+        extract(dataset, disk / "store", 10**5)
+    assert contents(disk) == before
+    assert open_features(disk / "store", {"n": 10})["maps"].shape == (4, 6, 10)
+
+
+def test_a_run_into_a_full_folder_is_refused_and_changes_nothing(disk, tmp_path, capsys):
+    folder = write_chain(tmp_path / "notebooks")
+    assert main(["--output", str(disk / "out")], folder) == 0
+    before = contents(disk)
+    fill(disk)
+    assert main(["--output", str(disk / "out")], folder) == 2
+    err = capsys.readouterr().err
+    assert f"{disk}/out cannot be written: [Errno 28] No space left on device. What is" in err
+    after = contents(disk)
+    lock = str(disk / "out/.lock")
+    assert after.pop(lock) != before.pop(lock)  # it tells of the run that was refused
+    assert after == before
+
+
+def test_a_disk_that_fills_during_a_run_ends_it_with_the_reason(disk, tmp_path, capsys):
+    folder = write_chain(tmp_path / "notebooks")
+    use = folder / "02_use_number.ipynb"
+    use.write_text(use.read_text().replace("assert STEPS < 100", "print('.' * 2 * 10**6)  #"))
+    assert main(["--output", str(disk / "out")], folder) == 1
+    err = capsys.readouterr().err
+    assert f"{disk}/out cannot be written: [Errno 28] No space left on device. What is" in err
+    assert [path.name for path in (disk / "out/notebooks").iterdir()] == ["01_make_number.ipynb"]
+
+
+def test_a_read_only_folder_is_refused_and_changes_nothing(disk, tmp_path, capsys):
+    folder = write_chain(tmp_path / "notebooks")
+    assert main(["--output", str(disk / "out")], folder) == 0
+    before = contents(disk)
+    assert mount(disk, "-o", "remount,ro").returncode == 0
+    assert main(["--output", str(disk / "out")], folder) == 2
+    assert f"{disk}/out cannot be written: [Errno 30] Read-only" in capsys.readouterr().err
+    assert main(["--output", str(disk / "new")], folder) == 2
+    assert "Read-only file system" in capsys.readouterr().err
+    assert contents(disk) == before
