@@ -147,13 +147,18 @@ def fingerprint_of(settings: Any) -> str:  # noqa: ANN401
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def collect_results(output_dir: Path | str) -> pd.DataFrame:
+def collect_results(output_dir: Path | str, before: str = "99") -> pd.DataFrame:
     """Gather the rows under `scores` of every notebook's `metrics.json`, in the notebooks' order.
+
+    Args:
+        output_dir: of the run.
+        before: number of the first notebook that is left out, as it may be from an earlier run.
 
     Returns:
         A table with the columns model, split, f2, f1, precision, recall, map; validation first.
     """
     files = sorted(Path(output_dir).glob("[0-9][0-9]_*/metrics.json"))
+    files = [file for file in files if file.parent.name < before]
     rows = [row for file in files for row in load_json(file).get("scores", [])]
     table = pd.DataFrame(rows, columns=RESULT_COLUMNS)
     return table.sort_values("split", key=lambda s: s.ne("val"), kind="stable", ignore_index=True)

@@ -135,3 +135,4 @@ def test_collect_results_puts_validation_first_and_keeps_the_order_of_notebooks(
     table = runs.collect_results(tmp_path)
     assert list(table["f2"]) == [0.1, 0.3, 0.2, 0.4]
     assert list(table.columns) == runs.RESULT_COLUMNS
+    assert list(runs.collect_results(tmp_path, before="06")["f2"]) == [0.1, 0.2]
