@@ -1,4 +1,9 @@
 import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
 
 from imet_utils.unfinished import remove_leftovers, temporary_path
 
@@ -27,3 +32,14 @@ def test_a_link_is_removed_and_not_what_it_leads_to(tmp_path):
     remove_leftovers([link])
     assert not link.is_symlink()
     assert (tmp_path / "mine").is_dir()
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs Linux")
+def test_a_process_that_has_ended_unnoticed_is_not_running(tmp_path):
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # leaves it a zombie
+    leftover = tmp_path / f".best.{process.pid}.tmp.pt"
+    leftover.touch()
+    remove_leftovers([leftover])
+    process.wait()
+    assert not leftover.exists()
