@@ -10,28 +10,19 @@ from alternatives import AlignedRnn, aligned_loss
 from stores import CROPPED, OWN_STATISTICS, PADDED, SQUEEZED
 from torch import nn
 
-from imet_utils.attncnn_rnn import AttnCnnRnn, MlpClassifier, build_attncnn_rnn
-from imet_utils.label_queries import LabelQueryClassifier
-from imet_utils.losses import (
-    asymmetric_loss,
-    focal_loss,
-    order_free_loss,
-    positive_weights,
-    weighted_bce,
-)
-from imet_utils.models import LinearClassifier
+from imet_utils.attncnn_rnn import AttnCnnRnn, build_attncnn_rnn
+from imet_utils.head_recipes import AVERAGED, RECIPES
+from imet_utils.losses import asymmetric_loss, focal_loss, positive_weights, weighted_bce
 from imet_utils.training import TrainConfig
 
 Dims = Mapping[str, int]
 MLP, RNN, NEIGHBOURS = "MLP", "AttnCNN-RNN", "nearest neighbours"
-VECTORS = ("pooled", "style")
-MAPS_AND_VECTORS = ("maps", *VECTORS)
 NEIGHBOURS_SHARE = 0.3  # in a mean with them
 MORE_SEEDS = (1, 2)  # beside 0
 ALIGNED_STEPS = 6  # enough for all labels of 98 % of the paintings
 
 BASELINE = TrainConfig(epochs=30, learning_rate=1e-3)
-STRONG = TrainConfig(epochs=25, learning_rate=1e-3, weight_decay=0.3, average_decay=0.98)
+STRONG = TrainConfig(epochs=25, learning_rate=1e-3, **AVERAGED)
 GENTLE = replace(STRONG, epochs=15, learning_rate=5e-4)
 ALL_VIEWS = replace(STRONG, epochs=4)  # of six views: as many steps as 24 epochs of one
 TWICE_THE_STEPS = replace(STRONG, epochs=8)
@@ -61,14 +52,10 @@ class Row:
     rule: str = "expected F2"
 
 
-def build_linear(dims: Dims, num_classes: int) -> LinearClassifier:
-    """Make the baseline's linear classifier."""
-    return LinearClassifier(dims["pooled"], num_classes)
-
-
-def build_queries(dims: Dims, num_classes: int) -> LabelQueryClassifier:
-    """Make the transformer head."""
-    return LabelQueryClassifier(num_classes, dims["maps"])
+def as_notebooks(head: str) -> Row:
+    """Take a head as the notebooks make it, by its name in `RECIPES`."""
+    recipe = RECIPES[head]
+    return Row(recipe.inputs, recipe.build, recipe.loss)
 
 
 def build_additive(dims: Dims, num_classes: int) -> AttnCnnRnn:
@@ -91,17 +78,16 @@ def list_rows(targets: np.ndarray) -> dict[str, dict[str, Row]]:
         targets: (N, C) bool, for the weights of the poster's loss.
     """
     poster = partial(weighted_bce, pos_weight=positive_weights(torch.from_numpy(targets)))
-    mlp = Row(VECTORS, MlpClassifier)
-    rnn = Row(MAPS_AND_VECTORS, build_attncnn_rnn, order_free_loss)
-    queries = Row(("maps",), build_queries)
+    mlp, rnn, queries = (as_notebooks(head) for head in ("mlp", "attncnn_rnn", "label_queries"))
+    linear = replace(as_notebooks("baseline"), loss=poster, config=BASELINE, rule="one threshold")
     by_threshold = replace(mlp, rule="one threshold")
     aligned = replace(rnn, build=build_aligned, rule="one threshold")
     heads = {
         MLP: mlp,
-        "MLP on pooled features": Row(("pooled",), MlpClassifier),
-        "linear": Row(("pooled",), build_linear, poster, BASELINE, rule="one threshold"),
+        "MLP on pooled features": replace(mlp, inputs=("pooled",)),
+        "linear": linear,
         RNN: rnn,
-        "AttnCNN-RNN + HOG": replace(rnn, inputs=(*MAPS_AND_VECTORS, "hog")),
+        "AttnCNN-RNN + HOG": as_notebooks("attncnn_rnn_hog"),
         "label queries": queries,
         "label queries, 15 epochs at 5e-4": replace(queries, config=GENTLE),
     }

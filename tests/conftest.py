@@ -14,6 +14,14 @@ torch.set_num_threads(1)
 
 
 @pytest.fixture
+def own_random_state():
+    """Start from a seed, and leave the global random state as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        yield
+
+
+@pytest.fixture
 def load(monkeypatch):
     """Import a module of `benchmarks`, which is no package."""
     monkeypatch.syspath_prepend(PROJECT_DIR / "benchmarks")

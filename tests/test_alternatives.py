@@ -12,12 +12,7 @@ from imet_utils.losses import weighted_bce
 from imet_utils.models import AttnDecoder
 from imet_utils.views import ViewDataset
 
-
-@pytest.fixture(autouse=True)
-def _own_random_state():
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        yield
+pytestmark = pytest.mark.usefixtures("own_random_state")
 
 
 @pytest.fixture

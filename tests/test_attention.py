@@ -6,14 +6,9 @@ from imet_utils.decoding import beam_search
 from imet_utils.losses import weighted_bce
 from imet_utils.models import AttnDecoder
 
+pytestmark = pytest.mark.usefixtures("own_random_state")
+
 DIM, NUM_CLASSES = 6, 4
-
-
-@pytest.fixture(autouse=True)
-def _own_random_state():
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        yield
 
 
 def put_label(maps, image, position, label):

@@ -6,15 +6,10 @@ from imet_utils.losses import order_free_loss
 from imet_utils.models import AttnDecoder
 from imet_utils.standardise import calibrate
 
+pytestmark = pytest.mark.usefixtures("own_random_state")
+
 DIMS = {"pooled": 4, "hog": 3}
 NUM_CLASSES, POSITIONS, DIM = 5, 6, 7
-
-
-@pytest.fixture(autouse=True)
-def _own_random_state():
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        yield
 
 
 def make_vectors(batch=8):

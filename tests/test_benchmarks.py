@@ -7,12 +7,7 @@ from imet_utils.decoding import beam_search, greedy_decode
 from imet_utils.losses import order_free_loss, positive_weights
 from imet_utils.models import AttnDecoder
 
-
-@pytest.fixture(autouse=True)
-def _own_random_state():
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        yield
+pytestmark = pytest.mark.usefixtures("own_random_state")
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from itertools import groupby
 import numpy as np
 import pytest
 import torch
+from separable_data import DIM, NUM_CLASSES, NUM_IMAGES, make_data
 
 from imet_utils.cross_fitting import cross_fit
 from imet_utils.features import FeatureBatches
@@ -11,18 +12,10 @@ from imet_utils.losses import weighted_bce
 from imet_utils.models import LinearClassifier
 from imet_utils.training import TrainConfig
 
-NUM_IMAGES, NUM_VIEWS, DIM, NUM_CLASSES = 40, 3, 8, 4
-
 
 @pytest.fixture
 def data():
-    """Pooled features from which each label can be read off, and targets (N, V, C)."""
-    rng = np.random.default_rng(0)
-    pooled = rng.normal(size=(NUM_IMAGES, NUM_VIEWS, DIM)).astype(np.float16)
-    pooled[:] = pooled[:, :1]
-    targets = pooled[..., :NUM_CLASSES] > 0.3
-    targets[..., 0] |= ~targets.any(axis=-1)
-    return {"pooled": pooled}, targets
+    return make_data()
 
 
 def _batches(data):

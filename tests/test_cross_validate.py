@@ -9,15 +9,10 @@ from imet_utils.encoders import build_encoder, encode_images
 from imet_utils.tables import load_tables
 from imet_utils.views import channel_stats
 
+pytestmark = pytest.mark.usefixtures("own_random_state")
+
 DIMS = {"maps": 6, "pooled": 5, "style": 4, "hog": 8}
 TARGETS = np.random.default_rng(0).random((12, 7)) < 0.4
-
-
-@pytest.fixture(autouse=True)
-def _own_random_state():
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        yield
 
 
 @pytest.fixture

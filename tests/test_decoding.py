@@ -25,15 +25,7 @@ from imet_utils.decoding import (
 )
 from imet_utils.models import AttnDecoder
 
-
-@pytest.fixture(autouse=True)
-def _own_random_state_one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # tensors this small only wait for other threads
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("own_random_state")
 
 
 def make_problem(num_classes=5, batch=3, positions=4, seed=0):

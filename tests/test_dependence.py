@@ -11,14 +11,9 @@ from imet_utils.dependence import cooccurrence_lift, influence_agreement, label_
 from imet_utils.feature_batches import FeatureBatches
 from imet_utils.models import AttnDecoder
 
+pytestmark = pytest.mark.usefixtures("own_random_state")
+
 NUM_CLASSES, POSITIONS, DIM = 7, 4, 6
-
-
-@pytest.fixture(autouse=True)
-def _own_random_state():
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        yield
 
 
 @pytest.fixture

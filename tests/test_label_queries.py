@@ -4,12 +4,7 @@ from torch.nn import functional
 
 from imet_utils.label_queries import LabelQueryClassifier
 
-
-@pytest.fixture(autouse=True)
-def _own_random_state():
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        yield
+pytestmark = pytest.mark.usefixtures("own_random_state")
 
 
 def make_model(num_classes=5, encoder_dim=6, **settings):

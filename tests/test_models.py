@@ -8,15 +8,7 @@ from reference_decoder import ReferenceDecoder
 from imet_utils.losses import order_free_loss
 from imet_utils.models import AttnDecoder, HogFusionClassifier, LinearClassifier, candidate_logits
 
-
-@pytest.fixture(autouse=True)
-def _own_random_state_one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # tensors this small only wait for other threads
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("own_random_state")
 
 
 def make_decoder(num_classes=7, dim=6, spread=3.0, **sizes):

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from separable_data import DIM, NUM_CLASSES, make_data
 from sklearn.metrics import fbeta_score
 from torch import nn
 
@@ -13,18 +14,10 @@ from imet_utils.models import AttnDecoder, LinearClassifier
 from imet_utils.prediction import predict
 from imet_utils.training import TrainConfig, evaluate, fit
 
-NUM_IMAGES, NUM_VIEWS, DIM, NUM_CLASSES = 40, 3, 8, 4
-
 
 @pytest.fixture
 def data():
-    """Pooled features from which each label can be read off, and targets (N, V, C)."""
-    rng = np.random.default_rng(0)
-    pooled = rng.normal(size=(NUM_IMAGES, NUM_VIEWS, DIM)).astype(np.float16)
-    pooled[:] = pooled[:, :1]
-    targets = pooled[..., :NUM_CLASSES] > 0.3
-    targets[..., 0] |= ~targets.any(axis=-1)
-    return {"pooled": pooled}, targets
+    return make_data()
 
 
 def _batches(data, **options):
