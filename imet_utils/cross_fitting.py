@@ -14,8 +14,9 @@ from imet_utils.optimization import (
     start_training,
     train_one_epoch,
 )
-from imet_utils.prediction import predict
+from imet_utils.prediction import head_inputs, predict
 from imet_utils.progress import progress
+from imet_utils.standardise import calibrate
 
 
 def cross_fit(
@@ -58,6 +59,7 @@ def cross_fit(
             model = build()
         part = batches.of_images(np.flatnonzero(fold_of != fold))
         training = start_training(model, config, part)
+        calibrate(model, map(head_inputs, part.sample()))
         for epoch in range(config.epochs):
             train_one_epoch(training, part, loss, config, epoch)
         unseen = np.flatnonzero(fold_of == fold)

@@ -16,7 +16,6 @@ from imet_utils.encoders import autocast_dtype
 from imet_utils.end_to_end import EndToEnd
 from imet_utils.feature_batches import FeatureBatches
 from imet_utils.prediction import head_inputs, short_floats
-from imet_utils.standardise import calibrate
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
@@ -92,10 +91,9 @@ class Training:
 
 
 def start_training(model: nn.Module, config: TrainConfig, batches: FeatureBatches) -> Training:
-    """Move a model to the batches' device, calibrate it, and make what trains it on them."""
+    """Move a model to the batches' device, and make what trains it there once it is calibrated."""
     device = batches.device
     model.to(device)
-    calibrate(model, map(head_inputs, batches.sample()))
     scaled = autocast_dtype(device) == torch.float16
     accelerator = Accelerator(
         device_placement=False,

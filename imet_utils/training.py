@@ -19,9 +19,10 @@ from imet_utils.optimization import (
     start_training,
     train_one_epoch,
 )
-from imet_utils.prediction import predict
+from imet_utils.prediction import head_inputs, predict
 from imet_utils.progress import progress
 from imet_utils.runs import fingerprint_of, load_checkpoint, save_checkpoint
+from imet_utils.standardise import calibrate
 
 __all__ = ["TrainConfig", "evaluate", "fit"]
 
@@ -77,6 +78,8 @@ def fit(
     data = [batches.fingerprint(), val_batches.fingerprint()]
     fingerprint = fingerprint_of([asdict(config), settings, weights, data])
     history = _resume(folder, fingerprint, training.parts)
+    if not history:  # else the checkpoint has the statistics
+        calibrate(model, map(head_inputs, batches.sample()))
     for epoch in progress(range(len(history), config.epochs), description, unit="epoch"):
         if _has_stopped(history, config.patience):
             break
