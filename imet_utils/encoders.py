@@ -12,6 +12,7 @@ from efficientnet_lite_pytorch import EfficientNet
 from torch import Tensor, nn
 from torchvision.models import ResNet, ResNet50_Weights, resnet50
 
+from imet_utils.allocation import keep_freed_memory
 from imet_utils.conv_folding import speed_up
 
 ENCODERS = ("resnet50", "efficientnet_lite0")
@@ -132,6 +133,8 @@ def _resnet_stages(net: ResNet) -> tuple[list[nn.Module], list[int]]:
 def build_encoder(name: str, weights: str | Path = "imagenet", seed: int = 0) -> Encoder:
     """Build a frozen encoder in eval mode, laid out channels last, batch norm folded in.
 
+    From then on the process keeps freed memory (`keep_freed_memory`).
+
     Args:
         name: `resnet50` (He et al., CVPR 2016; torchvision's first ImageNet weights, those of the
             paper's recipe) or `efficientnet_lite0` (ImageNet weights of the package index).
@@ -145,6 +148,7 @@ def build_encoder(name: str, weights: str | Path = "imagenet", seed: int = 0) ->
     """
     if name not in ENCODERS:
         raise ValueError(f"encoder must be one of {', '.join(ENCODERS)}, got {name!r}")
+    keep_freed_memory()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         net = resnet50() if name == "resnet50" else EfficientNet.from_name("efficientnet-lite0")

@@ -12,13 +12,12 @@ from typing import Any, BinaryIO
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import Subset
 
 from imet_utils.distributed import gather_items, own_range, process_index, wait_for_all
 from imet_utils.feature_batches import FeatureBatches
 from imet_utils.progress import progress
 from imet_utils.unfinished import remove_leftovers, temporary_path
-from imet_utils.view_loading import load_views
+from imet_utils.view_loading import ViewLoader
 from imet_utils.views import ViewDataset
 
 __all__ = ["FeatureBatches", "extract_features", "open_features"]
@@ -51,8 +50,8 @@ def extract_features(
             fit float16.
         folder: of the store.
         fingerprint: what `compute` depends on, as JSON can hold it; the views' own is added.
-        batch_size: the most views that `compute` gets at a time, whole images at least. A CPU
-            is fastest at about 32, a GPU wants hundreds.
+        batch_size: the most views that `compute` gets at a time, whole images at least. A GPU
+            wants hundreds.
         num_workers: processes that read images; 0 reads them in this one. Each uses one thread.
         device: where `compute` runs.
         description: shown with the progress.
@@ -84,10 +83,10 @@ def extract_features(
     wait_for_all()
     try:
         own = own_range(len(dataset))
-        part = Subset(dataset, own)
-        loader = load_views(part, max(1, batch_size // dataset.num_views), num_workers)
+        num_images = max(1, batch_size // dataset.num_views)
+        loader = ViewLoader(dataset, own, num_images, num_workers, device)
         batches = progress(loader, description or "features", total=len(loader), unit="batch")
-        _write_arrays(batches, compute, partial, len(dataset), own.start, torch.device(device))
+        _write_arrays(batches, compute, partial, len(dataset), own.start)
         wait_for_all()
         if process_index() == 0:
             (partial / FINGERPRINT).write_text(json.dumps(fingerprint, indent=2) + "\n")
@@ -115,18 +114,17 @@ def _put_in_place(whole: Path, folder: Path) -> None:
 
 
 def _write_arrays(
-    batches: Iterator[np.ndarray],
+    batches: Iterator[Tensor],
     compute: Compute,
     folder: Path,
     num_images: int,
     first: int,
-    device: torch.device,
 ) -> None:
     """Write each batch's features to one `.npy` file a name, from the row of image `first` on."""
     files: dict[str, BinaryIO] = {}
     try:
         for batch in batches:
-            blocks = _compute_batch(compute, batch, device)
+            blocks = _compute_batch(compute, batch)
             if not files:
                 _check_space(blocks, len(batch), num_images, folder)
                 files = {
@@ -141,17 +139,13 @@ def _write_arrays(
 
 
 @torch.inference_mode()
-def _compute_batch(
-    compute: Compute, batch: np.ndarray, device: torch.device
-) -> dict[str, np.ndarray]:
-    num_images, num_views = batch.shape[:2]
-    images = torch.from_numpy(batch).to(device).flatten(0, 1)  # (B * V, 3, H, W)
+def _compute_batch(compute: Compute, batch: Tensor) -> dict[str, np.ndarray]:
     blocks = {}
-    for name, values in compute(images).items():
+    for name, values in compute(batch.flatten(0, 1)).items():  # (B * V, ...)
         values = values.to(torch.float16)
-        if not torch.isfinite(values).all():
+        if not torch.stack(torch.aminmax(values)).isfinite().all():  # NaN is both; one pass
             raise ValueError(f"features {name!r} are not finite in float16")
-        block = values.unflatten(0, (num_images, num_views))  # (B, V, ...)
+        block = values.unflatten(0, batch.shape[:2])  # (B, V, ...)
         blocks[name] = np.ascontiguousarray(block.cpu().numpy())
     return blocks
 

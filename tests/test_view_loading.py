@@ -5,12 +5,11 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from imet_utils.view_loading import load_views
+from imet_utils.view_loading import ViewLoader
 from imet_utils.views import ViewDataset
 
 # Python 3.12 warns whenever a process with threads forks; torch's loader does so on Linux.
@@ -18,10 +17,11 @@ FORK = "ignore:This process .* is multi-threaded:DeprecationWarning"
 
 STUCK = """
 import sys
-from imet_utils.view_loading import load_views
+from imet_utils.view_loading import ViewLoader
 from imet_utils.views import ViewDataset
 paths = [sys.argv[1]] * 40
-batches = iter(load_views(ViewDataset(paths, paths, [True] * 40, train=False), 4, 2))
+data = ViewDataset(paths, paths, [True] * 40, train=False)
+batches = iter(ViewLoader(data, range(40), 4, 2).loader)
 next(batches)
 print(*(worker.pid for worker in batches._workers), flush=True)
 sys.stdin.read()
@@ -36,12 +36,22 @@ def dataset(tmp_path):
 
 @pytest.mark.filterwarnings(FORK)
 @pytest.mark.parametrize("num_workers", [0, 1, 64])
-def test_batches_hold_all_items_in_order(dataset, num_workers):
-    batches = list(load_views(dataset, 2, num_workers))
-    assert [batch.shape for batch in batches] == [(2, 6, 3, 16, 16)] * 2 + [(1, 6, 3, 16, 16)]
-    assert all(isinstance(batch, np.ndarray) for batch in batches)
-    expected = torch.stack([dataset[index] for index in range(5)]).numpy()
-    assert np.array_equal(np.concatenate(batches), expected)
+def test_batches_hold_the_items_in_order(dataset, num_workers):
+    loader = ViewLoader(dataset, range(1, 5), 3, num_workers)
+    batches = list(loader)
+    assert [batch.shape for batch in batches] == [(3, 6, 3, 16, 16), (1, 6, 3, 16, 16)]
+    assert len(loader) == 2
+    assert torch.equal(torch.cat(batches), torch.stack([dataset[index] for index in range(1, 5)]))
+
+
+@pytest.mark.filterwarnings(FORK)
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_views_made_on_the_device_are_those_of_the_processes(dataset, num_workers):
+    """What a GPU does, here on the CPU."""
+    made = torch.cat(list(ViewLoader(dataset, range(5), 2, num_workers, on_device=True)))
+    expected = torch.stack([dataset[index] for index in range(5)])
+    assert made.dtype == torch.uint8
+    assert (made.int() - expected.int()).abs().max() <= 1
 
 
 def is_running(pid):

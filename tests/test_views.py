@@ -1,3 +1,4 @@
+import colorsys
 import pickle
 
 import numpy as np
@@ -8,7 +9,7 @@ from torch.utils.data import DataLoader
 from torchvision.transforms import functional as reference
 
 from imet_utils.tables import read_tables
-from imet_utils.view_making import _draw_view
+from imet_utils.view_making import _draw_view, colour_matrix, plan_views
 from imet_utils.views import (
     ViewDataset,
     channel_stats,
@@ -84,19 +85,43 @@ def test_short_side_is_scaled_up(width, height):
         assert any(torch.equal(view, pixels(square)) for square in squares)
 
 
-def test_augmentation_equals_torchvision():
+def test_augmentation_flips_and_multiplies_by_the_matrix():
     image = noise(50, 50)
     made = make_views(image, "a", crop=False, augment=True, seed=3, size=50, num_views=12)
-    flips = 0
-    for number, view in enumerate(made):
+    plan = plan_views(image.size, "a", crop=False, augment=True, seed=3, size=50, views=range(12))
+    for view, number in zip(plan, range(12), strict=True):
         draw = _draw_view(3, "a", number)
+        assert (view.box, view.flip) == (None, draw.flip)
+        assert view.colours == colour_matrix(draw.hue, draw.saturation)
         expected = reference.hflip(image) if draw.flip else image
-        expected = reference.adjust_saturation(
-            reference.adjust_hue(expected, draw.hue), draw.saturation
-        )
-        assert torch.equal(view, pixels(expected))
-        flips += draw.flip
-    assert 0 < flips < 12
+        turned = np.asarray(expected) @ np.array(view.colours).T
+        error = made[number].permute(1, 2, 0).numpy() - turned.clip(0, 255)
+        assert np.abs(error).max() <= 0.501
+    assert 0 < sum(view.flip for view in plan) < 12
+
+
+def test_saturation_is_that_of_torchvision():
+    image = noise(20, 20)
+    turned = np.asarray(image) @ np.array(colour_matrix(0, 0.95)).T
+    expected = np.asarray(reference.adjust_saturation(image, 0.95))
+    assert np.abs(turned - expected).max() < 1.5  # Pillow rounds twice
+
+
+@pytest.mark.parametrize("hue", [-0.05, 0.02, 0.05])
+def test_hue_moves_as_in_hsv_and_greys_stay(hue):
+    matrix = np.array(colour_matrix(hue, 1.0))
+    np.testing.assert_allclose(matrix.sum(axis=1), 1)
+    moved = []
+    for colour in np.random.default_rng(0).uniform(0.2, 0.8, (500, 3)):
+        before, after = (colorsys.rgb_to_hsv(*rgb)[0] for rgb in (colour, matrix @ colour))
+        moved.append((after - before + 0.5) % 1 - 0.5)
+    assert np.abs(np.array(moved) - hue).max() < 0.007
+    assert np.mean(moved) == pytest.approx(hue, abs=0.001)
+
+
+def test_a_third_of_a_turn_exchanges_the_channels():
+    assert np.allclose(colour_matrix(1 / 3, 1.0), [[0, 0, 1], [1, 0, 0], [0, 1, 0]])
+    assert np.allclose(colour_matrix(0, 0.0), [[0.299, 0.587, 0.114]] * 3)
 
 
 def test_drawn_numbers_fill_their_ranges():
