@@ -24,6 +24,7 @@ from extraction_tables import format_limit, format_parts, format_rates
 from extraction_ways import (
     ALONE,
     DECODING,
+    DEVICE_VIEWS,
     OURS,
     TRAINING_VIEWS,
     Setting,
@@ -111,7 +112,7 @@ def write_text(setting: Setting, paths: list[Path], folder: Path, rounds: int) -
     parts = time_in_turns(part_ways(setting, paths), setting.clock, rounds)
     encoder = build_encoder(setting.encoder, "none")
     bytes_an_image = statistics.mean(path.stat().st_size for path in paths)
-    reading = (parts[DECODING] + parts[TRAINING_VIEWS]) / number
+    reading = (parts[DECODING] + (0 if DEVICE_VIEWS in parts else parts[TRAINING_VIEWS])) / number
     cores = max(1, torch.get_num_threads(), setting.workers)
     blocks = [
         describe_setting(setting, number, bytes_an_image),

@@ -27,10 +27,10 @@ def format_parts(times: Mapping[str, float], number: int) -> str:
 
 
 def format_limit(seconds: float, cores: int) -> str:
-    """Say what cores that read an image and make its views in `seconds` can feed."""
+    """Say what cores that take `seconds` for their part of an image can feed."""
     views = 6 * cores / seconds
     return (
-        f"One core reads and makes the views of {1 / seconds:,.0f} images a second. {cores} cores "
-        f"would make {views:,.0f} views a second at the most (reckoned): an accelerator that "
-        "encodes more than that waits for them, whatever its own speed."
+        f"One core prepares {1 / seconds:,.0f} images a second. {cores} cores would prepare "
+        f"{views:,.0f} views a second at the most (reckoned): an accelerator that encodes more "
+        "than that waits for them, whatever its own speed."
     )

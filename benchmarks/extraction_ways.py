@@ -13,15 +13,17 @@ from plain_extraction import plain_network, run_network, run_pil_views, run_tens
 from torch import Tensor
 from torchvision.transforms.v2.functional import pil_to_tensor
 
+from imet_utils.device_views import make_device_views
 from imet_utils.encoders import build_encoder, encode_images, normalise
 from imet_utils.features import extract_features
 from imet_utils.hog import hog
 from imet_utils.image_reading import read_image
-from imet_utils.view_making import make_views
+from imet_utils.view_making import make_views, plan_views
 from imet_utils.views import ViewDataset
 
 ALONE, OURS = "encoder alone, views in memory", "`extract_features`, from file to store"
 DECODING, TRAINING_VIEWS = "decoding", "six views for training"
+DEVICE_VIEWS = "six views for training, made on the device"
 Ways = dict[str, Callable[[], object]]
 
 
@@ -90,6 +92,10 @@ def part_ways(setting: Setting, paths: list[Path]) -> Ways:
     if all(path.exists() for path in pngs):
         ways["decoding the same as PNG"] = lambda: [*map(read_image, pngs)]
     ways[TRAINING_VIEWS] = partial(make_all_views, images, augment=True)
+    if setting.device.type != "cpu":
+        pixels = [pil_to_tensor(image).to(setting.device) for image in images]
+        plans = [plan_views(image.size, "", crop=True, augment=True) for image in images]
+        ways[DEVICE_VIEWS] = partial(make_device_views, pixels, plans)
     ways["six views for evaluation"] = partial(make_all_views, images, augment=False)
     ways["encoder: maps and pooled features"] = partial(run_encoder, forward, views, setting.batch)
     ways["encoder with style"] = partial(
