@@ -2,12 +2,11 @@
 
 import glob
 import json
-import math
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,6 +15,7 @@ from torch import Tensor
 from imet_utils.distributed import gather_items, own_range, process_index, wait_for_all
 from imet_utils.feature_batches import FeatureBatches
 from imet_utils.progress import progress
+from imet_utils.store_writing import StoreWriter
 from imet_utils.unfinished import remove_leftovers, temporary_path
 from imet_utils.view_loading import ViewLoader
 from imet_utils.views import ViewDataset
@@ -24,7 +24,6 @@ __all__ = ["FeatureBatches", "extract_features", "open_features"]
 
 Compute = Callable[[Tensor], Mapping[str, Tensor]]
 FINGERPRINT = "fingerprint.json"
-MIN_FREE = 64 * 2**20  # bytes that a store leaves on the disk
 
 
 def extract_features(
@@ -86,7 +85,9 @@ def extract_features(
         num_images = max(1, batch_size // dataset.num_views)
         loader = ViewLoader(dataset, own, num_images, num_workers, device)
         batches = progress(loader, description or "features", total=len(loader), unit="batch")
-        _write_arrays(batches, compute, partial, len(dataset), own.start)
+        with torch.inference_mode(), StoreWriter(partial, len(dataset), own.start) as writer:
+            for batch in batches:
+                writer.add(compute(batch.flatten(0, 1)), batch.shape[:2])
         wait_for_all()
         if process_index() == 0:
             (partial / FINGERPRINT).write_text(json.dumps(fingerprint, indent=2) + "\n")
@@ -111,69 +112,6 @@ def _put_in_place(whole: Path, folder: Path) -> None:
         os.replace(folder, former)
     os.replace(whole, folder)
     shutil.rmtree(former, ignore_errors=True)
-
-
-def _write_arrays(
-    batches: Iterator[Tensor],
-    compute: Compute,
-    folder: Path,
-    num_images: int,
-    first: int,
-) -> None:
-    """Write each batch's features to one `.npy` file a name, from the row of image `first` on."""
-    files: dict[str, BinaryIO] = {}
-    try:
-        for batch in batches:
-            blocks = _compute_batch(compute, batch)
-            if not files:
-                _check_space(blocks, len(batch), num_images, folder)
-                files = {
-                    name: _open_array(folder / f"{name}.npy", (num_images, *block.shape[1:]), first)
-                    for name, block in blocks.items()
-                }
-            for name, block in blocks.items():
-                files[name].write(block.data)
-    finally:
-        for file in files.values():
-            file.close()
-
-
-@torch.inference_mode()
-def _compute_batch(compute: Compute, batch: Tensor) -> dict[str, np.ndarray]:
-    blocks = {}
-    for name, values in compute(batch.flatten(0, 1)).items():  # (B * V, ...)
-        values = values.to(torch.float16)
-        if not torch.stack(torch.aminmax(values)).isfinite().all():  # NaN is both; one pass
-            raise ValueError(f"features {name!r} are not finite in float16")
-        block = values.unflatten(0, batch.shape[:2])  # (B, V, ...)
-        blocks[name] = np.ascontiguousarray(block.cpu().numpy())
-    return blocks
-
-
-def _check_space(
-    blocks: dict[str, np.ndarray], batch_size: int, num_images: int, folder: Path
-) -> None:
-    needed = sum(block.nbytes for block in blocks.values()) // batch_size * num_images
-    free = shutil.disk_usage(folder).free
-    if needed + MIN_FREE > free:
-        raise OSError(
-            f"the features need {needed / 1e9:.2f} GB and the disk of {folder.parent} has "
-            f"{free / 1e9:.2f} GB free. Free some space, choose another folder, take fewer images "
-            "or views, or leave out an array."
-        )
-
-
-def _open_array(path: Path, shape: tuple[int, ...], first: int) -> BinaryIO:
-    """Open a `.npy` file, which other processes may have begun, write its header, go to a row.
-
-    Rows are then written one after the other rather than to a memory map: on a full disk a write
-    raises OSError where a map would kill the process.
-    """
-    file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "r+b")
-    header = {"descr": "<f2", "fortran_order": False, "shape": shape}
-    np.lib.format.write_array_header_1_0(file, header)
-    file.seek(first * 2 * math.prod(shape[1:]), os.SEEK_CUR)
-    return file
 
 
 def open_features(

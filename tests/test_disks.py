@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 from tiny_notebooks import write_chain
 
-from imet_utils import features, runs
+from imet_utils import runs, store_writing
 from imet_utils.features import extract_features, open_features
 from imet_utils.pipeline import main
 from imet_utils.views import ViewDataset
@@ -96,7 +96,7 @@ def test_a_store_that_would_not_fit_is_refused_before_it_is_written(disk, datase
 def test_a_disk_that_fills_while_a_store_is_written_leaves_the_old_store(
     disk, dataset, monkeypatch
 ):
-    monkeypatch.setattr(features, "_check_space", lambda *_: None)
+    monkeypatch.setattr(store_writing, "check_space", lambda *_: None)
     extract(dataset, disk / "store", 10)
     before = contents(disk)
     with pytest.raises(OSError, match="No space left on device"):

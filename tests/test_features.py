@@ -9,7 +9,6 @@ import pytest
 import torch
 from PIL import Image
 
-from imet_utils import features
 from imet_utils.encoders import build_encoder, encode_images
 from imet_utils.features import FeatureBatches, extract_features, open_features
 from imet_utils.views import ViewDataset
@@ -134,7 +133,7 @@ def test_a_folder_of_something_else_is_not_touched(dataset, tmp_path):
 
 def test_a_full_disk_is_refused_with_figures(dataset, tmp_path, monkeypatch):
     disk = shutil.disk_usage(tmp_path)
-    monkeypatch.setattr(features.shutil, "disk_usage", lambda _: disk._replace(free=10**7))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: disk._replace(free=10**7))
 
     def large(images):
         return {"maps": torch.zeros(len(images), 1000, 1000)}
