@@ -16,7 +16,7 @@ from accelerate import PartialState
 from accelerate.utils import gather_object
 from torch import distributed
 
-from imet_utils.view_loading import end_with_parent, num_cores
+from imet_utils.worker_processes import end_with_parent, num_cores
 
 Item = TypeVar("Item")
 

@@ -13,8 +13,8 @@ from imet_utils.features import open_features, read_fingerprint
 from imet_utils.table_files import SPLITS
 from imet_utils.tables import Tables
 from imet_utils.view_arrays import ViewArray
-from imet_utils.view_loading import num_cores
 from imet_utils.views import ViewDataset, split_dataset, submission_dataset
+from imet_utils.worker_processes import num_cores
 
 Arrays = dict[str, np.ndarray | ViewArray]
 

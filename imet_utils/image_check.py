@@ -11,7 +11,7 @@ from imet_utils.image_files import match_images
 from imet_utils.image_reading import measure_image
 from imet_utils.progress import progress
 from imet_utils.runs import save_csv
-from imet_utils.view_loading import end_with_parent, num_cores
+from imet_utils.worker_processes import end_with_parent, num_cores
 
 STATE = ["file", "bytes", "mtime_ns"]  # a file that is equal in it is taken to be the same
 SIZE = ["width", "height"]

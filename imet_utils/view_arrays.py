@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import numpy as np
 from torch.utils.data import DataLoader, Dataset
 
-from imet_utils.view_loading import end_with_parent, num_cores
 from imet_utils.views import ViewDataset
+from imet_utils.worker_processes import end_with_parent, num_cores
 
 
 class ViewArray:

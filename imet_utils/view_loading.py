@@ -1,30 +1,16 @@
-"""Load views with worker processes that need no shared memory and never outlive their parent."""
+"""Load views with worker processes that need no shared memory."""
 
-import multiprocessing
-import os
-import threading
 from collections.abc import Iterator, Sequence
-from typing import Protocol
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Subset
 
 from imet_utils.device_views import make_device_views
 from imet_utils.view_making import View
-
-
-class _Viewed(Protocol):
-    """What `ViewDataset` has; it imports this module's neighbours."""
-
-    size: int
-
-    def __len__(self) -> int: ...
-    def __getitem__(self, index: int) -> Tensor: ...
-    def read(self, index: int) -> Image.Image: ...
-    def plan(self, index: int, image_size: tuple[int, int]) -> list[View]: ...
+from imet_utils.views import ViewDataset
+from imet_utils.worker_processes import end_with_parent, num_cores
 
 
 class ViewLoader:
@@ -36,7 +22,7 @@ class ViewLoader:
 
     def __init__(
         self,
-        dataset: _Viewed,
+        dataset: ViewDataset,
         indices: Sequence[int],
         num_images: int,
         num_workers: int,
@@ -46,8 +32,8 @@ class ViewLoader:
         """Prepare the processes.
 
         Args:
-            dataset: a `ViewDataset`.
-            indices: of its images to load.
+            dataset: of the views.
+            indices: of the images to load.
             num_images: B.
             num_workers: processes that read images, at most one a core and one an image; 0 reads
                 them in this process. Each computes with one thread.
@@ -86,7 +72,7 @@ class ViewLoader:
 class _Decoded(Dataset[tuple[np.ndarray, list[View]]]):
     """The images of a data set, (H, W, 3) uint8, with the plans of their views."""
 
-    def __init__(self, dataset: _Viewed) -> None:
+    def __init__(self, dataset: ViewDataset) -> None:
         self.dataset = dataset
 
     def __len__(self) -> int:
@@ -97,24 +83,9 @@ class _Decoded(Dataset[tuple[np.ndarray, list[View]]]):
         return np.array(image), self.dataset.plan(index, image.size)
 
 
-def num_cores() -> int:
-    """Count the cores that this process may use, which torch's loader warns about exceeding."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def _stack(items: list[Tensor]) -> np.ndarray:
     """Stack items as numpy, (B, V, H, W, 3) as they lie in memory.
 
     Workers send it through a pipe: /dev/shm is small in containers.
     """
     return np.stack([item.permute(0, 2, 3, 1).numpy() for item in items])
-
-
-def end_with_parent(_: int) -> None:
-    """Let a worker end when its parent is killed, even while it waits to send a batch."""
-
-    def watch() -> None:
-        multiprocessing.parent_process().join()
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
