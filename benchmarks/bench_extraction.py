@@ -36,6 +36,7 @@ from PIL import Image
 from scale_estimate import format_scale
 
 from imet_utils.encoders import build_encoder
+from imet_utils.features import views_at_once
 from imet_utils.image_files import SUFFIXES
 from imet_utils.sample_data import write_sample_data
 
@@ -69,7 +70,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--folder", type=Path, help="use the images of this folder")
     parser.add_argument("--images", type=int, default=48, help="how many images")
     parser.add_argument("--rounds", type=int, default=5, help="rounds of which the median is taken")
-    parser.add_argument("--batch", type=int, help="views at a time; 32 on a CPU, else 384")
+    parser.add_argument("--batch", type=int, help="views at a time, if not as in the notebooks")
     parser.add_argument("--threads", type=int, default=1, help="threads of the encoder")
     parser.add_argument("--workers", type=int, default=0, help="processes that read images")
     parser.add_argument("--page", action="store_true", help="also write the page")
@@ -81,7 +82,7 @@ def main() -> None:
     arguments = parse_arguments()
     torch.set_num_threads(arguments.threads)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    batch = arguments.batch or (32 if device.type == "cpu" else 384)  # as in the notebooks
+    batch = arguments.batch or views_at_once(device)
     setting = Setting(arguments.encoder, device, batch, arguments.workers)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)

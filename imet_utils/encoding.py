@@ -60,7 +60,6 @@ def encode_datasets(
             partial(encode_images, net, mean=mean, std=std, outputs=outputs),
             Path(folder) / split / encoder,
             fingerprint=made_by | {"outputs": outputs},
-            batch_size=32 if device.type == "cpu" else 384,  # views
             num_workers=num_workers,
             device=device,
             description=f"features of {split}",

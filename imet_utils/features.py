@@ -31,7 +31,7 @@ def extract_features(
     compute: Compute,
     folder: Path | str,
     fingerprint: Mapping[str, Any],
-    batch_size: int = 32,
+    batch_size: int | None = None,
     num_workers: int = 2,
     device: torch.device | str = "cpu",
     description: str = "",
@@ -49,8 +49,8 @@ def extract_features(
             fit float16.
         folder: of the store.
         fingerprint: what `compute` depends on, as JSON can hold it; the views' own is added.
-        batch_size: the most views that `compute` gets at a time, whole images at least. A GPU
-            wants hundreds.
+        batch_size: the most views that `compute` gets at a time, whole images at least; None for
+            `views_at_once`.
         num_workers: processes that read images; 0 reads them in this one. Each uses one thread.
         device: where `compute` runs.
         description: shown with the progress.
@@ -63,6 +63,7 @@ def extract_features(
             `folder` holds something else than a store.
         OSError: if the disk cannot hold the store.
     """
+    batch_size = views_at_once(device) if batch_size is None else batch_size
     if batch_size < 1 or num_workers < 0 or len(dataset) < 1:
         raise ValueError(
             f"batch_size and the number of images must be positive and num_workers not negative, "
@@ -96,6 +97,11 @@ def extract_features(
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return open_features(folder)
+
+
+def views_at_once(device: torch.device | str) -> int:
+    """Return how many views a device computes fast: a CPU some tens, a GPU hundreds."""
+    return 32 if torch.device(device).type == "cpu" else 384
 
 
 def _stored_fingerprint(folder: Path) -> Any:  # noqa: ANN401
