@@ -54,7 +54,8 @@ def running(tmp_path):
     code = "import os, time\nprint(os.getpid(), flush=True)\ntime.sleep(60)"
     write_notebook(tmp_path / "01_a_b.ipynb", 'OUTPUT_DIR: str = ""  # the results', code)
     program = f"""
-import runpy, pathlib, imet_utils.plan as plan, sys
+import runpy, pathlib, imet_utils.plan as plan, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's jobs behind & ignore it
 found = plan.find_notebooks(pathlib.Path({str(tmp_path)!r}))
 plan.find_notebooks = lambda folder: found
 runpy.run_path({str(PROJECT_DIR / "imet_utils/pipeline.py")!r}, run_name="__main__")
