@@ -7,16 +7,19 @@ from functools import partial
 import numpy as np
 import torch
 from alternatives import AlignedRnn, aligned_loss
-from stores import CROPPED, OWN_STATISTICS, PADDED, SQUEEZED
+from stores import CROPPED, OWN_STATISTICS, PADDED, PIXELS, SQUEEZED
 from torch import nn
 
 from imet_utils.attncnn_rnn import AttnCnnRnn, build_attncnn_rnn
+from imet_utils.encoders import build_encoder
+from imet_utils.end_to_end import EndToEnd
 from imet_utils.head_recipes import AVERAGED, RECIPES
 from imet_utils.losses import asymmetric_loss, focal_loss, positive_weights, weighted_bce
 from imet_utils.training import TrainConfig
 
 Dims = Mapping[str, int]
 MLP, RNN, NEIGHBOURS = "MLP", "AttnCNN-RNN", "nearest neighbours"
+SHORT_MLP = f"{MLP}, 10 epochs"
 NEIGHBOURS_SHARE = 0.3  # in a mean with them
 MORE_SEEDS = (1, 2)  # beside 0
 ALIGNED_STEPS = 6  # enough for all labels of 98 % of the paintings
@@ -25,6 +28,7 @@ BASELINE = TrainConfig(epochs=30, learning_rate=1e-3)
 STRONG = TrainConfig(epochs=25, learning_rate=1e-3, **AVERAGED)
 GENTLE = replace(STRONG, epochs=15, learning_rate=5e-4)
 ALL_VIEWS = replace(STRONG, epochs=4)  # of six views: as many steps as 24 epochs of one
+SHORT = replace(STRONG, epochs=10)  # for what trains the encoder, too
 TWICE_THE_STEPS = replace(STRONG, epochs=8)
 
 
@@ -68,6 +72,14 @@ def build_aligned(dims: Dims, num_classes: int) -> AlignedRnn:
     return AlignedRnn(build_additive(dims, num_classes), ALIGNED_STEPS)
 
 
+def build_end_to_end(thawed_stages: int, _: Dims, num_classes: int) -> EndToEnd:
+    """Make the MLP on top of an encoder of which the last stages are trained with it."""
+    encoder = build_encoder("efficientnet_lite0")
+    recipe = RECIPES["mlp"]
+    head = recipe.build({"pooled": encoder.dim, "style": encoder.style_dim}, num_classes)
+    return EndToEnd(encoder, head, recipe.inputs, thawed_stages)
+
+
 def list_rows(targets: np.ndarray) -> dict[str, dict[str, Row]]:
     """List the rows of each table, by the table's title and the row's name.
 
@@ -104,6 +116,13 @@ def list_rows(targets: np.ndarray) -> dict[str, dict[str, Row]]:
         "MLP, images padded": replace(mlp, store=PADDED),
         "MLP, long images cropped": replace(mlp, store=CROPPED),
     }
+    short = replace(mlp, config=SHORT)
+    thawed = {
+        f"{SHORT_MLP}, {name}": replace(
+            short, inputs=("images",), build=partial(build_end_to_end, stages), store=PIXELS
+        )
+        for name, stages in (("two stages of the encoder thawed", 2), ("all of it thawed", -1))
+    }
     pla, mla = (partial(aligned_loss, keep_predicted=kept) for kept in (True, False))
     rnns = {
         RNN: rnn,
@@ -113,7 +132,12 @@ def list_rows(targets: np.ndarray) -> dict[str, dict[str, Row]]:
         "AttnCNN-RNN, minimal-loss alignment": replace(aligned, loss=mla),
         "AttnCNN-RNN, six views an epoch": replace(rnn, config=ALL_VIEWS, views="all"),
     }
-    return {"Heads": heads, "Training of the MLP": mlps, "Training of the AttnCNN-RNN": rnns}
+    return {
+        "Heads": heads,
+        "Training of the MLP": mlps,
+        "Training of the AttnCNN-RNN": rnns,
+        "Training of the encoder, with the MLP": {SHORT_MLP: short, **thawed},
+    }
 
 
 def list_means() -> dict[str, dict[str, dict[str, float]]]:

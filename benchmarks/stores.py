@@ -13,11 +13,13 @@ from imet_utils.encoders import Encoder, build_encoder, encode_images
 from imet_utils.features import extract_features
 from imet_utils.hog import hog
 from imet_utils.tables import Tables, find_images
+from imet_utils.view_arrays import ViewArray
 from imet_utils.views import ViewDataset, channel_stats
 
-Arrays = Mapping[str, np.ndarray]
+Arrays = Mapping[str, np.ndarray | ViewArray]
 VIEWS = ("train", "eval")
 SQUEEZED, OWN_STATISTICS, PADDED, CROPPED = "squeezed", "own statistics", "padded", "cropped"
+PIXELS = "no store: the images themselves"
 RESHAPES = {PADDED: pad_to_square, CROPPED: crop_if_long}
 
 
@@ -27,10 +29,12 @@ def open_store(tables: Tables, folder: Path, kind: str) -> tuple[Arrays, Arrays]
     Args:
         tables: of the collection; all its labelled images are taken.
         folder: the work folder.
-        kind: `SQUEEZED` is what the package does, with maps, pooled features, style and HOG; the
-            others have pooled features and style.
+        kind: `SQUEEZED` is what the package does, with maps, pooled features, style and HOG;
+            `PIXELS` has the views as they are; the others have pooled features and style.
     """
     datasets = {name: make_dataset(tables, kind, train=name == "train") for name in VIEWS}
+    if kind == PIXELS:
+        return tuple({"images": ViewArray(dataset)} for dataset in datasets.values())
     compute, made_by = choose_features(kind, datasets["eval"])
     suffix = "" if kind == SQUEEZED else f", {kind}"
     return tuple(

@@ -51,17 +51,22 @@ def flatten(listed):
     return [(name, row) for rows in listed.values() for name, row in rows.items()]
 
 
-def test_every_row_has_a_head_that_its_loss_can_train(heads):
+def test_every_row_has_a_head_that_its_loss_can_train(heads, stores):
     rows = dict(flatten(heads.list_rows(TARGETS)))
     assert len(rows) > 20
     for name, row in rows.items():
         inputs = {
             key: torch.rand((4, 9, DIMS[key]) if key == "maps" else (4, DIMS[key]))
             for key in row.inputs
+            if key != "images"
         }
-        model = row.build({key: DIMS[key] for key in row.inputs}, 7)
+        if row.store == stores.PIXELS:
+            inputs["images"] = torch.randint(256, (4, 3, 64, 64)).to(torch.uint8)
+        model = row.build({key: DIMS.get(key, 64) for key in row.inputs}, 7)
         row.loss(model(**inputs), torch.from_numpy(TARGETS[:4])).backward()
-        assert all(w.grad.abs().sum() > 0 for w in model.parameters()), name
+        trained = [w for w in model.parameters() if w.requires_grad]
+        assert trained
+        assert all(w.grad.abs().sum() > 0 for w in trained), name
 
 
 def test_rows_of_a_name_are_the_same_and_means_are_of_rows(heads):
@@ -137,6 +142,16 @@ def test_a_store_of_padded_images_lies_beside_the_usual_one(stores, tables, tmp_
     views = stores.make_dataset(tables, stores.PADDED, train=False)[3]  # (V, 3, H, W)
     pooled = encode_images(encoder, views)["pooled"]
     np.testing.assert_allclose(held_out["pooled"][3], pooled.numpy(), atol=0.02)
+
+
+def test_an_encoder_is_thawed_on_the_images_themselves(cross_validate, heads, stores, tables):
+    name, row = flatten(heads.list_rows(tables.targets))[-1]
+    assert "thawed" in name
+    row = replace(row, config=replace(heads.SHORT, epochs=1))
+    train, held_out = stores.open_store(tables, "none", row.store)
+    probs = cross_validate.cross_predict(row, train, held_out, tables.targets, np.arange(12) % 2)
+    assert probs.shape == (12, 5)
+    assert probs.std(axis=0).min() > 0
 
 
 def test_images_are_normalised_by_the_collections_own_statistics(stores, tables):
