@@ -19,8 +19,22 @@ def die_with_parent(parent: int) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
+def leave_printing_to_messages() -> None:
+    """Close the way to the console: what a child process prints would come twice.
+
+    ipykernel sends it to whoever runs the notebook and also to where file descriptor 1 led before;
+    on Windows it does neither.
+    """
+    if sys.platform == "win32":
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)
+
+
 if __name__ == "__main__":
     die_with_parent(int(os.environ["JPY_PARENT_PID"]))
+    leave_printing_to_messages()
     from ipykernel.kernelapp import launch_new_instance
 
     launch_new_instance()

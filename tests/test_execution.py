@@ -36,6 +36,15 @@ def test_another_kernel_of_the_same_name_is_not_taken(tmp_path, monkeypatch, cap
     assert capsys.readouterr().out == f"{sys.executable}\n"
 
 
+def test_what_a_child_of_the_kernel_prints_comes_once(tmp_path, capfd, monkeypatch):
+    monkeypatch.delenv("PYTEST_CURRENT_TEST")  # with it, ipykernel leaves children's output alone
+    code = "import subprocess, time\nsubprocess.run(['echo', 'hello'])\ntime.sleep(1)"
+    notebook = write_notebook(tmp_path / "01_a_b.ipynb", code)
+    with kernel_environment(PROJECT_DIR):
+        assert execute(notebook, tmp_path / "copy.ipynb", {}) is None
+    assert capfd.readouterr().out.count("hello") == 1
+
+
 def test_the_death_of_a_kernel_is_told_and_recorded(tmp_path):
     code = "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"
     notebook = write_notebook(tmp_path / "01_a_b.ipynb", "first = 1", code, "never = 1")
