@@ -111,10 +111,10 @@ def write_text(tables: Path, work: Path, shares: list[float], more: Mapping[str,
             "\n".join(abouts),
             "Seconds:",
             format_growth(seconds, whole),
-            "Peak memory in MB, of all processes, without what files could give back. It is reckoned "
-            "as if all of it grew on; samples of at most 10,000 images, which neighbours are "
-            "compared in, do not, and *Memory as a collection grows* has steps measured at 100,000 "
-            "images:",
+            "Peak memory in MB, of all processes, without what files could give back. It is "
+            "reckoned as if all of it grew on; the 10,000 images at the most that the space of "
+            "the neighbours is found from do not, and *Memory as a collection grows* has steps "
+            "measured at 100,000 images:",
             format_growth(megabytes, whole),
             "Seconds of the steps that need labels alone:",
             format_growth(on_labels, whole),
