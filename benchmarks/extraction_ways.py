@@ -1,10 +1,10 @@
 """The ways from image files, or from views in memory, to features, and the parts of the work."""
 
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from itertools import count
 from pathlib import Path
 
 import torch
@@ -59,11 +59,11 @@ def extraction_ways(setting: Setting, paths: list[Path], folder: Path) -> Ways:
     views = torch.cat([dataset[index] for index in range(len(dataset))]).to(setting.device)
     floats = normalise(views, encoder.mean, encoder.std).contiguous()
     encode = partial(encode_images, encoder)
-    numbers = count()  # a store that is there already would only be opened
+    store = folder / "store"
 
     def extract() -> None:
-        store = folder / f"store{next(numbers)}"
         extract_features(dataset, encode, store, {}, setting.batch, setting.workers, setting.device)
+        shutil.rmtree(store)  # one that is there already would only be opened
 
     def decode_and_run() -> None:
         images = [pil_to_tensor(read_image(path)).to(setting.device) for path in paths]

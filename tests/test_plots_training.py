@@ -41,7 +41,7 @@ def test_history_shows_every_known_column_and_the_best_epoch():
     assert curves(score)["validation F1"].tolist() == [0.1, 0.2, 0.2]
     assert rate.get_lines()[0].get_ydata().tolist() == [1e-4, 5e-5, 0.0]
     assert rate.get_ylabel() == "learning rate, 10⁻⁴"
-    assert score.texts[0].get_text() == "best 0.300, epoch 2"
+    assert score.texts[0].get_text() == "0.300 at epoch 2"
     ring = next(line for line in score.get_lines() if line.get_markerfacecolor() == "none")
     assert (ring.get_xdata()[0], ring.get_ydata()[0]) == (2, 0.3)
 
@@ -65,8 +65,8 @@ def test_history_without_rates_or_scores_yet():
 
 def test_another_metric_decides_the_best():
     score = plot_history(HISTORY.assign(val_map=[0.3, 0.2, 0.1]), metric="val_map").axes[1]
-    assert score.texts[0].get_text() == "best 0.300, epoch 1"
-    assert score.get_ylabel() == "validation mAP"
+    assert score.texts[0].get_text() == "0.300 at epoch 1"
+    assert score.get_legend().get_texts()[0].get_text() == "validation mAP"
 
 
 def test_history_without_its_columns_is_refused():

@@ -13,7 +13,6 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from imet_utils.plots.style import (
     FAINT,
     MUTED,
-    PAPER,
     SERIES_COLORS,
     SMALL_SIZE,
     add_legend,
@@ -75,12 +74,13 @@ def plot_history(
     losses = [column for column in first if column.endswith("_loss")]
     ends = ("_f2", "_f1", "_precision", "_recall", "_map")
     scores = [metric, *(c for c in first if c.endswith(ends) and c != metric)]
-    panels = {"Loss": losses, "Validation score": scores if len(models) == 1 else [metric]}
+    panels = {"Loss": losses, "Validation": scores if len(models) == 1 else [metric]}
     if any("learning_rate" in frame for frame in models.values()):
         panels["Learning rate"] = ["learning_rate"]
     fig = new_figure(3.4 if len(models) == 1 else 3.5 + 0.2 * -(-len(models) // 3))
     axes = fig.subplots(1, len(panels))
-    labels = ["loss", _say(metric), _scale_rates(axes[-1], models)]
+    score = _say(metric) if len(panels["Validation"]) == 1 else "score"
+    labels = ["loss", score, _scale_rates(axes[-1], models)]
     for ax, label, (title, columns) in zip(axes, labels, panels.items(), strict=False):
         _draw_curves(ax, models, columns)
         style_axes(ax, title, "epoch", label)
@@ -149,9 +149,9 @@ def _mark_best(ax: Axes, models: Mapping[str, pd.DataFrame], metric: str) -> Non
         ax.plot(best["epoch"], best[metric], color=color, markerfacecolor="none", **ring)
         if len(models) == 1:
             ax.axvline(best["epoch"], color=color, linewidth=1, linestyle=":")
-            text = f"best {best[metric]:.3f}, epoch {best['epoch']:.0f}"
-            style = {"size": SMALL_SIZE, "weight": "bold", "ha": "right", "bbox": PAPER}
-            ax.text(0.97, 0.04, text, color=color, transform=ax.transAxes, **style)
+            text = f"{best[metric]:.3f} at epoch {best['epoch']:.0f}"
+            style = {"size": SMALL_SIZE, "weight": "bold", "ha": "right", "va": "bottom"}
+            ax.text(1, 1.02, text, color=color, transform=ax.transAxes, **style)  # beside the title
 
 
 def _best_row(frame: pd.DataFrame, metric: str) -> pd.Series | None:
