@@ -76,6 +76,14 @@ def test_rows_wrap_and_share_one_scale():
     assert min(peaks[:10]) > max(peaks[10:])
 
 
+def test_a_step_that_sees_one_position_does_not_darken_the_others():
+    seven = np.repeat([1 / 7, 0.0], [7, 42])  # seven times even attention
+    attention = np.stack([np.eye(49)[0], seven, seven])
+    row = {"image": IMAGE, "attention": attention, "labels": LABELS[:1] * 3, "probs": [1.0] * 3}
+    scale, *_ = [ax for ax in plot_attention_rows([row]).axes if ax.get_ylabel()]
+    assert [tick.get_text() for tick in scale.get_xticklabels()] == ["0", "1", "7.0+"]
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -49,7 +49,8 @@ def plot_attention(
     """Show an image and where the decoder looked at each predicted label (the poster's figure 6).
 
     Attention is shown in multiples of even attention, on one scale for all steps, so that a
-    decoder which looks everywhere alike does not appear to look anywhere.
+    decoder which looks everywhere alike does not appear to look anywhere. The scale ends at the
+    median of the steps' peaks: one step that sees a single position does not darken the others.
 
     Args:
         image: (H, W, 3) uint8; the maps cover all of it.
@@ -84,9 +85,10 @@ def plot_attention_rows(rows: Sequence[Mapping[str, object]], columns: int = 6) 
     width = max(5.5, 2 * MARGIN + columns * (cell + GAP) - GAP)
     fig = new_figure(HEADER + sum(heights), width, layout=None)
     place_text(fig, MARGIN, 0.1, "Attended regions", size=TITLE_SIZE, weight="bold", color=INK)
-    highest = max(3.0, *(float(_relative(row["attention"]).max()) for row in rows))
-    scale, colors = Normalize(0, highest), colors_of(row["labels"] for row in rows)
-    _place_scale(fig, scale)
+    peaks = np.concatenate([_relative(row["attention"]).max(axis=1) for row in rows])
+    scale = Normalize(0, max(3.0, float(np.median(peaks))), clip=True)
+    colors = colors_of(row["labels"] for row in rows)
+    _place_scale(fig, scale, peaks.max())
     for n, row in enumerate(rows):
         top = HEADER + sum(heights[:n])
         draw_image(place_axes(fig, MARGIN, top + NAMES, cell, tall[n]), row["image"], "NW")
@@ -117,10 +119,11 @@ def _relative(attention: np.ndarray) -> np.ndarray:
     return attention * attention.shape[1]  # 1 where it is even
 
 
-def _place_scale(fig: Figure, scale: Normalize) -> None:
+def _place_scale(fig: Figure, scale: Normalize, peak: float) -> None:
     ax = place_axes(fig, fig.get_size_inches()[0] - 1.75, 0.13, 1.6, 0.09)
     bar = fig.colorbar(ScalarMappable(scale, OVERLAY_MAP), cax=ax, orientation="horizontal")
-    bar.set_ticks([0, 1, scale.vmax], labels=["0", "1", f"{scale.vmax:.1f}"])
+    end = f"{scale.vmax:.1f}{'+' if peak > scale.vmax else ''}"
+    bar.set_ticks([0, 1, scale.vmax], labels=["0", "1", end])
     ax.tick_params(labelsize=SMALL_SIZE - 1, color=FRAME, labelcolor=MUTED, length=2, pad=2)
     bar.outline.set(edgecolor=FRAME, linewidth=0.6)
     ax.set_ylabel(
