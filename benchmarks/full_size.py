@@ -143,7 +143,9 @@ def main() -> None:
     text = f"{text}\n\n{describe_machine()}"
     sys.stdout.write(text + "\n")
     if asked.page:
-        command = shlex.join(["python", "benchmarks/full_size.py", *sys.argv[1:]])
+        folders = {str(asked.tables), str(asked.work)}
+        options = ["DIR" if word in folders else word for word in sys.argv[1:]]
+        command = shlex.join(["python", "benchmarks/full_size.py", *options])
         write_section("full_size", f"## The full size\n\n`{command}`\n\n{text}")
 
 

@@ -4,7 +4,7 @@ import ctypes
 import platform
 from functools import cache
 
-TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3  # parameters of glibc's mallopt
+TRIM_THRESHOLD, MMAP_THRESHOLD, ARENA_MAX = -1, -3, -8  # parameters of glibc's mallopt
 KEPT = 2**30  # bytes
 
 
@@ -14,9 +14,11 @@ def keep_freed_memory() -> bool:
 
     By itself it takes every block over 32 MB from the system and gives it back at once. The system
     clears it page by page, which costs the large activations of a CNN on a CPU a third of the
-    time. Other C libraries are left as they are.
+    time. All threads share one heap, since those that glibc makes for further threads hold less
+    than such a block. Other C libraries are left as they are.
     """
     if platform.libc_ver()[0] != "glibc":
         return False
     library = ctypes.CDLL(None)
-    return all(library.mallopt(option, KEPT) for option in (MMAP_THRESHOLD, TRIM_THRESHOLD))
+    options = {MMAP_THRESHOLD: KEPT, TRIM_THRESHOLD: KEPT, ARENA_MAX: 1}
+    return all(library.mallopt(option, value) for option, value in options.items())

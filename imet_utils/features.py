@@ -4,25 +4,24 @@ import glob
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from imet_utils.distributed import gather_items, own_range, process_index, wait_for_all
 from imet_utils.feature_batches import FeatureBatches
 from imet_utils.progress import progress
 from imet_utils.store_writing import StoreWriter
 from imet_utils.unfinished import remove_leftovers, temporary_path
-from imet_utils.view_loading import ViewLoader
+from imet_utils.view_loading import Compute, compute_views
 from imet_utils.views import ViewDataset
 
 __all__ = ["FeatureBatches", "extract_features", "open_features"]
 
-Compute = Callable[[Tensor], Mapping[str, Tensor]]
 FINGERPRINT = "fingerprint.json"
 
 
@@ -45,13 +44,14 @@ def extract_features(
     Args:
         dataset: items (V, 3, H, W) uint8.
         compute: from uint8 images (B, 3, H, W) on `device` to tensors (B, ...) by name, called
-            without gradients, as `functools.partial(encode_images, encoder)` or HOG. Values must
-            fit float16.
+            without gradients, as `functools.partial(encode_images, encoder)` or HOG; on a CPU by
+            several threads at once. Values must fit float16.
         folder: of the store.
         fingerprint: what `compute` depends on, as JSON can hold it; the views' own is added.
         batch_size: the most views that `compute` gets at a time, whole images at least; None for
             `views_at_once`.
-        num_workers: processes that read images; 0 reads them in this one. Each uses one thread.
+        num_workers: processes that read images for a device that is no CPU; 0 reads them in this
+            one. A CPU's threads read their own.
         device: where `compute` runs.
         description: shown with the progress.
 
@@ -83,12 +83,13 @@ def extract_features(
     wait_for_all()
     try:
         own = own_range(len(dataset))
-        num_images = max(1, batch_size // dataset.num_views)
-        loader = ViewLoader(dataset, own, num_images, num_workers, device)
-        batches = progress(loader, description or "features", total=len(loader), unit="batch")
-        with torch.inference_mode(), StoreWriter(partial, len(dataset), own.start) as writer:
-            for batch in batches:
-                writer.add(compute(batch.flatten(0, 1)), batch.shape[:2])
+        step = max(1, batch_size // dataset.num_views)
+        parts = [own[k : k + step] for k in range(0, len(own), step)]
+        computed = compute_views(dataset, parts, compute, num_workers, device)
+        batches = progress(computed, description or "features", total=len(parts), unit="batch")
+        with closing(computed), StoreWriter(partial, len(dataset), own.start) as writer:
+            for part, found in zip(parts, batches, strict=True):
+                writer.add(found, (len(part), dataset.num_views))
         wait_for_all()
         if process_index() == 0:
             (partial / FINGERPRINT).write_text(json.dumps(fingerprint, indent=2) + "\n")

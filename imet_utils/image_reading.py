@@ -1,6 +1,7 @@
 """Read an image file of any common kind as upright RGB, or say what is wrong with it."""
 
 import stat
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -51,13 +52,42 @@ def _open_image(path: Path | str) -> Image.Image:
     return Image.open(path, formats=FORMATS)
 
 
+class _ImageWarnings:
+    """Filters of warnings while images are read, by one thread or by several.
+
+    Python has one list of filters for all threads: the first to come sets it, the last to go
+    restores it.
+    """
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.num_readers = 0
+        self.filters = warnings.catch_warnings()
+
+    def __enter__(self) -> None:
+        with self.lock:
+            self.num_readers += 1
+            if self.num_readers == 1:
+                self.filters = warnings.catch_warnings()
+                self.filters.__enter__()
+                warnings.simplefilter("ignore", UserWarning)  # of metadata: the pixels are right
+                warnings.simplefilter("error", Image.DecompressionBombWarning)
+
+    def __exit__(self, *error: object) -> None:
+        with self.lock:
+            self.num_readers -= 1
+            if not self.num_readers:
+                self.filters.__exit__(*error)
+
+
+_IMAGE_WARNINGS = _ImageWarnings()
+
+
 @contextmanager
 def _naming_faults(path: Path | str) -> Iterator[None]:
     """Turn whatever a bad file raises into a ValueError that says what to do."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # of metadata: the pixels are right
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
+        with _IMAGE_WARNINGS:
             yield
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         limit = f"{Image.MAX_IMAGE_PIXELS:,}"

@@ -6,7 +6,7 @@ import numpy as np
 from torch.utils.data import DataLoader, Dataset
 
 from imet_utils.views import ViewDataset
-from imet_utils.worker_processes import end_with_parent, num_cores
+from imet_utils.worker_processes import as_it_is, end_with_parent, num_cores
 
 
 class ViewArray:
@@ -46,7 +46,7 @@ def load_rows(views: ViewArray, batches: list[np.ndarray]) -> Iterator[np.ndarra
         _Batches(views, batches),
         batch_size=None,
         num_workers=min(views.num_workers, len(batches)),
-        collate_fn=_as_it_is,  # arrays go through a pipe: /dev/shm is small in containers
+        collate_fn=as_it_is,
         worker_init_fn=end_with_parent,
     )
     return iter(loader)
@@ -62,7 +62,3 @@ class _Batches(Dataset[np.ndarray]):
 
     def __getitem__(self, number: int) -> np.ndarray:
         return self.views[tuple(self.batches[number].T)]
-
-
-def _as_it_is(array: np.ndarray) -> np.ndarray:
-    return array

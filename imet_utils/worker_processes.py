@@ -3,6 +3,9 @@
 import multiprocessing
 import os
 import threading
+from typing import TypeVar
+
+Item = TypeVar("Item")
 
 
 def num_cores() -> int:
@@ -18,3 +21,11 @@ def end_with_parent(_: int) -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+def as_it_is(batch: Item) -> Item:
+    """Leave a batch of a loader's process alone: numpy arrays go through a pipe.
+
+    Tensors would go through shared memory, and /dev/shm is small in containers.
+    """
+    return batch

@@ -1,6 +1,8 @@
 """What is read of faulty files is in `test_bad_inputs.py`."""
 
 import os
+import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -52,3 +54,12 @@ def test_a_file_that_may_not_be_read_is_told(tmp_path):
     (tmp_path / "a.png").chmod(0)
     with pytest.raises(ValueError, match=r"a\.png: .*Permission denied"):
         read_image(tmp_path / "a.png")
+
+
+def test_filters_of_warnings_are_as_before_when_threads_have_read(tmp_path):
+    path = tmp_path / "a.png"
+    Image.new("RGB", (400, 400)).save(path)
+    before = list(warnings.filters)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(read_image, [path] * 100))
+    assert list(warnings.filters) == before

@@ -3,29 +3,35 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import torch
 from PIL import Image
 
-from imet_utils.view_loading import ViewLoader
+from imet_utils.view_loading import compute_on_device, compute_views
 from imet_utils.views import ViewDataset
 
 # Python 3.12 warns whenever a process with threads forks; torch's loader does so on Linux.
 FORK = "ignore:This process .* is multi-threaded:DeprecationWarning"
 
 STUCK = """
+import multiprocessing
 import sys
-from imet_utils.view_loading import ViewLoader
+from imet_utils.view_loading import compute_on_device
 from imet_utils.views import ViewDataset
-paths = [sys.argv[1]] * 40
-data = ViewDataset(paths, paths, [True] * 40, train=False)
-batches = iter(ViewLoader(data, range(40), 4, 2).loader)
-next(batches)
-print(*(worker.pid for worker in batches._workers), flush=True)
+data = ViewDataset([sys.argv[1]] * 40, list(map(str, range(40))), [True] * 40, train=False)
+parts = [range(k, k + 4) for k in range(0, 40, 4)]
+results = compute_on_device(data, parts, lambda views: {"views": views}, 2, "cpu")
+next(results)
+print(*(worker.pid for worker in multiprocessing.active_children()), flush=True)
 sys.stdin.read()
 """
+
+
+def itself(views):
+    return {"views": views}
 
 
 @pytest.fixture
@@ -34,22 +40,36 @@ def dataset(tmp_path):
     return ViewDataset([tmp_path / "a.png"] * 5, list("abcde"), [True] * 5, train=True, size=16)
 
 
+@pytest.mark.parametrize("num_threads", [1, 3])
+def test_threads_compute_the_items_in_order(dataset, num_threads, monkeypatch):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: num_threads)
+    parts = [range(1, 3), range(3, 5), [0]]
+    found = [result["views"] for result in compute_views(dataset, parts, itself)]
+    assert [views.shape for views in found] == [(12, 3, 16, 16)] * 2 + [(6, 3, 16, 16)]
+    assert all(views.is_inference() for views in found)
+    assert torch.equal(torch.cat(found), torch.cat([dataset[k] for k in (1, 2, 3, 4, 0)]))
+
+
+def test_threads_are_as_many_afterwards_also_after_a_failure(dataset):
+    before = torch.get_num_threads()
+
+    def fail(views):
+        raise ValueError("too bad")
+
+    with pytest.raises(ValueError, match="too bad"):
+        list(compute_views(dataset, [[0], [1]], fail))
+    assert torch.get_num_threads() == before
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(torch.get_num_threads).result() == before
+
+
 @pytest.mark.filterwarnings(FORK)
 @pytest.mark.parametrize("num_workers", [0, 1, 64])
-def test_batches_hold_the_items_in_order(dataset, num_workers):
-    loader = ViewLoader(dataset, range(1, 5), 3, num_workers)
-    batches = list(loader)
-    assert [batch.shape for batch in batches] == [(3, 6, 3, 16, 16), (1, 6, 3, 16, 16)]
-    assert len(loader) == 2
-    assert torch.equal(torch.cat(batches), torch.stack([dataset[index] for index in range(1, 5)]))
-
-
-@pytest.mark.filterwarnings(FORK)
-@pytest.mark.parametrize("num_workers", [0, 2])
-def test_views_made_on_the_device_are_those_of_the_processes(dataset, num_workers):
+def test_views_made_on_the_device_are_those_of_the_items(dataset, num_workers):
     """What a GPU does, here on the CPU."""
-    made = torch.cat(list(ViewLoader(dataset, range(5), 2, num_workers, on_device=True)))
-    expected = torch.stack([dataset[index] for index in range(5)])
+    results = compute_on_device(dataset, [range(2), range(2, 5)], itself, num_workers, "cpu")
+    made = torch.cat([result["views"] for result in results])
+    expected = torch.cat([dataset[index] for index in range(5)])
     assert made.dtype == torch.uint8
     assert (made.int() - expected.int()).abs().max() <= 1
 
@@ -65,8 +85,10 @@ def is_running(pid):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
 def test_workers_end_when_their_parent_is_killed(dataset):
-    """They are about to send images of 3.6 MB, which no pipe takes when nobody reads."""
-    command = [sys.executable, "-c", STUCK, dataset.paths[0]]
+    """They are about to send images of 12 MB, which no pipe takes when nobody reads."""
+    large = Path(dataset.paths[0]).with_name("large.png")
+    Image.new("RGB", (1000, 1000)).save(large)
+    command = [sys.executable, "-c", STUCK, str(large)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
         workers = [int(pid) for pid in parent.stdout.readline().split()]
         running = [is_running(pid) for pid in workers]
