@@ -61,9 +61,11 @@ def extraction_ways(setting: Setting, paths: list[Path], folder: Path) -> Ways:
     encode = partial(encode_images, encoder)
     store = folder / "store"
 
-    def extract() -> None:
-        extract_features(dataset, encode, store, {}, setting.batch, setting.workers, setting.device)
+    def extract() -> dict[str, tuple[int, ...]]:
+        settings = (setting.batch, setting.workers, setting.device)
+        arrays = extract_features(dataset, encode, store, {}, *settings)
         shutil.rmtree(store)  # one that is there already would only be opened
+        return {name: array.shape for name, array in arrays.items()}
 
     def decode_and_run() -> None:
         images = [pil_to_tensor(read_image(path)).to(setting.device) for path in paths]
