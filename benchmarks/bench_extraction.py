@@ -35,6 +35,7 @@ from page import describe_machine, write_section
 from PIL import Image
 from scale_estimate import format_scale
 
+from imet_utils.allocation import keep_freed_memory
 from imet_utils.encoders import build_encoder
 from imet_utils.features import views_at_once
 from imet_utils.image_files import SUFFIXES
@@ -80,6 +81,7 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> None:
     """Print the tables."""
     arguments = parse_arguments()
+    keep_freed_memory()  # as a notebook's kernel does, before there are threads
     torch.set_num_threads(arguments.threads)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     batch = arguments.batch or views_at_once(device)

@@ -15,7 +15,8 @@ def keep_freed_memory() -> bool:
     By itself it takes every block over 32 MB from the system and gives it back at once. The system
     clears it page by page, which costs the large activations of a CNN on a CPU a third of the
     time. All threads share one heap, since those that glibc makes for further threads hold less
-    than such a block. Other C libraries are left as they are.
+    than such a block; to be called before there are threads, for those that are there keep theirs.
+    Other C libraries are left as they are.
     """
     if platform.libc_ver()[0] != "glibc":
         return False

@@ -5,6 +5,8 @@ import os
 import signal
 import sys
 
+from imet_utils.allocation import keep_freed_memory
+
 PR_SET_PDEATHSIG = 1
 
 
@@ -35,6 +37,7 @@ def leave_printing_to_messages() -> None:
 if __name__ == "__main__":
     die_with_parent(int(os.environ["JPY_PARENT_PID"]))
     leave_printing_to_messages()
+    keep_freed_memory()  # before there are threads, which would have heaps of their own
     from ipykernel.kernelapp import launch_new_instance
 
     launch_new_instance()
