@@ -16,7 +16,7 @@ FOLDER = Path(__file__).parent
 BENCHMARKS = {  # name: script, options; a folder in braces comes from the command line
     "decoder": "bench_decoder.py",
     "hog": "bench_hog.py",
-    "extraction": "bench_extraction.py --threads 2 --images 240 --rounds 3",
+    "extraction": "bench_extraction.py --threads 2 --images 120 --rounds 3",
     "extraction_resnet50": "bench_extraction.py --encoder resnet50",
     "memory": "bench_memory.py",
     "full_size": "full_size.py --tables {tables} --work {work}",
