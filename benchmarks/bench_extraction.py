@@ -130,7 +130,8 @@ def write_text(setting: Setting, paths: list[Path], folder: Path, rounds: int) -
 
 def describe_setting(setting: Setting, number: int, bytes_an_image: float) -> str:
     """Say what was timed."""
-    reader = f"{setting.workers} worker processes read" if setting.workers else "the same reads"
+    helped = setting.workers and setting.device.type != "cpu"  # whose threads read by themselves
+    reader = f"{setting.workers} worker processes read" if helped else "the same reads"
     return (
         f"{setting.encoder} on {setting.device.type}, {torch.get_num_threads()} thread(s), "
         f"{reader} the {number} images of {bytes_an_image / 1000:.0f} KB each; six views an image "

@@ -38,7 +38,7 @@ def encode_datasets(
         weights: likewise.
         statistics: mean and standard deviation that normalise the images; None for the encoder's.
         cache_gb: the most that all maps together may take, 10^9 bytes.
-        num_workers: processes that decode images, for each process that encodes.
+        num_workers: processes that decode images for a GPU, for each process that encodes.
         num_processes: that encode, each a part of the images.
 
     Returns:

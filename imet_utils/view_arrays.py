@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 import numpy as np
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from imet_utils.views import ViewDataset
-from imet_utils.worker_processes import as_it_is, end_with_parent, num_cores
+from imet_utils.worker_processes import load_items
 
 
 class ViewArray:
@@ -23,7 +23,7 @@ class ViewArray:
     def __init__(self, dataset: ViewDataset, num_workers: int = 0) -> None:
         self.dataset = dataset
         self.shape = (len(dataset), dataset.num_views, 3, dataset.size, dataset.size)
-        self.num_workers = min(num_workers, num_cores())
+        self.num_workers = num_workers
 
     def __getitem__(self, index: tuple[np.ndarray, ...]) -> np.ndarray:
         """Read views by the numbers of images (B,) and views (B,), or all views of images (B,).
@@ -42,14 +42,7 @@ class ViewArray:
 
 def load_rows(views: ViewArray, batches: list[np.ndarray]) -> Iterator[np.ndarray]:
     """Read the rows of one batch after the other: numbers (B, 2) of image and view, or (B, 1)."""
-    loader = DataLoader(
-        _Batches(views, batches),
-        batch_size=None,
-        num_workers=min(views.num_workers, len(batches)),
-        collate_fn=as_it_is,
-        worker_init_fn=end_with_parent,
-    )
-    return iter(loader)
+    return iter(load_items(_Batches(views, batches), views.num_workers))
 
 
 class _Batches(Dataset[np.ndarray]):

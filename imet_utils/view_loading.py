@@ -7,12 +7,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from imet_utils.device_views import make_device_views
 from imet_utils.view_making import View
 from imet_utils.views import ViewDataset
-from imet_utils.worker_processes import as_it_is, end_with_parent, num_cores
+from imet_utils.worker_processes import load_items
 
 Compute = Callable[[Tensor], Mapping[str, Tensor]]
 
@@ -77,15 +77,9 @@ def compute_on_device(
 ) -> Iterator[Mapping[str, Tensor]]:
     """Let a device make and compute the views of images that processes decode meanwhile.
 
-    Each image is sent once, not each view, through a pipe: /dev/shm is small in containers.
+    Each image is sent once, not each view.
     """
-    images = DataLoader(
-        _DecodedParts(dataset, parts),
-        batch_size=None,
-        num_workers=min(num_workers, len(parts), num_cores()),
-        collate_fn=as_it_is,
-        worker_init_fn=end_with_parent,
-    )
+    images = load_items(_DecodedParts(dataset, parts), num_workers)
     for pixels, plans in images:
         with torch.inference_mode():
             on_device = [torch.from_numpy(array).to(device).permute(2, 0, 1) for array in pixels]
