@@ -3,12 +3,14 @@
 #
 # Python and packages come from, in this order: the active virtual environment or conda
 # environment (what is missing is installed into it), Kaggle's or Colab's own Python (likewise), a
-# python3 that has every package, or else a .venv beside this file, made here.
+# python3 that has every package, or else a .venv beside this file, made here. Its stamp says
+# "unfinished" with the process at work, "failed", or "ready" for what and with which requirements.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 venv=$here/.venv
-unfinished=$venv/.setting-up
+stamp=$venv/.run_all
+[ -n "${OMP_WAIT_POLICY:-}" ] || export GOMP_SPINCOUNT="${GOMP_SPINCOUNT:-1000}" # see imet_utils
 
 say() { printf 'run_all.sh: %s\n' "$*" >&2; }
 die() { say "$*"; exit 2; }
@@ -18,7 +20,7 @@ is_recent() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/n
 find_python() {
   local name
   for name in python3.12 python3.11 python3.13 python3.14 python3 python; do
-    if command -v "$name" >/dev/null 2>&1 && is_recent "$name"; then
+    if command -v "$name" >/dev/null && is_recent "$name"; then
       command -v "$name"
       return
     fi
@@ -27,89 +29,76 @@ find_python() {
     "or conda has it; start run_all.sh again after that."
 }
 
-# Prints the requirements that the Python $1 lacks, one a line; with those for tests if $2 is dev.
+# Prints the lines of requirements files that the Python $1 lacks; of tests, too, if $2 is dev.
 missing_packages() {
-  "$1" - "$here" "$2" <<'EOF'
-import sys, tomllib
-from importlib.metadata import PackageNotFoundError, version
+  local files=("$here/requirements.txt")
+  [ "$2" = run ] || files+=("$here/requirements-dev.txt")
+  "$1" - "${files[@]}" <<'EOF'
+import sys
+from importlib.metadata import version
 from pathlib import Path
 
-folder, mode = Path(sys.argv[1]), sys.argv[2]
-lines = [line.split("#")[0].strip() for line in (folder / "requirements.txt").open()]
-if mode == "dev":
-    project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
-    lines += project["optional-dependencies"]["dev"]
-try:
-    from packaging.requirements import Requirement
-except ImportError:  # nothing of ours can be there either
-    sys.exit(print("\n".join(filter(None, lines))))
-for requirement in map(Requirement, filter(None, lines)):
+for line in "\n".join(Path(name).read_text() for name in sys.argv[1:]).split():
     try:
-        found = version(requirement.name)
-    except PackageNotFoundError:
-        found = None
-    if found is None or not requirement.specifier.contains(found, prereleases=True):
-        print(requirement)
+        from packaging.requirements import Requirement
+
+        wanted = Requirement(line)
+        there = wanted.specifier.contains(version(wanted.name), prereleases=True)
+    except ImportError:  # the package is not there, or not even packaging
+        there = False
+    if not there:
+        print(line)
 EOF
 }
 
+pip_install() { "$1" -m pip install -qq --disable-pip-version-check "${@:2}"; }
+
+FAILED="the installation failed; pip's message is above. Is there a network?"
+
 # Installs what the Python $1 lacks for mode $2 into its own environment.
 complete() {
-  local line list packages=()
-  list=$(missing_packages "$1" "$2")
-  [ -n "$list" ] || return 0
-  while IFS= read -r line; do packages+=("$line"); done <<<"$list"
-  say "installing into the active environment: ${packages[*]}"
-  pip_install "$1" "${packages[@]}"
+  local packages
+  packages=$(missing_packages "$1" "$2")
+  [ -n "$packages" ] || return 0
+  say "installing into the environment of $1: ${packages//$'\n'/ }"
+  pip_install "$1" -r /dev/stdin <<<"$packages" || die "$FAILED"
 }
 
-pip_install() {
-  if ! "$1" -m pip install -qq --disable-pip-version-check "${@:2}"; then
-    rm -f "$unfinished" # pip ended by itself, so what it installed is whole
-    die "the installation failed; pip's message is above. Is there a network?"
-  fi
-}
-
-# Makes .venv, or brings it up to date, unless a stamp says that it is as the files want it.
+# Makes .venv, or brings it up to date, for mode $1. Only an unfinished one of ours is removed.
 make_venv() {
-  local mode=$1 hash
-  hash=$( { cat "$here/requirements.txt" "$here/pyproject.toml"; printf %s "$here"; } | cksum)
-  hash=${hash%% *}
-  if [ -e "$unfinished" ] && kill -0 "$(cat "$unfinished")" 2>/dev/null; then
-    die "another set-up is at work (process $(cat "$unfinished")); start again when it is done."
-  elif [ -e "$unfinished" ] || ! is_recent "$venv/bin/python"; then
-    new_venv
-  elif [ -e "$venv/.ready-dev-$hash" ] || [ -e "$venv/.ready-$mode-$hash" ]; then
-    return 0
+  local state='' detail='' rest='' extras='' base hash
+  hash=$( (cat "$here"/requirements*.txt "$here/pyproject.toml" && echo "$here") | cksum)
+  if [ -e "$stamp" ]; then read -r state detail rest <"$stamp" || :; fi
+  if [ "$state" = unfinished ] && kill -0 "$detail" 2>/dev/null; then
+    die "another set-up is at work (process $detail); start again when it is done."
+  elif [ "$state" = unfinished ] && [ -O "$stamp" ]; then
+    say "removing a .venv whose set-up was interrupted"
+    rm -rf "$venv"
+  elif [ -e "$venv" ] && { [ "$state" = unfinished ] || ! is_recent "$venv/bin/python"; }; then
+    die "$venv has no Python 3.11 or later that you may run. If nobody needs it, delete it."
+  elif [ -e "$venv" ] && [ -z "$state" ]; then # somebody made it by hand
+    complete "$venv/bin/python" "$1"
+    return
+  elif [ "$rest" = "$hash" ] && { [ "$detail" = dev ] || [ "$detail" = "$1" ]; }; then
+    return
   fi
   say "installing the packages into .venv; this takes some minutes the first time"
   trap 'say "interrupted; the next start sets up anew"; exit 130' INT TERM # pip would hide it
-  echo $$ >"$unfinished"
-  if [ "$mode" = dev ]; then
-    pip_install "$venv/bin/python" -e "${here}[dev]"
-  else
-    pip_install "$venv/bin/python" -e "$here"
+  if [ ! -e "$venv" ]; then
+    base=$(find_python)
+    mkdir "$venv"
+    echo "unfinished $$" >"$stamp"
+    "$base" -m venv "$venv" ||
+      die "$base could not make a virtual environment (on Debian: apt install python3-venv)."
   fi
-  rm -f "$unfinished" "$venv"/.ready-*
-  : >"$venv/.ready-$mode-$hash"
+  echo "unfinished $$" >"$stamp"
+  [ "$1" = run ] || extras='[dev]'
+  if ! pip_install "$venv/bin/python" -e "$here$extras"; then
+    echo failed >"$stamp" # pip ended by itself, so what it installed is whole
+    die "$FAILED"
+  fi
+  echo "ready $1 $hash" >"$stamp"
   trap - INT TERM
-}
-
-# Makes an empty .venv, in the place of one that was made here and is unfinished or broken.
-new_venv() {
-  local base stamps
-  base=$(find_python)
-  if [ -e "$venv" ]; then
-    stamps=$(find "$venv" -maxdepth 1 \( -name '.ready-*' -o -name .setting-up \))
-    [ -n "$stamps" ] || die "$venv has no Python 3.11 or later; delete it and start again."
-    say "removing a .venv whose set-up was interrupted or whose Python is gone"
-    rm -rf "$venv"
-  fi
-  say "making .venv with $base"
-  mkdir "$venv"
-  echo $$ >"$unfinished"
-  "$base" -m venv "$venv" ||
-    die "$base could not make a virtual environment (on Debian: apt install python3-venv)."
 }
 
 # Sets $python to an interpreter that has the packages for mode $1 (run or dev).
@@ -117,8 +106,7 @@ set_up() {
   local active=${VIRTUAL_ENV:-}
   if [ -z "$active" ] && [ "${CONDA_DEFAULT_ENV:-base}" != base ]; then
     active=${CONDA_PREFIX:-}
-  fi
-  if [ -z "$active" ] && { [ -d /kaggle/working ] || [ -n "${COLAB_RELEASE_TAG:-}" ]; }; then
+  elif [ -z "$active" ] && { [ -d /kaggle/working ] || [ -n "${COLAB_RELEASE_TAG:-}" ]; }; then
     active=$(python3 -c 'import sys; print(sys.prefix)')
   fi
   if [ -n "$active" ] && ! [ "$active" -ef "$venv" ] && [ -x "$active/bin/python3" ]; then
@@ -138,10 +126,9 @@ set_up() {
 
 case ${1:-} in
   test)
-    shift
     set_up dev
     cd "$here"
-    exec "$python" -m pytest "$@"
+    exec "$python" -m pytest "${@:2}"
     ;;
   lint)
     set_up dev
@@ -154,7 +141,7 @@ case ${1:-} in
     case ${2:-run} in run | dev) set_up "${2:-run}" ;; *) die "setup takes nothing or dev." ;; esac
     say "ready: $python"
     ;;
-  -h | --help)  # needs no package, so no set-up
+  -h | --help) # needs no package, so no set-up
     python=$(find_python)
     PYTHONPATH=$here exec "$python" -m imet_utils.pipeline --help
     ;;

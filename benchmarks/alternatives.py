@@ -17,10 +17,9 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
 from torch.nn import functional
 
-from imet_utils.attncnn_rnn import AttnCnnRnn
-from imet_utils.losses import weighted_bce
-from imet_utils.models import candidate_logits
-from imet_utils.views import ViewDataset, make_views, read_image
+from imet_utils.models import AttnCnnRnn, candidate_logits, weighted_bce
+from imet_utils.tables import read_image
+from imet_utils.views import ViewDataset, make_views
 
 NO_LABEL = -1  # a step without a label
 SMALLEST_PROB = 1e-6  # that has a logit
@@ -159,7 +158,7 @@ class ReshapedDataset(ViewDataset):
             self.reshape(read_image(self.paths[index])),
             self.ids[index],
             crop=False,
-            augment=self.train and self.augment,
+            augment=self.train,
             seed=self.seed,
             size=self.size,
             num_views=1 if is_cropped else self.num_views,

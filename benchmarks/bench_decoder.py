@@ -27,8 +27,7 @@ from torch import Tensor
 
 from imet_utils.decoding import Paths, beam_search
 from imet_utils.encoders import autocast_dtype
-from imet_utils.losses import order_free_loss, positive_weights
-from imet_utils.models import AttnDecoder
+from imet_utils.models import AttnDecoder, order_free_loss, positive_weights
 
 BATCH, POSITIONS, CHANNELS, CLASSES, LABELS_PER_IMAGE = 32, 49, 2048, 1103, 3
 COMMAND = "python benchmarks/bench_decoder.py --page"

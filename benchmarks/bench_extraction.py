@@ -35,11 +35,11 @@ from page import describe_machine, write_section
 from PIL import Image
 from scale_estimate import format_scale
 
-from imet_utils.allocation import keep_freed_memory
+from imet_sample import write_sample_data
 from imet_utils.encoders import build_encoder
 from imet_utils.features import views_at_once
-from imet_utils.image_files import SUFFIXES
-from imet_utils.sample_data import write_sample_data
+from imet_utils.processes import keep_freed_memory
+from imet_utils.tables import SUFFIXES
 
 
 def paint_images(folder: Path, number: int) -> list[Path]:

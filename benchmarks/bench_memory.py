@@ -26,13 +26,10 @@ import torch
 from page import describe_machine, write_section
 from PIL import Image
 
-from imet_utils.collection import load_collection
+from imet_utils.decoding import ImageVectors, neighbour_probs, predict_splits, similarity_space
 from imet_utils.features import FeatureBatches, extract_features, open_features
-from imet_utils.losses import weighted_bce
-from imet_utils.models import LinearClassifier
-from imet_utils.neighbours import ImageVectors, neighbour_probs, similarity_space
-from imet_utils.prediction import predict_splits
-from imet_utils.tables import find_images, read_tables, save_tables, split_tables
+from imet_utils.models import LinearClassifier, weighted_bce
+from imet_utils.tables import find_images, load_collection, read_tables, save_tables, split_tables
 from imet_utils.training import TrainConfig, fit
 from imet_utils.views import ViewDataset, view_targets
 

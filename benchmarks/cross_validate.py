@@ -17,19 +17,17 @@ from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
+from cross_fitting import cross_fit
+from decision_rules import fit_rules
 from heads import NEIGHBOURS, NEIGHBOURS_SHARE, RNN, Row, list_means, list_rows
 from page import describe_machine, write_section
 from stores import SQUEEZED, Arrays, open_store
 
-from imet_utils import runs
-from imet_utils.cross_fitting import cross_fit
-from imet_utils.decisions import fit_rules
+from imet_utils.decoding import ImageVectors, neighbour_probs, similarity_space
 from imet_utils.features import FeatureBatches
-from imet_utils.intervals import bootstrap_difference, bootstrap_mean
-from imet_utils.metrics import f2_per_image
-from imet_utils.neighbours import ImageVectors, neighbour_probs, similarity_space
-from imet_utils.stratify import stratify
-from imet_utils.tables import Tables, load_tables
+from imet_utils.files import save_array
+from imet_utils.metrics import bootstrap_mean, f2_per_image
+from imet_utils.tables import Tables, load_tables, stratify
 from imet_utils.views import view_targets
 
 NUM_FOLDS = 5
@@ -78,7 +76,7 @@ def tabulate(scores: Mapping[str, np.ndarray]) -> str:
     lines = [f"| | F2 | 95 % interval | difference to {reference} |", "|---|---|---|---|"]
     for name, values in scores.items():
         mean = bootstrap_mean(values)
-        gap = bootstrap_difference(values, scores[reference])
+        gap = bootstrap_mean(values - scores[reference])
         difference = f"{gap.mean:+.3f} ({gap.low:+.3f} to {gap.high:+.3f})"
         lines.append(
             f"| {name} | {mean.mean:.3f} | {mean.low:.3f} to {mean.high:.3f} | "
@@ -102,7 +100,7 @@ def predict_rows(
         if not path.exists():
             start = time.perf_counter()
             found = cross_predict(row, *open_kind(row.store), tables.targets, fold_of)
-            runs.save_array(found, path)
+            save_array(found, path)
             sys.stdout.write(f"{name}: {time.perf_counter() - start:.0f} s\n")
         probs[name] = np.load(path)
         if probs[name].shape != tables.targets.shape:

@@ -13,13 +13,11 @@ from plain_extraction import plain_network, run_network, run_pil_views, run_tens
 from torch import Tensor
 from torchvision.transforms.v2.functional import pil_to_tensor
 
-from imet_utils.device_views import make_device_views
 from imet_utils.encoders import build_encoder, encode_images, normalise
 from imet_utils.features import extract_features
 from imet_utils.hog import hog
-from imet_utils.image_reading import read_image
-from imet_utils.view_making import make_views, plan_views
-from imet_utils.views import ViewDataset
+from imet_utils.tables import read_image
+from imet_utils.views import ViewDataset, make_device_views, make_views, plan_views
 
 ALONE, OURS = "encoder alone, views in memory", "`extract_features`, from file to store"
 DECODING, TRAINING_VIEWS = "decoding", "six views for training"

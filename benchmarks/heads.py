@@ -7,15 +7,20 @@ from functools import partial
 import numpy as np
 import torch
 from alternatives import AlignedRnn, aligned_loss
+from label_queries import LabelQueryClassifier
+from lost_losses import asymmetric_loss, focal_loss
 from stores import CROPPED, OWN_STATISTICS, PADDED, PIXELS, SQUEEZED
 from torch import nn
 
-from imet_utils.attncnn_rnn import AttnCnnRnn, build_attncnn_rnn
 from imet_utils.encoders import build_encoder
-from imet_utils.end_to_end import EndToEnd
-from imet_utils.head_recipes import AVERAGED, RECIPES
-from imet_utils.losses import asymmetric_loss, focal_loss, positive_weights, weighted_bce
-from imet_utils.training import TrainConfig
+from imet_utils.models import (
+    AttnCnnRnn,
+    EndToEnd,
+    build_attncnn_rnn,
+    positive_weights,
+    weighted_bce,
+)
+from imet_utils.training import AVERAGED, RECIPES, TrainConfig
 
 Dims = Mapping[str, int]
 MLP, RNN, NEIGHBOURS = "MLP", "AttnCNN-RNN", "nearest neighbours"
@@ -67,6 +72,11 @@ def build_additive(dims: Dims, num_classes: int) -> AttnCnnRnn:
     return build_attncnn_rnn(dims, num_classes, attend_by_labels=False)
 
 
+def build_label_queries(dims: Dims, num_classes: int) -> LabelQueryClassifier:
+    """Make the transformer's head."""
+    return LabelQueryClassifier(num_classes, dims["maps"])
+
+
 def build_aligned(dims: Dims, num_classes: int) -> AlignedRnn:
     """Make the same for an alignment."""
     return AlignedRnn(build_additive(dims, num_classes), ALIGNED_STEPS)
@@ -90,7 +100,8 @@ def list_rows(targets: np.ndarray) -> dict[str, dict[str, Row]]:
         targets: (N, C) bool, for the weights of the poster's loss.
     """
     poster = partial(weighted_bce, pos_weight=positive_weights(torch.from_numpy(targets)))
-    mlp, rnn, queries = (as_notebooks(head) for head in ("mlp", "attncnn_rnn", "label_queries"))
+    mlp, rnn = as_notebooks("mlp"), as_notebooks("attncnn_rnn")
+    queries = Row(("maps",), build_label_queries, weighted_bce)
     linear = replace(as_notebooks("baseline"), loss=poster, config=BASELINE, rule="one threshold")
     by_threshold = replace(mlp, rule="one threshold")
     aligned = replace(rnn, build=build_aligned, rule="one threshold")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from imet_utils.runs import atomic_path
+from imet_utils.files import atomic_path
 
 PAGE = Path(__file__).with_name("README.md")
 INTRODUCTION = """# Benchmarks

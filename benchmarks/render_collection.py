@@ -25,11 +25,11 @@ import pandas as pd
 from generic_motif import draw_generic
 from PIL import Image
 
-from imet_utils.image_files import SUFFIXES
+from imet_sample.motifs import MOTIFS
+from imet_sample.pen import SUPERSAMPLE, Canvas
+from imet_sample.styles import STYLES
 from imet_utils.progress import progress
-from imet_utils.sample_data.motifs import MOTIFS
-from imet_utils.sample_data.pen import SUPERSAMPLE, Canvas
-from imet_utils.sample_data.styles import STYLES
+from imet_utils.tables import SUFFIXES
 
 SHORT_SIDE = 300  # pixels, of an image whose size is not told
 GRAIN = 4  # standard deviation of what makes a file as large as a photograph's, of 255 levels

@@ -13,8 +13,7 @@ from imet_utils.encoders import Encoder, build_encoder, encode_images
 from imet_utils.features import extract_features
 from imet_utils.hog import hog
 from imet_utils.tables import Tables, find_images
-from imet_utils.view_arrays import ViewArray
-from imet_utils.views import ViewDataset, channel_stats
+from imet_utils.views import ViewArray, ViewDataset, channel_stats
 
 Arrays = Mapping[str, np.ndarray | ViewArray]
 VIEWS = ("train", "eval")

@@ -16,7 +16,7 @@ from accelerate import PartialState
 from accelerate.utils import gather_object
 from torch import distributed
 
-from imet_utils.worker_processes import end_with_parent, num_cores
+from imet_utils.processes import end_with_parent, num_cores
 
 Item = TypeVar("Item")
 
@@ -66,8 +66,9 @@ def wait_for_all() -> None:
 def run_in_processes(count: int, function: Callable[..., Any], *args: Any) -> None:  # noqa: ANN401
     """Call `function(*args)` in so many new processes of this machine, and wait for them.
 
-    They start afresh instead of as forks, so that it works where CUDA is in use already, as in a
-    notebook whose encoder has run; nothing is returned: the function leaves files.
+    They start afresh instead of as forks (as accelerate's `notebook_launcher` does), so that it
+    works where CUDA is in use already. A subprocess of `accelerate launch` would need a command
+    line for each function. Nothing is returned: the function leaves files.
 
     Args:
         count: processes; on a machine with GPUs at most one a GPU.
@@ -85,8 +86,9 @@ def run_in_processes(count: int, function: Callable[..., Any], *args: Any) -> No
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    start = (count, port, function, args)
-    running = torch.multiprocessing.spawn(_run_one, start, nprocs=count, join=False)
+    running = torch.multiprocessing.spawn(
+        _run_one, (count, port, function, args), nprocs=count, join=False
+    )
     try:
         while not running.join():
             pass
@@ -95,18 +97,12 @@ def run_in_processes(count: int, function: Callable[..., Any], *args: Any) -> No
             process.terminate()
 
 
-def _run_one(
-    index: int,
-    count: int,
-    port: int,
-    function: Callable[..., Any],
-    args: tuple[Any, ...],
-) -> None:
+def _run_one(index: int, count: int, port: int, function: Callable[..., Any], args: tuple) -> None:
     end_with_parent(index)
-    ranks = {"RANK": index, "LOCAL_RANK": index, "WORLD_SIZE": count, "LOCAL_WORLD_SIZE": count}
     threads = max(1, num_cores() // count)
-    settings = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "OMP_NUM_THREADS": threads}
-    os.environ.update({name: str(value) for name, value in {**ranks, **settings}.items()})
+    settings = {"RANK": index, "LOCAL_RANK": index, "WORLD_SIZE": count, "LOCAL_WORLD_SIZE": count}
+    settings |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "OMP_NUM_THREADS": threads}
+    os.environ.update({name: str(value) for name, value in settings.items()})
     torch.set_num_threads(threads)
     join_processes()
     function(*args)

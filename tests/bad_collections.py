@@ -4,7 +4,7 @@ import shutil
 
 from bad_inputs import IDS, BadInput, Damage, give
 
-from imet_utils.views import submission_dataset
+from imet_utils.views.dataset import submission_dataset
 
 LABELS = "attribute_id,attribute_name\n"
 
@@ -75,11 +75,10 @@ FOLDERS = [
                "test/a.png: an empty file of 0 bytes. Fetch it again"),
     unlabelled("image to predict cut short", "the first half of `test/a.png`",
                cut_short,
-               "sample_submission.csv, line 3, image 'a': test/a.png: damaged, cut short or not "
-               "readable (…). Fetch or save it again", "id,attribute_ids\nb,\na,\n"),
+               "test/a.png: damaged, cut short or not readable (…). Fetch or save it again",
+               "id,attribute_ids\nb,\na,\n"),
     unlabelled("image to predict is missing", "`c` in sample_submission.csv", lambda _: None,
-               "sample_submission.csv, line 3, image 'c': test: no file c.png, c.jpg or c.jpeg. "
-               "Add it", "id,attribute_ids\na,\nc,\n"),
+               "test: no image c. Add c.png or the like", "id,attribute_ids\na,\nc,\n"),
     unlabelled("unprintable name of an image to predict", "`test/x<line feed>y.png`",
                lambda folder: (folder / "test/a.png").rename(folder / "test/x\ny.png"),
                f"test: the file name 'x\\ny' {PLAIN}. Rename the file"),
@@ -100,18 +99,20 @@ MANY = " ".join("abcdefghijklmnopqrst")  # names of labels
 OF_ITS_OWN = [str(k) for k in range(20)]
 EDGES = [
     edge("one image", "train.csv has one row", "men dogs", ["0 1"],
-         "1 image is too few for training, validation and test. Give 20 at the least"),
+         "all images, 1, carry the same labels (men, dogs), so that there is nothing to tell "
+         "apart. Give images with other labels too"),
     edge("two images", "train.csv has two rows", "men dogs", ["0", "0 1"],
-         "2 images are too few for training, validation and test. Give 20 at the least"),
+         "each of the 2 images carries a label that occurs on fewer than 3 images: lower "
+         "min_count or give more images"),
     edge("few images", "twelve, of which one comes to validation", "men dogs", MEN_OR_DOGS[:12],
          "of 12 images 1 came to val, all with the same labels, so that no label can be judged "
          "there. Give more images, 20 at the least"),
     edge("one label", "all images carry it", "tag::men", ["0"] * 20,
-         "all 20 images carry the same labels (tag::men), so that there is nothing to tell apart. "
-         "Give images with other labels too"),
+         "all images, 20, carry the same labels (tag::men), so that there is nothing to tell "
+         "apart. Give images with other labels too"),
     edge("the same labels everywhere", "all images carry both", "tag::men tag::dogs", ["0 1"] * 20,
-         "all 20 images carry the same labels (tag::men, tag::dogs), so that there is nothing to "
-         "tell apart. Give images with other labels too"),
+         "all images, 20, carry the same labels (tag::men, tag::dogs), so that there is nothing "
+         "to tell apart. Give images with other labels too"),
     edge("every label rare", "each of twenty images has a label of its own", MANY, OF_ITS_OWN,
          "each of the 20 images carries a label that occurs on fewer than 3 images: lower "
          "min_count or give more images"),

@@ -10,12 +10,12 @@ import numpy as np
 from bad_inputs import BadInput, Damage
 from PIL import Image
 
-from imet_utils.image_reading import read_image
-from imet_utils.view_making import make_views
+from imet_utils.tables.images import read_image
+from imet_utils.views.dataset import make_views
 
 DEEP = np.array([0, 257, 32896, 65535])  # 16-bit levels; in 8 bits 0, 1, 128, 255
 GREY = np.array([0, 1, 128, 255])
-NOT_AN_IMAGE = "not an image in PNG, JPEG, WEBP, GIF or BMP format. Replace it by one"
+NOT_AN_IMAGE = "not an image in PNG, JPEG, WEBP, GIF, BMP or TIFF format. Replace it by one"
 DAMAGED = "damaged, cut short or not readable (…). Fetch or save it again"
 BOMB = "more than 89,478,485 pixels. Scale the image down"
 
@@ -65,13 +65,13 @@ def replace_b(content: bytes, name: str = "b.png", folder: str = "train") -> Dam
 
 def refused(fault: str, how: str, content: bytes, message: str, name: str = "b.png") -> BadInput:
     """Refuse a file."""
-    happens = f"train.csv, line 3, image 'b': train/{name}: {message}"
+    happens = f"train/{name}: {message}"
     return BadInput(fault, how, replace_b(content, name), happens)
 
 
 def broken(fault: str, how: str, damage: Damage, message: str, name: str = "/b.png") -> BadInput:
     """Refuse what `damage` leaves in the folder."""
-    return BadInput(fault, how, damage, f"train.csv, line 3, image 'b': train{name}: {message}")
+    return BadInput(fault, how, damage, f"train{name}: {message}")
 
 
 def read(
@@ -163,10 +163,11 @@ BIG_TEXT = chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(5_000_000)))
 
 REFUSED_IMAGES = [
     broken("no file", "removed", lambda folder: (folder / "train/b.png").unlink(),
-           "no file b.png, b.jpg or b.jpeg. Add it", ""),
-    broken("suffix of another format", "named `b.tif`",
-           lambda folder: (folder / "train/b.png").rename(folder / "train/b.tif"),
-           "no file b.png, b.jpg or b.jpeg. Add it", ""),
+           "no image b. Add b.png or the like", ""),
+    broken("suffix of another format", "named `b.heic`",
+           lambda folder: (folder / "train/b.png").rename(folder / "train/b.heic"),
+           "no image b; there is b.heic, which is none of .png, .jpg, .jpeg, .webp, .gif, .bmp, "
+           ".tif, .tiff. Save it as one of them", ""),
     broken("two files of one id", "`b.jpg` beside `b.png`", save_two_files,
            "several files: b.jpg, b.png. Keep one", ""),
     broken("link that leads nowhere", "`b.png` links to a file that is gone", link_nowhere,
@@ -182,6 +183,7 @@ REFUSED_IMAGES = [
     truncated("PNG", "its first half", "b.png", 0.5),
     truncated("WEBP", "its first half", "b.png", 0.5),
     truncated("GIF", "its first half", "b.png", 0.5),
+    truncated("TIFF", "its first half", "b.tif", 0.5),
     refused("JPEG with zeros at the end", "its second half is zeros, as a download leaves it",
             (lambda data: data[: len(data) // 2] + bytes(len(data) // 2))(
                 encode(noise(300, 200), "JPEG")), DAMAGED, "b.jpg"),
@@ -200,7 +202,10 @@ REFUSED_IMAGES = [
     refused("PDF", "its first line", b"%PDF-1.7\n", NOT_AN_IMAGE),
     refused("PostScript, which could run programs", "EPS",
             b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", NOT_AN_IMAGE),
-    refused("TIFF", "named `b.png`", encode(noise(), "TIFF"), NOT_AN_IMAGE),
+    refused("TIFF of 32 bits a pixel", "floating point", encode(noise().convert("F"), "TIFF"),
+            DAMAGED, "b.tif"),
+    refused("TIFF of 32 bits a pixel", "whole numbers", encode(noise().convert("I"), "TIFF"),
+            DAMAGED, "b.tif"),
     refused("pointer of Git LFS", "its text", b"version https://git-lfs.github.com/spec/v1\n",
             NOT_AN_IMAGE),
     refused("decompression bomb", "a PNG of 300 bytes that says 30,000 x 30,000 pixels",
@@ -264,5 +269,17 @@ READ_IMAGES = [
     read("JPEG named `.png`", "`b.png`", encode(noise(), "JPEG"), UPRIGHT, "b.png", 12),
     read("WebP named `.jpg`", "`b.jpg`", encode(noise(), "WEBP", lossless=True), UPRIGHT, "b.jpg"),
     read("BMP named `.png`", "`b.png`", encode(noise(), "BMP"), UPRIGHT),
+    read("TIFF", "`b.tif`", encode(noise(), "TIFF"), UPRIGHT, "b.tif"),
+    read("TIFF, suffix in upper case", "`b.TIFF`", encode(noise(), "TIFF"), UPRIGHT, "b.TIFF"),
+    read("TIFF named `.png`", "`b.png`", encode(noise(), "TIFF"), UPRIGHT),
+    read("TIFF of several pages", "the first is taken", encode(noise(), "TIFF", save_all=True,
+         append_images=[Image.new("RGB", (40, 30), "red")]), UPRIGHT, "b.tif"),
+    read("TIFF of 16 bits, grey", "`b.tif`", encode(Image.fromarray(DEEP[None].astype(np.uint16)),
+         "TIFF"), [GREY], "b.tif"),
+    read("compressed TIFF", "LZW", encode(noise(), "TIFF", compression="tiff_lzw"), UPRIGHT,
+         "b.tif"),
+    read("WebP", "`b.webp`", encode(noise(), "WEBP", lossless=True), UPRIGHT, "b.webp"),
+    read("GIF", "`b.Gif`", encode(INDEXED, "GIF"), np.asarray(INDEXED.convert("RGB")), "b.Gif"),
+    read("BMP", "`b.bmp`", encode(noise(), "BMP"), UPRIGHT, "b.bmp"),
     read("PNG without its end", "cut after the last pixel", encode(noise(), "PNG")[:-12], UPRIGHT),
 ]  # fmt: skip

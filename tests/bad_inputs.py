@@ -1,6 +1,6 @@
 """What can be wrong with a collection: the form of a case, the sound collection, the page of cases.
 
-`python tests/test_bad_inputs.py` writes them to the section "Bad input" of `README.md` here.
+`python tests/test_faults.py` writes them to the section "Bad input" of `README.md` here.
 """
 
 import re
@@ -17,7 +17,7 @@ LABELS = "attribute_id,attribute_name\n7,culture::french\n3,tag::men\n10,portrai
 TRAIN = "id,attribute_ids\n" + "".join(f"{i},{'3 7' if n % 2 else 10}\n" for n, i in enumerate(IDS))
 
 INTRODUCTION = """
-{count} faults, each done by a test (`test_bad_inputs.py`) to a sound collection of twenty images,
+{count} faults, each done by a test (`test_faults.py`) to a sound collection of twenty images,
 which is then loaded, stripped of rare labels and split as notebooks 1 and 2 do it. What is refused
 is refused before any work, with the whole message shown; `(…)` is what Pillow says of the file.
 Faults of images end with the line *Or leave such images out: set ON_BAD_IMAGE = "skip".* Those of

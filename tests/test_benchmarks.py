@@ -3,9 +3,9 @@ import re
 import pytest
 import torch
 
-from imet_utils.decoding import beam_search, greedy_decode
-from imet_utils.losses import order_free_loss, positive_weights
-from imet_utils.models import AttnDecoder
+from imet_utils.decoding.beam_search import beam_search, greedy_decode
+from imet_utils.models.decoder import AttnDecoder
+from imet_utils.models.losses import order_free_loss, positive_weights
 
 pytestmark = pytest.mark.usefixtures("own_random_state")
 

@@ -1,7 +1,13 @@
 import pytest
 from nbformat import v4
 
-from imet_utils.cell_html import ProseRenderer, cell_html, clean_table, formula_html, output_html
+from imet_utils.pipeline.report import (
+    ProseRenderer,
+    cell_html,
+    clean_table,
+    formula_html,
+    output_html,
+)
 
 PIXEL = "iVBORw0KGgo=\n"
 

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from functools import partial
 from itertools import count
+from pathlib import Path
 
 import nbformat
 import numpy as np
@@ -19,19 +20,15 @@ import pytest
 import torch
 from PIL import Image
 
-from imet_utils.feature_batches import FeatureBatches
-from imet_utils.features import extract_features, open_features
-from imet_utils.losses import weighted_bce
-from imet_utils.models import LinearClassifier
-from imet_utils.parameters import declared_parameters, find_notebooks
-from imet_utils.pipeline import PROJECT_DIR
-from imet_utils.runs import load_checkpoint
+from imet_utils.features import FeatureBatches, extract_features, open_features
+from imet_utils.files import load_checkpoint, remove_leftovers
+from imet_utils.models import LinearClassifier, weighted_bce
+from imet_utils.origins import read_origin
+from imet_utils.runs import PROJECT_DIR
 from imet_utils.training import TrainConfig, fit
-from imet_utils.unfinished import remove_leftovers
 from imet_utils.views import ViewDataset
 
 KILLS = int(os.environ.get("IMET_KILLS", "2"))
-NOTEBOOKS = find_notebooks(PROJECT_DIR / "notebooks")
 FORK = "ignore:This process .* is multi-threaded:DeprecationWarning"
 
 
@@ -69,31 +66,24 @@ def every_kill(prepare, work, check):
 def content(path, *folders):
     """Hash a file, but for the names of folders and how a checkpoint shares its strings."""
     if path.suffix == ".pt":
-        return hash_text(repr(without_tensors(load_checkpoint(path))).encode())
+        return hash_of(repr(without_tensors(load_checkpoint(path))).encode())
     text = path.read_bytes()
     for folder in folders:
         text = text.replace(bytes(folder), b"")
-    return hash_text(text)
+    return hash_of(text)
 
 
 def without_tensors(value):
     """Replace every tensor by its type, its shape and a hash of its numbers."""
     if isinstance(value, torch.Tensor):
-        return value.dtype, value.shape, hash_text(value.numpy().tobytes())
+        return value.dtype, value.shape, hash_of(value.numpy().tobytes())
     if isinstance(value, dict):
         return {key: without_tensors(part) for key, part in sorted(value.items())}
     return [without_tensors(part) for part in value] if isinstance(value, list) else value
 
 
-def hash_text(text):
-    return hashlib.sha256(text).hexdigest()
-
-
-def hashes(folder):
-    """Hash every file under its final name."""
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    assert not [path for path in files if path.name.startswith(".")]
-    return {path.name: content(path) for path in files}
+def hash_of(data):
+    return hashlib.sha256(data).hexdigest()
 
 
 @pytest.mark.filterwarnings(FORK)
@@ -102,20 +92,23 @@ def test_training_killed_at_any_file_it_writes_ends_bit_identical(tmp_path):
     targets = pooled[..., :3] > 0.3
     batches = FeatureBatches({"pooled": pooled}, targets, 8)
     val_batches = FeatureBatches({"pooled": pooled}, targets, 8, "all", shuffle=False)
-    killed = tmp_path / "killed"
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
 
     def work(folder=killed, learning_rate=0.05):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             model = LinearClassifier(6, 3)
-        config = TrainConfig(4, learning_rate, patience=2, average_decay=0.9)
+        config = TrainConfig(4, learning_rate, average_decay=0.9)
         fit(model, batches, val_batches, weighted_bce, config, folder)
 
     def check():
         remove_leftovers(killed.iterdir())  # as a run does at its start
-        assert hashes(killed) == hashes(tmp_path / "whole")
+        for path in (whole, killed):
+            assert {file.name for file in path.iterdir()} == {"best.pt", "last.pt"}
+        for name in ("best.pt", "last.pt"):
+            assert content(killed / name) == content(whole / name)
 
-    work(tmp_path / "whole")
+    work(whole)
     other = partial(work, learning_rate=0.01)  # leaves checkpoints of other settings
     assert every_kill(other, work, check) >= 2 * 4
 
@@ -124,53 +117,31 @@ def test_training_killed_at_any_file_it_writes_ends_bit_identical(tmp_path):
 def test_a_store_killed_at_any_file_it_writes_is_the_old_or_the_new_one(tmp_path):
     Image.new("RGB", (40, 40), "red").save(tmp_path / "a.png")
     dataset = ViewDataset([tmp_path / "a.png"], ["a"], [True], train=False, size=32, num_views=2)
+    store = tmp_path / "features/train/store"
 
     def work(value=2):
         def compute(images):
             return {"maps": torch.full((len(images), 3), float(value))}
 
-        extract_features(dataset, compute, tmp_path / "out/store", {"value": value}, num_workers=0)
+        extract_features(dataset, compute, store, {"value": value}, num_workers=0)
 
     def check():
-        assert (open_features(tmp_path / "out/store", {"value": 2})["maps"] == 2).all()
-        assert sorted(hashes(tmp_path / "out")) == ["fingerprint.json", "maps.npy"]
+        remove_leftovers(store.parent.iterdir())
+        assert list(store.parent.iterdir()) == [store]
+        assert (open_features(store, {"value": 2})["maps"] == 2).all()
 
-    # Two renames: the old one out of the way, the new one into its place.
-    assert every_kill(partial(work, value=1), work, check) == 2 * 2
-
-
-def owner(path):
-    """Return the number of the notebook that writes a file, given relative to the output folder."""
-    first, name = path.parts[0], path.name
-    if first == "features":
-        return 3 if path.parts[2] == "hog" else 4
-    if first in ("results.csv", "submission.csv"):
-        return 8
-    number = name[:2] if first in ("figures", "notebooks") else first[:2]
-    return int(number) if number.isdigit() else 1
+    # Two renames at least: the old one out of the way, the new one into its place.
+    assert every_kill(partial(work, value=1), work, check) >= 2 * 2
 
 
-def results(folder, last, *folders):
-    """Hash all results of the notebooks up to a number, but for their records and times."""
-    told = {"notebooks", "report.html", "run.json", ".lock"}
-    files = {path.relative_to(folder): path for path in folder.rglob("*") if path.is_file()}
-    return {
-        str(name): content(path, *folders)
-        for name, path in files.items()
-        if name.parts[0] not in told and name.name != "03_hog_timing.png" and owner(name) <= last
-    }
-
-
-def state_before(number, whole, folder):
-    """Copy what the notebooks before one have left of an undisturbed run."""
+def state_before(stem, whole, folder):
+    """Copy an undisturbed run without what one notebook made; return the list of that."""
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(whole, folder)
-    for path in [path for path in folder.rglob("*") if path.is_file()]:
-        if owner(path.relative_to(folder)) >= number:
-            path.unlink()
-    for path in sorted(folder.rglob("*"), reverse=True):
-        if path.is_dir() and not any(path.iterdir()):
-            path.rmdir()
+    products = [*read_origin(whole, stem)["products"], f"{stem}/origin.json"]
+    for product in products:
+        (folder / product).unlink()
+    return products
 
 
 def kill_after(seconds, command):
@@ -187,41 +158,29 @@ def kill_after(seconds, command):
     return process.returncode == -signal.SIGKILL
 
 
-def draw_moment(trial, whole):
-    """Draw a moment of the undisturbed run: a notebook, and seconds since its start."""
-    copies = find_notebooks(whole / "notebooks")
-    times = {
-        stem: nbformat.read(path, as_version=4).metadata.papermill.duration
-        for stem, path in copies.items()
-    }
-    moment = random.Random(trial).uniform(0, sum(times.values()))
-    for stem, seconds in times.items():
-        if moment < seconds:
-            return stem, moment
-        moment -= seconds
-    raise AssertionError("beyond the end of the run")
-
-
+@pytest.mark.slow
 @pytest.mark.parametrize("trial", range(KILLS))
 def test_a_pipeline_killed_at_a_random_moment_ends_bit_identical(smoke, tmp_path, trial):
     """Kill it within one notebook, repeat the command, and compare with the undisturbed run.
 
     Odd trials read images with two workers, where the undisturbed run has none.
     """
-    whole, _ = smoke
-    folder = tmp_path / "killed"
-    stem, seconds = draw_moment(trial, whole)
-    number = int(stem[:2])
+    whole, folder = smoke[0], tmp_path / "killed"
+    draw = random.Random(trial)
+    copy = draw.choice(sorted((whole / "notebooks").glob("*.ipynb")))
+    duration = nbformat.read(copy, as_version=4).metadata.papermill.duration
+    seconds, stem = draw.uniform(0, duration), copy.stem
     command = [sys.executable, "-m", "imet_utils.pipeline", "--profile", "smoke"]
     command += ["--output", str(folder), "--from", stem, "--to", stem]
-    if trial % 2 and "NUM_WORKERS" in declared_parameters(NOTEBOOKS[stem]):
+    if trial % 2 and "NUM_WORKERS: int" in copy.read_text():
         command += ["-p", "NUM_WORKERS", "2"]
-    state_before(number, whole, folder)
+    products = state_before(stem, whole, folder)
     while not kill_after(seconds, command):  # it was faster than the undisturbed run
-        state_before(number, whole, folder)
+        state_before(stem, whole, folder)
         seconds /= 2
     again = subprocess.run(command, cwd=PROJECT_DIR, capture_output=True, text=True)
     assert again.returncode == 0, again.stdout[-2000:]
-    both = (folder, whole)  # jobs tell where they were done
-    assert results(folder, number, *both) == results(whole, number, *both)
+    for product in products:
+        if Path(product).name != "03_hog_timing.png":
+            assert content(folder / product, folder) == content(whole / product, whole), product
     assert not list(folder.rglob(".*.tmp*"))

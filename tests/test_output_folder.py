@@ -5,8 +5,7 @@ import signal
 
 import pytest
 
-from imet_utils.output_folder import claim_folder, lock_folder
-from imet_utils.provenance import read_records
+from imet_utils.pipeline.run_folder import claim_folder, lock_folder, read_records
 
 
 def hold(folder, ready):

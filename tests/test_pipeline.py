@@ -8,9 +8,9 @@ import nbformat
 import pytest
 from tiny_notebooks import write_chain, write_collection
 
-from imet_utils.output_folder import lock_folder
-from imet_utils.pipeline import PROJECT_DIR, continue_with, describe, main
-from imet_utils.plan import make_plan
+from imet_utils.pipeline.__main__ import PROJECT_DIR, continue_with, describe, main
+from imet_utils.pipeline.parameters import make_plan
+from imet_utils.pipeline.run_folder import lock_folder
 
 
 @pytest.fixture(scope="module")

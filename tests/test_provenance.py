@@ -7,7 +7,7 @@ import pytest
 from tiny_notebooks import write_collection
 
 from imet_utils import provenance
-from imet_utils.provenance import (
+from imet_utils.pipeline.run_folder import (
     data_fingerprint,
     find_commit,
     package_versions,

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from imet_utils.collection import load_collection
-from imet_utils.tables import load_tables
+from imet_utils.tables.checks import load_collection
+from imet_utils.tables.collection_tables import load_tables
 
 IMET = Path(__file__).resolve().parents[2] / "shared" / "imet2019"
 

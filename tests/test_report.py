@@ -6,15 +6,15 @@ import nbformat
 import pytest
 from nbformat import v4
 
-from imet_utils.cell_html import Heading
-from imet_utils.provenance import record_notebook, start_record
-from imet_utils.report import (
+from imet_utils.pipeline.report import (
+    Heading,
     build_report,
     contents_html,
     format_results,
     read_results,
     table_html,
 )
+from imet_utils.pipeline.run_folder import record_notebook, start_record
 
 VOID = {"meta", "link", "img", "br", "hr", "mspace"}
 

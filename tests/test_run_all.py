@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from imet_utils.pipeline import PROJECT_DIR
+from imet_utils.runs import PROJECT_DIR
 
 SCRIPT = PROJECT_DIR / "run_all.sh"
 
@@ -20,9 +20,10 @@ STAND_IN = """#!/bin/bash
 case "$*" in
   "-c import sys; sys.exit"*) exit "${TOO_OLD:-0}" ;;
   "-m venv "*) mkdir -p "$3/bin"; cp "$0" "$3/bin/python"; echo "venv" >>"$NOTES" ;;
-  "-m pip "*) echo "pip ${*:5}" >>"$NOTES"; sleep "${PIP_SECONDS:-0}"; exit "${PIP_FAILS:-0}" ;;
+  "-m pip "*" -r "*) echo "pip $(paste -sd ' ')" >>"$NOTES" ;;
+  "-m pip "*) echo "pip ${*:6}" >>"$NOTES"; sleep "${PIP_SECONDS:-0}"; exit "${PIP_FAILS:-0}" ;;
   "- "*) cat >/dev/null; printf '%s' "${MISSING:-}" ;;
-  *) echo "$0 $* in $PWD" >>"$NOTES" ;;
+  *) echo "$0 $* in $PWD" >>"$NOTES"; echo "${GOMP_SPINCOUNT:-unset}" ;;
 esac
 """
 
@@ -35,12 +36,13 @@ class Project:
         self.folder.mkdir()
         shutil.copy(SCRIPT, self.folder)
         (self.folder / "requirements.txt").write_text("torch\n")
+        (self.folder / "requirements-dev.txt").write_text("pytest\n")
         (self.folder / "pyproject.toml").write_text("[project]\n")
         self.notes = folder / "notes.txt"
         self.venv = self.folder / ".venv"
         tools = folder / "tools"
         tools.mkdir()
-        for name in ("bash", "cat", "cksum", "cp", "dirname", "find", "mkdir", "rm", "sleep"):
+        for name in ("bash", "cat", "cksum", "cp", "dirname", "mkdir", "paste", "rm", "sleep"):
             (tools / name).symlink_to(shutil.which(name))
         self.python = self.add_python(tools / "python3.12")
         self.environment = {"PATH": str(tools), "NOTES": str(self.notes), "MISSING": "torch"}
@@ -79,7 +81,7 @@ def test_the_first_start_makes_an_environment_and_the_second_asks_for_nothing(pr
     started = f"{project.venv}/bin/python -P -m imet_utils.pipeline --from 06 in {tmp_path}"
     assert asked == [
         "venv",
-        f"pip --disable-pip-version-check -e {project.folder}",
+        f"pip -e {project.folder}",
         started,
     ]
     result, asked = project.run("--from", "06", cwd=tmp_path)
@@ -98,25 +100,25 @@ def test_tests_bring_the_extras_and_run_in_the_project(project, tmp_path):
     result, asked = project.run("test", "-k", "hog", cwd=tmp_path)
     assert result.returncode == 0
     assert asked == [
-        f"pip --disable-pip-version-check -e {project.folder}[dev]",
+        f"pip -e {project.folder}[dev]",
         f"{project.venv}/bin/python -m pytest -k hog in {project.folder}",
     ]
     assert len(project.run("test")[1]) == 1
     assert len(project.run()[1]) == 1  # what is enough for tests is enough to run
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "pyproject.toml"])
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt", "pyproject.toml"])
 def test_changed_requirements_are_installed(project, name):
     project.run("setup")
     (project.folder / name).write_text("changed\n")
-    assert project.run("setup")[1] == [f"pip --disable-pip-version-check -e {project.folder}"]
+    assert project.run("setup")[1] == [f"pip -e {project.folder}"]
     assert project.run("setup")[1] == []
 
 
 def test_a_moved_project_is_set_up_again(project):
     project.run("setup")
     project.folder = project.folder.rename(project.folder.with_name("moved"))
-    assert project.run("setup")[1] == [f"pip --disable-pip-version-check -e {project.folder}"]
+    assert project.run("setup")[1] == [f"pip -e {project.folder}"]
 
 
 def test_a_failed_installation_is_told_and_tried_again_in_the_same_environment(project):
@@ -127,7 +129,7 @@ def test_a_failed_installation_is_told_and_tried_again_in_the_same_environment(p
     (project.venv / "kept").touch()
     result, asked = project.run("setup")
     assert result.returncode == 0
-    assert asked == [f"pip --disable-pip-version-check -e {project.folder}"]
+    assert asked == [f"pip -e {project.folder}"]
     assert (project.venv / "kept").exists()
 
 
@@ -155,19 +157,43 @@ def test_an_interrupted_set_up_is_redone(project, number):
     assert project.run("setup")[1] == []
 
 
-def test_an_environment_of_someone_else_is_not_deleted(project):
-    project.add_python(project.venv / "bin/python").write_text("#!/bin/bash\nexit 1\n")
+def test_an_environment_made_by_hand_is_completed_and_never_deleted(project):
+    project.add_python(project.venv / "bin/python")
+    (project.venv / "mine").touch()
+    assert project.run("setup")[1] == ["pip torch"]
+    assert project.run("setup", MISSING="")[1] == []
+    assert (project.venv / "mine").exists()
+
+
+@pytest.mark.parametrize("state", ["", "ready run 1 2", "failed", "unfinished 99999999"])
+def test_an_environment_whose_python_cannot_be_run_is_refused_and_not_deleted(project, state):
+    """Such as that of another user; only an unfinished set-up of this user's own is removed."""
+    project.add_python(project.venv / "bin/python").chmod(0o644)
+    (project.venv / "mine").touch()
+    if state:
+        (project.venv / ".run_all").write_text(f"{state}\n")
+    if state.startswith("unfinished"):
+        if os.geteuid() != 0:
+            pytest.skip("only root can give a file to somebody else")
+        os.chown(project.venv / ".run_all", 65534, 65534)
     result, asked = project.run()
     assert result.returncode == 2
-    assert "delete it and start again" in result.stderr
+    assert "no Python 3.11 or later that you may run" in result.stderr
     assert asked == []
-    assert project.venv.exists()
+    assert (project.venv / "mine").exists()
 
 
-def test_an_own_environment_whose_python_is_gone_is_made_anew(project):
-    project.run("setup")
-    (project.venv / "bin/python").unlink()
-    assert project.run("setup")[1][0] == "venv"
+@pytest.mark.parametrize(
+    ("variables", "told"),
+    [
+        ({}, "1000"),
+        ({"GOMP_SPINCOUNT": "7"}, "7"),
+        ({"OMP_WAIT_POLICY": "PASSIVE"}, "unset"),
+    ],
+)
+def test_openmp_is_told_not_to_spin_unless_the_user_has_said(project, variables, told):
+    result, _ = project.run(**variables)
+    assert result.stdout.split() == [told]
 
 
 @pytest.mark.parametrize("variables", [("VIRTUAL_ENV",), ("CONDA_PREFIX", "CONDA_DEFAULT_ENV")])
@@ -177,7 +203,7 @@ def test_into_an_active_environment_only_what_is_missing_is_installed(project, t
     _, asked = project.run(**active, cwd=tmp_path, MISSING="torch>=2\ntqdm")
     started = f"{python} -P -m imet_utils.pipeline  in {tmp_path}"
     assert [line.rstrip() for line in asked] == [
-        "pip --disable-pip-version-check torch>=2 tqdm",
+        "pip torch>=2 tqdm",
         started.replace("  in", " in"),
     ]
     assert project.run(**active, cwd=tmp_path, MISSING="")[1] == asked[1:]
@@ -237,7 +263,7 @@ def test_the_exit_code_is_the_pipeline_s(project):
 def active(tmp_path):
     """Make an active environment of this very Python, in which pip only notes what it is asked."""
     python = Project.add_python(tmp_path / "active/bin/python3")
-    pip = f'[ "$2" != pip ] || {{ echo "${{*:5}}" >>{tmp_path}/pip.txt; exit; }}'
+    pip = f'[ "$2" != pip ] || {{ cat >>{tmp_path}/pip.txt; exit; }}'
     python.write_text(f'#!/bin/bash\n{pip}\nexec {sys.executable} "$@"\n')
     return {"PATH": os.environ["PATH"], "VIRTUAL_ENV": str(tmp_path / "active")}
 
@@ -247,19 +273,16 @@ def test_the_real_script_refuses_an_unknown_parameter(active, tmp_path):
     result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=active)
     assert result.returncode == 2
     assert "No notebook declares EPOCH. Did you mean EPOCHS" in result.stderr
-    assert not (tmp_path / "pip.txt").exists()  # everything that is required is there
 
 
 def test_what_is_missing_is_found_by_name_and_version(project, active, tmp_path):
-    required = "# a comment\npytest>=8  # there\nPyTest<8\nno-such-package==1.0\n\nnumpy\n"
+    required = "pytest>=8\nPyTest<8\nno-such-package==1.0\n\nnumpy\n"
     (project.folder / "requirements.txt").write_text(required)
-    (project.folder / "pyproject.toml").write_text(
-        '[project]\noptional-dependencies = { dev = ["ruff", "no-such-tool"] }\n'
-    )
+    (project.folder / "requirements-dev.txt").write_text("ruff\nno-such-tool\n")
     for arguments in (["setup"], ["setup", "dev"]):
         subprocess.run(project.command(*arguments), env=active, check=True, capture_output=True)
-    wanted = "--disable-pip-version-check PyTest<8 no-such-package==1.0"
-    assert (tmp_path / "pip.txt").read_text() == f"{wanted}\n{wanted} no-such-tool\n"
+    wanted = "PyTest<8\nno-such-package==1.0\n"
+    assert (tmp_path / "pip.txt").read_text() == wanted + wanted + "no-such-tool\n"
 
 
 def _wait_for(condition):

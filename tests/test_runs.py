@@ -1,138 +1,253 @@
+"""What a notebook is given, and that it is refused on results that are stale or incomplete."""
+
 import json
-import pickle
+import os
+import shutil
 
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from matplotlib.figure import Figure
+from PIL import Image
 
-from imet_utils import runs
+from imet_utils import origins, runs
+from imet_utils.files import save_csv
+from imet_utils.origins import NEEDS, data_fingerprint, grounds_of, is_current, stale_reason
+from imet_utils.runs import PROJECT_DIR, find_data_dir, find_output_dir, open_run
+from imet_utils.tables import load_tables, save_tables, split_tables
+
+CHAIN = ["02_preprocess_images", "03_visualize_hog", "04_train_baseline", "05_fuse_hog"]
 
 
-def test_find_data_dir_prefers_what_is_given_then_kaggle_then_the_sample(tmp_path, monkeypatch):
-    assert runs.find_data_dir(str(tmp_path)) == tmp_path
+@pytest.fixture
+def collection(tmp_path):
+    """Ten images with a label or two each, and two in `test/`."""
+    folder = tmp_path / "collection"
+    for part, count in (("train", 10), ("test", 2)):
+        (folder / part).mkdir(parents=True)
+        for number in range(count):
+            Image.new("RGB", (8, 8), (number, 0, 0)).save(folder / part / f"{number}.bmp")
+    rows = [(number, "1 2" if number % 2 else "1") for number in range(10)]
+    pd.DataFrame(rows, columns=["id", "attribute_ids"]).to_csv(folder / "train.csv", index=False)
+    labels = [(1, "tag::men"), (2, "tag::boats")]
+    labels = pd.DataFrame(labels, columns=["attribute_id", "attribute_name"])
+    labels.to_csv(folder / "labels.csv", index=False)
+    return folder
+
+
+@pytest.fixture
+def output(tmp_path):
+    return tmp_path / "output"
+
+
+def play(notebook, collection, output, **parameters):
+    """Do what a notebook does: begin, leave results, finish."""
+    run = open_run(notebook, str(collection), str(output), **parameters)
+    if notebook == CHAIN[0]:
+        tables = split_tables(load_tables(run.data_dir), seed=parameters.get("SEED", 0))
+        save_tables(tables, run.folder)
+    row = {"model": notebook, "split": "val", "f2": 0.5}
+    run.finish({"scores": [row]})
+    return run
+
+
+def play_all(collection, output, notebooks=CHAIN, **parameters):
+    for notebook in notebooks:
+        play(notebook, collection, output, **parameters)
+
+
+def reason(output, notebook="06_train_attncnn_rnn"):
+    return stale_reason(output, notebook)
+
+
+# --- folders --------------------------------------------------------------------------------------
+
+
+def test_data_come_from_what_is_given_then_kaggle_then_the_sample(tmp_path, monkeypatch):
+    assert find_data_dir(str(tmp_path)) == tmp_path
     monkeypatch.setattr(runs, "KAGGLE_INPUT", tmp_path / "absent")
-    assert runs.find_data_dir("") == runs.PROJECT_DIR / "data" / "sample"
-    assert runs.find_data_dir("", limit=60) == runs.PROJECT_DIR / "data" / "sample_60"
+    assert find_data_dir("") == PROJECT_DIR / "data" / "sample"
+    assert find_data_dir("", limit=60) == PROJECT_DIR / "data" / "sample_60"
     (tmp_path / "input").mkdir()
     monkeypatch.setattr(runs, "KAGGLE_INPUT", tmp_path / "input")
-    assert runs.find_data_dir("", limit=60) == tmp_path / "input"
+    assert find_data_dir("", limit=60) == tmp_path / "input"
 
 
-def test_find_output_dir_uses_the_working_folder_of_kaggle(tmp_path, monkeypatch):
+def test_results_go_to_what_is_given_then_kaggle_then_outputs(tmp_path, monkeypatch):
     monkeypatch.setattr(runs, "KAGGLE_WORKING", tmp_path / "absent")
-    assert runs.find_output_dir() == runs.PROJECT_DIR / "outputs"
+    assert find_output_dir() == PROJECT_DIR / "outputs"
     monkeypatch.setattr(runs, "KAGGLE_WORKING", tmp_path)
-    assert runs.find_output_dir() == tmp_path / "outputs"
-    assert runs.find_output_dir(str(tmp_path / "mine")) == tmp_path / "mine"
+    assert find_output_dir() == tmp_path / "outputs"
+    assert find_output_dir(str(tmp_path / "mine")) == tmp_path / "mine"
 
 
-def test_require_names_the_notebook_that_makes_the_file(tmp_path):
-    with pytest.raises(FileNotFoundError, match="Run 02_preprocess_images first"):
-        runs.require(tmp_path / "images.csv", "02_preprocess_images")
-    assert runs.require(tmp_path, "01") == tmp_path
+# --- a run ----------------------------------------------------------------------------------------
 
 
-def test_atomic_path_leaves_the_old_file_and_no_other_after_an_error(tmp_path):
-    path = tmp_path / "a.txt"
-    path.write_text("old")
-
-    def die_half_way():
-        with runs.atomic_path(path) as temporary:
-            temporary.write_text("half")
-            raise RuntimeError
-
-    with pytest.raises(RuntimeError):
-        die_half_way()
-    assert path.read_text() == "old"
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_save_json_holds_numpy_torch_and_paths(tmp_path):
-    path = tmp_path / "deep" / "m.json"
-    value = {"a": np.float32(0.5), "b": np.arange(3), "c": torch.ones(2), "d": tmp_path, "e": "é"}
-    runs.save_json(value, path)
-    assert runs.load_json(path) == {
-        "a": 0.5,
-        "b": [0, 1, 2],
-        "c": [1.0, 1.0],
-        "d": str(tmp_path),
-        "e": "é",
-    }
+def test_a_notebook_sees_what_those_before_it_left(collection, output):
+    play_all(collection, output, CHAIN[:2], SEED=3)
+    run = open_run("04_train_baseline", str(collection), str(output))
+    assert run.seed == run.setting("02_preprocess_images", "SEED") == 3
+    assert list(run.label_names) == ["tag::men", "tag::boats"]
+    assert {split: len(targets) for split, targets in run.targets.items()} == {
+        "train": 8, "val": 1, "test": 1,
+    }  # fmt: skip
+    assert run.targets["train"].dtype == bool
+    own = {"model": "own", "split": "test", "f2": 0.7}
+    models = run.results([own, own | {"split": "val"}])["model"]
+    assert list(models) == ["02_preprocess_images", "own", "own"]  # validation first
 
 
-def test_save_json_refuses_nan_and_keeps_the_old_file(tmp_path):
-    path = tmp_path / "m.json"
-    runs.save_json({"f2": 0.5}, path)
-    with pytest.raises(ValueError, match="Out of range float"):
-        runs.save_json({"f2": float("nan")}, path)
-    assert runs.load_json(path) == {"f2": 0.5}
+def test_the_collection_is_the_one_that_was_preprocessed(collection, output):
+    play(CHAIN[0], collection, output)
+    assert open_run("03_visualize_hog", "", str(output)).data_dir == collection
 
 
-def test_save_array_and_csv_round_trip(tmp_path):
-    array = np.random.default_rng(0).random((3, 4)).astype(np.float16)
-    runs.save_array(array, tmp_path / "a.npy")
-    np.testing.assert_array_equal(np.load(tmp_path / "a.npy"), array)
-    frame = pd.DataFrame({"id": ["12e5", "0012"], "n": [1, 2]})
-    runs.save_csv(frame, tmp_path / "a.csv")
-    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "a.csv", dtype={"id": "str"}), frame)
+def test_a_figure_is_saved_under_the_notebook_s_number(collection, output):
+    run = open_run("01_explore_data", str(collection), str(output))
+    figure = Figure()
+    figure.subplots().plot([1, 2])
+    run.show(figure, "line")
+    with Image.open(output / "figures/01_line.png") as picture:
+        assert len(picture.convert("L").getcolors()) > 2
 
 
-def test_save_figure_writes_a_png(tmp_path):
-    runs.save_figure(Figure(), tmp_path / "f.png")
-    assert (tmp_path / "f.png").read_bytes().startswith(b"\x89PNG")
+# --- nothing stale --------------------------------------------------------------------------------
 
 
-def test_checkpoint_round_trips_tensors_and_optimizer_state(tmp_path):
-    layer = torch.nn.Linear(2, 1)
-    optimizer = torch.optim.AdamW(layer.parameters())
-    layer(torch.ones(1, 2)).sum().backward()
-    optimizer.step()
-    state = {
-        "model": layer.state_dict(),
-        "optimizer": optimizer.state_dict(),
-        "history": [{"f2": 0.5}],
-    }
-    runs.save_checkpoint(state, tmp_path / "c.pt")
-    loaded = runs.load_checkpoint(tmp_path / "c.pt")
-    assert torch.equal(loaded["model"]["weight"], layer.weight)
-    assert loaded["history"] == [{"f2": 0.5}]
-    torch.optim.AdamW(layer.parameters()).load_state_dict(loaded["optimizer"])
+def test_a_whole_chain_is_sound(collection, output):
+    play_all(collection, output)
+    assert reason(output) == ""
+    play_all(collection, output)  # the same again changes nothing
+    assert reason(output) == ""
 
 
-def test_load_checkpoint_runs_no_pickled_code(tmp_path):
-    class Trap:
-        def __reduce__(self):
-            return (open, (str(tmp_path / "sprung"), "w"))
-
-    (tmp_path / "trap.pt").write_bytes(pickle.dumps(Trap()))
-    torch.save({"model": Trap()}, tmp_path / "trap_zip.pt")
-    (tmp_path / "sprung").unlink(missing_ok=True)
-    for name in ("trap.pt", "trap_zip.pt"):
-        with pytest.raises(ValueError, match="no checkpoint of tensors"):
-            runs.load_checkpoint(tmp_path / name)
-    assert not (tmp_path / "sprung").exists()
+def test_nothing_yet_names_all_notebooks_to_run(output):
+    said = reason(output)
+    assert "02_preprocess_images has not run to its end" in said
+    assert "run 02, 03, 04 and 05" in said
 
 
-def test_fingerprint_does_not_depend_on_the_order_of_keys_but_on_every_value():
-    assert runs.fingerprint_of({"a": 1, "b": 2}) == runs.fingerprint_of({"b": 2, "a": 1})
-    assert runs.fingerprint_of({"a": 1, "b": 2}) != runs.fingerprint_of({"a": 1, "b": 3})
+def test_a_notebook_that_was_left_early_counts_as_unfinished(collection, output):
+    play_all(collection, output)
+    open_run(CHAIN[2], str(collection), str(output))  # begun, never finished
+    assert reason(output).startswith("04_train_baseline has not run to its end: run 04 and 05")
 
 
-def test_collect_results_puts_validation_first_and_keeps_the_order_of_notebooks(tmp_path):
-    def row(model, split, f2):
-        scores = {"f2": f2, "f1": 0.2, "precision": 0.1, "recall": 0.4, "map": None}
-        return {"model": model, "split": split, **scores}
+def test_another_seed_makes_all_that_stands_on_it_stale(collection, output):
+    play_all(collection, output, SEED=0)
+    play_all(collection, output, CHAIN[:3], SEED=1)
+    said = reason(output)
+    assert said.startswith("02_preprocess_images was run anew with SEED 1")
+    assert "run 05 again" in said
+    play(CHAIN[3], collection, output, SEED=1)
+    assert reason(output) == ""
 
-    early = [row("constant", "val", 0.1), row("constant", "test", 0.2)]
-    late = [row("rnn", "val", 0.3), row("rnn", "test", 0.4)]
-    for name, rows in (("06_b", late), ("04_a", early)):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "metrics.json").write_text(json.dumps({"scores": rows}))
-    (tmp_path / "01_c").mkdir()
-    (tmp_path / "01_c" / "metrics.json").write_text("{}")
-    table = runs.collect_results(tmp_path)
-    assert list(table["f2"]) == [0.1, 0.3, 0.2, 0.4]
-    assert list(table.columns) == runs.RESULT_COLUMNS
-    assert list(runs.collect_results(tmp_path, before="06")["f2"]) == [0.1, 0.2]
+
+def test_a_setting_of_hog_does_not_touch_the_baseline(collection, output):
+    play_all(collection, output)
+    play(CHAIN[1], collection, output, orientations=9)
+    assert stale_reason(output, "04_train_baseline") == ""
+    assert reason(output).startswith("03_visualize_hog was run anew with orientations 9")
+    assert "run 05 again" in reason(output)
+
+
+def test_a_deleted_product_is_named_with_the_notebook_that_makes_it(collection, output):
+    run = open_run(CHAIN[0], str(collection), str(output))
+    save_tables(split_tables(load_tables(collection)), run.folder)
+    run.finish({})
+    (output / "02_preprocess_images/images.csv").unlink()
+    said = stale_reason(output, CHAIN[1])
+    assert said.startswith("02_preprocess_images/images.csv, which 02_preprocess_images made, is")
+
+
+@pytest.mark.parametrize("change", ["a corrected row", "another image", "a new image", "a label"])
+def test_changed_data_are_seen(collection, output, change):
+    play_all(collection, output)
+    if change == "a corrected row":
+        text = (collection / "train.csv").read_text()
+        (collection / "train.csv").write_text(text.replace("3,1 2", "3,2"))
+    elif change == "another image":  # of the same name and size
+        before = (collection / "train/3.bmp").stat().st_size
+        Image.new("RGB", (8, 8), "white").save(collection / "train/3.bmp")
+        assert (collection / "train/3.bmp").stat().st_size == before
+    elif change == "a new image":
+        shutil.copy(collection / "test/1.bmp", collection / "test/7.bmp")
+    else:
+        text = (collection / "labels.csv").read_text()
+        (collection / "labels.csv").write_text(text.replace("boats", "ships"))
+    said = reason(output)
+    part = "test" if change == "a new image" else "train"
+    assert said.startswith(f"{part}/ or ")
+    assert "has changed since 02_preprocess_images ran: run 02, 03, 04 and 05 again" in said
+    with pytest.raises(RuntimeError, match="run 02"):
+        open_run("05_fuse_hog", str(collection), str(output))
+    play_all(collection, output)
+    assert reason(output) == ""
+
+
+def test_a_copied_collection_is_the_same_one(collection, output, tmp_path):
+    play_all(collection, output)
+    copy = tmp_path / "copy"
+    shutil.copytree(collection, copy, copy_function=shutil.copyfile)  # with times of its own
+    for path in (copy / "train").iterdir():
+        os.utime(path, (1, 1))
+    assert stale_reason(output, "05_fuse_hog", copy) == ""
+    assert data_fingerprint(copy, "train") == data_fingerprint(collection, "train")
+
+
+def test_data_that_change_while_a_notebook_runs_are_not_taken_for_its_own(collection, output):
+    run = open_run(CHAIN[0], str(collection), str(output))
+    save_tables(split_tables(load_tables(collection)), run.folder)
+    (collection / "train.csv").write_text(
+        "id,attribute_ids\n" + "\n".join(f"{n},1" for n in range(10))
+    )
+    run.finish({})
+    assert "has changed since 02" in stale_reason(output, CHAIN[1])
+
+
+def test_a_notebook_is_not_stopped_by_what_it_does_not_read(collection, output):
+    play_all(collection, output, CHAIN[:1])
+    save_csv(pd.DataFrame({"a": [1]}), output / "01_explore_data/other.csv")
+    assert stale_reason(output, CHAIN[1]) == ""
+    assert grounds_of("01_explore_data") == []
+
+
+def test_a_damaged_record_counts_as_none(collection, output):
+    play(CHAIN[0], collection, output)
+    (output / CHAIN[0] / "origin.json").write_text("{")
+    assert "has not run to its end" in stale_reason(output, CHAIN[1])
+
+
+def test_numbers_of_numpy_are_told_as_numbers(collection, output):
+    run = open_run(CHAIN[0], str(collection), str(output), SHARE=np.float64(0.5))
+    run.finish({})
+    origin = json.loads((output / CHAIN[0] / "origin.json").read_text())
+    assert origin["parameters"] == {"SHARE": 0.5}
+
+
+def test_a_notebook_is_current_until_something_changes(collection, output, monkeypatch):
+    play_all(collection, output, EPOCHS=3)
+
+    def current(**values):
+        return is_current(output, CHAIN[3], {"EPOCHS": 3, "NUM_WORKERS": 2} | values)
+
+    assert current()
+    assert current(NUM_WORKERS=8)  # does not count
+    assert not current(EPOCHS=4)
+    assert not is_current(output, "06_train_attncnn_rnn", {})  # was never run
+    monkeypatch.setattr(origins, "code_digest", lambda: "other")
+    assert not current()
+    monkeypatch.undo()
+    play(CHAIN[1], collection, output, EPOCHS=5)
+    assert not current()
+    play_all(collection, output, EPOCHS=3)
+    assert current()
+    shutil.copy(collection / "test/1.bmp", collection / "test/9.bmp")
+    assert not current()
+    assert not is_current(output, CHAIN[0], {"EPOCHS": 3})
+
+
+def test_every_notebook_stands_on_earlier_ones_only():
+    for notebook, needed in NEEDS.items():
+        assert all(name < notebook for name in needed)

@@ -56,8 +56,10 @@ def write_chain(folder: Path) -> Path:
 
 
 def write_collection(folder: Path) -> Path:
-    """Write the least that counts as a collection in iMet's layout."""
+    """Write the tables of a small collection in iMet's layout, and its folder without images."""
     (folder / "train").mkdir(parents=True)
-    (folder / "train.csv").write_text("id,attribute_ids\n")
-    (folder / "labels.csv").write_text("attribute_id,attribute_name\n")
+    (folder / "train.csv").write_text("id,attribute_ids\na,0\nb,1\n")
+    (folder / "labels.csv").write_text(
+        "attribute_id,attribute_name\n0,culture::french\n1,tag::men\n"
+    )
     return folder

@@ -1,160 +1,207 @@
-"""Figures made of images: grids with their labels, views, HOG. Import from `plots`."""
+"""Figures made of images: grids with their labels, views, HOG, predictions. Import from `plots`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 
-from imet_utils.plots.canvas import (
-    LINE,
-    MARGIN,
-    check_labels,
-    colors_of,
-    draw_image,
-    image_height,
-    place_axes,
-    place_header,
-    place_labels,
-    place_text,
-)
 from imet_utils.plots.style import (
+    FRAME,
     INK,
-    MAX_COLUMNS,
     MUTED,
+    VERDICTS,
     WIDTH,
-    check_lengths,
-    check_range,
-    frame_image,
+    add_header,
+    add_note,
+    hide_empty,
+    kind_colors,
+    kind_key,
     new_figure,
+    split_label,
 )
+from imet_utils.plots.text import SMALL_SIZE, clean_text, finish
 
-GAP, HEADER = 0.2, 0.5  # inches
-MAX_LINES, MAX_KEPT = 9, 6  # lines of labels below an image, below a view
+HEADER, PAD = 0.4, 0.11  # inches
+LINE = 0.175  # inches a line of small text
+COLUMNS = 4  # images in a row of a grid
+Line = tuple[str, str]  # a text and its colour
+MAX_LINES, MAX_KEPT, MAX_MARKED = 9, 6, 12  # lines of labels: an image, a view, a prediction
 
 
-def plot_image_grid(
-    images: Sequence[np.ndarray],
-    captions: Sequence[Sequence[str]],
-    columns: int = 4,
-    title: str = "Images and their labels",
-) -> Figure:
+def plot_image_grid(images: Sequence[np.ndarray], captions: Sequence[Sequence[str]]) -> Figure:
     """Show images of any size with their labels below, coloured by kind (the poster's figure 2).
 
     Args:
         images: (H, W, 3) uint8 each.
         captions: labels of each image, such as "culture::french"; after eight, "+ n more".
-        columns: images a row.
-        title: above the figure.
     """
-    check_lengths(images=images, captions=captions)
-    check_labels(captions, "captions")
-    check_range("columns", columns, 1, MAX_COLUMNS)
-    columns = min(columns, len(images))
-    cell = min(3.2, (WIDTH - 2 * MARGIN - GAP * (columns - 1)) / columns)
-    rows = [range(i, min(i + columns, len(images))) for i in range(0, len(images), columns)]
-    tall = [max(image_height(images[i], cell, 1.05 * cell) for i in row) for row in rows]
-    lines = [max(1, *(min(MAX_LINES, len(captions[i])) for i in row)) for row in rows]
-    heights = [high + LINE * (count + 1.2) for high, count in zip(tall, lines, strict=True)]
-    width = max(5.0, 2 * MARGIN + columns * (cell + GAP) - GAP)
-    fig = new_figure(HEADER + sum(heights), width, layout=None)
     colors = colors_of(captions)
-    place_header(fig, title, colors)
-    for number, row in enumerate(rows):
-        top = HEADER + sum(heights[:number])
-        for column, i in enumerate(row):
-            left = MARGIN + column * (cell + GAP)
-            draw_image(place_axes(fig, left, top, cell, tall[number]), images[i], anchor="SW")
-            place_labels(fig, left, top + tall[number] + 0.06, captions[i], cell, MAX_LINES, colors)
-    return fig
+    cell = WIDTH / COLUMNS - 0.25
+    rows = [range(i, min(i + COLUMNS, len(images))) for i in range(0, len(images), COLUMNS)]
+    lines = [label_lines(labels, colors, MAX_LINES) for labels in captions]
+    tall = [max(image_height(images[i], cell) for i in row) for row in rows]
+    deep = sum(LINE * (max(len(lines[i]) for i in row) + 1) for row in rows)
+    fig = new_figure(HEADER + sum(tall) + deep, pad=PAD)
+    axes = fig.subplots(len(rows), COLUMNS, squeeze=False, height_ratios=tall)
+    for ax, image, below in zip(axes.flat, images, lines, strict=False):
+        draw_image(ax, image, "SW")
+        write_lines(ax, below, cell, (0, 0), -13)
+    hide_empty(axes)
+    add_header(fig, "Images and their labels", kind_key(colors))
+    return finish(fig)
 
 
 def plot_views(
-    views: np.ndarray,
-    row_captions: Sequence[str],
-    kept_labels: Sequence[Sequence[Sequence[str]]] | None = None,
+    views: np.ndarray, row_captions: Sequence[str], kept_labels: Sequence[Sequence[Sequence[str]]]
 ) -> Figure:
-    """Show the views of each image in a row (the poster's figure 3).
+    """Show the views of each image in a row, with their labels (the poster's figure 3).
 
     Args:
         views: (N, V, 3, H, W) uint8.
         row_captions: what each image is, (N,).
         kept_labels: `kept_labels[n][v]` are the labels that view v of image n keeps.
     """
-    views = np.asarray(views)
-    if views.ndim != 5 or views.shape[2] != 3 or views.dtype != np.uint8 or 0 in views.shape:
-        raise ValueError(
-            f"wanted views (N, V, 3, H, W) uint8, none of them 0, got {views.shape} {views.dtype}"
-        )
-    check_lengths(views=views, row_captions=row_captions)
-    count = views.shape[1]
-    side, gap = 1.35, 0.1
-    cell = min(2.2, (WIDTH - MARGIN - side) / count - gap)
+    colors = colors_of(labels for row in kept_labels for labels in row)
+    lines = [[label_lines(labels, colors, MAX_KEPT) for labels in row] for row in kept_labels]
+    cell = (WIDTH - 1.3) / views.shape[1] - 0.2
     high = cell * views.shape[3] / views.shape[4]
-    lines = [0] * len(views) if kept_labels is None else _count_lines(views, kept_labels)
-    heights = [high + LINE * count_lines + 0.2 for count_lines in lines]
-    top, width = HEADER + 0.22, MARGIN + side + count * (cell + gap)
-    fig = new_figure(top + sum(heights), width, layout=None)
-    colors = colors_of(labels for row in kept_labels or [] for labels in row)
-    place_header(fig, "Views of an image" + ", and the labels each keeps" * bool(colors), colors)
-    for n, row in enumerate(views):
-        place_text(fig, MARGIN, top, row_captions[n], width=side - 0.1, lines=5, color=INK)
-        for v, view in enumerate(row.transpose(0, 2, 3, 1)):  # (V, H, W, 3)
-            left = MARGIN + side + v * (cell + gap)
-            if n == 0:
-                name = "view 0, whole" if v == 0 else f"view {v}"
-                place_text(fig, left, HEADER + 0.02, name, color=MUTED)
-            draw_image(place_axes(fig, left, top, cell, high), view)
-            if kept_labels is not None:
-                place_labels(
-                    fig, left, top + high + 0.04, kept_labels[n][v], cell, MAX_KEPT, colors
-                )
-        top += heights[n]
-    return fig
+    deep = sum(LINE * (max(map(len, row)) + 1) for row in lines)
+    fig = new_figure(HEADER + 0.2 + len(views) * high + deep, pad=PAD)
+    axes = fig.subplots(*views.shape[:2], squeeze=False)
+    for n, row in enumerate(axes):
+        name = {"rotation": 0, "ha": "right", "va": "center", "size": SMALL_SIZE, "color": INK}
+        row[0].set_ylabel(clean_text(row_captions[n], 1.25), **name)
+        for v, ax in enumerate(row):
+            draw_image(ax, views[n, v].transpose(1, 2, 0), "N")  # (H, W, 3)
+            write_lines(ax, lines[n][v], cell, (0, 0), -13)
+    for v, ax in enumerate(axes[0]):
+        title = "view 0, whole" if v == 0 else f"view {v}"
+        ax.set_title(title, loc="left", size=SMALL_SIZE, color=MUTED, pad=4)
+    add_header(fig, "Views of an image, and the labels each keeps", kind_key(colors))
+    return finish(fig)
 
 
-def _count_lines(views: np.ndarray, kept_labels: Sequence[Sequence[Sequence[str]]]) -> list[int]:
-    check_lengths(views=views, kept_labels=kept_labels)
-    for row, labels in zip(views, kept_labels, strict=True):
-        check_lengths(views_of_an_image=row, kept_labels_of_an_image=labels)
-        check_labels(labels, "kept_labels")
-    return [max(1, *(min(MAX_KEPT, len(labels)) for labels in row)) for row in kept_labels]
-
-
-def plot_hog(
-    images: Sequence[np.ndarray],
-    pictures: Sequence[np.ndarray],
-    captions: Sequence[str] | None = None,
-) -> Figure:
+def plot_hog(images: Sequence[np.ndarray], pictures: Sequence[np.ndarray]) -> Figure:
     """Show images beside the pictures of their HOG (the poster's figure 4).
 
     Args:
         images: (H, W, 3) uint8 each.
         pictures: (H, W) float each; its own strongest strokes are white.
-        captions: a line above each pair.
     """
-    count = check_lengths(images=images, pictures=pictures, captions=captions or list(images))
-    pairs = {1: 1, 2: 2, 4: 2}.get(count, 3)  # a row
-    cell = min(2.6, ((WIDTH - 2 * MARGIN + GAP) / pairs - GAP - 0.06) / 2)
-    high = max(image_height(image, cell, 1.25 * cell) for image in images)
-    head, pitch = (0.22 if captions else 0.0), 2 * cell + 0.06 + GAP
-    rows = -(-count // pairs)
-    width = max(4.0, 2 * MARGIN + pairs * pitch - GAP)
-    fig = new_figure(HEADER + rows * (high + head + 0.15), width, layout=None)
-    place_header(fig, "Images and their histograms of oriented gradients")
-    for i, (image, picture) in enumerate(zip(images, pictures, strict=True)):
-        picture = np.asarray(picture, dtype=float)
-        if picture.ndim != 2 or not np.isfinite(picture).all():
-            raise ValueError(f"wanted finite HOG pictures (H, W), got shape {picture.shape}")
-        left = MARGIN + (i % pairs) * pitch
-        top = HEADER + (i // pairs) * (high + head + 0.15)
-        if captions:
-            place_text(fig, left, top, captions[i], width=2 * cell, color=INK)
-        draw_image(place_axes(fig, left, top + head, cell, high), image, anchor="NE")
-        ax = place_axes(fig, left + cell + 0.06, top + head, cell, high)
-        ax.set_anchor("NW")
+    pairs = min(2, len(images))  # a row
+    rows, width = -(-len(images) // pairs), WIDTH / 2 * pairs
+    high = max(image_height(image, WIDTH / 4 - 0.2) for image in images)
+    fig = new_figure(HEADER + rows * (high + 0.15), width)
+    axes = fig.subplots(rows, 2 * pairs, squeeze=False)
+    for pair, image, picture in zip(axes.reshape(-1, 2), images, pictures, strict=False):
+        draw_image(pair[0], image, "NE")
         brightest = float(np.quantile(picture, 0.999)) or 1.0  # a few strokes outshine the rest
-        scale = PowerNorm(0.6, vmin=min(0.0, float(picture.min())), vmax=brightest, clip=True)
-        ax.imshow(picture, cmap="gray", norm=scale)
-        frame_image(ax)
-    return fig
+        scale = PowerNorm(0.6, 0, brightest, clip=True)
+        draw_image(pair[1], picture, "NW", cmap="gray", norm=scale)
+    hide_empty(axes)
+    add_header(fig, "Images and their histograms of oriented gradients")
+    return finish(fig)
+
+
+def plot_predictions(
+    images: Sequence[np.ndarray],
+    true: Sequence[Sequence[str]],
+    predicted: Sequence[Sequence[str]],
+    scores: Sequence[float],
+) -> Figure:
+    """Show images with true and predicted labels side by side (the poster's figure 7).
+
+    Blue with a tick is correct, ochre with a ring missed, crimson with a cross wrong.
+
+    Args:
+        images: (H, W, 3) uint8 each.
+        true: labels of each image.
+        predicted: labels predicted for each image, most certain first.
+        scores: F2 of each image.
+    """
+    pairs = [_mark_labels(*labels) for labels in zip(true, predicted, strict=True)]
+    box, column = 2.0, 1.35  # inches: of an image, of a list
+    tall = [
+        max(image_height(image, box), LINE * (1 + max(map(len, lists))))
+        for image, lists in zip(images, pairs, strict=True)
+    ]
+    heights = [max(tall[i : i + 2]) for i in range(0, len(images), 2)]
+    fig = new_figure(HEADER + sum(heights) + 0.2 * len(heights), pad=PAD)
+    ratios = {"width_ratios": [box, column, column] * 2, "height_ratios": heights}
+    axes = fig.subplots(len(heights), 6, squeeze=False, **ratios).reshape(-1, 3)  # (images, 3)
+    for row, image, lists, score in zip(axes, images, pairs, scores, strict=False):
+        draw_image(row[0], image, "NW")
+        heads = ("true", f"predicted, F2 {score:.2f}")
+        for ax, head, marked in zip(row[1:], heads, lists, strict=True):
+            write_lines(ax, [(head, MUTED), *marked], column, (0, 1), -9)
+    hide_empty(axes)
+    key = {f"{sign} {word}": color for word, (color, sign) in VERDICTS.items()}
+    add_header(fig, "True and predicted labels", key)
+    return finish(fig)
+
+
+def _mark_labels(true: Sequence[str], predicted: Sequence[str]) -> list[list[Line]]:
+    """Write the lines of both lists; the correct labels lead both in the same order."""
+    labels = {
+        "correct": [label for label in predicted if label in true],
+        "missed": [label for label in true if label not in predicted],
+        "wrong": [label for label in predicted if label not in true],
+    }
+    lines = {}
+    for verdict, (color, sign) in VERDICTS.items():
+        lines[verdict] = [(f"{sign} {split_label(label)[1]}", color) for label in labels[verdict]]
+    both = (lines["correct"] + lines["missed"], lines["correct"] + lines["wrong"])
+    return [_limit(marked, MAX_MARKED) or [("none", MUTED)] for marked in both]
+
+
+def colors_of(captions: Iterable[Sequence[str]]) -> dict[str, str]:
+    """Give each kind that occurs in lists of labels its colour."""
+    return kind_colors(split_label(label)[0] for labels in captions for label in labels)
+
+
+def label_lines(labels: Sequence[str], colors: Mapping[str, str], most: int) -> list[Line]:
+    """Turn labels into lines, `most` at the most; "no label" where none is."""
+    parts = [split_label(label) for label in labels]
+    return _limit([(name, colors[kind]) for kind, name in parts], most) or [("no label", MUTED)]
+
+
+def _limit(lines: list[Line], most: int) -> list[Line]:
+    if len(lines) <= most:
+        return lines
+    return [*lines[: most - 1], (f"+ {len(lines) - most + 1} more", MUTED)]
+
+
+def write_lines(
+    ax: Axes,
+    lines: Iterable[Line],
+    width: float,
+    corner: tuple[float, float],
+    shift: float,
+) -> None:
+    """Write lines below one another.
+
+    Args:
+        ax: the axes to which they belong; room is made for what stands outside them.
+        lines: any texts, each with its colour.
+        width: inches that a line may take.
+        corner: the point of the axes, in shares of them, where the lines begin.
+        shift: points from there up to the first line.
+    """
+    for row, (text, color) in enumerate(lines):
+        place = {"xycoords": "axes fraction", "va": "baseline", "color": color}
+        add_note(ax, clean_text(text, width), corner, (0, shift - 72 * LINE * row), **place)
+
+
+def draw_image(ax: Axes, image: np.ndarray, anchor: str, **options: object) -> None:
+    """Show an image in a thin frame, at the given corner of its axes."""
+    ax.imshow(image, **options)
+    ax.set_anchor(anchor)
+    ax.set(xticks=[], yticks=[])
+    ax.spines[:].set(color=FRAME, linewidth=0.6)
+
+
+def image_height(image: np.ndarray, width: float) -> float:
+    """Inches that an image of this width is high, at most as high as wide."""
+    return width * min(1.0, image.shape[0] / image.shape[1])

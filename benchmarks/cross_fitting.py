@@ -1,0 +1,65 @@
+"""Cross-fitting: predict every image with a head that was trained without it."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import nn
+
+from imet_utils.decoding import head_inputs, predict
+from imet_utils.features import FeatureBatches
+from imet_utils.models import calibrate
+from imet_utils.progress import progress
+from imet_utils.training import Loss, TrainConfig, own_random_state, start_training, train_one_epoch
+
+
+def cross_fit(
+    build: Callable[[], nn.Module],
+    batches: FeatureBatches,
+    loss: Loss,
+    config: TrainConfig,
+    fold_of: np.ndarray,
+    held_out: FeatureBatches | None = None,
+    description: str = "cross-fitting",
+) -> np.ndarray:
+    """Predict every image with a head that was trained on the other folds.
+
+    Args:
+        build: makes an untrained head.
+        batches: training batches, as for `fit`.
+        loss: of (logits, targets), averaged over the batch.
+        config: see `TrainConfig`; every fold trains for all its epochs, so that nothing is chosen
+            on the images that are predicted.
+        fold_of: (N,) fold of each image, at least two folds.
+        held_out: other views of the same images, to be predicted instead of the training views.
+        description: shown with the progress.
+
+    Returns:
+        Probabilities (N, C) float32, those of `predict`.
+    """
+    folds = np.unique(fold_of)
+    if np.shape(fold_of) != batches.shape[:1] or len(folds) < 2:
+        raise ValueError(
+            f"fold_of must be ({batches.shape[0]},) with at least two folds, got "
+            f"{np.shape(fold_of)} with {len(folds)}"
+        )
+    source = batches if held_out is None else held_out
+    if source.shape[0] != batches.shape[0]:
+        raise ValueError(f"held_out has {source.shape[0]} images, batches {batches.shape[0]}")
+    probs = None
+    for fold in progress(folds, description, unit="fold"):
+        with own_random_state(batches.device):
+            torch.manual_seed(config.seed)
+            model = build()
+        part = batches.of_images(np.flatnonzero(fold_of != fold))
+        training = start_training(model, config, part)
+        calibrate(model, map(head_inputs, part.sample()))
+        for epoch in range(config.epochs):
+            train_one_epoch(training, part, loss, config, epoch)
+        unseen = np.flatnonzero(fold_of == fold)
+        held_back = source.of_images(unseen, views="all", shuffle=False)
+        found = predict(training.used, held_back).probs
+        if probs is None:
+            probs = np.empty((batches.shape[0], found.shape[1]), dtype=np.float32)
+        probs[unseen] = found
+    return probs

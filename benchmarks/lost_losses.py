@@ -1,0 +1,59 @@
+"""Losses for rare labels that did not win on validation, kept so that they can be run again."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+def focal_loss(
+    logits: Tensor, targets: Tensor, alpha: float | None = 0.25, gamma: float = 2.0
+) -> Tensor:
+    """Focal loss: -mean alpha_t (1 - p_t)^gamma log(p_t) (Lin et al., ICCV 2017, equation 5).
+
+    p_t is the probability given to what is true, alpha_t is alpha for positives and 1 - alpha for
+    negatives.
+
+    Args:
+        logits: (B, C) or (B, T, C).
+        targets: the same shape, bool or 0/1.
+        alpha: in [0, 1]; None leaves the balance out.
+        gamma: at least 0; 0 gives (balanced) cross-entropy.
+    """
+    targets = targets.to(logits.dtype)
+    signed = logits * (2 * targets - 1)  # log p_t = logsigmoid(signed), safe at any size
+    loss = -functional.logsigmoid(signed) * (gamma * functional.logsigmoid(-signed)).exp()
+    if alpha is not None:
+        loss = loss * (alpha * targets + (1 - alpha) * (1 - targets))
+    return loss.mean()
+
+
+def asymmetric_loss(
+    logits: Tensor,
+    targets: Tensor,
+    gamma_neg: float = 4.0,
+    gamma_pos: float = 1.0,
+    clip: float = 0.05,
+) -> Tensor:
+    """Asymmetric loss (Ridnik et al., ICCV 2021, equations 4 to 7), averaged instead of summed.
+
+    -mean [ y (1 - p)^gamma_pos log(p) + (1 - y) q^gamma_neg log(1 - q) ] with
+    p = sigmoid(logits) and q = max(p - clip, 0): a negative below `clip` costs nothing. The
+    gradient flows through all of it.
+
+    Args:
+        logits: (B, C) or (B, T, C).
+        targets: the same shape, bool or 0/1.
+        gamma_neg: focus on hard negatives, at least 0.
+        gamma_pos: focus on hard positives, at least 0.
+        clip: in [0, 1).
+    """
+    targets = targets.to(logits.dtype)
+    log_p, log_not_p = functional.logsigmoid(logits), functional.logsigmoid(-logits)
+    positive = (gamma_pos * log_not_p).exp() * log_p
+    # log(1 - q) as log(1 - p + clip), in log space so that p = 1 without a clip stays finite. The
+    # floor under q keeps the slope of its power finite at 0.
+    log_clip = torch.full_like(logits, clip).log()
+    log_not_q = torch.logaddexp(log_not_p, log_clip).clamp(max=0)
+    shifted = (logits.sigmoid() - clip).clamp(min=torch.finfo(logits.dtype).tiny)
+    negative = shifted.pow(gamma_neg) * log_not_q
+    return -torch.where(targets > 0, positive, negative).mean()

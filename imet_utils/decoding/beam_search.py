@@ -1,0 +1,215 @@
+"""From a decoder to label sets: beam search over labels, and where a path stops."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from imet_utils.models import AttnDecoder, candidate_logits
+
+STOP_SCALES = (0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 2.5, 3.5, 5.0, 7.5, 10.0, 15.0, 25.0, 50.0, 100.0)
+
+
+@dataclass(frozen=True)
+class Paths:
+    """Labels predicted one after the other, in K beams an image, the most probable beam first.
+
+    Attributes:
+        labels: (B, K, T) long, no label twice on a path.
+        step_probs: (B, K, T) probability of each label at its step.
+        path_probs: (B, K, T) geometric mean of the step probabilities up to each step.
+        attention: (B, K, T, P) over the positions of the maps, of the step that gave the label.
+    """
+
+    labels: Tensor
+    step_probs: Tensor
+    path_probs: Tensor
+    attention: Tensor
+
+    def best(self) -> "Paths":
+        """Keep the most probable beam alone: K = 1."""
+        return self._map(lambda values: values[:, :1])
+
+    def cpu(self) -> "Paths":
+        """Move everything to the CPU."""
+        return self._map(Tensor.cpu)
+
+    def _map(self, change: Callable[[Tensor], Tensor]) -> "Paths":
+        return Paths(*(change(getattr(self, field.name)) for field in fields(self)))
+
+    @staticmethod
+    def concatenate(parts: Sequence["Paths"]) -> "Paths":
+        """Join paths of equal K and T over the images."""
+        return Paths(
+            *(torch.cat([getattr(part, field.name) for part in parts]) for field in fields(Paths))
+        )
+
+
+@torch.no_grad()
+def beam_search(
+    decoder: AttnDecoder, maps: Tensor, probs: Tensor, beam_size: int = 5, max_steps: int = 10
+) -> Paths:
+    """Search the label sequences of greatest probability, all images and beams at once.
+
+    A step's candidates are the labels not yet on a beam; a path's score is the sum of the logs of
+    its sigmoid probabilities. There is one live beam at first, then as many as there are
+    sequences, up to `beam_size`: no beam is dead or a copy of another. Ties go to the better
+    parent, then to the lower label. No dropout, in either mode of the decoder.
+
+    Args:
+        decoder: the trained decoder.
+        maps: (B, P, E).
+        probs: (B, C) in [0, 1], of the classifier beside the decoder.
+        beam_size: K at the most.
+        max_steps: T is this or C, whichever is less.
+
+    Returns:
+        Paths with K = min(beam_size, number of label sequences of length T).
+    """
+    if beam_size < 1 or max_steps < 1:
+        raise ValueError(f"beam_size and max_steps must be >= 1, got {beam_size}, {max_steps}")
+    state = decoder.start(maps)
+    rows = torch.arange(len(maps), device=maps.device).unsqueeze(1)  # (B, 1)
+    previous = probs.unsqueeze(1)  # (B, 1, C)
+    chosen = torch.zeros_like(previous, dtype=torch.bool)  # (B, 1, C)
+    scores = previous.new_zeros(len(maps), 1)  # (B, 1)
+    paths = None
+    for step in range(min(max_steps, decoder.num_classes)):
+        logits, attention, state = decoder.step(state, previous, chosen)  # (B, K, ...)
+        width = min(beam_size, decoder.num_classes - step)
+        labels, log_probs = _best_labels(candidate_logits(logits, chosen), width)  # (B, K, W)
+        totals = (scores.unsqueeze(-1) + log_probs).flatten(1)  # (B, K * W)
+        totals, order = totals.sort(dim=1, descending=True, stable=True)
+        scores, order = totals[:, :beam_size], order[:, :beam_size]  # (B, K')
+        parents = order // width  # (B, K')
+        label = labels.flatten(1).gather(1, order)  # (B, K')
+        step_prob = log_probs.flatten(1).gather(1, order).exp()
+        path_prob = (scores / (step + 1)).exp()
+        paths = _extend(
+            paths, rows, parents, (label, step_prob, path_prob, attention[rows, parents])
+        )
+        state = state.select(parents)
+        previous = logits.sigmoid()[rows, parents]  # (B, K', C)
+        chosen = chosen[rows, parents].scatter(-1, label.unsqueeze(-1), True)
+    return paths
+
+
+def _best_labels(logits: Tensor, width: int) -> tuple[Tensor, Tensor]:
+    """Take the `width` best labels of each beam and their log-probabilities, (B, K, W) both.
+
+    Equal logits go by the lowest label: `topk` alone leaves their order open, and a stable sort of
+    all labels takes several times as long. So the bits of a float32, turned into an integer of the
+    same order, are ranked together with the label.
+    """
+    bits = (logits.float() + 0.0).view(torch.int32)  # + 0.0 makes -0.0 equal to 0.0
+    ranks = torch.where(bits < 0, bits ^ 0x7FFFFFFF, bits).long() << 32  # (B, K, C)
+    order = torch.arange(logits.shape[-1], 0, -1, device=logits.device)  # (C,) low label, high key
+    labels = (ranks + order).topk(width).indices  # (B, K, W)
+    dtype = torch.promote_types(logits.dtype, torch.float32)
+    return labels, functional.logsigmoid(logits.gather(-1, labels).to(dtype))
+
+
+def _extend(
+    paths: Paths | None, rows: Tensor, parents: Tensor, values: tuple[Tensor, ...]
+) -> Paths:
+    """Set a step's values (B, K', ...), in the order of `Paths`, behind those of the parents."""
+    values = [value.unsqueeze(2) for value in values]  # (B, K', 1, ...)
+    if paths is not None:
+        past = (paths.labels, paths.step_probs, paths.path_probs, paths.attention)
+        values = [
+            torch.cat([old[rows, parents], new], dim=2)
+            for old, new in zip(past, values, strict=True)
+        ]
+    return Paths(*values)
+
+
+def class_thresholds(frequencies: Tensor, scale: float = 2.5) -> Tensor:
+    """Set each class's path threshold to `scale` times the share of training images with it.
+
+    Args:
+        frequencies: (C,) in [0, 1].
+        scale: above 0.
+
+    Returns:
+        (C,) floats; above 1, where no path goes on, for classes with a share above 1 / scale.
+
+    >>> class_thresholds(torch.tensor([0.0, 0.1]))
+    tensor([0.0000, 0.2500])
+    """
+    if not scale > 0:
+        raise ValueError(f"scale must be above 0, got {scale}")
+    return scale * frequencies
+
+
+def stop_paths(paths: Paths, thresholds: Tensor) -> Tensor:
+    """Cut each path at the first step whose path probability is below the step's threshold.
+
+    The threshold of a step is the geometric mean of those of the labels on the path up to it. What
+    comes after the first failed step never comes back; the first label always stays.
+
+    Args:
+        paths: of `beam_search`.
+        thresholds: (C,) at least 0, see `class_thresholds`.
+
+    Returns:
+        keep (B, K, T) bool.
+    """
+    keep = paths.path_probs >= path_thresholds(paths, thresholds)
+    keep[..., 0] = True
+    return keep.long().cumprod(dim=-1).bool()
+
+
+def path_thresholds(paths: Paths, thresholds: Tensor) -> Tensor:
+    """Average the thresholds (C,) of the labels up to each step, geometrically: (B, K, T)."""
+    logs = thresholds.to(paths.labels.device, torch.float64).log()[paths.labels]  # (B, K, T)
+    lengths = torch.arange(1, logs.shape[-1] + 1, device=logs.device)  # (T,)
+    return (logs.cumsum(dim=-1) / lengths).exp().to(paths.path_probs.dtype)
+
+
+def union_of_views(paths: Paths, thresholds: Tensor, num_views: int) -> Tensor:
+    """Unite the labels that the best path of each view names before it stops, as on the poster.
+
+    Args:
+        paths: of N * V views, those of an image one after another.
+        thresholds: (C,) of `class_thresholds`.
+        num_views: V.
+
+    Returns:
+        preds (N, C) bool.
+    """
+    best = paths.best()
+    keep = stop_paths(best, thresholds)  # (N * V, 1, T)
+    sets = torch.zeros(len(keep), len(thresholds), dtype=torch.bool, device=keep.device)
+    sets = sets.scatter(1, best.labels[:, 0], keep[:, 0])  # (N * V, C)
+    return sets.unflatten(0, (-1, num_views)).any(dim=1)  # (N, C)
+
+
+def best_path_scale(
+    paths: Paths,
+    frequencies: Tensor,
+    targets: Tensor,
+    num_views: int,
+    scales: Sequence[float] = STOP_SCALES,
+) -> float:
+    """Find the scale of `class_thresholds` with the highest sample-averaged F2 of `union_of_views`.
+
+    Args:
+        paths: of N * V views of validation images.
+        frequencies: (C,) in [0, 1].
+        targets: (N, C) bool.
+        num_views: V.
+        scales: to try; among equals the first is taken.
+    """
+    scores = []
+    for scale in scales:
+        preds = union_of_views(paths, class_thresholds(frequencies, scale), num_views)  # (N, C)
+        hits = (preds & targets).sum(dim=1)
+        scores.append((5 * hits / (4 * targets.sum(dim=1) + preds.sum(dim=1))).mean().item())
+    return scales[scores.index(max(scores))]
+
+
+def mean_step_probs(logits: Tensor) -> Tensor:
+    """Average the probabilities of all steps: logits (B, T, C) to probs (B, C)."""
+    return logits.sigmoid().mean(dim=1)  # (B, C)

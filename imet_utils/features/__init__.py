@@ -1,0 +1,10 @@
+"""What encoder and HOG say of every view: computed once, stored, read in batches."""
+
+from imet_utils.features.batches import FeatureBatches
+from imet_utils.features.encoding import encode_datasets
+from imet_utils.features.store import (
+    extract_features,
+    open_features,
+    read_fingerprint,
+    views_at_once,
+)

@@ -1,0 +1,149 @@
+"""Batches of features, images and targets, read from disk as they are asked for."""
+
+import copy
+import hashlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from imet_utils.views import ViewArray, load_rows
+
+VIEWS = ("random", "all", "whole", "each")
+
+
+class FeatureBatches:
+    """Batches of a store's features and targets, read from disk as they are asked for."""
+
+    def __init__(
+        self,
+        arrays: Mapping[str, np.ndarray | ViewArray],
+        targets: np.ndarray | None,
+        batch_size: int = 32,
+        views: str = "random",
+        shuffle: bool = True,
+        seed: int = 0,
+        device: torch.device | str = "cpu",
+        images: np.ndarray | None = None,
+    ) -> None:
+        """Check that the arrays belong together.
+
+        Args:
+            arrays: (N, V, ...) by name; `images` may be a `ViewArray`, read from image files.
+            targets: (N, V, C), or None where there are none.
+            batch_size: rows a batch.
+            views: `random` for one random view of every image an epoch; `all` for every view of
+                every image, those of an image one after another unless shuffled; `whole` for view
+                0 of every image; `each` for all views of an image together, in an axis V after B.
+            shuffle: a new order every epoch.
+            seed: with the epoch it decides the order and the views.
+            device: of the tensors.
+            images: numbers of the images to take, in their order; None for all N.
+        """
+        self.arrays = dict(arrays) if targets is None else {**arrays, "targets": targets}
+        shapes = {name: values.shape for name, values in self.arrays.items()}
+        if len({shape[:2] for shape in shapes.values()}) != 1:
+            raise ValueError(f"arrays and targets must share their first axes (N, V), got {shapes}")
+        if views not in VIEWS:
+            raise ValueError(f"views must be one of {', '.join(VIEWS)}, got {views!r}")
+        num_images, self.num_views = next(iter(shapes.values()))[:2]
+        self.images = np.arange(num_images) if images is None else np.asarray(images)
+        self.batch_size = batch_size
+        self.views = views
+        self.shuffle = shuffle
+        self.seed = seed
+        self.device = torch.device(device)
+        self.epoch = 0
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """N and V of the images taken."""
+        return len(self.images), self.num_views
+
+    @property
+    def image_targets(self) -> np.ndarray:
+        """Targets (N, C) of the whole images, which view 0 shows."""
+        return np.asarray(self.arrays["targets"][self.images, 0])
+
+    def fingerprint(self) -> dict[str, Any]:
+        """Say what the batches are drawn from and how: shapes, settings, a hash of their targets.
+
+        What the other arrays hold is left to the fingerprint of their store.
+        """
+        digest = hashlib.sha256(np.ascontiguousarray(self.images))
+        if "targets" in self.arrays:
+            for view in range(self.num_views):
+                digest.update(np.ascontiguousarray(self.arrays["targets"][:, view]))
+        shapes = {name: list(values.shape) for name, values in self.arrays.items()}
+        names = ("batch_size", "views", "shuffle", "seed")
+        settings = {name: getattr(self, name) for name in names}
+        return {"shapes": shapes, **settings, "rows": digest.hexdigest()}
+
+    def of_images(
+        self, images: np.ndarray, views: str | None = None, shuffle: bool | None = None
+    ) -> "FeatureBatches":
+        """Take only the images of these numbers, perhaps in other views or another order."""
+        some = copy.copy(self)
+        some.images = self.images[images]
+        some.views = self.views if views is None else views
+        some.shuffle = self.shuffle if shuffle is None else shuffle
+        some.epoch = 0
+        return some
+
+    def sample(self, num_images: int = 1000) -> "FeatureBatches":
+        """Take up to so many images from all over the store, a random view of each."""
+        count = min(num_images, len(self.images))
+        spread = np.linspace(0, len(self.images) - 1, count).round().astype(int)
+        return self.of_images(spread, "random", shuffle=False)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch that the next pass draws its order and views for."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        rows = len(self.images) * (self.num_views if self.views == "all" else 1)
+        return -(-rows // self.batch_size)
+
+    def __iter__(self) -> Iterator[dict[str, Tensor]]:
+        """Yield tensors (B, ...), or (B, V, ...) with `each`, by name: uint8 for images."""
+        return (batch for batch, _ in self.shares(0, 1))
+
+    def shares(self, process: int, num_processes: int) -> Iterator[tuple[dict[str, Tensor], float]]:
+        """Yield one process' rows of every batch, and what share of the batch they are.
+
+        All processes together see the batches that one alone would. A process for which a batch
+        has no row gets a row of another's, with share 0, so that it can keep step.
+        """
+        batches = self._draw_batches()
+        own = [batch[process::num_processes] for batch in batches]
+        taken = [rows if len(rows) else batch[:1] for rows, batch in zip(own, batches, strict=True)]
+        for rows, batch, tensors in zip(own, batches, self._read(taken), strict=True):
+            yield tensors, len(rows) / len(batch)
+
+    def _draw_batches(self) -> list[np.ndarray]:
+        """Draw the rows of every batch: numbers (B, 2) of image and view, (B, 1) with `each`."""
+        num_images, num_views = self.shape
+        rng = np.random.default_rng([self.seed, self.epoch])
+        rows = np.arange(num_images * (num_views if self.views == "all" else 1))
+        if self.shuffle:
+            rng.shuffle(rows)
+        chosen = rng.integers(num_views, size=num_images)  # a view for each image
+        if self.views == "all":
+            image, view = np.divmod(rows, num_views)
+        else:
+            image, view = rows, chosen[rows] * (self.views == "random")
+        columns = [self.images[image]] if self.views == "each" else [self.images[image], view]
+        index = np.stack(columns, axis=1)
+        return [index[k : k + self.batch_size] for k in range(0, len(index), self.batch_size)]
+
+    def _read(self, batches: list[np.ndarray]) -> Iterator[dict[str, Tensor]]:
+        """Read the rows of each batch; images by worker processes, ahead of their use."""
+        lazy = {k: v for k, v in self.arrays.items() if isinstance(v, ViewArray)}
+        ahead = {k: load_rows(v, batches) for k, v in lazy.items()}
+        for batch in batches:
+            index = tuple(batch.T)
+            arrays = {k: next(ahead[k]) if k in ahead else v[index] for k, v in self.arrays.items()}
+            tensors = {k: torch.from_numpy(array).to(self.device) for k, array in arrays.items()}
+            yield {k: v if v.dtype == torch.uint8 else v.float() for k, v in tensors.items()}

@@ -1,0 +1,79 @@
+"""What an encoder says of every view of a collection, on all processes, as far as the disk goes."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from imet_utils.distributed import join_processes, run_in_processes
+from imet_utils.encoders import OUTPUTS, Encoder, build_encoder, encode_images
+from imet_utils.features.store import extract_features
+from imet_utils.views import ViewDataset
+
+
+def encode_datasets(
+    datasets: Mapping[str, ViewDataset],
+    folder: Path | str,
+    encoder: str,
+    weights: str = "imagenet",
+    statistics: tuple[Sequence[float], Sequence[float]] | None = None,
+    cache_gb: float = float("inf"),
+    num_workers: int = 2,
+    num_processes: int = 1,
+) -> dict[str, dict[str, np.memmap]]:
+    """Store the outputs of an encoder for every view in `folder/<split>/<encoder>`.
+
+    `pooled` and `style` are stored always; `maps` only if those of all sets fit `cache_gb`.
+    Without them the heads that need maps compute them anew from the images.
+
+    Args:
+        datasets: by split.
+        folder: of all stores.
+        encoder: for `build_encoder`.
+        weights: likewise.
+        statistics: mean and standard deviation that normalise the images; None for the encoder's.
+        cache_gb: the most that all maps together may take, 10^9 bytes.
+        num_workers: processes that decode images for a GPU, for each process that encodes.
+        num_processes: that encode, each a part of the images.
+
+    Returns:
+        The opened stores by split.
+    """
+    if num_processes > 1:
+        settings = (encoder, weights, statistics, cache_gb, num_workers)
+        run_in_processes(num_processes, encode_datasets, datasets, folder, *settings)
+    device = join_processes()
+    net = build_encoder(encoder, weights).to(device)
+    mean, std = statistics or (net.mean, net.std)
+    outputs = choose_outputs(net, datasets, cache_gb)
+    made_by = {"encoder": encoder, "weights": weights, "mean": list(mean), "std": list(std)}
+    if Path(weights).is_file():
+        made_by["weights_file"] = hashlib.sha256(Path(weights).read_bytes()).hexdigest()
+    return {
+        split: extract_features(
+            dataset,
+            partial(encode_images, net, mean=mean, std=std, outputs=outputs),
+            Path(folder) / split / encoder,
+            fingerprint=made_by | {"outputs": outputs},
+            num_workers=num_workers,
+            device=device,
+            description=f"features of {split}",
+        )
+        for split, dataset in datasets.items()
+    }
+
+
+def choose_outputs(
+    encoder: Encoder, datasets: Mapping[str, ViewDataset], cache_gb: float
+) -> list[str]:
+    """Name the outputs to store: all, or all but the maps where those would exceed `cache_gb`."""
+    num_views = sum(len(dataset) * dataset.num_views for dataset in datasets.values())
+    size = next(iter(datasets.values())).size
+    view = torch.zeros(1, 3, size, size, dtype=torch.uint8)
+    device = next(encoder.parameters()).device
+    maps = encode_images(encoder, view.to(device), outputs=["maps"])["maps"]
+    num_bytes = 2 * maps.numel() * num_views  # float16
+    return [name for name in OUTPUTS if name != "maps" or num_bytes <= cache_gb * 1e9]

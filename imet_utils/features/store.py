@@ -1,0 +1,298 @@
+"""Features of every view, computed once and kept in a store of memory-mapped arrays."""
+
+import glob
+import json
+import os
+import shutil
+from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from imet_utils.distributed import gather_items, own_range, process_index, wait_for_all
+from imet_utils.files import fingerprint_of, load_json, remove_leftovers, save_json, temporary_path
+from imet_utils.progress import progress
+from imet_utils.views import Compute, ViewDataset, compute_views
+
+FINGERPRINT = "fingerprint.json"  # of a store: what it was made from
+ROWS = "rows.txt"  # the keys of its rows, see `row_keys`
+MIN_FREE = 64 * 2**20  # bytes that a store leaves on the disk
+
+Arrays = dict[str, np.memmap]
+
+
+def extract_features(
+    dataset: ViewDataset,
+    compute: Compute,
+    folder: Path | str,
+    fingerprint: Mapping[str, Any],
+    batch_size: int | None = None,
+    num_workers: int = 2,
+    device: torch.device | str = "cpu",
+    description: str = "features",
+) -> Arrays:
+    """Run `compute` once over every view of a data set, or take what earlier runs left.
+
+    A store with the same fingerprint is opened. Else a new one is made, of whose rows those are
+    copied that the old one has, or the store of the same name of another split
+    (`<split>/<name>` beside each other): when labels or the split change, most rows stay. It is
+    written under a temporary name and renamed when whole. Memory does not grow with the number of
+    images. Several processes (`run_in_processes`, `accelerate launch`) each compute a part.
+
+    An encoder rounds by the size of the batch, though not by what else is in it. So images are
+    computed in full batches, but for the last ones, whose rows are never copied: a store that has
+    rows of another is equal to one that was made from nothing.
+
+    Args:
+        dataset: items (V, 3, H, W) uint8.
+        compute: from uint8 images (B, 3, H, W) on `device` to tensors (B, ...) by name, called
+            without gradients, as `functools.partial(encode_images, encoder)` or HOG; on a CPU by
+            several threads at once. Values must fit float16.
+        folder: of the store.
+        fingerprint: what `compute` depends on, as JSON can hold it; the views' own is added.
+        batch_size: the most views that `compute` gets at a time, whole images at least; None for
+            `views_at_once`.
+        num_workers: processes that read images for a device that is no CPU; 0 reads them in this
+            one. A CPU's threads read their own.
+        device: where `compute` runs.
+        description: shown with the progress.
+
+    Returns:
+        Read-only arrays (N, V, ...) float16 by name.
+
+    Raises:
+        ValueError: if an image cannot be read, the features are not finite in float16, or
+            `folder` holds something else than a store.
+        OSError: if the disk cannot hold the store.
+    """
+    folder = Path(folder)
+    fingerprint = json.loads(json.dumps({**fingerprint, "views": dataset.fingerprint()}))
+    if (folder / FINGERPRINT).exists():
+        if read_fingerprint(folder) == fingerprint:
+            return open_features(folder)
+    elif folder.exists() and any(folder.iterdir()):
+        raise ValueError(f"{folder} is not a feature store; give an empty or a new folder")
+    step = max(1, (batch_size or views_at_once(device)) // dataset.num_views)
+    keys = row_keys(dataset, fingerprint)[: len(dataset) // step * step]  # of full batches
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    partial = gather_items([temporary_path(folder)])[0]  # named by the first process
+    if process_index() == 0:
+        remove_leftovers(folder.parent.glob(f".{glob.escape(folder.stem)}.*"))
+        partial.mkdir()
+    wait_for_all()
+    try:
+        found = find_rows(folder, keys)
+        parts = plan_parts(found, len(dataset), step)
+        share = own_range(len(parts))
+        own = parts[share.start : share.stop]
+        computed = compute_views(dataset, own, compute, num_workers, device)
+        if found:
+            description += f" ({len(found):,} of {len(dataset):,} images kept)"
+        batches = progress(computed, description, total=len(own), unit="batch")
+        with closing(computed), closing(StoreWriter(partial, len(dataset))) as writer:
+            copy_rows(found, writer)
+            for part, features in zip(own, batches, strict=True):
+                writer.add(part, features)
+            writer.wait()
+        wait_for_all()
+        if process_index() == 0:
+            (partial / ROWS).write_text("\n".join(keys) + "\n", encoding="utf-8")
+            save_json(fingerprint, partial / FINGERPRINT)
+            _put_in_place(partial, folder)
+        wait_for_all()
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return open_features(folder)
+
+
+def views_at_once(device: torch.device | str) -> int:
+    """Return how many views a device computes fast: a CPU some tens, a GPU hundreds."""
+    return 32 if torch.device(device).type == "cpu" else 384
+
+
+def row_keys(dataset: ViewDataset, fingerprint: Mapping[str, Any]) -> list[str]:
+    """Hash all that the row of each image depends on: what all rows share, and its own views."""
+    views = {**fingerprint["views"], "images": None}
+    shared = fingerprint_of({**fingerprint, "views": views})
+    return [fingerprint_of([shared, key]) for key in dataset.image_keys()]
+
+
+def find_rows(folder: Path, keys: Sequence[str]) -> dict[int, tuple[Path, int]]:
+    """Find rows in the stores that lie in `<split>/<name>` as `folder` does, itself among them.
+
+    Returns:
+        By the number of a key that is found: the folder of a store and the row there.
+    """
+    places = {}
+    for path in folder.parent.parent.glob(f"*/{glob.escape(folder.name)}/{ROWS}"):
+        rows = path.read_text(encoding="utf-8").split()
+        places |= {key: (path.parent, row) for row, key in enumerate(rows)}
+    return {number: places[key] for number, key in enumerate(keys) if key in places}
+
+
+def plan_parts(found: Collection[int], num_images: int, step: int) -> list[list[int]]:
+    """List the images of each batch: those not found, filled up with others, then the last ones.
+
+    >>> plan_parts({0, 1, 3, 4}, num_images=8, step=3)
+    [[2, 5, 0], [6, 7]]
+    """
+    num_full = num_images // step * step
+    missing = [number for number in range(num_full) if number not in found]
+    missing += list(found)[: -len(missing) % step]
+    parts = [missing[k : k + step] for k in range(0, len(missing), step)]
+    last = list(range(num_full, num_images))
+    return [*parts, last] if last else parts
+
+
+def copy_rows(found: Mapping[int, tuple[Path, int]], writer: "StoreWriter") -> None:
+    """Write the rows that are found to their numbers, each process a part of them."""
+    stores = {store: _open_arrays(store) for store, _ in found.values()}
+    numbers = list(found)
+    for k in own_range(len(numbers)):
+        store, row = found[numbers[k]]
+        blocks = {name: array[row : row + 1] for name, array in stores[store].items()}
+        writer.write([numbers[k]], blocks)
+
+
+class StoreWriter:
+    """Writes rows of features to one `.npy` file a name, (N, V, ...) float16, in any order.
+
+    A thread copies a batch from its device, checks and writes it; a device need not wait for the
+    disk. One batch is in its hands at a time, so that memory stays as it is.
+    """
+
+    def __init__(self, folder: Path, num_images: int) -> None:
+        """Prepare to write.
+
+        Args:
+            folder: of the store; other processes may write their rows to the same files.
+            num_images: N, of all processes.
+        """
+        self.folder = folder
+        self.num_images = num_images
+        self.files: dict[str, tuple[BinaryIO, int]] = {}  # and where the rows begin
+        self.thread = ThreadPoolExecutor(1)
+        self.at_work: Future[None] | None = None
+
+    def add(self, rows: Sequence[int], features: Mapping[str, Tensor]) -> None:
+        """Hand over the features (B V, ...) of B rows.
+
+        Raises:
+            ValueError: if those of the batch before are not finite in float16.
+            OSError: if they could not be written.
+        """
+        self.wait()
+        self.at_work = self.thread.submit(self._check_and_write, rows, features)
+
+    def wait(self) -> None:
+        """Wait until all is written; raise what `add` does."""
+        if self.at_work:
+            self.at_work.result()
+
+    def close(self) -> None:
+        """Close the files."""
+        self.thread.shutdown()
+        for file, _ in self.files.values():
+            file.close()
+
+    @torch.inference_mode()
+    def _check_and_write(self, rows: Sequence[int], features: Mapping[str, Tensor]) -> None:
+        blocks = {}
+        for name, values in features.items():
+            short = values.to(torch.float16)
+            if not torch.stack(torch.aminmax(short)).isfinite().all():  # NaN if any value is
+                raise ValueError(f"features {name!r} are not finite in float16")
+            blocks[name] = short.unflatten(0, (len(rows), -1)).cpu().numpy()
+        self.write(rows, blocks)
+
+    def write(self, rows: Sequence[int], blocks: Mapping[str, np.ndarray]) -> None:
+        """Write blocks (B, V, ...) float16 of B rows.
+
+        On a full disk this raises OSError, where a memory map would kill the process.
+        """
+        if not self.files:
+            check_space(blocks, self.folder, self.num_images)
+            self.files = {name: self._open(name, block.shape) for name, block in blocks.items()}
+        for name, block in blocks.items():
+            file, start = self.files[name]
+            for row, values in zip(rows, np.ascontiguousarray(block), strict=True):
+                file.seek(start + row * values.nbytes)
+                file.write(values.data)
+
+    def _open(self, name: str, shape: tuple[int, ...]) -> tuple[BinaryIO, int]:
+        """Open a file, which other processes may have begun, and write its header."""
+        path = self.folder / f"{name}.npy"
+        path.touch()
+        file = path.open("r+b")
+        whole = (self.num_images, *shape[1:])
+        header = {"descr": "<f2", "fortran_order": False, "shape": whole}
+        np.lib.format.write_array_header_1_0(file, header)
+        return file, file.tell()
+
+
+def check_space(blocks: Mapping[str, np.ndarray], folder: Path, num_images: int) -> None:
+    """Refuse what the disk cannot hold, reckoned from a first batch.
+
+    Raises:
+        OSError: with what is needed and what is free.
+    """
+    needed = sum(block.nbytes // len(block) for block in blocks.values()) * num_images
+    free = shutil.disk_usage(folder).free
+    if needed + MIN_FREE > free:
+        raise OSError(
+            f"the features need {needed / 1e9:.2f} GB and the disk of {folder.parent} has "
+            f"{free / 1e9:.2f} GB free. Free some space, choose another folder, take fewer images "
+            "or views, or leave out an array."
+        )
+
+
+def _put_in_place(whole: Path, folder: Path) -> None:
+    """Rename a whole store to `folder`, and what was there before out of it, to be removed."""
+    former = temporary_path(folder.with_name(f"{folder.stem}.former"))
+    if folder.exists():
+        os.replace(folder, former)
+    os.replace(whole, folder)
+    shutil.rmtree(former, ignore_errors=True)
+
+
+def open_features(folder: Path | str, fingerprint: Mapping[str, Any] | None = None) -> Arrays:
+    """Open a store's arrays (N, V, ...) float16 by name, read-only.
+
+    Raises:
+        FileNotFoundError: if there is no store.
+        ValueError: if the store was made from something else than `fingerprint` says.
+    """
+    folder = Path(folder)
+    stored = read_fingerprint(folder)
+    wanted = json.loads(json.dumps({**(fingerprint or {})}))
+    if stored != stored | wanted:
+        raise ValueError(
+            f"the store {folder} was made from {stored}, not from {fingerprint}. Make it anew"
+        )
+    return _open_arrays(folder)
+
+
+def _open_arrays(folder: Path) -> Arrays:
+    return {path.stem: np.load(path, mmap_mode="r") for path in sorted(folder.glob("*.npy"))}
+
+
+def read_fingerprint(folder: Path) -> dict[str, Any]:
+    """Read what a store was made from.
+
+    Raises:
+        FileNotFoundError: if there is no store.
+        ValueError: if its fingerprint is damaged.
+    """
+    if not (folder / FINGERPRINT).exists():
+        raise FileNotFoundError(f"there is no feature store at {folder}")
+    try:
+        return dict(load_json(folder / FINGERPRINT))
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"{folder / FINGERPRINT} is damaged. Remove {folder} and make it anew"
+        ) from error

@@ -1,0 +1,148 @@
+"""Files that are always whole: JSON, CSV, arrays and checkpoints.
+
+Every file is written under a temporary name beside its own and then renamed, so that a file under
+its final name is always whole, whenever the process dies.
+"""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import psutil
+import torch
+
+TEMPORARY = re.compile(r"\..+\.(?P<pid>\d+)\.tmp(\..+)?")
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")  # of a cell, to a spreadsheet
+
+
+def temporary_path(path: Path) -> Path:
+    """Name the place beside `path` where this process writes it, with the same suffix.
+
+    >>> temporary_path(Path("a/best.pt")).match(f"a/.best.{os.getpid()}.tmp.pt")
+    True
+    """
+    return path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+
+
+def remove_leftovers(paths: Iterable[Path]) -> None:
+    """Remove those of the paths that a process which is dead by now, or this one, was writing."""
+    for path in list(paths):
+        match = TEMPORARY.fullmatch(path.name)
+        if not match or _is_another(int(match["pid"])):
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _is_another(pid: int) -> bool:
+    """Tell whether another process is running that has this number; a zombie is not."""
+    try:
+        return pid != os.getpid() and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+@contextmanager
+def atomic_path(path: Path | str) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; rename it to `path` if the block ends without error.
+
+    The folder is made where it is missing. The suffix is kept, since writers choose formats by it.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = temporary_path(path)
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401
+    """Turn numpy scalars and arrays, tensors and paths into what JSON has."""
+    if isinstance(value, np.generic | np.ndarray | torch.Tensor):
+        return value.tolist()
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} has no place in JSON: {value!r}")
+
+
+def save_json(value: Any, path: Path | str) -> None:  # noqa: ANN401
+    """Write `value` as indented JSON.
+
+    Raises:
+        ValueError: if a number is not finite, which JSON cannot hold.
+    """
+    text = json.dumps(value, indent=2, ensure_ascii=False, default=_plain, allow_nan=False)
+    with atomic_path(path) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def load_json(path: Path | str) -> Any:  # noqa: ANN401
+    """Read a JSON file."""
+    return json.loads(Path(path).read_text(encoding="utf-8"))
+
+
+def save_csv(frame: pd.DataFrame, path: Path | str, spreadsheet_safe: bool = False) -> None:
+    """Write a table without its index.
+
+    Args:
+        frame: the table.
+        path: of the file.
+        spreadsheet_safe: for tables of names that people open: a text or column name that a
+            spreadsheet would run as a formula gets a quote in front (OWASP, CSV injection). Not
+            for tables that a program reads.
+    """
+    if spreadsheet_safe:
+        frame = frame.rename(columns=_defuse).map(_defuse)
+    with atomic_path(path) as temporary:
+        frame.to_csv(temporary, index=False, lineterminator="\n")
+
+
+def _defuse(cell: Any) -> Any:  # noqa: ANN401
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA_STARTS) else cell
+
+
+def save_array(array: np.ndarray, path: Path | str) -> None:
+    """Write an array as `.npy`."""
+    with atomic_path(path) as temporary:
+        np.save(temporary, array, allow_pickle=False)
+
+
+def save_checkpoint(state: Mapping[str, Any], path: Path | str) -> None:
+    """Write tensors and plain values (state dicts, numbers, strings) for `load_checkpoint`."""
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        torch.save(dict(state), file)  # given a path, it writes the temporary name into the file
+
+
+def load_checkpoint(path: Path | str) -> dict[str, Any]:
+    """Read a checkpoint onto the CPU as tensors and plain values only; no pickled code runs.
+
+    Raises:
+        OSError: if the file cannot be read.
+        ValueError: if it holds anything else, or is damaged.
+    """
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except OSError:
+        raise
+    except Exception:  # torch raises several types, and advises to run what a file may carry
+        raise ValueError(
+            f"{path} is no checkpoint of tensors and plain values. Remove it, train anew"
+        ) from None
+
+
+def fingerprint_of(settings: Any) -> str:  # noqa: ANN401
+    """Hash settings that JSON can hold into 16 hexadecimal digits, whatever their order of keys."""
+    text = json.dumps(settings, sort_keys=True, default=_plain)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

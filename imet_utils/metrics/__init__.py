@@ -1,0 +1,24 @@
+"""What probabilities, label sets and attention are worth."""
+
+from imet_utils.metrics.pointing import pointing_by_label, pointing_game
+from imet_utils.metrics.results import (
+    bootstrap_mean,
+    compare_decodings,
+    score_row,
+    score_rule,
+    score_splits,
+)
+from imet_utils.metrics.scores import (
+    average_precision_per_class,
+    best_threshold,
+    constant_guess,
+    f2_per_image,
+    frequency_bands,
+    mean_average_precision,
+    proportion_thresholds,
+    roc_average,
+    roc_per_class,
+    sample_scores,
+    scores_by_group,
+    threshold_curve,
+)

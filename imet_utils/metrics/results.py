@@ -1,0 +1,129 @@
+"""Rows of the results table, and intervals that say how far another draw of images might move them.
+
+Images are drawn anew, with replacement (the percentile bootstrap of Efron and Tibshirani, 1993);
+the intervals know nothing of another training run.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import astuple, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.stats import bootstrap
+
+from imet_utils.metrics.scores import (
+    Threshold,
+    best_threshold,
+    f2_per_image,
+    mean_average_precision,
+    sample_scores,
+)
+
+NUM_DRAWS = 10_000  # of the images, in a bootstrap
+CHUNK_CELLS = 1 << 20  # images drawn at once: 8 MiB of indices
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean and the interval in which it lies with a confidence of 95 %."""
+
+    mean: float
+    low: float
+    high: float
+
+
+def bootstrap_mean(values: np.ndarray) -> Interval:
+    """Bound the mean of one finite value per image, (N,), such as `f2_per_image`.
+
+    For a difference of two models, take that of their values image by image: what makes an image
+    hard for both cancels out.
+
+    >>> bootstrap_mean(np.array([0.5, 0.5, 0.5]))
+    Interval(mean=0.5, low=0.5, high=0.5)
+    """
+    values = np.asarray(values, dtype=float)
+    mean = float(values.mean())
+    if len(values) == 1:  # every draw is this one
+        return Interval(mean, mean, mean)
+    batch = max(1, CHUNK_CELLS // len(values))
+    found = bootstrap(
+        (values,), np.mean, n_resamples=NUM_DRAWS, batch=batch, method="percentile", rng=0
+    )
+    low, high = found.confidence_interval
+    return Interval(mean, float(low), float(high))
+
+
+def score_row(
+    model: str, split: str, preds: np.ndarray, targets: np.ndarray, probs: np.ndarray | None = None
+) -> dict[str, Any]:
+    """Make the row of a model on a split: f2, f1, precision, recall, and map where it has `probs`.
+
+    `map` is None without probabilities and where no class has images with and without it.
+    """
+    mean = math.nan if probs is None else mean_average_precision(probs, targets)[0]
+    scores = sample_scores(preds, targets)
+    return {"model": model, "split": split, **scores, "map": None if math.isnan(mean) else mean}
+
+
+def score_rule(
+    model: str,
+    decide: Callable[[np.ndarray], np.ndarray],
+    probs: Mapping[str, np.ndarray],
+    targets: Mapping[str, np.ndarray],
+) -> list[dict[str, Any]]:
+    """Score validation and test.
+
+    Args:
+        model: name in the table.
+        decide: from probabilities (N, C) to label sets, bool (N, C).
+        probs: probabilities (N, C) of `val` and `test`.
+        targets: true labels, bool (N, C), of both.
+
+    Returns:
+        A row for each of the two.
+    """
+    return [
+        score_row(model, split, decide(probs[split]), targets[split], probs[split])
+        for split in ("val", "test")
+    ]
+
+
+def score_splits(
+    model: str, probs: Mapping[str, np.ndarray], targets: Mapping[str, np.ndarray]
+) -> tuple[Threshold, list[dict[str, Any]]]:
+    """Choose the threshold of the best validation F2 and score validation and test with it.
+
+    Arguments as for `score_rule`.
+
+    Returns:
+        The threshold and a row for each of the two.
+    """
+    threshold = best_threshold(probs["val"], targets["val"])
+    return threshold, score_rule(model, lambda found: found >= threshold.value, probs, targets)
+
+
+def compare_decodings(
+    decided: Mapping[str, np.ndarray], targets: np.ndarray, reference: str
+) -> pd.DataFrame:
+    """Compare label sets of the same images, with 95 % bootstrap intervals over the images.
+
+    Args:
+        decided: preds (N, C) of each decoding by its name.
+        targets: true labels, bool (N, C).
+        reference: the decoding that the others are compared to, image by image.
+
+    Returns:
+        Columns decoding, labels (predicted an image), f2, low, high, and difference,
+        difference_low, difference_high to the reference.
+    """
+    scores = {name: f2_per_image(preds, targets) for name, preds in decided.items()}
+    rows = []
+    for name, values in scores.items():
+        mean, gap = bootstrap_mean(values), bootstrap_mean(values - scores[reference])
+        size = float(decided[name].sum(axis=1).mean())
+        rows.append([name, size, *astuple(mean), *astuple(gap)])
+    columns = ["decoding", "labels", "f2", "low", "high"]
+    columns += ["difference", "difference_low", "difference_high"]
+    return pd.DataFrame(rows, columns=columns)

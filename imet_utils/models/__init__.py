@@ -1,0 +1,13 @@
+"""Heads over features, and their losses."""
+
+from imet_utils.models.attncnn_rnn import AttnCnnRnn, build_attncnn_rnn
+from imet_utils.models.classifiers import (
+    HogFusionClassifier,
+    LinearClassifier,
+    MlpClassifier,
+    Standardise,
+    calibrate,
+)
+from imet_utils.models.decoder import AttnDecoder, candidate_logits, check_probs
+from imet_utils.models.end_to_end import EndToEnd
+from imet_utils.models.losses import order_free_loss, positive_weights, weighted_bce

@@ -1,0 +1,56 @@
+"""Losses on logits for many labels an image, averaged over batch, steps and classes."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+def positive_weights(targets: Tensor, max_weight: float = 10.0) -> Tensor:
+    """Weigh each class's positives by negatives / positives, at most `max_weight`.
+
+    Args:
+        targets: (..., C) bool or 0/1; every leading dimension counts as rows.
+        max_weight: the upper limit, above 0; also the weight of a class without positives.
+
+    Returns:
+        (C,) float32. A class that every row has gets 0: there is nothing to tell it from.
+
+    >>> positive_weights(torch.tensor([[1, 0, 1], [0, 0, 1], [0, 0, 1]]))
+    tensor([ 2., 10.,  0.])
+    """
+    rows = targets.flatten(0, -2)  # (N, C)
+    positives = rows.sum(dim=0, dtype=torch.float64)  # (C,)
+    weights = (len(rows) - positives) / positives  # inf where there are no positives
+    return weights.clamp(max=max_weight).float()
+
+
+def weighted_bce(logits: Tensor, targets: Tensor, pos_weight: Tensor | None = None) -> Tensor:
+    """Binary cross-entropy, labels taken as independent.
+
+    -mean [ w y log(p) + (1 - y) log(1 - p) ] with p = sigmoid(logits).
+
+    Args:
+        logits: (B, C) or (B, T, C).
+        targets: the same shape, bool or in [0, 1].
+        pos_weight: (C,) w, see `positive_weights`; 1 if not given.
+    """
+    if targets.shape != logits.shape:
+        given = f"{tuple(targets.shape)} and {tuple(logits.shape)}"
+        raise ValueError(f"targets and logits must have the same shape, got {given}")
+    targets = targets.to(logits.dtype)
+    return functional.binary_cross_entropy_with_logits(logits, targets, pos_weight=pos_weight)
+
+
+def order_free_loss(logits: Tensor, targets: Tensor, pos_weight: Tensor | None = None) -> Tensor:
+    """Binary cross-entropy of every step against the full label set (Chen et al., AAAI 2018).
+
+    Args:
+        logits: (B, T, C).
+        targets: (B, C), bool or in [0, 1].
+        pos_weight: (C,), see `positive_weights`; 1 if not given.
+    """
+    if logits.ndim != 3 or targets.ndim != 2:
+        shapes = f"{tuple(logits.shape)} and {tuple(targets.shape)}"
+        raise ValueError(f"logits must be (B, T, C) and targets (B, C), got {shapes}")
+    every_step = targets.unsqueeze(1).expand(-1, logits.shape[1], -1)  # (B, T, C)
+    return weighted_bce(logits, every_step, pos_weight)

@@ -1,0 +1,254 @@
+"""What every notebook's results were made from, so that nothing stale is read.
+
+A notebook that has run to its end leaves `origin.json` in its folder: the parameters that count,
+the data, and the notebooks that it stands on, as they were. One whose grounds have moved since, or
+lack a file, is refused before it does anything.
+"""
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from imet_utils.files import fingerprint_of, load_json
+
+TABLES = "02_preprocess_images"  # the notebook that decides on labels and split
+NEEDS = {  # what each notebook reads of those before it
+    "01_explore_data": (),
+    TABLES: (),
+    "03_visualize_hog": (TABLES,),
+    "04_train_baseline": (TABLES,),
+    "05_fuse_hog": (TABLES, "03_visualize_hog", "04_train_baseline"),
+    "06_train_attncnn_rnn": (TABLES, "03_visualize_hog", "04_train_baseline", "05_fuse_hog"),
+    "07_visualize_roc_attention": (TABLES, "05_fuse_hog", "06_train_attncnn_rnn"),
+    "08_evaluate_test": (TABLES, "04_train_baseline", "05_fuse_hog", "06_train_attncnn_rnn"),
+}
+ORIGIN = "origin.json"
+PARTS = {"train": ("train.csv", "labels.csv"), "test": ("sample_submission.csv",)}
+SAMPLED_BYTES = 1024  # of each image, at its start, middle and end
+
+Origin = dict[str, Any]
+
+
+def grounds_of(notebook: str) -> list[str]:
+    """List all notebooks that one stands on, also by way of others, in their order.
+
+    >>> grounds_of("05_fuse_hog")
+    ['02_preprocess_images', '03_visualize_hog', '04_train_baseline']
+    """
+    found = set(NEEDS.get(notebook, ()))
+    for needed in NEEDS.get(notebook, ()):
+        found.update(grounds_of(needed))
+    return sorted(found)
+
+
+def read_origin(output_dir: Path, notebook: str) -> Origin | None:
+    """Read what a notebook was made from; None where it has not run to its end."""
+    try:
+        return load_json(output_dir / notebook / ORIGIN)
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return None
+
+
+def make_origin(
+    parameters: Mapping[str, Any],
+    data_dir: Path,
+    data: Mapping[str, Any],
+    origins: Mapping[str, Origin],
+    products: Iterable[str],
+) -> Origin:
+    """Say what a notebook's results were made from; its `id` is a hash of all but the paths.
+
+    Args:
+        parameters: those that count.
+        data_dir: the collection.
+        data: its state, see `data_state`.
+        origins: of all notebooks that it stands on.
+        products: the files that it made, relative to the output folder.
+    """
+    contents = {part: state and state["content"] for part, state in data.items()}
+    grounds = {name: origin["id"] for name, origin in origins.items()}
+    return {
+        "id": fingerprint_of([dict(parameters), contents, grounds]),
+        "code": code_digest(),
+        "parameters": dict(parameters),
+        "data_dir": str(data_dir),
+        "data": dict(data),
+        "made_from": {
+            name: {key: origin[key] for key in ("id", "parameters")}
+            for name, origin in origins.items()
+        },
+        "products": list(products),
+    }
+
+
+def list_products(output_dir: Path, patterns: Iterable[str]) -> list[str]:
+    """List the files that match any of the patterns, relative to `output_dir`, sorted."""
+    found = {path for pattern in patterns for path in output_dir.glob(pattern) if path.is_file()}
+    return sorted(path.relative_to(output_dir).as_posix() for path in found)
+
+
+def stale_reason(output_dir: Path, notebook: str, data_dir: Path | None = None) -> str:
+    """Say why a notebook cannot run on what lies in `output_dir`, and which to run first.
+
+    Args:
+        output_dir: of the run.
+        notebook: that is to run.
+        data_dir: the collection it is to run on; None for that of `02_preprocess_images`.
+
+    Returns:
+        One sentence, or "" where all that it stands on is there and of one origin.
+    """
+    grounds = grounds_of(notebook)
+    origins = {name: read_origin(output_dir, name) for name in grounds}
+    first = origins.get(TABLES)
+    if data_dir is None and first:
+        data_dir = Path(first["data_dir"])
+    data = data_state(data_dir, known_data(origins)) if first and data_dir else {}
+    stale: dict[str, str] = {}
+    for name in grounds:
+        reason = _own_reason(output_dir, name, origins, data)
+        if reason or any(needed in stale for needed in NEEDS[name]):
+            stale[name] = reason
+    if not stale:
+        return ""
+    cause = next(iter(stale.values()))
+    numbers = [name[:2] for name in stale]
+    run = numbers[0] if len(numbers) == 1 else f"{', '.join(numbers[:-1])} and {numbers[-1]}"
+    return f"{cause}: run {run} again, then {notebook[:2]} (results in {output_dir})"
+
+
+def is_current(
+    output_dir: Path, notebook: str, values: Mapping[str, Any], data_dir: Path | None = None
+) -> bool:
+    """Tell whether a notebook, run with these values, would make again what it has made.
+
+    Args:
+        output_dir: of the run.
+        notebook: its name.
+        values: of all its parameters.
+        data_dir: the collection it is to run on; None for that of `02_preprocess_images`.
+    """
+    own = read_origin(output_dir, notebook)
+    if own is None or own["code"] != code_digest() or stale_reason(output_dir, notebook, data_dir):
+        return False
+    origins = {name: read_origin(output_dir, name) for name in grounds_of(notebook)}
+    data = data_state(data_dir or Path(own["data_dir"]), own["data"])
+    same = {name: values[name] for name in own["parameters"] if name in values}
+    return own["parameters"] == own["parameters"] | same and not _own_reason(
+        output_dir, notebook, {**origins, notebook: own}, data
+    )
+
+
+@cache
+def code_digest() -> str:
+    """Hash the sources of the package, which results depend on too."""
+    package = Path(__file__).parent
+    sources = sorted(package.rglob("*.py"))
+    return _digest(f"{path.relative_to(package)}\t{path.read_text('utf-8')}" for path in sources)
+
+
+def _own_reason(
+    output_dir: Path, name: str, origins: Mapping[str, Origin | None], data: Mapping[str, Any]
+) -> str:
+    """Say what is wrong with a notebook's results, beside what it stands on being outdated."""
+    origin = origins[name]
+    if origin is None:
+        return f"{name} has not run to its end"
+    for product in origin["products"]:
+        if not (output_dir / product).exists():
+            return f"{product}, which {name} made, is gone"
+    for part, tables in PARTS.items():
+        before, now = origin["data"][part], data[part]
+        if (before and before["content"]) != (now and now["content"]):
+            return f"{part}/ or {' or '.join(tables)} has changed since {name} ran"
+    for needed, made_from in origin["made_from"].items():
+        current = origins[needed]
+        if current and current["id"] != made_from["id"]:
+            changes = _changes(made_from["parameters"], current["parameters"])
+            return f"{needed} was run anew with {changes} after {name}"
+    return ""
+
+
+def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
+    changed = [f"{name} {value}" for name, value in after.items() if before.get(name) != value]
+    return ", ".join(changed) or "other results before it"
+
+
+def known_data(origins: Mapping[str, Origin | None]) -> Mapping[str, Any] | None:
+    """Take what is known of the data from the first origin that there is."""
+    return next((origin["data"] for origin in origins.values() if origin), None)
+
+
+def data_state(data_dir: Path, known: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Describe both parts of a collection by two digests: `stamp`, of the files' sizes and times,
+    and `content`, see `data_fingerprint`.
+
+    Args:
+        data_dir: the collection.
+        known: an earlier state: where the stamp is the same, so is the content, and nothing is
+            read.
+
+    Returns:
+        For `train` and `test` both digests, or None where the collection has no such folder.
+    """  # noqa: D205
+    state: dict[str, Any] = {}
+    for part in PARTS:
+        stamp = _digest(
+            f"{path.name}\t{status.st_size}\t{status.st_mtime_ns}"
+            for path, status in _files_of(data_dir, part)
+        )
+        before = known.get(part) if known else None
+        same = before and before["stamp"] == stamp
+        content = before["content"] if same else data_fingerprint(data_dir, part)
+        state[part] = {"stamp": stamp, "content": content} if content else None
+    return state
+
+
+def data_fingerprint(data_dir: Path, part: str) -> str | None:
+    """Hash the tables of a part of a collection, and names, sizes and samples of its images.
+
+    Args:
+        data_dir: the collection.
+        part: `train` or `test`.
+
+    Returns:
+        A hexadecimal digest, whatever the files' times; None where there is no folder of the part.
+    """
+    if not (data_dir / part).is_dir():
+        return None
+    return _digest(
+        f"{path.name}\t{status.st_size}\t{_sample(path, status.st_size)}"
+        for path, status in _files_of(data_dir, part)
+    )
+
+
+def _files_of(data_dir: Path, part: str) -> Iterator[tuple[Path, os.stat_result]]:
+    """Yield the tables of a part and the files of its folder, by name."""
+    tables = [data_dir / name for name in PARTS[part]]
+    folder = data_dir / part
+    images = sorted(folder.iterdir()) if folder.is_dir() else []
+    for path in [*tables, *images]:
+        if path.is_file() and not path.name.startswith("."):
+            yield path, path.stat()
+
+
+def _sample(path: Path, size: int) -> str:
+    """Hash a table whole, and of an image some bytes at three places."""
+    if path.suffix.lower() == ".csv":
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    with path.open("rb") as file:
+        parts = []
+        for place in (0, size // 2, max(0, size - SAMPLED_BYTES)):
+            file.seek(place)
+            parts.append(file.read(SAMPLED_BYTES))
+    return hashlib.sha256(b"".join(parts)).hexdigest()
+
+
+def _digest(lines: Iterator[str]) -> str:
+    digest = hashlib.sha256()
+    for line in lines:
+        digest.update(f"{line}\n".encode())
+    return digest.hexdigest()

@@ -1,0 +1,1 @@
+"""The command: run the notebooks, keep a record, write the report."""

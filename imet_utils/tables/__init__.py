@@ -1,0 +1,22 @@
+"""A collection: its tables, labels, split and image files, all checked."""
+
+from imet_utils.tables.checks import (
+    check_split,
+    check_tables,
+    load_collection,
+    read_skipped,
+    usable_ids,
+)
+from imet_utils.tables.collection_tables import (
+    Tables,
+    drop_rare_labels,
+    label_strings,
+    limit_images,
+    load_tables,
+    read_tables,
+    save_tables,
+    split_tables,
+    take_split,
+)
+from imet_utils.tables.images import SUFFIXES, find_images, load_boxes, read_image, submission_ids
+from imet_utils.tables.split import SPLITS, stratify

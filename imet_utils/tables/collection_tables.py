@@ -1,0 +1,297 @@
+"""The tables of a collection: read, check, drop rare labels, split, save."""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from imet_utils.tables.csv_files import SEPARATORS, CsvFile, RowFault, add_id, parse_rows, read_csv
+from imet_utils.tables.split import SPLITS, stratify
+
+LABELS = ("attribute_id", "attribute_name")  # the columns of labels.csv
+COLUMNS = ("attribute_ids", "labels", "tags")  # that may hold the labels of an image
+
+SplitLabels = Callable[[int, str], list]  # of a line and its text, into attribute ids or names
+
+
+@dataclass(frozen=True, eq=False)
+class Tables:
+    """A collection: its images and the labels they carry.
+
+    Attributes:
+        images: columns id (str), labels (ascending class indices, a tuple) and split, which is
+            `train`, `val`, `test` or, before the split, empty.
+        labels: row k is class k: attribute_id (int), attribute_name, and its two halves around
+            `::`, kind (`other` where there is none) and name.
+        data_dir: the folder that the collection was read from.
+        notes: how tables that are not in iMet's layout were read, a sentence each.
+    """
+
+    images: pd.DataFrame
+    labels: pd.DataFrame
+    data_dir: Path
+    notes: tuple[str, ...] = ()
+
+    @property
+    def num_classes(self) -> int:
+        """Number of labels, C."""
+        return len(self.labels)
+
+    @property
+    def targets(self) -> np.ndarray:
+        """Which image carries which label, bool (N, C); built anew at each access."""
+        rows = self.images["labels"]
+        targets = np.zeros((len(rows), self.num_classes), dtype=bool)
+        targets[np.repeat(np.arange(len(rows)), [len(row) for row in rows]), _flatten(rows)] = True
+        return targets
+
+    @property
+    def counts(self) -> np.ndarray:
+        """Number of images that carry each label, int (C,)."""
+        return np.bincount(_flatten(self.images["labels"]), minlength=self.num_classes)
+
+    @property
+    def is_culture(self) -> np.ndarray:
+        """Which labels are cultures, bool (C,)."""
+        return (self.labels["kind"] == "culture").to_numpy(dtype=bool, copy=True)
+
+
+def load_tables(data_dir: Path | str) -> Tables:
+    """Read and check the tables of a collection.
+
+    In iMet's layout `train.csv` has the columns id and attribute_ids (parted by blanks), and
+    `labels.csv` attribute_id and attribute_name; classes are numbered in the order of the latter,
+    whether an image carries them or not. Without `labels.csv` an image has names of labels, parted
+    by `;` or `|`; classes are numbered in alphabetical order. The column of the labels may be
+    labels or tags, too, and fields be parted by semicolons or tabs: then commas may part labels.
+
+    Raises:
+        FileNotFoundError: if `train.csv` is missing.
+        ValueError: naming file, line and value of whatever is wrong, or what can be read in two
+            ways.
+    """
+    data_dir = Path(data_dir)
+    table = read_csv(data_dir / "train.csv", ["id", "attribute_ids"])
+    columns = ["id", _choose_column(table)]
+    notes = []
+    if table.separator != ",":
+        notes.append(f"train.csv has a {SEPARATORS[table.separator]} between its fields")
+    if (data_dir / "labels.csv").is_file():
+        labels = _read_labels(data_dir / "labels.csv")
+        images = _parse_images(table, columns, _split_ids(table), labels["attribute_id"])
+    else:
+        split = _split_names(table, columns[1])
+        names = sorted(set(chain.from_iterable(parse_rows(table, columns[1:], split))))
+        labels = _label_frame(range(len(names)), names)
+        images = _parse_images(table, columns, split, names)
+        count = f"{len(names):,} names of train.csv"
+        notes.append(f"labels.csv is missing: {count} became the labels, in alphabetical order")
+    return Tables(images, labels, data_dir, tuple(notes))
+
+
+def _choose_column(table: CsvFile) -> str:
+    """Choose the column of the labels: iMet's, or else the one of `COLUMNS` that the table has."""
+    found = [column for column in COLUMNS if column in table.header] or list(COLUMNS)
+    if found == ["labels", "tags"]:
+        raise ValueError(f"{table.path} has both columns {found}: call the right one attribute_ids")
+    return found[0]
+
+
+def _split_ids(table: CsvFile) -> SplitLabels:
+    """Return what splits attribute ids: at blanks, and where no commas part fields at marks too."""
+    marks = r"\s+" if table.separator == "," else r"[\s,;|]+"
+    return lambda _, text: [_attribute_id(part) for part in re.split(marks, text) if part]
+
+
+def _split_names(table: CsvFile, column: str) -> SplitLabels:
+    """Return what splits names: at the one of `;` and `|` that the column has.
+
+    Without either it is the comma where this does not part fields, or else each image must have
+    one label, of a single word.
+    """
+    texts = parse_rows(table, [column], lambda _, text: text)
+    marks = [mark for mark in ";|" if any(mark in text for text in texts)]
+    if not marks and table.separator != "," and any("," in text for text in texts):
+        marks = [","]
+    doubtful = [text for text in texts if re.search(r"[\s,;|]", text)]
+    if len(marks) > 1 or (doubtful and not marks):
+        raise ValueError(
+            f"{table.path}: without a labels.csv, {column} must be names of labels, parted by `;` "
+            f"or by `|` in all rows; got {doubtful[0]!r}. Write them so, or add labels.csv"
+        )
+    mark = marks[0] if marks else None
+    return lambda _, text: [_check_name(part.strip()) for part in text.split(mark) if part.strip()]
+
+
+def read_tables(folder: Path | str, data_dir: Path | str) -> Tables:
+    """Read what `save_tables` wrote to `folder`, of the collection in `data_dir`.
+
+    Raises:
+        FileNotFoundError, ValueError: as `load_tables`.
+    """
+    columns = ["id", "attribute_ids", "split"]
+    labels = _read_labels(Path(folder) / "labels.csv")
+    table = read_csv(Path(folder) / "images.csv", columns)
+    images = _parse_images(table, columns, _split_ids(table), labels["attribute_id"])
+    return Tables(images, labels, Path(data_dir))
+
+
+def save_tables(tables: Tables, folder: Path | str) -> None:
+    """Write `images.csv` (labels as the collection's own attribute ids) and `labels.csv`."""
+    from imet_utils.files import save_csv  # here, since it loads torch, which takes seconds
+
+    attribute_ids = _join_ids(tables, tables.images["labels"])
+    images = tables.images.assign(attribute_ids=attribute_ids)[["id", "attribute_ids", "split"]]
+    save_csv(tables.labels[list(LABELS)], Path(folder) / "labels.csv")
+    save_csv(images, Path(folder) / "images.csv")
+
+
+def _read_labels(path: Path) -> pd.DataFrame:
+    """Read `labels.csv`, in its order."""
+    lines: dict[int, int] = {}
+
+    def parse(line: int, text: str, name: str) -> str:
+        attribute_id = _attribute_id(text)
+        if attribute_id in lines:
+            cause = "attribute_id {} is given on line {} already. Give each label an id of its own"
+            raise RowFault(cause, text, lines[attribute_id])
+        lines[attribute_id] = line
+        return _check_name(name)
+
+    names = parse_rows(read_csv(path, LABELS), LABELS, parse)
+    return _label_frame(lines, names)
+
+
+def _label_frame(attribute_ids: Iterable[int], names: Sequence[str]) -> pd.DataFrame:
+    """Return columns attribute_id, attribute_name, kind and name.
+
+    `culture::french` is of kind `culture` and has the name `french`; without `::` the kind is
+    `other`.
+    """
+    halves = [name.partition("::") if "::" in name else ("", "", name) for name in names]
+    return pd.DataFrame(
+        {
+            "attribute_id": list(attribute_ids),
+            "attribute_name": names,
+            "kind": [kind.strip() or "other" for kind, _, _ in halves],
+            "name": [name.strip() for _, _, name in halves],
+        }
+    )
+
+
+def _parse_images(
+    table: CsvFile, columns: Sequence[str], split_labels: SplitLabels, classes: Iterable[int | str]
+) -> pd.DataFrame:
+    """Parse a table of images: columns id (str), labels (ascending class indices) and split.
+
+    Args:
+        table: to parse.
+        columns: of ids, labels and, if there is a third, splits; without it these are empty.
+        split_labels: into attribute ids or names.
+        classes: these, in the order of the class indices.
+    """
+    index_of = {label: k for k, label in enumerate(classes)}
+    lines: dict[str, int] = {}
+
+    def parse(line: int, image_id: str, text: str, split: str = "") -> tuple:
+        add_id(lines, image_id, line)
+        given = split_labels(line, text)
+        if not given:
+            raise RowFault(f"{columns[1]} is empty. Add a label or remove the row")
+        for label in given:
+            if label not in index_of:
+                cause = "attribute_id {} is not in labels.csv. Correct it or add it"
+                raise RowFault(cause, label)
+        if len(set(given)) < len(given):
+            raise RowFault("a label is given twice in {}. Remove one", text)
+        if split not in ("", *SPLITS):
+            raise RowFault(f"split {{}} must be one of {SPLITS} or empty", split)
+        return image_id, tuple(sorted(index_of[label] for label in given)), split
+
+    return pd.DataFrame(parse_rows(table, columns, parse), columns=["id", "labels", "split"])
+
+
+def _attribute_id(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 19):
+        cause = "attribute_id {} must be a whole number, zero or more; several are parted by blanks"
+        raise RowFault(cause, text)
+    return int(text)
+
+
+def _check_name(name: str) -> str:
+    if not name or name.endswith("::"):
+        raise RowFault("attribute_name {} has no name. Add it", name)
+    return name
+
+
+def label_strings(preds: np.ndarray, tables: Tables) -> list[str]:
+    """Write predictions (N, C) as the competition does: attribute ids with blanks between them."""
+    return _join_ids(tables, map(np.flatnonzero, preds))
+
+
+def _join_ids(tables: Tables, rows: Iterable[Sequence[int]]) -> list[str]:
+    ids = tables.labels["attribute_id"].astype(str).tolist()
+    return [" ".join(ids[k] for k in row) for row in rows]
+
+
+def drop_rare_labels(tables: Tables, min_count: int = 3) -> Tables:
+    """Drop the labels on fewer than `min_count` images, and every image that carries one.
+
+    A single pass, as the poster's: a label that loses images to the drop may fall below
+    `min_count` and stays, unless no image carries it any more.
+
+    Raises:
+        ValueError: if nothing would be left.
+    """
+    if min_count < 1:
+        raise ValueError(f"min_count must be at least 1, got {min_count}")
+    rare = (tables.counts < min_count).tolist()
+    images = tables.images[[not any(rare[k] for k in row) for row in tables.images["labels"]]]
+    if images.empty:
+        raise ValueError(
+            f"each of the {len(tables.images)} images carries a label that occurs on fewer than "
+            f"{min_count} images: lower min_count or give more images"
+        )
+    kept = np.unique(_flatten(images["labels"]))
+    new_index = {int(old): new for new, old in enumerate(kept)}
+    images = images.assign(labels=[tuple(new_index[k] for k in row) for row in images["labels"]])
+    labels = tables.labels.iloc[kept].reset_index(drop=True)
+    return replace(tables, images=images.reset_index(drop=True), labels=labels)
+
+
+def split_tables(tables: Tables, ratios: Sequence[float] = (8, 1, 1), seed: int = 0) -> Tables:
+    """Split the images into train, val and test; every label is shared in the same ratios.
+
+    The sizes are as `ratios` say, to the image, and train gets every label that an image carries;
+    in a small collection that may make train larger (`stratify`).
+
+    Raises:
+        ValueError: if the images do not suffice for train to have every label and val and test an
+            image each.
+    """
+    parts = stratify(tables.images["labels"].tolist(), tables.num_classes, ratios, seed)
+    return replace(tables, images=tables.images.assign(split=[SPLITS[part] for part in parts]))
+
+
+def take_split(tables: Tables, split: str) -> Tables:
+    """Keep the images of one split; the labels stay as they are."""
+    images = tables.images[tables.images["split"] == split]
+    return replace(tables, images=images.reset_index(drop=True))
+
+
+def limit_images(tables: Tables, limit: int | None, seed: int = 0) -> Tables:
+    """Keep a random `limit` of the images in their order, or all where it is None or larger."""
+    if limit is not None and limit < 1:
+        raise ValueError(f"limit must be at least 1 image or None, got {limit}")
+    if limit is None or limit >= len(tables.images):
+        return tables
+    rows = np.sort(np.random.default_rng(seed).permutation(len(tables.images))[:limit])
+    return replace(tables, images=tables.images.iloc[rows].reset_index(drop=True))
+
+
+def _flatten(labels: Iterable[Sequence[int]]) -> np.ndarray:
+    return np.fromiter((k for row in labels for k in row), dtype=np.int64)

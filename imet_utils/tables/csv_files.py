@@ -1,0 +1,163 @@
+"""CSV files, read as text and checked line by line.
+
+Nothing is guessed: ids such as `12e5` and `0012` stay text, and whatever is wrong in a table is an
+error that names file, line and value, and says what to do. It lists the faults of all rows at once.
+"""
+
+import csv
+import io
+import re
+import unicodedata
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab"}  # between the fields of a row
+SHOWN = 10
+PLAIN_NAME = "must be a file's plain name: no path, no leading dot, no control character"
+
+Parsed = TypeVar("Parsed")
+
+
+class RowFault(ValueError):
+    """What is wrong in a row: a cause with `{}` for each value; equal causes are told as one."""
+
+    def __init__(self, cause: str, *values: object) -> None:
+        super().__init__(cause.format(*map(repr, values)))
+        self.cause = cause
+
+
+@dataclass(frozen=True)
+class CsvFile:
+    """The text of a CSV file.
+
+    Attributes:
+        path: of the file.
+        separator: of its fields.
+        header: the names of its columns; none where the file is empty.
+        rows: line number and fields, without outer blanks, of all rows that are not empty.
+    """
+
+    path: Path
+    separator: str
+    header: list[str]
+    rows: list[tuple[int, list[str]]]
+
+
+def read_csv(path: Path, columns: Sequence[str]) -> CsvFile:
+    """Read a CSV file in UTF-8, with or without a byte order mark.
+
+    Its fields are parted by the first of comma, semicolon and tab that its first line has.
+
+    Raises:
+        FileNotFoundError: if there is none, saying which `columns` it must have.
+        ValueError: if it is no CSV in UTF-8.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{path} is missing: it must be a CSV file with the columns {', '.join(columns)}"
+        )
+    content = path.read_bytes()
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ValueError(f"{path}, line {line}: not UTF-8. Save it as CSV in UTF-8") from error
+    first = re.match(r"[^\r\n]*", text.lstrip())[0].rstrip()
+    separator = next((mark for mark in SEPARATORS if mark in first), ",")
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    try:
+        rows = [(reader.line_num, [field.strip() for field in row]) for row in reader]
+    except csv.Error as error:
+        raise ValueError(f"{path}, line {reader.line_num}: {error}. Mind the quotes") from error
+    rows = [(line, row) for line, row in rows if any(row)]
+    return CsvFile(path, separator, rows[0][1] if rows else [], rows[1:])
+
+
+def parse_rows(
+    table: CsvFile, columns: Sequence[str], parse: Callable[..., Parsed]
+) -> list[Parsed]:
+    """Parse some columns of a table: `parse` takes a line number and fields, and raises RowFault.
+
+    Raises:
+        ValueError: if a column is missing or there is no row; or listing all faults of the rows,
+            those of one cause as one, with the first line.
+    """
+    path, header = table.path, table.header
+    if any(header.count(column) != 1 for column in columns):
+        wanted = ", ".join(columns)
+        raise ValueError(f"{path}: the header must have the columns {wanted} once; got {header}")
+    if not table.rows:
+        raise ValueError(f"{path} has a header and no rows: add one for each entry")
+    places = [header.index(column) for column in columns]
+    parsed: list[Parsed] = []
+    faults: dict[str, list[tuple[int, RowFault]]] = {}  # by cause
+    for line, row in table.rows:
+        try:
+            if len(row) < len(header) or any(row[len(header) :]):
+                cause = "{} fields where the header has {}: {}. Put quotes around a field that "
+                cause += f"holds a {SEPARATORS[table.separator]}"
+                raise RowFault(cause, len(row), len(header), row)
+            parsed.append(parse(line, *(row[place] for place in places)))
+        except RowFault as fault:
+            faults.setdefault(fault.cause, []).append((line, fault))
+    if faults:
+        raise ValueError(list_faults([_join_faults(path, found) for found in faults.values()]))
+    return parsed
+
+
+def _join_faults(path: Path, faults: Sequence[tuple[int, RowFault]]) -> str:
+    """Write the faults of one cause, with their lines, as one."""
+    line, fault = faults[0]
+    if len(faults) == 1:
+        return f"{path}, line {line}: {fault}"
+    return f"{path}, {len(faults):,} rows: {fault} (first: line {line})"
+
+
+def list_faults(faults: Sequence[str]) -> str:
+    """Write one fault as it is, and several as a list: the first ten, and how many more.
+
+    >>> print(list_faults(["line 2: no id"]))
+    line 2: no id
+    >>> print(list_faults(["line 2: no id", "line 7: no label"]))
+    2 faults:
+    - line 2: no id
+    - line 7: no label
+    """
+    if len(faults) == 1:
+        return faults[0]
+    lines = [f"{len(faults):,} faults:", *(f"- {fault}" for fault in faults[:SHOWN])]
+    return "\n".join(lines + [f"and {len(faults) - SHOWN:,} more"] * (len(faults) > SHOWN))
+
+
+def read_ids(path: Path) -> list[str]:
+    """Read the ids of a table, each of which can name a file and is given once."""
+    lines: dict[str, int] = {}
+    return parse_rows(read_csv(path, ["id"]), ["id"], lambda line, text: add_id(lines, text, line))
+
+
+def add_id(lines: dict[str, int], image_id: str, line: int) -> str:
+    """Check an id, note its line and return it; ids that name the same file are the same id."""
+    if not is_plain_name(image_id):
+        raise RowFault(f"id {{}} {PLAIN_NAME}", image_id)
+    first = lines.setdefault(file_key(image_id), line)
+    if first != line:
+        cause = "id {} is given on line {} already. Join the two rows or remove one"
+        raise RowFault(cause, image_id, first)
+    return image_id
+
+
+def file_key(name: str) -> str:
+    """Write a name in Unicode NFC, since some systems store the names of files in NFD."""
+    return unicodedata.normalize("NFC", name)
+
+
+def is_plain_name(image_id: str) -> bool:
+    """Tell whether an id can name a file in the image folder.
+
+    >>> is_plain_name("12e5"), is_plain_name("../secret"), is_plain_name("")
+    (True, False, False)
+    """
+    hidden = image_id.startswith(".") or not image_id.strip()
+    return not hidden and image_id.isprintable() and not set("/\\") & set(image_id)

@@ -1,0 +1,200 @@
+"""The image files of a collection: found by id, whatever the suffix; ids to predict; boxes."""
+
+import json
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+
+from imet_utils.tables.csv_files import (
+    PLAIN_NAME,
+    file_key,
+    is_plain_name,
+    list_faults,
+    read_ids,
+)
+
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")  # told by the content, whatever the suffix
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")  # in any case
+NO_IMAGE = f"none of {', '.join(SUFFIXES)}. Save it as one of them"
+IGNORED = ("thumbs.db", "desktop.ini")  # what Windows leaves in folders
+
+
+def read_image(path: Path | str) -> Image.Image:
+    """Read an image as upright RGB, what is transparent laid over white.
+
+    Of several in a file, as in an animation, it is the first.
+
+    Raises:
+        ValueError: naming the file, what is wrong with it, and what to do.
+    """
+    with _open_image(Path(path)) as image:
+        return _to_rgb(ImageOps.exif_transpose(image))
+
+
+def measure_image(path: Path | str) -> tuple[int, int]:
+    """Read all of an image file and return the width and height of the image, upright.
+
+    A JPEG is decoded at an eighth of its size: one that is cut short fails there too.
+
+    Raises:
+        ValueError: as `read_image`.
+    """
+    with _open_image(Path(path)) as image:
+        width, height = image.size
+        image.draft(None, (1, 1))
+        _to_rgb(ImageOps.exif_transpose(image))
+        turned = image.getexif().get(ExifTags.Base.Orientation) in range(5, 9)
+        return (height, width) if turned else (width, height)
+
+
+@contextmanager
+def _open_image(path: Path) -> Iterator[Image.Image]:
+    """Open an image; turn whatever a bad file raises into a ValueError that says what to do."""
+    if not path.exists():
+        raise ValueError(f"{path}: there is no such file. Add it")
+    if not path.is_file():  # to open a pipe would wait for ever
+        raise ValueError(f"{path}: not a plain file. Put the image itself there")
+    if not path.stat().st_size:
+        raise ValueError(f"{path}: an empty file of 0 bytes. Fetch it again")
+    # Of metadata: the pixels are right. For good, as filters are not of one thread alone.
+    warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
+    limit = Image.MAX_IMAGE_PIXELS or np.inf
+    try:
+        with Image.open(path, formats=FORMATS) as image:
+            if image.width * image.height > limit:
+                raise Image.DecompressionBombError
+            yield image
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+        raise ValueError(f"{path}: more than {limit:,} pixels. Scale the image down") from error
+    except UnidentifiedImageError as error:
+        names = f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
+        raise ValueError(f"{path}: not an image in {names} format. Replace it by one") from error
+    except MemoryError:
+        raise
+    except Exception as error:  # Pillow raises many types on damaged files
+        reason = f"damaged, cut short or not readable ({error})"
+        raise ValueError(f"{path}: {reason}. Fetch or save it again") from error
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode in ("I", "F"):
+        raise OSError("32 bits a pixel, where 8 or 16 are read")
+    if image.mode.startswith("I;16"):  # which Pillow would clip at 255
+        image = Image.fromarray((np.asarray(image) // 257).astype(np.uint8))
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return image.convert("RGB")
+
+
+def find_images(folder: Path | str, ids: Sequence[str]) -> list[Path]:
+    """Find the file of each id: its name is the id and one of `SUFFIXES`, in any case.
+
+    Raises:
+        FileNotFoundError: if the folder is missing.
+        ValueError: if an id has no file or several.
+    """
+    found = match_images(folder, ids)
+    if faults := [f"{folder}: {fault}" for _, fault in found if fault]:
+        raise ValueError(list_faults(faults))
+    return [path for path, _ in found]
+
+
+def match_images(folder: Path | str, ids: Sequence[str]) -> list[tuple[Path | None, str]]:
+    """Find the file of each id, or else say why there is none.
+
+    Raises:
+        FileNotFoundError: if the folder is missing.
+    """
+    files = list_files(Path(folder))
+    found: list[tuple[Path | None, str]] = []
+    for image_id in ids:
+        some = files.get(file_key(image_id), [])
+        images = [path for path in some if is_image(path)]
+        names = sorted(path.name for path in images or some)
+        if len(images) == 1:
+            found.append((images[0], ""))
+        elif images:
+            found.append((None, f"several files: {', '.join(names)}. Keep one"))
+        elif names:
+            found.append((None, f"no image {image_id}; there is {names[0]}, which is {NO_IMAGE}"))
+        else:
+            found.append((None, f"no image {image_id}. Add {image_id}.png or the like"))
+    return found
+
+
+def list_files(folder: Path) -> dict[str, list[Path]]:
+    """List the files of a folder by their names without suffix, in Unicode NFC.
+
+    Hidden files, and those that Windows leaves behind, are left out.
+
+    Raises:
+        FileNotFoundError: if the folder is missing.
+    """
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{folder} is missing: it must be the folder of the images")
+    files: dict[str, list[Path]] = {}
+    for path in folder.iterdir():
+        if not path.name.startswith(".") and path.name.lower() not in IGNORED:
+            files.setdefault(file_key(path.stem), []).append(path)
+    return files
+
+
+def is_image(path: Path) -> bool:
+    """Tell by the suffix whether a file should be an image."""
+    return path.suffix.lower() in SUFFIXES
+
+
+def submission_ids(data_dir: Path | str) -> list[str]:
+    """List the ids of the images in `test/`, in the order of `sample_submission.csv` if it exists.
+
+    Returns:
+        No ids at all if there is no folder `test/`.
+
+    Raises:
+        ValueError: if an id is given twice or is no plain name.
+    """
+    folder, order = Path(data_dir) / "test", Path(data_dir) / "sample_submission.csv"
+    if not folder.is_dir():
+        return []
+    if order.is_file():
+        return read_ids(order)
+    ids = sorted(stem for stem, files in list_files(folder).items() if any(map(is_image, files)))
+    for image_id in ids:
+        if not is_plain_name(image_id):
+            raise ValueError(f"{folder}: the file name {image_id!r} {PLAIN_NAME}. Rename the file")
+    return ids
+
+
+def load_boxes(
+    data_dir: Path | str, ids: Sequence[str], names: Mapping[int, str]
+) -> list[dict[str, np.ndarray]]:
+    """Read where in each image a label's motif is, which rendered collections tell (`boxes.json`).
+
+    Args:
+        data_dir: folder of the collection.
+        ids: training images.
+        names: of the labels by attribute id; boxes of other labels are left out.
+
+    Returns:
+        For each id the boxes of each label name, (n, 4): left, top, right, bottom as shares of
+        width and height. Empty without a `boxes.json`.
+    """
+    path = Path(data_dir) / "boxes.json"
+    if not path.is_file():
+        return [{} for _ in ids]
+    known = json.loads(path.read_text(encoding="utf-8"))
+    found = []
+    for image_id, file in zip(ids, find_images(Path(data_dir) / "train", ids), strict=True):
+        with Image.open(file) as image:
+            size = np.array(image.size * 2)  # width, height, width, height
+        boxes: dict[str, list] = {}
+        for box in known.get(image_id, []):
+            if box["label"] in names:
+                boxes.setdefault(names[box["label"]], []).append(np.array(box["box"]) / size)
+        found.append({name: np.stack(places) for name, places in boxes.items()})
+    return found

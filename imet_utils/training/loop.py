@@ -1,0 +1,270 @@
+"""One training loop for every head, on one process or many, that resumes exactly."""
+
+import hashlib
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from imet_utils.decoding import head_inputs, predict, short_floats
+from imet_utils.distributed import gather_items, process_index, wait_for_all
+from imet_utils.encoders import autocast_dtype
+from imet_utils.features import FeatureBatches
+from imet_utils.files import fingerprint_of, load_checkpoint, save_checkpoint
+from imet_utils.metrics import best_threshold, mean_average_precision, sample_scores
+from imet_utils.models import EndToEnd, calibrate
+from imet_utils.progress import progress
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Settings of `fit`.
+
+    Attributes:
+        epochs: passes over the training batches.
+        learning_rate: Adam's peak step; it falls to zero along a cosine.
+        weight_decay: Adam's decoupled weight decay.
+        clip_norm: gradients are scaled down to this total norm.
+        average_decay: in [0, 1); above 0, the weights that are kept and used are a running average
+            of those of the steps, each step's share falling by this factor (Polyak and Juditsky,
+            1992).
+        seed: of dropout. Every epoch draws from (seed, epoch, process) alone, so that a resumed
+            run repeats an undisturbed one.
+    """
+
+    epochs: int = 15
+    learning_rate: float = 1e-4
+    weight_decay: float = 1e-5
+    clip_norm: float = 5.0
+    average_decay: float = 0.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        positive = min(self.epochs, self.learning_rate, self.clip_norm) > 0
+        if not positive or not 0 <= self.average_decay < 1:
+            raise ValueError(f"rates and norms must be positive and average_decay < 1, got {self}")
+
+
+@dataclass(frozen=True)
+class Training:
+    """A model and what steps it.
+
+    Attributes:
+        model: to be trained.
+        shared: the same, as all processes call it in training.
+        optimizer: on the model's trainable parameters.
+        schedule: of the learning rates.
+        averaged: the running average of the weights, or None.
+        accelerator: knows the processes and scales the losses of float16.
+    """
+
+    model: nn.Module
+    shared: nn.Module
+    optimizer: torch.optim.Optimizer
+    schedule: torch.optim.lr_scheduler.LRScheduler
+    averaged: AveragedModel | None
+    accelerator: Accelerator
+
+    @property
+    def used(self) -> nn.Module:
+        """The model whose weights are evaluated and kept."""
+        return self.model if self.averaged is None else self.averaged.module
+
+    @property
+    def parts(self) -> Mapping[str, Any]:
+        """Everything that a checkpoint has to hold, by name."""
+        parts = {"model": self.model, "optimizer": self.optimizer, "schedule": self.schedule}
+        parts |= {"averaged": self.averaged, "scaler": self.accelerator.scaler}
+        return {name: part for name, part in parts.items() if part is not None}
+
+
+def start_training(model: nn.Module, config: TrainConfig, batches: FeatureBatches) -> Training:
+    """Move a model to the batches' device, and make what trains it there once it is calibrated."""
+    device = batches.device
+    model.to(device)
+    scaled = autocast_dtype(device) == torch.float16
+    accelerator = Accelerator(
+        device_placement=False,
+        mixed_precision="fp16" if scaled else "no",  # `short_floats` does for bfloat16
+        cpu=device.type == "cpu",
+    )
+    averaged = None
+    if config.average_decay > 0:  # buffers are copied
+        averaged = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(config.average_decay))
+    rates = model.rate_factors() if isinstance(model, EndToEnd) else [(1.0, model.parameters())]
+    lr, decay = config.learning_rate, config.weight_decay  # both less where weights are pretrained
+    groups = [
+        {"params": list(weights), "lr": factor * lr, "weight_decay": factor * decay}
+        for factor, weights in rates
+    ]
+    optimizer = torch.optim.AdamW(groups, fused=True)
+    num_steps = config.epochs * len(batches)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, num_steps)
+    shared, prepared = accelerator.prepare(model, optimizer)
+    return Training(model, shared, prepared, schedule, averaged, accelerator)
+
+
+def train_one_epoch(
+    training: Training, batches: FeatureBatches, loss: Loss, config: TrainConfig, epoch: int
+) -> float:
+    """Take one optimizer step a batch, on all processes together; return the mean training loss.
+
+    Whatever is random depends on (seed, epoch) alone; the global random state is left as it was.
+
+    Raises:
+        RuntimeError: if the loss or its gradient is not finite.
+    """
+    accelerator = training.accelerator
+    sums = np.zeros(2)  # of losses, of rows
+    training.model.train()
+    batches.set_epoch(epoch)
+    with own_random_state(batches.device):
+        entropy = [config.seed, epoch, process_index()]  # a last 0 changes nothing
+        torch.manual_seed(int(np.random.SeedSequence(entropy).generate_state(1)[0]))
+        for batch, share in batches.shares(process_index(), accelerator.num_processes):
+            training.optimizer.zero_grad(set_to_none=True)
+            with short_floats(batches.device):
+                logits = training.shared(**head_inputs(batch))
+            mean = loss(logits.float(), batch["targets"])
+            # The processes' gradients are averaged, as if their shares were equal.
+            accelerator.backward(mean * (share * accelerator.num_processes))
+            norm = accelerator.clip_grad_norm_(training.model.parameters(), config.clip_norm)
+            if accelerator.scaler is None and not norm.isfinite():
+                raise RuntimeError("the gradient is non-finite; a lower learning rate may help")
+            training.optimizer.step()  # scaled losses may skip a step that overflows
+            training.schedule.step()
+            if training.averaged is not None:
+                training.averaged.update_parameters(training.model)
+            rows = len(batch["targets"]) if share else 0
+            sums += (mean.item() * rows, rows)
+    total, count = sum(gather_items([sums])).tolist()
+    if not np.isfinite(total):
+        raise RuntimeError(f"the training loss of epoch {epoch + 1} is non-finite")
+    return total / count
+
+
+def own_random_state(device: torch.device) -> AbstractContextManager:
+    """Restore the random state of the CPU and of the device used when the block ends."""
+    used = [torch.cuda.current_device()] if device.type == "cuda" else []
+    return torch.random.fork_rng(devices=used)
+
+
+def evaluate(model: nn.Module, batches: FeatureBatches) -> dict[str, float]:
+    """Score a head on a split: the probabilities of `predict`, cut at the best single threshold.
+
+    Returns:
+        f2, f1, precision, recall, map (over the classes that have both kinds) and threshold.
+    """
+    probs = predict(model, batches).probs
+    targets = batches.image_targets
+    threshold = best_threshold(probs, targets).value
+    scores = sample_scores(probs >= threshold, targets)
+    return {**scores, "map": mean_average_precision(probs, targets)[0], "threshold": threshold}
+
+
+def fit(
+    model: nn.Module,
+    batches: FeatureBatches,
+    val_batches: FeatureBatches,
+    loss: Loss,
+    config: TrainConfig,
+    folder: Path | str,
+    settings: Mapping[str, Any] | None = None,
+    description: str = "training",
+) -> pd.DataFrame:
+    """Train a head and leave it with the weights of its best epoch by validation F2.
+
+    After each epoch `folder/last.pt` holds all that the next one needs, and `folder/best.pt` the
+    best weights. A run that finds those of the same training goes on from there, or is at its end
+    at once; those of another are not used. It is the same if its config, layers, name of the loss,
+    targets, order of batches, features of some images, and `settings` are.
+
+    Several processes (`run_in_processes`, `accelerate launch`) share every batch and the
+    validation; each calls this with the same arguments, all see the disk of `folder`, and process
+    0 writes.
+
+    Args:
+        model: takes the arrays of `batches` by name and returns logits.
+        batches: training batches; `set_epoch` is called before each pass.
+        val_batches: validation batches for `evaluate`.
+        loss: of (logits, targets), averaged over the batch.
+        config: see `TrainConfig`.
+        folder: where the checkpoints go.
+        settings: what else the result depends on, as JSON can hold it.
+        description: shown with the progress.
+
+    Returns:
+        The history: one row an epoch with train_loss, learning_rate and the scores on validation.
+    """
+    folder = Path(folder)
+    training = start_training(model, config, batches)
+    settings = [asdict(config), settings, val_batches.fingerprint()]
+    fingerprint = _fingerprint(model, batches, loss, settings)
+    history = _resume(folder, fingerprint, training.parts)
+    done = len(history)
+    if not done:  # else the checkpoint has the statistics
+        calibrate(model, map(head_inputs, batches.sample()))
+    epochs = range(done, config.epochs)
+    if epochs:
+        epochs = progress(epochs, description, config.epochs, "epoch", initial=done)
+    elif process_index() == 0:
+        sys.stdout.write(f"{description}: already trained, {done} epochs\n")
+    for epoch in epochs:
+        learning_rate = training.schedule.get_last_lr()[0]
+        train_loss = train_one_epoch(training, batches, loss, config, epoch)
+        row = {"epoch": epoch + 1, "train_loss": train_loss, "learning_rate": learning_rate}
+        scores = evaluate(training.used, val_batches)
+        row |= {f"val_{name}": float(score) for name, score in scores.items()}
+        history.append(row)
+        if process_index() == 0:
+            _save(training, fingerprint, history, folder)
+    wait_for_all()
+    training.accelerator.unwrap_model(model, keep_fp32_wrapper=False)
+    model.load_state_dict(load_checkpoint(folder / "best.pt")["model"])
+    return pd.DataFrame(history)
+
+
+def _fingerprint(model: nn.Module, batches: FeatureBatches, loss: Loss, settings: list[Any]) -> str:
+    """Hash what tells one training from another."""
+    shapes = {name: list(values.shape) for name, values in model.state_dict().items()}
+    function = getattr(loss, "func", loss)  # of a partial one
+    name = getattr(function, "__qualname__", repr(function))
+    [batch] = batches.sample(batches.batch_size)  # of another encoder every number differs
+    hashes = [hashlib.sha256(values.cpu().numpy()).hexdigest() for values in batch.values()]
+    return fingerprint_of([repr(model), shapes, name, batches.fingerprint(), hashes, settings])
+
+
+def _save(training: Training, fingerprint: str, history: list[dict], folder: Path) -> None:
+    """Write the weights if this epoch is the best, and all that the next epoch needs."""
+    if np.argmax([row["val_f2"] for row in history]) == len(history) - 1:
+        best = {"fingerprint": fingerprint, "model": training.used.state_dict()}
+        save_checkpoint(best, folder / "best.pt")
+    states = {name: part.state_dict() for name, part in training.parts.items()}
+    states |= {"fingerprint": fingerprint, "history": history}
+    save_checkpoint(states, folder / "last.pt")
+
+
+def _resume(folder: Path, fingerprint: str, parts: Mapping[str, Any]) -> list[dict]:
+    """Load the checkpoints of the same run and return its history; of another run, nothing.
+
+    Both are looked at: a run of other settings that was killed may have replaced only one.
+    """
+    paths = (folder / "best.pt", folder / "last.pt")
+    states = [load_checkpoint(path) if path.exists() else {} for path in paths]
+    if any(state.get("fingerprint") != fingerprint for state in states):
+        return []
+    for name, part in parts.items():
+        part.load_state_dict(states[1][name])
+    return states[1]["history"]

@@ -1,0 +1,283 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from reference_decoder import ReferenceDecoder
+
+from imet_utils.decoding import (
+    Paths,
+    beam_search,
+    best_path_scale,
+    class_thresholds,
+    stop_paths,
+    union_of_views,
+)
+from imet_utils.models import AttnDecoder
+
+pytestmark = pytest.mark.usefixtures("own_random_state")
+
+
+def make_problem(num_classes=5, batch=3, positions=4, seed=0):
+    """A decoder in float64, with weights that make the steps differ clearly, and its inputs."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        decoder = AttnDecoder(num_classes, 6, attn_dim=5, decoder_dim=4).double()
+        with torch.no_grad():
+            for weights in decoder.parameters():
+                weights.mul_(3)
+        maps, probs = torch.rand(batch, positions, 6), torch.rand(batch, num_classes)
+    return decoder, maps.double(), probs.double()
+
+
+def make_flat_problem(num_classes=5, batch=2):
+    """A decoder that gives every label the same logit at every step."""
+    decoder, maps, probs = make_problem(num_classes, batch)
+    with torch.no_grad():
+        decoder.fc2.weight.zero_()
+        decoder.fc2.bias.fill_(-1.0)
+    return decoder, maps, probs
+
+
+def make_paths(labels, probs):
+    """Paths (1, 1, T) with given step probabilities."""
+    probs = torch.tensor(probs)
+    lengths = torch.arange(1, len(labels) + 1)
+    means = (probs.log().cumsum(0) / lengths).exp()
+    attention = torch.zeros(1, 1, len(labels), 4)
+    return Paths(torch.tensor([[labels]]), probs[None, None], means[None, None], attention)
+
+
+def assert_equal_paths(paths, others):
+    assert torch.equal(paths.labels, others.labels)
+    torch.testing.assert_close(paths.step_probs, others.step_probs)
+    torch.testing.assert_close(paths.path_probs, others.path_probs)
+    torch.testing.assert_close(paths.attention, others.attention)
+
+
+@pytest.mark.parametrize(("num_classes", "steps"), [(4, 2), (4, 4), (5, 3), (1, 1)])
+def test_a_wide_beam_finds_what_exhaustive_search_finds(num_classes, steps):
+    decoder, maps, probs = make_problem(num_classes)
+    paths = beam_search(decoder, maps, probs, beam_size=10_000, max_steps=steps)
+    assert paths.labels.shape == (3, math.perm(num_classes, steps), steps)
+    for b in range(3):
+        wanted = ReferenceDecoder(decoder).all_paths(maps[b].numpy(), probs[b].numpy(), steps)
+        assert paths.labels[b].tolist() == [labels for _, labels in wanted]
+        means = [math.exp(score / steps) for score, _ in wanted]
+        np.testing.assert_allclose(paths.path_probs[b, :, -1], means, rtol=1e-9)
+
+
+@given(
+    num_classes=st.integers(1, 8),
+    beam_size=st.integers(1, 7),
+    steps=st.integers(1, 9),
+    seed=st.integers(0, 1000),
+)
+@settings(max_examples=40, deadline=None, derandomize=True)
+def test_beam_search_equals_a_plain_one(num_classes, beam_size, steps, seed):
+    decoder, maps, probs = make_problem(num_classes, batch=2, seed=seed)
+    paths = beam_search(decoder, maps, probs, beam_size, steps)
+    for b in range(2):
+        image = maps[b].numpy(), probs[b].numpy()
+        wanted = ReferenceDecoder(decoder).beam_search(*image, beam_size, steps)
+        assert paths.labels[b].tolist() == [labels for _, labels in wanted]
+        means = [math.exp(score / len(labels)) for score, labels in wanted]
+        np.testing.assert_allclose(paths.path_probs[b, :, -1], means, rtol=1e-9)
+
+
+@given(
+    num_classes=st.integers(1, 12),
+    beam_size=st.integers(1, 6),
+    steps=st.integers(1, 13),
+    seed=st.integers(0, 1000),
+)
+@settings(max_examples=40, deadline=None, derandomize=True)
+def test_beams_are_whole_distinct_and_best_first(num_classes, beam_size, steps, seed):
+    decoder, maps, probs = make_problem(num_classes, batch=2, seed=seed)
+    paths = beam_search(decoder.float(), maps.float(), probs.float(), beam_size, steps)
+    length = min(steps, num_classes)
+    beams = min(beam_size, math.perm(num_classes, length))
+    assert paths.labels.shape == (2, beams, length)
+    assert paths.attention.shape == (2, beams, length, 4)
+    assert (paths.path_probs[:, :-1, -1] >= paths.path_probs[:, 1:, -1]).all()
+    for image in paths.labels.tolist():
+        assert all(len(set(path)) == length for path in image)
+        assert len({tuple(path) for path in image}) == beams
+    lengths = torch.arange(1, length + 1)
+    means = (paths.step_probs.double().log().cumsum(-1) / lengths).exp()
+    torch.testing.assert_close(paths.path_probs.double(), means, atol=1e-6, rtol=1e-5)
+
+
+def test_one_beam_is_the_free_run():
+    decoder, maps, probs = make_problem(num_classes=9)
+    paths = beam_search(decoder, maps, probs, beam_size=1, max_steps=6)
+    step_probs = decoder.eval()(maps, probs, 6).sigmoid()
+    for b in range(3):
+        image = maps[b].numpy(), probs[b].numpy()
+        _, attention, labels = ReferenceDecoder(decoder).run(*image, 6)
+        assert paths.labels[b, 0].tolist() == labels
+        np.testing.assert_allclose(paths.attention[b, 0], attention, atol=1e-9)
+        torch.testing.assert_close(paths.step_probs[b, 0], step_probs[b, range(6), labels])
+
+
+def test_attention_and_probabilities_belong_to_the_path_returned():
+    decoder, maps, probs = make_problem(num_classes=8)
+    paths = beam_search(decoder, maps, probs, beam_size=5, max_steps=6)
+    state = decoder.start(maps).select(torch.zeros(3, 5, dtype=torch.long))
+    previous = probs.unsqueeze(1).expand(-1, 5, -1)
+    chosen = torch.zeros(3, 5, 8, dtype=torch.bool)
+    for t in range(6):
+        logits, attention, state = decoder.step(state, previous, chosen)
+        label = paths.labels[:, :, t : t + 1]
+        previous, chosen = logits.sigmoid(), chosen.scatter(-1, label, True)
+        torch.testing.assert_close(paths.attention[:, :, t], attention)
+        torch.testing.assert_close(paths.step_probs[:, :, t : t + 1], previous.gather(-1, label))
+    # The beams come from several parents, so that a mix-up would show.
+    assert (paths.attention[:, :1, -1] - paths.attention[:, 1:, -1]).abs().max() > 1e-3
+
+
+def test_an_image_s_paths_do_not_depend_on_its_batch_mates():
+    decoder, maps, probs = make_problem(num_classes=9, batch=4)
+    together = beam_search(decoder, maps, probs, 4, 5)
+    for b in range(4):
+        alone = beam_search(decoder, maps[b : b + 1], probs[b : b + 1], 4, 5)
+        assert_equal_paths(alone, Paths(*(values[b : b + 1] for values in vars(together).values())))
+
+
+def test_last_label_of_the_vocabulary_can_be_predicted():
+    decoder, maps, probs = make_problem()
+    with torch.no_grad():
+        decoder.fc2.bias[-1] = 50.0
+    assert (beam_search(decoder, maps, probs, 1, 4).labels[:, 0, 0] == 4).all()
+    assert (beam_search(decoder, maps, probs, 3, 4).labels == 4).any(dim=-1).all()
+
+
+def test_ties_go_to_the_lowest_label():
+    decoder, maps, probs = make_flat_problem(num_classes=40)
+    paths = beam_search(decoder, maps, probs, beam_size=3, max_steps=3)
+    assert paths.labels.tolist() == [[[0, 1, 2], [0, 1, 3], [0, 1, 4]]] * 2
+
+
+@given(st.lists(st.sampled_from([-50.0, -2.5, -1e-40, -0.0, 0.0, 1e-40, 0.5]), min_size=1))
+@settings(max_examples=40, deadline=None, derandomize=True)
+def test_labels_are_ranked_as_by_a_stable_sort(logits):
+    decoder, maps, probs = make_flat_problem(num_classes=len(logits))
+    with torch.no_grad():
+        decoder.fc2.bias.copy_(torch.tensor(logits))
+    decoder, maps, probs = decoder.float(), maps.float(), probs.float()
+    paths = beam_search(decoder, maps, probs, beam_size=len(logits), max_steps=1)
+    values, order = torch.tensor(logits).sort(descending=True, stable=True)
+    assert paths.labels[0, :, 0].tolist() == order.tolist()
+    torch.testing.assert_close(paths.step_probs[0, :, 0], values.sigmoid())
+
+
+@pytest.mark.parametrize("bias", [-1e30, -200.0, 200.0, 1e30])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_probabilities_of_nought_and_one_are_safe(bias, dtype):
+    decoder, maps, probs = make_flat_problem()
+    with torch.no_grad():
+        decoder.fc2.bias.copy_(torch.tensor([0.0, bias, bias, bias, bias]))
+    paths = beam_search(decoder.to(dtype), maps.to(dtype), probs.to(dtype), 4, 5)
+    for values in (paths.step_probs, paths.path_probs, paths.attention):
+        assert values.isfinite().all()
+    assert (paths.labels.sort().values == torch.arange(5)).all()
+
+
+def test_decoding_needs_no_eval_keeps_the_mode_and_builds_no_graph():
+    decoder, maps, probs = make_problem(num_classes=9)
+    decoder.train()
+    paths = beam_search(decoder, maps, probs, 3, 5)
+    assert decoder.training
+    assert not paths.step_probs.requires_grad
+    decoder.eval()
+    assert_equal_paths(paths, beam_search(decoder, maps, probs, 3, 5))
+
+
+def test_stop_is_cumulative_by_hand():
+    # Path probabilities 0.9, 0.3 (= sqrt 0.9 * 0.1), 0.448 (= cbrt 0.9 * 0.1 * 1): with 0.4 for
+    # every label the second step fails, and the third would pass.
+    paths = make_paths([3, 0, 1], [0.9, 0.1, 1.0])
+    keep = stop_paths(paths, torch.full((4,), 0.4))
+    assert keep.tolist() == [[[True, False, False]]]
+    assert stop_paths(paths, torch.full((4,), 0.2)).all()
+
+
+def test_stop_uses_the_geometric_mean_of_the_thresholds_on_the_path():
+    paths = make_paths([2, 0], [0.5, 0.5])
+    # sqrt(0.9 * 0.25) = 0.474 lets 0.5 pass although 0.5 < 0.9; sqrt(0.9 * 0.3) = 0.52 does not.
+    assert stop_paths(paths, torch.tensor([0.25, 1.0, 0.9])).tolist() == [[[True, True]]]
+    assert stop_paths(paths, torch.tensor([0.3, 0.0, 0.9])).tolist() == [[[True, False]]]
+
+
+def test_first_label_always_stays_and_equality_passes():
+    paths = make_paths([0, 1, 2], [0.4, 0.4, 0.4])
+    assert stop_paths(paths, torch.full((3,), 1.5)).tolist() == [[[True, False, False]]]
+    paths = make_paths([0, 1], [0.25, 0.25])
+    assert stop_paths(paths, torch.full((2,), 0.25)).all()
+
+
+@given(seed=st.integers(0, 1000))
+@settings(max_examples=20, deadline=None, derandomize=True)
+def test_stop_equals_a_loop(seed):
+    decoder, maps, probs = make_problem(num_classes=7, seed=seed)
+    paths = beam_search(decoder, maps, probs, 3, 6)
+    thresholds = torch.rand(7, generator=torch.Generator().manual_seed(seed))
+    keep = stop_paths(paths, thresholds)
+    for b in range(3):
+        for k in range(3):
+            going = True
+            for t in range(6):
+                path = thresholds[paths.labels[b, k, : t + 1]].double().prod().item()
+                reached = paths.step_probs[b, k, : t + 1].prod().item()
+                going = going and (t == 0 or reached >= path)
+                assert keep[b, k, t].item() == going
+
+
+@pytest.mark.parametrize(("beam_size", "max_steps"), [(0, 3), (3, 0)])
+def test_sizes_below_one_are_refused(beam_size, max_steps):
+    with pytest.raises(ValueError, match=f"got {beam_size}, {max_steps}"):
+        beam_search(*make_problem(), beam_size, max_steps)
+
+
+@pytest.mark.parametrize("scale", [0.0, -1.0, math.nan])
+def test_a_scale_that_is_not_above_nought_is_refused(scale):
+    with pytest.raises(ValueError, match=f"above 0, got {scale}"):
+        class_thresholds(torch.rand(2), scale)
+
+
+def test_concatenate_and_best_keep_what_belongs_together():
+    decoder, maps, probs = make_problem()
+    whole = beam_search(decoder, maps, probs, 3, 4)
+    parts = [beam_search(decoder, maps[k : k + 1], probs[k : k + 1], 3, 4) for k in range(3)]
+    assert_equal_paths(Paths.concatenate(parts), whole)
+    assert_equal_paths(whole.best().cpu(), Paths.concatenate([part.best() for part in parts]))
+    assert whole.best().labels.shape == (3, 1, 4)
+
+
+def test_union_of_views_by_hand():
+    views = [make_paths([0, 1], [0.9, 0.9]), make_paths([2, 0], [0.9, 0.1])]  # of one image
+    other = [make_paths([3, 1], [0.9, 0.1]), make_paths([3, 2], [0.9, 0.1])]
+    paths = Paths.concatenate([*views, *other])
+    preds = union_of_views(paths, torch.full((4,), 0.5), num_views=2)
+    assert preds.tolist() == [[True, True, True, False], [False, False, False, True]]
+
+
+def test_views_name_the_labels_of_their_best_beam_alone():
+    best, second = make_paths([0, 1], [0.9, 0.9]), make_paths([2, 3], [0.8, 0.8])
+    both = zip(vars(best).values(), vars(second).values(), strict=True)
+    paths = Paths(*(torch.cat(pair, dim=1) for pair in both))  # (1, 2, 2, ...)
+    assert union_of_views(paths, torch.zeros(4), 1).tolist() == [[True, True, False, False]]
+
+
+def test_best_path_scale_finds_the_stop_that_fits_the_targets():
+    paths = Paths.concatenate([make_paths([0, 1, 2], [0.9, 0.6, 0.05])] * 2)  # two views
+    frequencies = torch.full((4,), 0.1)
+    two = torch.tensor([[True, True, False, False]])
+    scales = (0.1, 5.0, 8.5)  # keep three labels, two, one
+    kept = [union_of_views(paths, class_thresholds(frequencies, s), 2).sum().item() for s in scales]
+    assert kept == [3, 2, 1]
+    assert best_path_scale(paths, frequencies, two, 2, scales) == 5.0
+    three = torch.tensor([[True, True, True, False]])
+    assert best_path_scale(paths, frequencies, three, 2, scales) == 0.1

@@ -1,0 +1,124 @@
+import math
+from itertools import product
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from imet_utils.decoding import best_expected_sets
+
+fast = settings(max_examples=60, deadline=None, derandomize=True, database=None)
+some_probs = st.lists(
+    st.sampled_from([0.0, 0.25, 0.5, 1.0]) | st.floats(0, 1), min_size=1, max_size=7
+)
+
+
+def all_sets(num_classes):
+    """Every label set, bool (2^C, C)."""
+    return np.array(list(product([False, True], repeat=num_classes)))
+
+
+def fbeta_table(preds, targets, beta):
+    """F-beta of every one of `preds` against every one of `targets`."""
+    hits = preds.astype(int) @ targets.T.astype(int)
+    lower = preds.sum(axis=1)[:, None] + beta**2 * targets.sum(axis=1)
+    return (1 + beta**2) * hits / np.maximum(lower, 1e-9)
+
+
+def expectations_of_all_sets(probs, beta):
+    """Sum the F-beta of every label set over every truth: (2^C,)."""
+    sets = all_sets(len(probs))
+    return fbeta_table(sets, sets, beta) @ np.where(sets, probs, 1 - probs).prod(axis=1)
+
+
+def expectations_by_counts(probs, max_size, beta):
+    """Expected F-beta of the top k from the distribution of the number of other true labels."""
+    ranked, others = -np.sort(-probs), []
+    for i in range(max_size):
+        counts = np.ones(1)
+        for prob in np.delete(ranked, i):
+            counts = np.convolve(counts, [1 - prob, prob])
+        others.append(counts)
+    values = []
+    for k in range(1, max_size + 1):
+        shares = (1 + beta**2) / (k + beta**2 * np.arange(1, len(probs) + 1))
+        values.append(sum(ranked[i] * others[i] @ shares for i in range(k)))
+    return np.array(values)
+
+
+def sparse_probs(num_images, num_classes, mean, seed=0):
+    """Probabilities of a few likely labels and many hardly possible ones."""
+    shares = np.random.default_rng(seed).gamma(0.02, size=(num_images, num_classes))
+    return np.clip(shares / shares.mean(axis=1, keepdims=True) * mean / num_classes, 0, 1)
+
+
+@fast
+@given(some_probs, st.sampled_from([1.0, math.sqrt(2), 2.0]))
+def test_best_sets_are_the_best_of_all_sets(probs, beta):
+    expectations = expectations_of_all_sets(np.array(probs), beta)
+    best = best_expected_sets(np.array([probs]), beta)
+    assert best.any()
+    found = expectations[(all_sets(len(probs)) == best).all(axis=1)]
+    np.testing.assert_allclose(found, expectations.max(), rtol=1e-11, atol=1e-300)
+
+
+def test_best_sets_by_hand():
+    # One label of 1/2: F = 1 or 0. Beside a sure label, one of p adds its hits and costs its size:
+    # F2 is 5 / 9 p + 1 - p without it, and p + (1 - p) 5 / 6 with it, which is better above 3 / 11.
+    assert best_expected_sets(np.array([[0.5]])).tolist() == [[True]]
+    probs = np.array([[1.0, 0.27], [1.0, 0.28]])
+    assert best_expected_sets(probs).tolist() == [[True, False], [True, True]]
+
+
+@pytest.mark.parametrize("beta", [1.0, 2.0])
+@pytest.mark.parametrize(("num_classes", "mean"), [(60, 0.01), (60, 3), (60, 20), (1103, 6)])
+def test_sizes_are_the_best_by_the_distribution_of_the_number_of_true_labels(
+    num_classes, mean, beta
+):
+    probs = sparse_probs(3, num_classes, mean)
+    for row, preds in zip(probs, best_expected_sets(probs, beta), strict=True):
+        size = preds.sum()
+        values = expectations_by_counts(row, min(num_classes, 2 * size + 20), beta)
+        assert values[size - 1] == pytest.approx(values.max(), rel=1e-11)
+
+
+def test_best_sets_hold_the_most_probable_labels():
+    probs = sparse_probs(200, 80, mean=4)
+    preds = best_expected_sets(probs)
+    lowest, highest = np.where(preds, probs, 2).min(axis=1), np.where(preds, -1, probs).max(axis=1)
+    assert (lowest >= highest).all()
+
+
+def test_sure_labels_are_all_of_the_set():
+    targets = np.random.default_rng(0).random((20, 30)) < 0.2
+    targets[:, 7] = True
+    np.testing.assert_array_equal(best_expected_sets(targets.astype(np.float32)), targets)
+    np.testing.assert_array_equal(best_expected_sets(targets.astype(float), beta=10), targets)
+
+
+def test_labels_that_are_hardly_possible_stay_out():
+    assert best_expected_sets(np.zeros((2, 3))).tolist() == [[True, False, False]] * 2
+    probs = np.array([[0.01, 1.0, 0.0, 0.01, 1.0, 0.01]])
+    assert best_expected_sets(probs).tolist() == [[False, True, False, False, True, False]]
+
+
+def test_an_image_s_set_does_not_depend_on_the_others():
+    probs = np.concatenate([sparse_probs(100, 1103, mean) for mean in (0.1, 2, 30)])  # two chunks
+    together = best_expected_sets(probs)
+    alone = np.concatenate([best_expected_sets(row[None]) for row in probs])
+    np.testing.assert_array_equal(together, alone)
+    probs.flags.writeable = False
+    np.testing.assert_array_equal(best_expected_sets(probs[::-1])[::-1], together)
+
+
+@pytest.mark.parametrize("bad", [1.5, -0.1, np.nan])
+def test_what_is_no_probability_is_refused(bad):
+    with pytest.raises(ValueError, match=f"in 0..1, got {bad}"):
+        best_expected_sets(np.full((2, 3), bad))
+
+
+@pytest.mark.parametrize("beta", [0.0, -1.0, 0.5, 1.5])
+def test_beta_squared_must_be_whole(beta):
+    with pytest.raises(ValueError, match=f"a whole number, at least 1, got beta {beta}"):
+        best_expected_sets(np.full((1, 2), 0.5), beta)

@@ -1,0 +1,228 @@
+"""Files that would run code, write elsewhere, or change the report if they were trusted."""
+
+import ast
+import hashlib
+import json
+import pickle
+import re
+import socket
+from html.parser import HTMLParser
+
+import nbformat
+import numpy as np
+import pytest
+import torch
+from nbformat import v4
+from PIL import Image
+
+from imet_utils.encoders import build_encoder, encode_images
+from imet_utils.features.batches import FeatureBatches
+from imet_utils.features.store import open_features
+from imet_utils.models.classifiers import LinearClassifier
+from imet_utils.models.losses import weighted_bce
+from imet_utils.pipeline.__main__ import main
+from imet_utils.pipeline.parameters import find_notebooks
+from imet_utils.pipeline.report import build_report
+from imet_utils.runs import PROJECT_DIR
+from imet_utils.training.loop import TrainConfig, fit
+
+
+class Trap:
+    """Its pickle makes a file when it is loaded."""
+
+    def __init__(self, sprung):
+        self.sprung = sprung
+
+    def __reduce__(self):
+        return (open, (str(self.sprung), "w"))
+
+
+def pickled(trap, path):
+    path.write_bytes(pickle.dumps({"model": trap}))
+
+
+def in_a_checkpoint(trap, path):
+    torch.save({"fingerprint": "a", "model": {"fc.weight": trap}}, path)
+
+
+def in_an_old_checkpoint(trap, path):
+    torch.save({"model": trap}, path, _use_new_zipfile_serialization=False)
+
+
+def in_an_array(trap, path):
+    with path.open("wb") as file:
+        np.lib.format.write_array(file, np.array([trap], dtype=object), allow_pickle=True)
+
+
+@pytest.fixture
+def trap(tmp_path):
+    trap = Trap(tmp_path / "sprung")
+    yield trap
+    assert not trap.sprung.exists()
+
+
+def test_the_trap_would_run_code(tmp_path):
+    trap = Trap(tmp_path / "sprung")
+    pickle.loads(pickle.dumps(trap)).close()  # noqa: S301
+    assert trap.sprung.exists()
+
+
+WRITERS = [pickled, in_a_checkpoint, in_an_old_checkpoint]
+
+
+@pytest.mark.parametrize("write", WRITERS)
+@pytest.mark.parametrize("name", ["last.pt", "best.pt"])
+def test_training_refuses_a_pickle_for_a_checkpoint(trap, tmp_path, write, name):
+    write(trap, tmp_path / name)
+    batches = FeatureBatches({"pooled": np.ones((4, 1, 2))}, np.ones((4, 1, 3), dtype=bool))
+    model = LinearClassifier(2, 3)
+    with pytest.raises(ValueError, match=rf"{name} is no checkpoint of tensors.*Remove it"):
+        fit(model, batches, batches, weighted_bce, TrainConfig(1), tmp_path)
+
+
+@pytest.mark.parametrize("write", WRITERS)
+def test_the_encoder_refuses_a_pickle_for_weights(trap, tmp_path, write):
+    write(trap, tmp_path / "weights.pth")
+    with pytest.raises(ValueError, match="holds more than tensors"):
+        build_encoder("efficientnet_lite0", tmp_path / "weights.pth")
+
+
+@pytest.mark.parametrize("write", [in_an_array, pickled])
+def test_a_store_refuses_a_pickle_for_an_array(trap, tmp_path, write):
+    (tmp_path / "fingerprint.json").write_text("{}")
+    write(trap, tmp_path / "maps.npy")
+    with pytest.raises(ValueError, match=r"pickle|Python objects|allow_pickle"):
+        open_features(tmp_path)
+
+
+def test_the_package_unpickles_nothing():
+    """Every `load` of arrays and tensors is of the kind that refuses pickles."""
+    for path in [*PROJECT_DIR.glob("imet_utils/**/*.py"), *PROJECT_DIR.glob("notebooks/*.ipynb")]:
+        text = path.read_text(encoding="utf-8")
+        assert not re.search(
+            r"pickle\.load|read_pickle|joblib|allow_pickle=True|(?<![.\w])eval\(", text
+        )
+        loads = re.findall(r"torch\.load\([^)]*\)", text)
+        assert all("weights_only=True" in load for load in loads), path
+
+
+HOSTILE = [
+    "tag::![picture](http://example.org/seen.png)",
+    "tag::<script>alert(1)</script>",
+    "culture::<img src=x onerror=alert(1)>",
+    "tag::$\\frac{1}{$ & [a](javascript:alert(1))",
+    "tag::../../up",
+    "culture::{{7*7}} `code` **bold**",
+]
+
+
+def write_hostile_collection(folder):
+    """Write 40 images with ids and labels that are legal and mean harm."""
+    (folder / "train").mkdir(parents=True)
+    names = "".join(f'{number},"{name}"\n' for number, name in enumerate(HOSTILE))
+    (folder / "labels.csv").write_text(f"attribute_id,attribute_name\n{names}", encoding="utf-8")
+    texts = ["$(rm x)", "<b>&amp;", "%2e%2e", "'"] * 10
+    ids = [f"{number:02}{text}" for number, text in enumerate(texts)]
+    count = len(HOSTILE)
+    rows = [f"{i},{n % count} {(n + 1 + n % 3) % count}\n" for n, i in enumerate(ids)]
+    (folder / "train.csv").write_text("id,attribute_ids\n" + "".join(rows), encoding="utf-8")
+    for row in rows:
+        number = int(row[:2])
+        levels = np.random.default_rng(number).integers(0, 256, (60, 50, 3), dtype=np.uint8)
+        Image.fromarray(levels).save(folder / f"train/{row.split(',')[0]}.png")
+
+
+class Elements(HTMLParser):
+    """Collects the elements of a page and the names of their attributes."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.attributes, self.links, self.sources = set(), set(), [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.add(tag)
+        self.attributes |= {name for name, _ in attrs}
+        self.links += [value for name, value in attrs if name == "href"]
+        self.sources += [value for name, value in attrs if name == "src"]
+
+
+def check_page(text):
+    """Check that a page has no code, and nothing from elsewhere but links in its prose."""
+    page = Elements(text)
+    assert not page.tags & {"script", "iframe", "object", "embed", "form", "base"}
+    assert not [name for name in page.attributes if name.startswith("on")]
+    assert all(re.match(r"#|https?://|data:,", address) for address in page.links)
+    assert all(address.startswith("data:image/") for address in page.sources)
+
+
+def files_of(folder):
+    return {
+        path: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def test_hostile_ids_and_labels_stay_text_and_in_their_folder(tmp_path):
+    """The notebooks that read a collection and show its labels run on one that means harm."""
+    write_hostile_collection(tmp_path / "data")
+    before = files_of(tmp_path)
+    project = set(PROJECT_DIR.iterdir())
+    arguments = ["--data", str(tmp_path / "data"), "--output", str(tmp_path / "deep/out")]
+    assert main([*arguments, "--to", "02", "-p", "NUM_WORKERS", "0"]) == 0
+    written = {p for p in files_of(tmp_path).items() if p not in before.items()}
+    assert all(path.is_relative_to(tmp_path / "deep/out") for path, _ in written)
+    assert before.items() <= files_of(tmp_path).items()
+    assert set(PROJECT_DIR.iterdir()) <= project
+    text = (tmp_path / "deep/out/report.html").read_text(encoding="utf-8")
+    check_page(text)
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
+    assert "&lt;img src=x onerror=alert(1)&gt;" in text
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_label_is_shown_and_not_run_wherever_an_output_may_hold_it(tmp_path, name):
+    outputs = [
+        v4.new_output("stream", name="stdout", text=name),
+        v4.new_output("execute_result", {"text/plain": name}),
+        v4.new_output("execute_result", {"text/markdown": name}),
+        v4.new_output("execute_result", {"text/html": f"<table><tr><td>{name}</td></tr></table>"}),
+        v4.new_output("error", ename=name, evalue=name, traceback=[name]),
+    ]
+    cells = [v4.new_markdown_cell(f"# 1. A title\n\n{name}")]
+    cells += [v4.new_code_cell("a", outputs=outputs)]
+    notebook = v4.new_notebook(cells=cells, metadata={"papermill": {"parameters": {"A": name}}})
+    (tmp_path / "notebooks").mkdir()
+    nbformat.write(notebook, tmp_path / "notebooks/01_a_b.ipynb")
+    (tmp_path / "results.csv").write_text(f'model,f2\n"{name}",0.5\n', encoding="utf-8")
+    check_page(build_report(tmp_path).read_text(encoding="utf-8"))
+
+
+def imported(source):
+    """Return the modules that a cell imports."""
+    nodes = list(ast.walk(ast.parse(source.removeprefix("%matplotlib inline\n"))))
+    names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    return names + [node.module for node in nodes if isinstance(node, ast.ImportFrom)]
+
+
+def test_notebooks_call_no_network():
+    ours = {"imet_utils", "numpy", "pandas", "torch", "skimage", "time", "functools", "dataclasses"}
+    for path in find_notebooks(PROJECT_DIR / "notebooks").values():
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        sources = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+        assert {name.partition(".")[0] for code in sources for name in imported(code)} <= ours
+        assert not any(
+            re.search(r"https?://|torch\.hub|^\s*[!%](?!matplotlib)", s) for s in sources
+        )
+
+
+def test_the_default_encoder_needs_no_network(monkeypatch):
+    def refuse(*_):
+        raise AssertionError("the network is asked")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    encoder = build_encoder("efficientnet_lite0")
+    pooled = encode_images(encoder, torch.zeros(1, 3, 64, 64, dtype=torch.uint8))["pooled"]
+    assert pooled.shape == (1, encoder.dim)

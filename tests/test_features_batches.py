@@ -1,0 +1,164 @@
+import tracemalloc
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from imet_utils.features import FeatureBatches
+from imet_utils.views import ViewArray, ViewDataset
+
+# Python 3.12 warns whenever a process with threads forks; torch's loader does so on Linux.
+FORK = "ignore:This process .* is multi-threaded:DeprecationWarning"
+
+
+@pytest.fixture
+def store():
+    """Seven images of three views; every value tells its image and view."""
+    code = np.arange(7)[:, None] * 10 + np.arange(3)  # (N, V)
+    arrays = {
+        "pooled": np.repeat(code[..., None], 4, axis=2).astype(np.float16),
+        "maps": np.tile(code[..., None, None], (1, 1, 2, 4)).astype(np.float16),
+    }
+    return arrays, code[..., None] % 2 == 0  # targets (N, V, 1)
+
+
+def codes(batches):
+    """Check that a pass keeps rows of all arrays together and return their codes in order."""
+    found = []
+    for batch in batches:
+        pooled = batch["pooled"]
+        assert pooled.dtype == batch["targets"].dtype == torch.float32
+        assert (batch["maps"] == pooled[..., None, :]).all()
+        assert torch.equal(batch["targets"], (pooled[..., :1] % 2 == 0).float())
+        found += pooled[..., 0].int().tolist()
+    return found
+
+
+def test_all_views_in_order_of_the_store(store):
+    batches = FeatureBatches(*store, batch_size=4, views="all", shuffle=False)
+    assert codes(batches) == [10 * k + view for k in range(7) for view in range(3)]
+    assert len(batches) == len(list(batches)) == 6
+    assert batches.shape == (7, 3)
+    assert np.array_equal(batches.image_targets, store[1][:, 0])
+
+
+def test_all_views_shuffled_are_each_seen_once(store):
+    batches = FeatureBatches(*store, batch_size=4, views="all", shuffle=True)
+    found = codes(batches)
+    assert found != sorted(found) == [10 * k + view for k in range(7) for view in range(3)]
+
+
+def test_random_view_of_each_image_changes_by_epoch(store):
+    batches = FeatureBatches(*store, batch_size=2, views="random", shuffle=True, seed=1)
+    epochs = []
+    for epoch in range(40):
+        batches.set_epoch(epoch)
+        epochs.append(codes(batches))
+        assert sorted(code // 10 for code in epochs[-1]) == list(range(7))
+    assert len(batches) == 4
+    seen = {code for found in epochs for code in found}
+    assert seen == {10 * k + view for k in range(7) for view in range(3)}
+    batches.set_epoch(3)
+    assert codes(batches) == codes(batches) == epochs[3]  # by (seed, epoch) alone
+    other = FeatureBatches(*store, batch_size=2, views="random", shuffle=True, seed=2)
+    other.set_epoch(3)
+    assert codes(other) != epochs[3]
+
+
+def test_whole_images_and_all_views_of_an_image_together(store):
+    batches = FeatureBatches(*store, batch_size=3, views="each", shuffle=False)
+    assert codes(batches) == [[10 * k, 10 * k + 1, 10 * k + 2] for k in range(7)]
+    assert next(iter(batches))["maps"].shape == (3, 3, 2, 4)
+    whole = FeatureBatches(*store, batch_size=3, views="whole", shuffle=False)
+    assert codes(whole) == [10 * k for k in range(7)]
+
+
+def test_batches_without_targets_and_wrong_ones(store):
+    arrays, targets = store
+    assert set(next(iter(FeatureBatches(arrays, None, shuffle=False)))) == {"pooled", "maps"}
+    with pytest.raises(ValueError, match=r"\(N, V\).*\(7, 2, 1\)"):
+        FeatureBatches(arrays, targets[:, :2], shuffle=False)
+    with pytest.raises(ValueError, match="'some'"):
+        FeatureBatches(arrays, targets, views="some", shuffle=False)
+
+
+def test_memory_of_a_pass_is_bounded_by_the_batch(tmp_path):
+    path = tmp_path / "maps.npy"
+    np.save(path, np.zeros((400, 6, 4096), dtype=np.float16))  # 20 MB, 8 kB a view
+    batches = FeatureBatches({"maps": np.load(path, mmap_mode="r")}, None, batch_size=8)
+    tracemalloc.start()
+    for _ in batches:
+        pass
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1e6
+
+
+def test_batches_of_some_images_are_those_of_all_restricted_to_them():
+    numbers = np.arange(12, dtype=np.float16).reshape(6, 2)
+    whole = FeatureBatches({"number": numbers}, numbers[..., None] > 5, 4, "all", shuffle=False)
+    some = whole.of_images(np.array([4, 1]))
+    assert some.shape == (2, 2)
+    batches = list(some)
+    assert torch.cat([batch["number"] for batch in batches]).tolist() == [8, 9, 2, 3]
+    assert some.image_targets.tolist() == [[True], [False]]
+    each = some.of_images(np.array([1]), views="each")
+    assert next(iter(each))["number"].tolist() == [[2, 3]]
+    shuffled = whole.of_images(np.array([4, 1]), views="random", shuffle=True)
+    assert {int(n) // 2 for batch in shuffled for n in batch["number"]} == {4, 1}
+
+
+def test_fingerprint_tells_what_the_batches_are_drawn_from(store):
+    arrays, targets = store
+    prints = [
+        FeatureBatches(arrays, targets).fingerprint(),
+        FeatureBatches(arrays, ~targets).fingerprint(),
+        FeatureBatches(arrays, None).fingerprint(),
+        FeatureBatches(arrays, targets, seed=1).fingerprint(),
+        FeatureBatches(arrays, targets, views="all").fingerprint(),
+        FeatureBatches(arrays, targets).of_images(np.arange(6)).fingerprint(),
+    ]
+    assert all(one not in prints[:k] for k, one in enumerate(prints))
+    assert FeatureBatches(arrays, targets.copy()).fingerprint() == prints[0]
+
+
+@pytest.mark.parametrize("views", ["all", "random", "each"])
+def test_processes_share_every_batch(store, views):
+    whole = FeatureBatches(*store, batch_size=5, views=views, seed=3)
+    alone = [batch["pooled"] for batch in whole]
+    first, second = (list(whole.shares(process, 2)) for process in (0, 1))
+    for batch, (one, share), (two, other) in zip(alone, first, second, strict=True):
+        assert torch.equal(batch[0::2], one["pooled"])
+        assert share == len(batch[0::2]) / len(batch)
+        assert share + other == 1
+        assert torch.equal(batch[1::2] if other else batch[:1], two["pooled"])
+
+
+def test_a_process_without_a_row_gets_one_that_does_not_count(store):
+    arrays = {name: values[:3] for name, values in store[0].items()}
+    batches = FeatureBatches(arrays, store[1][:3], batch_size=2, shuffle=False)
+    (_, half), (last, none) = batches.shares(1, 2)
+    assert (half, none) == (0.5, 0.0)
+    assert last["pooled"][0, 0] // 10 == 2
+
+
+@pytest.mark.filterwarnings(FORK)
+@pytest.mark.parametrize("num_workers", [0, 2])
+@pytest.mark.parametrize("views", ["random", "all", "each"])
+def test_batches_read_images_as_they_would_an_array(tmp_path, num_workers, views):
+    paths = [tmp_path / f"{k}.png" for k in range(5)]
+    for k, path in enumerate(paths):
+        levels = np.random.default_rng(k).integers(0, 256, (40, 40, 3), dtype=np.uint8)
+        Image.fromarray(levels).save(path)
+    dataset = ViewDataset(paths, list("abcde"), [True] * 5, train=True, size=32, num_views=3)
+    pixels = np.stack([dataset[index].numpy() for index in range(5)])  # (N, V, 3, H, W)
+    stored = {"number": np.arange(15, dtype=np.float16).reshape(5, 3)}
+    options = {"targets": None, "batch_size": 4, "views": views, "seed": 1}
+    streamed = {"images": ViewArray(dataset, num_workers), **stored}
+    found = list(FeatureBatches(streamed, **options))
+    wanted = list(FeatureBatches({"images": pixels, **stored}, **options))
+    for batch, other in zip(found, wanted, strict=True):
+        assert batch["images"].dtype == torch.uint8
+        assert torch.equal(batch["images"], other["images"])
+        assert torch.equal(batch["number"], other["number"])

@@ -1,0 +1,159 @@
+"""Files that are always whole, and that run and leak nothing."""
+
+import os
+import pickle
+import subprocess
+import sys
+import traceback
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from imet_utils.files import (
+    atomic_path,
+    fingerprint_of,
+    load_checkpoint,
+    load_json,
+    remove_leftovers,
+    save_array,
+    save_checkpoint,
+    save_csv,
+    save_json,
+    temporary_path,
+)
+
+
+def test_atomic_path_leaves_the_old_file_and_no_other_after_an_error(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+
+    def die_half_way():
+        with atomic_path(path) as temporary:
+            temporary.write_text("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        die_half_way()
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_save_json_holds_numpy_torch_and_paths(tmp_path):
+    path = tmp_path / "deep" / "m.json"
+    value = {"a": np.float32(0.5), "b": np.arange(3), "c": torch.ones(2), "d": tmp_path, "e": "é"}
+    save_json(value, path)
+    assert load_json(path) == {
+        "a": 0.5,
+        "b": [0, 1, 2],
+        "c": [1.0, 1.0],
+        "d": str(tmp_path),
+        "e": "é",
+    }
+
+
+def test_save_json_refuses_nan_and_keeps_the_old_file(tmp_path):
+    path = tmp_path / "m.json"
+    save_json({"f2": 0.5}, path)
+    with pytest.raises(ValueError, match="Out of range float"):
+        save_json({"f2": float("nan")}, path)
+    assert load_json(path) == {"f2": 0.5}
+
+
+def test_save_array_and_csv_round_trip(tmp_path):
+    array = np.random.default_rng(0).random((3, 4)).astype(np.float16)
+    save_array(array, tmp_path / "a.npy")
+    np.testing.assert_array_equal(np.load(tmp_path / "a.npy"), array)
+    frame = pd.DataFrame({"id": ["12e5", "0012"], "n": [1, 2]})
+    save_csv(frame, tmp_path / "a.csv")
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "a.csv", dtype={"id": "str"}), frame)
+
+
+def test_names_cannot_become_formulas_where_people_open_a_table(tmp_path):
+    names = ["=1+1", "+1", "-x", "@a", "\t=1", "\r=1", "a=b", "", "O'Keeffe"]
+    frame = pd.DataFrame({"=name": names, "share": [-0.5] * len(names)})
+    save_csv(frame, tmp_path / "safe.csv", spreadsheet_safe=True)
+    safe = pd.read_csv(tmp_path / "safe.csv", keep_default_na=False)
+    assert list(safe.columns) == ["'=name", "share"]
+    wanted = ["'=1+1", "'+1", "'-x", "'@a", "'\t=1", "'\r=1", "a=b", "", "O'Keeffe"]
+    assert safe["'=name"].tolist() == wanted
+    assert (safe["share"] == -0.5).all()
+    save_csv(frame[:4], tmp_path / "exact.csv")
+    assert pd.read_csv(tmp_path / "exact.csv")["=name"].tolist() == names[:4]
+
+
+def test_checkpoint_round_trips_tensors_and_optimizer_state(tmp_path):
+    layer = torch.nn.Linear(2, 1)
+    optimizer = torch.optim.AdamW(layer.parameters())
+    layer(torch.ones(1, 2)).sum().backward()
+    optimizer.step()
+    state = {
+        "model": layer.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "history": [{"f2": 0.5}],
+    }
+    save_checkpoint(state, tmp_path / "c.pt")
+    loaded = load_checkpoint(tmp_path / "c.pt")
+    assert torch.equal(loaded["model"]["weight"], layer.weight)
+    assert loaded["history"] == [{"f2": 0.5}]
+    torch.optim.AdamW(layer.parameters()).load_state_dict(loaded["optimizer"])
+
+
+def test_load_checkpoint_runs_no_pickled_code(tmp_path):
+    class Trap:
+        def __reduce__(self):
+            return (open, (str(tmp_path / "sprung"), "w"))
+
+    (tmp_path / "trap.pt").write_bytes(pickle.dumps(Trap()))
+    torch.save({"model": Trap()}, tmp_path / "trap_zip.pt")
+    (tmp_path / "sprung").unlink(missing_ok=True)
+    for name in ("trap.pt", "trap_zip.pt"):
+        with pytest.raises(ValueError, match="no checkpoint of tensors") as error:
+            load_checkpoint(tmp_path / name)
+        told = "".join(traceback.format_exception(error.value))
+        assert "weights_only=False" not in told  # torch's advice
+    assert not (tmp_path / "sprung").exists()
+
+
+def test_fingerprint_does_not_depend_on_the_order_of_keys_but_on_every_value():
+    assert fingerprint_of({"a": 1, "b": 2}) == fingerprint_of({"b": 2, "a": 1})
+    assert fingerprint_of({"a": 1, "b": 2}) != fingerprint_of({"a": 1, "b": 3})
+
+
+def test_the_temporary_name_is_beside_the_file_and_keeps_the_suffix(tmp_path):
+    assert temporary_path(tmp_path / "a.b.csv") == tmp_path / f".a.b.{os.getpid()}.tmp.csv"
+    assert temporary_path(tmp_path / "store").name == f".store.{os.getpid()}.tmp"
+
+
+def test_only_what_dead_processes_were_writing_is_removed(tmp_path):
+    dead, live, own = 99999999, os.getppid(), os.getpid()
+    gone = [f".a.{dead}.tmp.json", f".store.{dead}.tmp", f".a.{own}.tmp.csv"]
+    kept = [f".a.{live}.tmp.json", ".a.tmp.json", f"a.{dead}.tmp.json", f".a.{dead}.json", "a.json"]
+    for name in gone + kept:
+        (tmp_path / name).write_text("half")
+    (tmp_path / f".folder.{dead}.tmp").mkdir()
+    (tmp_path / f".folder.{dead}.tmp/maps.npy").write_text("half")
+    remove_leftovers(tmp_path.iterdir())
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(kept)
+
+
+def test_a_link_is_removed_and_not_what_it_leads_to(tmp_path):
+    (tmp_path / "mine").mkdir()
+    link = tmp_path / ".store.99999999.tmp"
+    link.symlink_to(tmp_path / "mine")
+    remove_leftovers([link])
+    assert not link.is_symlink()
+    assert (tmp_path / "mine").is_dir()
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs Linux")
+def test_a_process_that_has_ended_unnoticed_is_not_running(tmp_path):
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # leaves it a zombie
+    leftover = tmp_path / f".best.{process.pid}.tmp.pt"
+    leftover.touch()
+    remove_leftovers([leftover])
+    process.wait()
+    assert not leftover.exists()

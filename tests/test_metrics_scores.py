@@ -1,0 +1,249 @@
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import (
+    average_precision_score,
+    fbeta_score,
+    precision_score,
+    recall_score,
+    roc_auc_score,
+    roc_curve,
+)
+
+from imet_utils.metrics import (
+    average_precision_per_class,
+    best_threshold,
+    constant_guess,
+    f2_per_image,
+    frequency_bands,
+    mean_average_precision,
+    proportion_thresholds,
+    roc_average,
+    roc_per_class,
+    sample_scores,
+    scores_by_group,
+    threshold_curve,
+)
+
+fast = settings(max_examples=60, deadline=None, derandomize=True, database=None)
+TARGETS = np.array([[1, 1, 0, 0], [0, 0, 1, 0], [0, 1, 0, 1]], dtype=bool)
+PREDS = np.array([[1, 0, 0, 0], [1, 1, 1, 0], [0, 0, 0, 0]], dtype=bool)
+
+
+def draw(num_images=60, num_classes=12, levels=20, seed=0, dtype=np.float32):
+    """Probabilities with many ties, and targets that go with them."""
+    rng = np.random.default_rng(seed)
+    probs = rng.integers(0, levels, (num_images, num_classes)) / levels
+    return probs.astype(dtype), rng.random(probs.shape) < probs**2
+
+
+def reference_scores(preds, targets):
+    how = {"average": "samples", "zero_division": 0}
+    return {
+        "f2": fbeta_score(targets, preds, beta=2, **how),
+        "f1": fbeta_score(targets, preds, beta=1, **how),
+        "precision": precision_score(targets, preds, **how),
+        "recall": recall_score(targets, preds, **how),
+    }
+
+
+# --- scores ---
+
+
+def test_sample_scores_by_hand():
+    # Images: 1 of 2 found with 1 guess; 1 of 1 with 3 guesses; none of 2 with none.
+    scores = sample_scores(PREDS, TARGETS)
+    assert scores["precision"] == pytest.approx((1 + 1 / 3 + 0) / 3)
+    assert scores["recall"] == pytest.approx((1 / 2 + 1 + 0) / 3)
+    assert scores["f1"] == pytest.approx((2 / 3 + 1 / 2 + 0) / 3)
+    assert scores["f2"] == pytest.approx((5 / 9 + 5 / 7 + 0) / 3)
+
+
+@fast
+@given(st.integers(1, 8), st.integers(2, 6), st.integers(0, 10_000), st.floats(0, 1))
+def test_sample_scores_equal_scikit_learn(num_images, num_classes, seed, share):
+    rng = np.random.default_rng(seed)
+    preds, targets = rng.random((2, num_images, num_classes)) < share
+    assert sample_scores(preds, targets) == pytest.approx(reference_scores(preds, targets))
+
+
+def test_f2_per_image_by_hand_and_by_scikit_learn():
+    np.testing.assert_allclose(f2_per_image(PREDS, TARGETS), [5 / 9, 5 / 7, 0])
+    nothing = np.zeros((1, 3), dtype=bool)
+    assert f2_per_image(nothing, nothing).tolist() == [0]
+    preds, targets = np.random.default_rng(0).random((2, 40, 6)) < 0.3
+    scores = f2_per_image(preds, targets)
+    assert scores.mean() == sample_scores(preds, targets)["f2"]
+    for k, score in enumerate(scores):
+        wanted = fbeta_score(targets[k], preds[k], beta=2, zero_division=0)
+        assert score == pytest.approx(wanted)
+
+
+def test_groups_are_scored_over_the_images_that_they_concern():
+    groups = {
+        "first": np.array([1, 1, 0, 0], dtype=bool),
+        "last": np.array([0, 0, 0, 1], dtype=bool),
+        "none": np.zeros(4, dtype=bool),
+        "all": np.ones(4, dtype=bool),
+    }
+    table = scores_by_group(PREDS, TARGETS, groups).set_index("group")
+    assert table["classes"].to_dict() == {"first": 2, "last": 1, "none": 0, "all": 4}
+    assert table["images"].to_dict() == {"first": 3, "last": 1, "none": 0, "all": 3}
+    assert table["left_out"].to_dict() == {"first": 0, "last": 2, "none": 3, "all": 0}
+    assert table.loc["first", "f2"] == pytest.approx((5 / 9 + 0 + 0) / 3)
+    assert table.loc["last", "f2"] == 0
+    assert table.loc["none", ["f2", "f1", "precision", "recall"]].isna().all()
+    for name, value in sample_scores(PREDS, TARGETS).items():
+        assert table.loc["all", name] == value
+
+
+def test_frequency_bands_by_hand():
+    bands = frequency_bands(np.array([40, 3, 5, 100, 4, 9, 20, 3]))
+    # Sorted: 3 3 4 5 | 9 20 40 100; the lower quartiles are 3, 5 and 20.
+    assert {name: np.flatnonzero(mask).tolist() for name, mask in bands.items()} == {
+        "3 images": [1, 7],
+        "4-5 images": [2, 4],
+        "9-20 images": [5, 6],
+        "40-100 images": [0, 3],
+    }
+    assert list(bands) == ["3 images", "4-5 images", "9-20 images", "40-100 images"]
+
+
+@fast
+@given(st.lists(st.integers(0, 50), min_size=1, max_size=40))
+def test_frequency_bands_part_the_classes_by_count(counts):
+    bands = list(frequency_bands(np.array(counts)).values())
+    assert 1 <= len(bands) <= 4
+    assert (np.sum(bands, axis=0) == 1).all()
+    for rarer, commoner in pairwise(bands):
+        assert np.array(counts)[rarer].max() < np.array(counts)[commoner].min()
+
+
+# --- ranking ---
+
+
+def test_average_precision_by_hand():
+    # Ranks of the positives 1 and 3: (1/1 + 2/3) / 2. In the second class a positive shares the
+    # top rank with a negative. The third has no positive, the fourth no negative.
+    probs = np.array([[0.9, 0.7, 0.5, 0.5], [0.8, 0.7, 0.1, 0.2], [0.7, 0.1, 0.3, 0.9]])
+    targets = np.array([[1, 1, 0, 1], [0, 0, 0, 1], [1, 0, 0, 1]], dtype=bool)
+    table = average_precision_per_class(probs, targets)
+    assert table["class_index"].tolist() == [0, 1]
+    assert table["positives"].tolist() == [2, 1]
+    assert table["average_precision"].tolist() == pytest.approx([5 / 6, 1 / 2])
+    assert mean_average_precision(probs, targets) == (pytest.approx(2 / 3), 2)
+
+
+@pytest.mark.parametrize("levels", [2, 5, 1000])
+def test_average_precision_equals_scikit_learn_with_ties(levels):
+    probs, targets = draw(levels=levels, seed=levels)
+    table = average_precision_per_class(probs, targets)
+    assert len(table) >= 10
+    for row in table.itertuples():
+        k = row.class_index
+        reference = average_precision_score(targets[:, k], probs[:, k])
+        assert row.average_precision == pytest.approx(reference, abs=1e-12)
+        assert row.positives == targets[:, k].sum()
+
+
+def test_mean_average_precision_without_a_class_of_both_kinds():
+    value, left_out = mean_average_precision(np.full((3, 2), 0.5), np.zeros((3, 2), dtype=bool))
+    assert np.isnan(value)
+    assert left_out == 2
+
+
+def test_roc_per_class_equals_scikit_learn_and_skips_one_sided_classes():
+    probs, targets = draw()
+    targets[:, 3], targets[:, 5] = False, True
+    curves = roc_per_class(probs, targets)
+    assert list(curves) == [k for k in range(12) if k not in (3, 5)]
+    for k, curve in curves.items():
+        fpr, tpr, _ = roc_curve(targets[:, k], probs[:, k])
+        np.testing.assert_array_equal(curve.fpr, fpr)
+        np.testing.assert_array_equal(curve.tpr, tpr)
+        assert curve.auc == pytest.approx(roc_auc_score(targets[:, k], probs[:, k]))
+
+
+@pytest.mark.parametrize("average", ["micro", "macro"])
+def test_roc_average_has_the_area_of_scikit_learn_and_a_curve_to_match(average):
+    probs, targets = draw(num_images=300, seed=4)
+    curve = roc_average(probs, targets, average)
+    assert curve.auc == pytest.approx(roc_auc_score(targets, probs, average=average))
+    assert np.trapezoid(curve.tpr, curve.fpr) == pytest.approx(curve.auc, abs=2e-3)
+    assert (curve.fpr[0], curve.tpr[0], curve.fpr[-1], curve.tpr[-1]) == (0, 0, 1, 1)
+    assert (np.diff(curve.fpr) >= 0).all()
+    assert (np.diff(curve.tpr) >= 0).all()
+
+
+def test_roc_macro_is_the_mean_of_the_classes_that_have_a_curve():
+    # A perfect class, a wholly wrong one and one without positives.
+    probs = np.array([[0.9, 0.1, 0.5], [0.1, 0.9, 0.5]])
+    curve = roc_average(probs, np.array([[1, 1, 0], [0, 0, 0]]), "macro")
+    assert curve.auc == 0.5
+    assert curve.tpr[1:-1].tolist() == [0.5] * 1000
+
+
+def test_roc_average_refuses():
+    probs, targets = draw()
+    with pytest.raises(ValueError, match="got 'weighted'"):
+        roc_average(probs, targets, "weighted")
+    for average in ("micro", "macro"):
+        with pytest.raises(ValueError, match="needs a class that has both"):
+            roc_average(probs, np.zeros_like(targets), average)
+
+
+# --- thresholds ---
+
+
+def test_threshold_curve_scores_each_threshold_like_scikit_learn():
+    probs, targets = draw()
+    curve = threshold_curve(probs, targets)
+    assert curve["threshold"].tolist() == [k / 100 for k in range(51)]
+    for row in curve[::10].to_dict("records"):
+        reference = reference_scores(probs >= row.pop("threshold"), targets)
+        assert row == pytest.approx(reference)
+
+
+def test_best_threshold_is_the_first_of_the_best_and_inclusive():
+    probs = np.array([[0.30, 0.10], [0.10, 0.30]], dtype=np.float32)
+    best = best_threshold(probs, np.eye(2, dtype=bool))
+    assert best.value == 0.11  # at 0.10 itself both labels are still predicted
+    assert best.f2 == 1
+    assert (probs >= best.value).tolist() == [[True, False], [False, True]]
+
+
+def test_proportion_thresholds_are_the_best_of_their_form():
+    probs, targets = draw(seed=2)
+    proportions = np.linspace(0.01, 0.6, 12)
+    scales, powers = [0.2, 0.5, 1.0], [0, 0.5, 1]
+    found = proportion_thresholds(probs, targets, proportions, scales, powers)
+    assert found.shape == (12,)
+    candidates = [(s * proportions**p).astype(np.float32) for p in powers for s in scales]
+    f2 = [reference_scores(probs >= values, targets)["f2"] for values in candidates]
+    np.testing.assert_array_equal(found, candidates[int(np.argmax(f2))])
+
+
+def test_constant_guess_by_hand():
+    # Training order: class 2 (3 images), 0 (2), 1 (1), 3 (0). On validation [2] alone gives
+    # F2 (5/5 + 0) / 2, [2, 0] gives (5/6 + 5/6) / 2: two labels are better; a third costs again.
+    train = np.array([[1, 0, 1, 0], [1, 0, 1, 0], [0, 1, 1, 0]], dtype=bool)
+    val = np.array([[0, 0, 1, 0], [1, 0, 0, 0]], dtype=bool)
+    assert constant_guess(train, val).tolist() == [True, False, True, False]
+
+
+@fast
+@given(st.integers(1, 6), st.integers(0, 10_000))
+def test_constant_guess_is_the_best_of_all_k(num_classes, seed):
+    rng = np.random.default_rng(seed)
+    train, val = rng.random((2, 9, num_classes)) < 0.4
+    guess = constant_guess(train, val)
+    order = np.argsort(-train.sum(axis=0), kind="stable")
+    scores = []
+    for k in range(1, num_classes + 1):
+        every = np.zeros((9, num_classes), dtype=bool)
+        every[:, order[:k]] = True
+        scores.append(sample_scores(every, val)["f2"])
+    assert set(np.flatnonzero(guess)) == set(order[: int(np.argmax(scores)) + 1])

@@ -1,0 +1,438 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from reference_decoder import ReferenceDecoder
+
+from imet_utils.decoding import beam_search
+from imet_utils.models import HogFusionClassifier, LinearClassifier, order_free_loss, weighted_bce
+from imet_utils.models.decoder import (
+    AttnDecoder,
+    LabelAttention,
+    SharedProjection,
+    candidate_logits,
+)
+
+pytestmark = pytest.mark.usefixtures("own_random_state")
+
+
+def make_decoder(num_classes=7, dim=6, spread=3.0, **sizes):
+    """A decoder whose steps differ clearly: the default weights give nearly equal logits."""
+    decoder = AttnDecoder(num_classes, dim, **{"attn_dim": 5, "decoder_dim": 4, **sizes})
+    with torch.no_grad():
+        for weights in decoder.parameters():
+            weights.mul_(spread)
+    return decoder.eval()
+
+
+def make_inputs(batch=3, positions=4, dim=6, num_classes=7):
+    return torch.rand(batch, positions, dim), torch.rand(batch, num_classes)
+
+
+def assert_equals_reference(decoder, maps, probs, num_steps):
+    logits = decoder(maps, probs, num_steps).detach().numpy()
+    reference = ReferenceDecoder(decoder)
+    for b in range(len(maps)):
+        wanted, _, _ = reference.run(maps[b].double().numpy(), probs[b].double().numpy(), num_steps)
+        assert logits[b].shape == wanted.shape
+        np.testing.assert_allclose(logits[b], wanted, atol=1e-5, rtol=1e-5)
+
+
+def test_linear_classifier_is_an_affine_map():
+    model = LinearClassifier(3, 2)
+    pooled = torch.rand(4, 3)
+    wanted = pooled @ model.fc.weight.T + model.fc.bias
+    torch.testing.assert_close(model(pooled), wanted)
+
+
+def test_hog_fusion_adds_the_shares_of_both_inputs():
+    model = HogFusionClassifier(3, 5, 2)
+    pooled, hog = torch.rand(4, 3), torch.rand(4, 5)
+    left, right = model.fc.weight[:, :3], model.fc.weight[:, 3:]
+    torch.testing.assert_close(model(pooled, hog), pooled @ left.T + hog @ right.T + model.fc.bias)
+
+
+@given(
+    num_classes=st.integers(1, 9),
+    num_steps=st.integers(1, 12),
+    batch=st.integers(1, 3),
+    positions=st.integers(1, 5),
+    dim=st.integers(1, 6),
+    decoder_dim=st.integers(1, 5),
+    residual=st.booleans(),
+    by_labels=st.booleans(),
+    seed=st.integers(0, 1000),
+)
+@settings(max_examples=60, deadline=None, derandomize=True)
+def test_forward_equals_the_equations(
+    num_classes, num_steps, batch, positions, dim, decoder_dim, residual, by_labels, seed
+):
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        options = {"residual": residual, "attend_by_labels": by_labels}
+        decoder = make_decoder(num_classes, dim, decoder_dim=decoder_dim, **options)
+        maps, probs = make_inputs(batch, positions, dim, num_classes)
+    assert_equals_reference(decoder.double(), maps.double(), probs.double(), num_steps)
+
+
+def test_forward_equals_the_equations_in_float32():
+    assert_equals_reference(make_decoder(), *make_inputs(), num_steps=5)
+
+
+def test_residual_steps_clamp_probabilities_of_nought_and_one():
+    decoder = make_decoder(residual=True).double()
+    maps = torch.rand(2, 4, 6).double()
+    probs = torch.tensor([[0.0, 1.0, 1e-9, 1 - 1e-9, 0.5, 1e-6, 1.0]] * 2).double()
+    assert_equals_reference(decoder, maps, probs, 5)
+    for batch in [(maps, probs), (maps.float(), probs.float())]:
+        assert decoder.to(batch[0].dtype)(*batch, 5).isfinite().all()
+
+
+@pytest.mark.parametrize("probs", [(0.02, 0.3, 0.5, 0.7, 0.95), (0.0, 1e-6, 0.5, 1 - 1e-6, 1.0)])
+def test_residual_steps_that_add_nothing_give_back_the_first_probabilities(probs):
+    decoder = make_decoder(num_classes=5, residual=True).double()
+    with torch.no_grad():
+        decoder.fc2.weight.zero_()
+        decoder.fc2.bias.zero_()
+    first = torch.tensor([probs, probs[::-1]]).double()
+    given = decoder(torch.rand(2, 4, 6).double(), first, 4).sigmoid()
+    wanted = first.clamp(1e-6, 1 - 1e-6).unsqueeze(1).expand(-1, 4, -1)
+    torch.testing.assert_close(given, wanted, atol=1e-12, rtol=1e-9)
+
+
+def test_lstm_is_the_one_of_torch():
+    decoder = make_decoder()
+    maps, probs = make_inputs()
+    state = decoder.start(maps)
+    chosen = torch.zeros(3, 1, 7, dtype=torch.bool)
+    _, attention, after = decoder.step(state, probs.unsqueeze(1), chosen)
+    context = decoder.gate(state.hidden).sigmoid() * (attention.unsqueeze(-1) * maps[:, None]).sum(
+        2
+    )
+    inputs = torch.cat([probs, context[:, 0], torch.zeros(3, 7)], dim=1)
+    hidden, cell = decoder.lstm(inputs, (state.hidden[:, 0], state.cell[:, 0]))
+    torch.testing.assert_close(after.hidden[:, 0], hidden)
+    torch.testing.assert_close(after.cell[:, 0], cell)
+
+
+@pytest.mark.parametrize("by_labels", [False, True])
+def test_steps_of_several_beams_equal_steps_of_one(by_labels):
+    decoder = make_decoder(attend_by_labels=by_labels)
+    maps, _ = make_inputs()
+    state = decoder.start(maps)
+    parents = torch.zeros(3, 2, dtype=torch.long)
+    previous, chosen = torch.rand(3, 2, 7), torch.rand(3, 2, 7) > 0.7
+    logits, attention, after = decoder.step(state.select(parents), previous, chosen)
+    assert after.maps is maps
+    assert after.keys is state.keys
+    for k in range(2):
+        alone = decoder.step(state, previous[:, k : k + 1], chosen[:, k : k + 1])
+        torch.testing.assert_close(logits[:, k : k + 1], alone[0])
+        torch.testing.assert_close(attention[:, k : k + 1], alone[1])
+        torch.testing.assert_close(after.hidden[:, k : k + 1], alone[2].hidden)
+
+
+def test_select_takes_each_image_s_own_parents():
+    decoder = make_decoder()
+    state = decoder.start(make_inputs()[0]).select(torch.zeros(3, 2, dtype=torch.long))
+    _, _, state = decoder.step(state, torch.rand(3, 2, 7), torch.rand(3, 2, 7) > 0.5)
+    parents = torch.tensor([[0, 1, 1], [1, 0, 0], [1, 1, 1]])
+    selected = state.select(parents)
+    for b in range(3):
+        for k in range(3):
+            assert torch.equal(selected.hidden[b, k], state.hidden[b, parents[b, k]])
+            assert torch.equal(selected.cell[b, k], state.cell[b, parents[b, k]])
+
+
+def test_attention_is_a_distribution_over_the_positions():
+    decoder = make_decoder()
+    maps, probs = make_inputs()
+    chosen = torch.zeros(3, 1, 7, dtype=torch.bool)
+    _, attention, _ = decoder.step(decoder.start(maps), probs.unsqueeze(1), chosen)
+    assert attention.shape == (3, 1, 4)
+    assert (attention > 0).all()
+    torch.testing.assert_close(attention.sum(-1), torch.ones(3, 1))
+
+
+def test_forward_does_not_depend_on_batch_mates():
+    decoder = make_decoder().double()
+    maps, probs = (values.double() for values in make_inputs(batch=4))
+    together = decoder(maps, probs, 6)
+    for b in range(4):
+        alone = decoder(maps[b : b + 1], probs[b : b + 1], 6)
+        torch.testing.assert_close(together[b : b + 1], alone)
+
+
+def test_last_label_of_the_vocabulary_is_fed_on():
+    decoder = make_decoder()
+    with torch.no_grad():
+        decoder.fc2.bias[-1] = 100.0
+    maps, probs = make_inputs()
+    before = decoder(maps, probs, 2)
+    with torch.no_grad():
+        decoder.lstm.weight_ih[:, -1] += 1.0  # the input that says: the last label is predicted
+    after = decoder(maps, probs, 2)
+    assert torch.equal(before[:, 0], after[:, 0])
+    assert not torch.allclose(before[:, 1], after[:, 1])
+
+
+def test_loss_over_steps_equals_the_equation():
+    decoder = make_decoder().double()
+    maps, probs = (values.double() for values in make_inputs())
+    targets, weights = torch.rand(3, 7) > 0.5, torch.rand(7).double() * 10
+    total = 0.0
+    for b in range(3):
+        logits, _, _ = ReferenceDecoder(decoder).run(maps[b].numpy(), probs[b].numpy(), 5)
+        p, y, w = 1 / (1 + np.exp(-logits)), targets[b].numpy(), weights.numpy()
+        total += -(w * y * np.log(p) + (1 - y) * np.log(1 - p)).mean() / 3
+    loss = order_free_loss(decoder(maps, probs, 5), targets, weights)
+    assert loss.item() == pytest.approx(total, abs=1e-10)
+
+
+@pytest.mark.parametrize("options", [{}, {"residual": True}, {"attend_by_labels": True}])
+def test_gradient_is_that_of_the_steps_taken_one_by_one(options):
+    decoder = make_decoder(**options).double()
+    maps, probs = (values.double().requires_grad_() for values in make_inputs())
+    targets = torch.rand(3, 7) > 0.5
+    inputs = [maps, probs, *decoder.parameters()]
+    fast = torch.autograd.grad(order_free_loss(decoder(maps, probs, 5), targets), inputs)
+
+    state, previous, steps = decoder.start(maps), probs.unsqueeze(1), []
+    chosen = torch.zeros(3, 1, 7, dtype=torch.bool)
+    for _ in range(5):
+        logits, _, state = decoder.step(state, previous, chosen)
+        steps.append(logits)
+        label = logits.masked_fill(chosen, -torch.inf).argmax(-1, keepdim=True)
+        chosen, previous = chosen.scatter(-1, label, True), logits.sigmoid()
+    plain = torch.autograd.grad(order_free_loss(torch.cat(steps, 1), targets), inputs)
+    for ours, theirs in zip(fast, plain, strict=True):
+        torch.testing.assert_close(ours, theirs)
+
+
+def test_gradient_flows_through_the_probabilities_fed_on():
+    decoder = make_decoder().double()
+    maps, probs = (values.double() for values in make_inputs(batch=1))
+    bias = decoder.fc2.bias.detach().clone()
+
+    def last_logits(bias):
+        weights = {"fc2.bias": bias}
+        return torch.func.functional_call(decoder, weights, (maps, probs, 3))[0, -1]
+
+    (gradient,) = torch.autograd.grad(last_logits(bias.requires_grad_())[0], bias)
+    shift = 1e-6 * torch.eye(7, dtype=torch.float64)
+    with torch.no_grad():
+        slopes = [(last_logits(bias + s)[0] - last_logits(bias - s)[0]) / 2e-6 for s in shift]
+    torch.testing.assert_close(gradient, torch.stack(slopes), atol=1e-7, rtol=1e-5)
+    assert (gradient[1:].abs() > 1e-6).all()  # logit 0 depends on the other biases by feedback only
+
+
+@pytest.mark.parametrize(("num_classes", "num_steps"), [(7, 4), (7, 1), (1, 3)])
+def test_gradients_reach_every_parameter(num_classes, num_steps):
+    decoder = make_decoder(num_classes, decoder_dim=16, attn_dim=16, spread=1.0).train()
+    maps, probs = make_inputs(num_classes=num_classes)
+    decoder(maps, probs, num_steps).square().mean().backward()
+    for name, weights in decoder.named_parameters():
+        assert weights.grad is not None, name
+        assert weights.grad.isfinite().all(), name
+        assert weights.grad.abs().max() > 0, name
+
+
+def test_training_lowers_the_loss():
+    decoder = make_decoder(spread=1.0, decoder_dim=32, attn_dim=16).train()
+    maps, probs = make_inputs(batch=8)
+    targets = torch.rand(8, 7) > 0.5
+    optimizer = torch.optim.Adam(decoder.parameters(), lr=1e-2)
+    losses = []
+    for _ in range(60):
+        loss = order_free_loss(decoder(maps, probs, 3), targets)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert np.mean(losses[-5:]) < 0.5 * losses[0]
+
+
+def test_dropout_acts_in_training_and_never_in_step():
+    decoder = make_decoder().train()
+    maps, probs = make_inputs()
+    assert not torch.equal(decoder(maps, probs, 2), decoder(maps, probs, 2))
+    chosen = torch.zeros(3, 1, 7, dtype=torch.bool)
+    trained = decoder.step(decoder.start(maps), probs.unsqueeze(1), chosen)[0]
+    decoder.eval()
+    assert torch.equal(decoder(maps, probs, 2), decoder(maps, probs, 2))
+    assert torch.equal(trained, decoder.step(decoder.start(maps), probs.unsqueeze(1), chosen)[0])
+    torch.testing.assert_close(trained, decoder(maps, probs, 1))
+
+
+def test_dropout_leaves_the_mean_of_the_first_step_as_it_is():
+    decoder = make_decoder()
+    maps, probs = make_inputs(batch=1)
+    plain = decoder(maps, probs, 1)
+    with torch.no_grad():
+        many = decoder.train()(maps.expand(20000, -1, -1), probs.expand(20000, -1), 1)
+    standard_error = many.std(dim=0) / 20000**0.5
+    assert ((many.mean(dim=0) - plain[0]).abs() < 5 * standard_error).all()
+
+
+def test_mixed_precision_stays_near():
+    decoder = make_decoder(spread=1.0)
+    maps, probs = make_inputs()
+    plain = decoder(maps, probs, 1)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        mixed = decoder(maps, probs, 1)
+        loss = order_free_loss(decoder(maps, probs, 4), torch.rand(3, 7) > 0.5)
+    loss.backward()
+    torch.testing.assert_close(mixed.float(), plain, atol=0.03, rtol=0.03)
+    assert decoder.lstm.weight_ih.grad.isfinite().all()
+
+
+def test_candidates_never_fall_back_on_chosen_labels():
+    logits = torch.tensor([torch.inf, -torch.inf, -torch.inf])
+    chosen = torch.tensor([True, True, False])
+    assert candidate_logits(logits, chosen).argmax() == 2
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda d, m, p: d(m[0], p), "maps"),
+        (lambda d, m, p: d(m[..., :5], p), "maps"),
+        (lambda d, m, p: d(m.long(), p), "maps"),
+        (lambda d, m, p: d(m, p[:, :6]), "probs"),
+        (lambda d, m, p: d(m, p[:2]), "probs"),
+        (lambda d, m, p: d(m, p > 0.5), "probs"),
+    ],
+)
+def test_wrong_arguments_are_refused(call, message):
+    with pytest.raises(ValueError, match=message):
+        call(make_decoder(), *make_inputs())
+
+
+# --- attention by labels --------------------------------------------------------------------------
+
+DIM, NUM_CLASSES = 6, 4  # of the tests of attention
+
+
+def put_label(maps, image, position, label):
+    """Set what speaks for a label, its own channel, at one position."""
+    maps[image, position, label] = 1.0
+
+
+def make_attention(sharpness=10.0):
+    """An attention whose evidence for label k is channel k."""
+    attention = LabelAttention(DIM, NUM_CLASSES)
+    with torch.no_grad():
+        attention.evidence.weight.copy_(torch.eye(NUM_CLASSES, DIM))
+        attention.evidence.bias.zero_()
+        attention.sharpness.fill_(sharpness)
+    return attention
+
+
+def test_it_looks_where_the_expected_label_is():
+    attention, maps = make_attention(), torch.zeros(1, 9, DIM)
+    put_label(maps, 0, 2, label=1)
+    put_label(maps, 0, 7, label=3)
+    sure = torch.full((1, 2, NUM_CLASSES), -10.0)
+    sure[0, 0, 1] = sure[0, 1, 3] = 10.0
+    weights = attention(attention.keys(maps), sure)  # (1, 2, 9)
+    assert weights.argmax(dim=-1).tolist() == [[2, 7]]
+    torch.testing.assert_close(weights.sum(dim=-1), torch.ones(1, 2))
+
+
+def test_without_evidence_it_looks_everywhere_alike():
+    attention = make_attention()
+    weights = attention(attention.keys(torch.zeros(2, 4, DIM)), torch.randn(2, 3, NUM_CLASSES))
+    torch.testing.assert_close(weights, torch.full((2, 3, 4), 0.25))
+
+
+def test_beams_look_for_their_next_label_when_the_first_is_named():
+    decoder = AttnDecoder(NUM_CLASSES, DIM, decoder_dim=4, residual=True, attend_by_labels=True)
+    decoder.attention = make_attention()
+    with torch.no_grad():
+        decoder.fc2.weight.zero_()
+        decoder.fc2.bias.zero_()  # steps leave the probabilities as they are
+    maps = torch.zeros(1, 9, DIM)
+    for label, position in enumerate((4, 0, 8, 6)):
+        put_label(maps, 0, position, label)
+    probs = torch.tensor([[0.999, 0.05, 0.0001, 0.9]])
+    paths = beam_search(decoder, maps, probs, beam_size=1, max_steps=3)
+    assert paths.labels[0, 0].tolist() == [0, 3, 1]
+    assert paths.attention[0, 0].argmax(dim=-1).tolist() == [4, 6, 0]
+
+
+def test_label_logits_are_half_mean_half_attended_evidence():
+    attention, maps = make_attention(sharpness=1.5), torch.randn(2, 5, DIM)
+    keys = attention.keys(maps)
+    for b in range(2):
+        for c in range(NUM_CLASSES):
+            evidence = keys[b, :, c]
+            weights = (1.5 * evidence).exp() / (1.5 * evidence).exp().sum()
+            wanted = (evidence.mean() + weights @ evidence) / 2
+            torch.testing.assert_close(attention.label_logits(keys)[b, c], wanted)
+
+
+def test_it_learns_where_labels_are_from_targets_alone():
+    attention = LabelAttention(DIM, NUM_CLASSES)
+    optimizer = torch.optim.Adam(attention.parameters(), 0.05)
+    targets = torch.rand(64, NUM_CLASSES) > 0.5
+    places = torch.randint(9, (64, NUM_CLASSES))
+    maps = 0.1 * torch.randn(64, 9, DIM)
+    for image, label in targets.nonzero().tolist():
+        put_label(maps, image, places[image, label], label)
+    for _ in range(100):
+        loss = weighted_bce(attention.label_logits(attention.keys(maps)), targets)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    expected = torch.eye(NUM_CLASSES).expand(64, -1, -1) * 20  # beam k waits for label k
+    peaks = attention(attention.keys(maps), expected).argmax(dim=-1)  # (64, C)
+    assert (peaks == places)[targets].float().mean() > 0.9
+
+
+# --- the shared projection ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def weight():
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(3, 3, dtype=torch.float64, generator=generator, requires_grad=True)
+
+
+def recur(project, start, num_steps):
+    values = start
+    for _ in range(num_steps):
+        values = torch.tanh(project(values))
+    return values
+
+
+def test_values_and_gradients_equal_plain_products(weight):
+    start = torch.rand(4, 1, 3, dtype=torch.float64, requires_grad=True)
+    shared = recur(SharedProjection(weight, 5, (4, 1)), start, 5)
+    plain = recur(lambda values: values @ weight.T, start, 5)
+    torch.testing.assert_close(shared, plain)
+    ours = torch.autograd.grad(shared.square().sum(), [weight, start])
+    theirs = torch.autograd.grad(plain.square().sum(), [weight, start])
+    torch.testing.assert_close(ours, theirs)
+
+
+def test_gradients_equal_finite_differences(weight):
+    start = torch.rand(2, 3, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(
+        lambda w, s: recur(SharedProjection(w, 3, (2,)), s, 3), (weight, start)
+    )
+
+
+def test_fewer_steps_than_announced_are_fine(weight):
+    start = torch.rand(2, 3, dtype=torch.float64)
+    ours = torch.autograd.grad(recur(SharedProjection(weight, 9, (2,)), start, 2).sum(), weight)
+    theirs = torch.autograd.grad(recur(lambda values: values @ weight.T, start, 2).sum(), weight)
+    torch.testing.assert_close(ours, theirs)
+
+
+def test_a_frozen_weight_gets_no_gradient(weight):
+    start = torch.rand(2, 3, dtype=torch.float64, requires_grad=True)
+    frozen = weight.detach()
+    recur(SharedProjection(frozen, 2, (2,)), start, 2).sum().backward()
+    assert frozen.grad is None
+    assert start.grad.abs().min() > 0

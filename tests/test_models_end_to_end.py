@@ -1,0 +1,150 @@
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+
+from imet_utils.decoding.prediction import predict, search_views
+from imet_utils.encoders import Encoder, build_encoder, encode_images
+from imet_utils.features.batches import FeatureBatches
+from imet_utils.models.attncnn_rnn import build_attncnn_rnn
+from imet_utils.models.classifiers import LinearClassifier, MlpClassifier
+from imet_utils.models.end_to_end import ENCODER_RATE, STAGE_DECAY, EndToEnd
+from imet_utils.models.losses import order_free_loss, weighted_bce
+from imet_utils.training.loop import TrainConfig, fit, start_training
+
+NUM_IMAGES, NUM_VIEWS, NUM_CLASSES = 12, 2, 3
+
+
+@pytest.fixture(autouse=True)
+def float32(monkeypatch):
+    """Compute in float32, so that stored and streamed maps may be compared."""
+    for module in ("decoding.prediction", "encoders"):
+        monkeypatch.setattr(f"imet_utils.{module}.autocast_dtype", lambda device: None)
+
+
+@pytest.fixture
+def images():
+    """Noise, whose brightness tells the labels; (N, V, 3, H, W) uint8."""
+    rng = np.random.default_rng(0)
+    levels = rng.integers(20, 200, (NUM_IMAGES, 1, 3, 1, 1))
+    noise = rng.integers(0, 56, (NUM_IMAGES, NUM_VIEWS, 3, 16, 16))
+    return (levels + noise).astype(np.uint8)
+
+
+@pytest.fixture
+def encoder():
+    """Three small stages."""
+    torch.manual_seed(0)
+    stages = [
+        torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3, 2), torch.nn.ReLU(inplace=True)),
+        torch.nn.Sequential(torch.nn.Conv2d(4, 5, 3), torch.nn.ReLU(inplace=True)),
+        torch.nn.Sequential(torch.nn.Conv2d(5, 6, 3), torch.nn.ReLU(inplace=True)),
+    ]
+    return Encoder("small", stages, (4, 5, 6), (0.5,) * 3, (0.25,) * 3)
+
+
+def _targets(images):
+    return images.mean(axis=(3, 4)) > 128
+
+
+def _linear(encoder, **options):
+    torch.manual_seed(1)
+    return EndToEnd(encoder, LinearClassifier(6, NUM_CLASSES), ["pooled"], **options)
+
+
+def _train(model, arrays, targets, folder, **settings):
+    batches = FeatureBatches(arrays, targets, 4)
+    val_batches = FeatureBatches(arrays, targets, 4, "all", shuffle=False)
+    config = TrainConfig(**{"epochs": 3, "learning_rate": 0.01, **settings})
+    return fit(model, batches, val_batches, weighted_bce, config, folder)
+
+
+@torch.no_grad()
+def _store(encoder, images):
+    encoded = encode_images(encoder, torch.from_numpy(images).flatten(0, 1))
+    return {name: v.unflatten(0, images.shape[:2]).numpy() for name, v in encoded.items()}
+
+
+def test_a_frozen_encoder_trains_the_head_as_a_store_does(encoder, images, tmp_path):
+    before = [weights.clone() for weights in encoder.parameters()]
+    streamed = _linear(encoder)
+    history = _train(streamed, {"images": images}, _targets(images), tmp_path / "streamed")
+    torch.manual_seed(1)
+    head = LinearClassifier(6, NUM_CLASSES)
+    pooled = {"pooled": _store(encoder, images)["pooled"]}
+    wanted = _train(head, pooled, _targets(images), tmp_path / "stored")
+    np.testing.assert_allclose(history, wanted, atol=1e-5)
+    torch.testing.assert_close(streamed.head.state_dict(), head.state_dict())
+    assert all(map(torch.equal, encoder.parameters(), before))
+
+
+@pytest.mark.parametrize(("thawed", "moved"), [(0, []), (1, [2]), (2, [1, 2]), (-1, [0, 1, 2])])
+def test_the_last_stages_thaw(encoder, images, tmp_path, thawed, moved):
+    before = [stage[0].weight.clone() for stage in encoder.stages]
+    model = _linear(encoder, thawed_stages=thawed)
+    _train(model, {"images": images}, _targets(images), tmp_path, epochs=1, average_decay=0.5)
+    pairs = zip(encoder.stages, before, strict=True)
+    assert [k for k, (s, b) in enumerate(pairs) if not torch.equal(s[0].weight, b)] == moved
+
+
+def test_stages_learn_the_slower_the_earlier_they_are(encoder, images):
+    model = _linear(encoder, thawed_stages=2)
+    batches = FeatureBatches({"images": images}, None)
+    training = start_training(model, TrainConfig(learning_rate=0.5), batches)
+    rates = {
+        weights: group["lr"] for group in training.optimizer.param_groups
+        for weights in group["params"]
+    }  # fmt: skip
+    assert rates[model.head.fc.weight] == 0.5
+    assert rates[encoder.stages[2][0].bias] == pytest.approx(0.5 * ENCODER_RATE)
+    assert rates[encoder.stages[1][0].weight] == pytest.approx(0.5 * ENCODER_RATE * STAGE_DECAY)
+    assert encoder.stages[0][0].weight not in rates
+
+
+@pytest.mark.parametrize("thawed", [4, -2])
+def test_stages_that_there_are_not_are_refused(encoder, thawed):
+    with pytest.raises(ValueError, match=f"0 to 3 for small, got {thawed}"):
+        _linear(encoder, thawed_stages=thawed)
+
+
+def test_a_checkpoint_holds_encoder_and_head_and_a_run_goes_on_from_it(encoder, images, tmp_path):
+    targets = _targets(images)
+    arrays = {"images": images}
+    model = _linear(encoder, thawed_stages=-1)
+    history = _train(model, arrays, targets, tmp_path)
+    trained = {name: weights.clone() for name, weights in model.state_dict().items()}
+    for weights in model.parameters():
+        weights.data.zero_()
+    again = _train(model, arrays, targets, tmp_path)
+    assert again.equals(history)
+    torch.testing.assert_close(model.state_dict(), trained)
+
+
+def test_the_rnn_over_images_predicts_and_searches_as_over_a_store(encoder, images):
+    torch.manual_seed(0)
+    dims = {"maps": 6, "pooled": 6, "style": 18, "hog": 4}
+    head = build_attncnn_rnn(dims, NUM_CLASSES, width=8)
+    model = EndToEnd(encoder, head)
+    assert not model.train().encoder.training
+    hog = {"hog": np.random.default_rng(1).random((NUM_IMAGES, NUM_VIEWS, 4), np.float32)}
+    batches = partial(FeatureBatches, targets=None, batch_size=5, views="all", shuffle=False)
+    streamed, stored = batches({"images": images, **hog}), batches(_store(encoder, images) | hog)
+    found, wanted = predict(model, streamed), predict(head, stored)
+    np.testing.assert_allclose(found.view_probs, wanted.view_probs, atol=1e-5)
+    paths, others = (search_views(*pair, 2, 3) for pair in ((model, streamed), (head, stored)))
+    assert torch.equal(paths.labels, others.labels)
+    loss = order_free_loss(model(**next(iter(streamed))), torch.zeros(5, NUM_CLASSES))
+    assert loss.isfinite()
+
+
+@pytest.mark.parametrize("name", ["resnet50", "efficientnet_lite0"])
+def test_gradients_reach_every_weight_of_the_real_encoders(name):
+    encoder = build_encoder(name, "none")
+    head = MlpClassifier({"pooled": encoder.dim, "style": encoder.style_dim}, 2)
+    model = EndToEnd(encoder, head, ["pooled", "style"], thawed_stages=-1)
+    images = torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8)
+    model(images).square().mean().backward()
+    for key, weights in model.named_parameters():
+        assert weights.grad is not None, key
+        assert weights.grad.isfinite().all(), key

@@ -1,0 +1,206 @@
+"""What a command line asks for, checked against tiny notebooks."""
+
+import pytest
+from tiny_notebooks import write_chain, write_collection, write_notebook
+
+from imet_utils.pipeline.parameters import (
+    Parameter,
+    declared_parameters,
+    find_notebooks,
+    make_plan,
+    read_profile,
+    select,
+)
+
+STEMS = ["01_make_number", "02_use_number", "10_look_back"]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return write_chain(tmp_path / "notebooks")
+
+
+def test_notebooks_come_in_the_order_of_their_numbers(tmp_path):
+    for name in ("10_end_it.ipynb", "02_go_on.ipynb", "01_start_it.ipynb", "notes.ipynb"):
+        write_notebook(tmp_path / name)
+    assert list(find_notebooks(tmp_path)) == ["01_start_it", "02_go_on", "10_end_it"]
+
+
+def test_declarations_with_defaults_and_comments(tmp_path):
+    source = (
+        'WEIGHTS: str = "a#b"  # a path, x = y\n'
+        "LIMIT: int | None = None\n"
+        "RATIOS: list[int] = [8, 1, 1]  # parts\n"
+        "LOW: float = -1.5  # may be negative"
+    )
+    found = declared_parameters(write_notebook(tmp_path / "01_a_b.ipynb", "# Title", source))
+    assert list(found.values()) == [
+        Parameter("WEIGHTS", "str", "a#b", "a path, x = y"),
+        Parameter("LIMIT", "int | None", None, ""),
+        Parameter("RATIOS", "list[int]", [8, 1, 1], "parts"),
+        Parameter("LOW", "float", -1.5, "may be negative"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "line", ["B = 3", "B: int = A * 2", "B: int", "print(A)", "B: str = str(3)", "b.c: int = 3"]
+)
+def test_a_line_of_another_form_is_refused_by_name(tmp_path, line):
+    path = write_notebook(tmp_path / "01_a_b.ipynb", f"A: int = 3\n{line}")
+    with pytest.raises(ValueError, match=r"01_a_b.ipynb, parameters: .*literal, not") as error:
+        declared_parameters(path)
+    assert repr(line) in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("annotation", "default", "given", "wanted"),
+    [
+        ("float", 0.1, "1e-3", 1e-3),
+        ("float", 0.1, "3", 3.0),
+        ("float", 0.1, 3, 3.0),
+        ("int", 1, "12", 12),
+        ("int", None, "None", None),
+        ("int", None, "null", None),
+        ("int | None", 3, None, None),
+        ("bool", False, "true", True),
+        ("str", "", "12", "12"),
+        ("str", "", "1e-3", "1e-3"),
+        ("str", "", "true", "true"),
+        ("str", "", 12, "12"),
+        ("str", None, "None", None),
+        ("list[int]", [1], "[3, 4]", [3, 4]),
+        ("tuple[int, ...]", (1,), [3, 4], [3, 4]),
+    ],
+)
+def test_the_annotation_decides_what_a_value_means(annotation, default, given, wanted):
+    found = Parameter("NAME", annotation, default, "").convert(given)
+    assert found == wanted
+    assert type(found) is type(wanted)
+
+
+@pytest.mark.parametrize(
+    ("annotation", "given"),
+    [
+        ("int", "3.5"),
+        ("int", "many"),
+        ("int", True),
+        ("int", None),
+        ("float", "fast"),
+        ("float", "true"),
+        ("bool", "1"),
+        ("str", None),
+        ("str", ["a"]),
+    ],
+)
+def test_a_value_of_another_type_is_refused(annotation, given):
+    with pytest.raises(ValueError, match=f"NAME is an? {annotation}; .* is not"):
+        Parameter("NAME", annotation, 0, "").convert(given)
+
+
+def test_every_notebook_gets_what_it_declares_and_the_later_source_wins(folder):
+    assert make_plan(folder).values == {"01_make_number": {}, "02_use_number": {}}
+    plan = make_plan(folder, profile="fast", overrides={"STEPS": "7", "NAME": "vase"})
+    assert plan.values == {
+        "01_make_number": {"STEPS": 7, "RATE": 0.1},
+        "02_use_number": {"STEPS": 7, "NAME": "vase"},
+    }
+    assert plan.notebooks["02_use_number"] == folder / "02_use_number.ipynb"
+
+
+@pytest.mark.parametrize("source", ["profile", "user"])
+def test_a_name_that_no_notebook_declares_is_refused_with_those_like_it(folder, source):
+    (folder / "profiles/odd.yaml").write_text("step: 2\n")
+    arguments = {"profile": "odd"} if source == "profile" else {"overrides": {"step": "2"}}
+    with pytest.raises(ValueError, match="No notebook declares step") as error:
+        make_plan(folder, **arguments)
+    assert "Did you mean STEPS?" in str(error.value)
+    assert "DATA_DIR, LIMIT, NAME, OUTPUT_DIR, RATE, STEPS" in str(error.value)
+
+
+def test_a_profile_cannot_set_for_one_notebook_what_that_does_not_declare(folder):
+    (folder / "profiles/odd.yaml").write_text("02_use_number: {RATE: 1}\n")
+    with pytest.raises(ValueError, match="02_use_number does not declare RATE"):
+        make_plan(folder, profile="odd")
+
+
+def test_a_profile_by_name_and_by_path(tmp_path):
+    folder = write_chain(tmp_path) / "profiles"
+    wanted = ({"STEPS": 1}, {"01_make_number": {"RATE": "1e-1"}})
+    stems = ["01_make_number", "02_use_number"]
+    assert read_profile("fast", folder, stems) == wanted
+    assert read_profile(str(folder / "fast.yaml"), folder, stems) == wanted
+
+
+def test_an_empty_profile_sets_nothing(tmp_path):
+    (tmp_path / "empty.yaml").write_text("# nothing yet\n")
+    assert read_profile("empty", tmp_path, []) == ({}, {})
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("- STEPS\n", "holds no NAME: value"),
+        ("STEPS: [1\n", "is not YAML"),
+        ("03_gone: {STEPS: 1}\n", "03_gone, but there is no such notebook"),
+    ],
+)
+def test_a_malformed_profile_is_refused(tmp_path, text, message):
+    (tmp_path / "odd.yaml").write_text(text)
+    with pytest.raises(ValueError, match=message):
+        read_profile("odd", tmp_path, ["01_make_number"])
+
+
+def test_an_unknown_profile_lists_those_that_there_are(tmp_path):
+    folder = write_chain(tmp_path) / "profiles"
+    with pytest.raises(ValueError, match=r"no profile 'fats'\. Profiles: fast, slow;"):
+        read_profile("fats", folder, [])
+
+
+@pytest.mark.parametrize("wanted", ["2", "02", "02_use_number", "02_use_number.ipynb"])
+def test_a_notebook_is_found_by_number_or_name(wanted):
+    assert select(STEMS, wanted, None) == STEMS[1:]
+    assert select(STEMS, None, wanted) == STEMS[:2]
+    assert select(STEMS, wanted, wanted) == [STEMS[1]]
+
+
+def test_two_digits_are_one_number():
+    assert select(STEMS, "10", None) == ["10_look_back"]
+
+
+@pytest.mark.parametrize("wanted", ["3", "0", "", "use", "002"])
+def test_a_number_that_no_notebook_has_is_refused(wanted):
+    with pytest.raises(ValueError, match="is none of the notebooks 01_make_number, 02_use_number"):
+        select(STEMS, wanted, None)
+
+
+def test_an_order_that_leaves_nothing_is_refused():
+    with pytest.raises(ValueError, match="--from 2 comes after --to 1"):
+        select(STEMS, "2", "1")
+
+
+def test_paths_become_absolute_from_where_the_user_stands(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_collection(tmp_path / "mine")
+    overrides = {"DATA_DIR": "mine", "OUTPUT_DIR": "out", "NAME": "mine/labels.csv"}
+    plan = make_plan(folder, overrides=overrides)
+    assert plan.values["01_make_number"]["DATA_DIR"] == str(tmp_path / "mine")
+    assert plan.values["02_use_number"] == {
+        "OUTPUT_DIR": str(tmp_path / "out"),
+        "NAME": str(tmp_path / "mine/labels.csv"),
+    }
+
+
+def test_a_text_with_a_slash_that_is_no_path_stays_as_it_is(folder):
+    plan = make_plan(folder, overrides={"NAME": "oil/canvas"})
+    assert plan.values["02_use_number"]["NAME"] == "oil/canvas"
+
+
+def test_a_value_that_would_have_no_effect_is_refused(folder):
+    with pytest.raises(ValueError, match=r"RATE belongs to 01_make_number, which .* not run"):
+        make_plan(folder, first="02", overrides={"RATE": "1"})
+    assert list(make_plan(folder, first="02", profile="fast").notebooks) == ["02_use_number"]
+
+
+def test_a_folder_without_notebooks_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="holds no notebooks"):
+        make_plan(tmp_path)

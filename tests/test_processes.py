@@ -1,0 +1,56 @@
+import platform
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from imet_utils.processes import keep_freed_memory, load_items, num_cores
+
+# Python 3.12 warns whenever a process with threads forks; torch's loader does so on Linux.
+FORK = "ignore:This process .* is multi-threaded:DeprecationWarning"
+
+COUNT_FAULTS = """
+import resource
+import sys
+import torch
+from imet_utils.processes import keep_freed_memory
+if sys.argv[1] == "keep":
+    assert keep_freed_memory()
+spent = []
+for _ in range(20):  # the heap takes a few to settle
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    torch.ones(2**24)
+    spent.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+print(min(spent))
+"""
+
+
+def count_faults(way):
+    command = [sys.executable, "-c", COUNT_FAULTS, way]
+    return int(subprocess.run(command, capture_output=True, check=True, text=True).stdout)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other libraries are left alone")
+def test_large_blocks_are_taken_from_the_system_once():
+    """64 MB are 16,384 pages of 4 kB, or 32 of 2 MB."""
+    assert count_faults("leave") >= 32
+    assert count_faults("keep") < 8
+
+
+def test_other_libraries_are_left_alone(monkeypatch):
+    monkeypatch.setattr(platform, "libc_ver", lambda: ("", ""))
+    keep_freed_memory.cache_clear()
+    assert keep_freed_memory() is False
+    keep_freed_memory.cache_clear()
+
+
+@pytest.mark.filterwarnings(FORK)
+@pytest.mark.parametrize("num_workers", [0, 1, 64])
+def test_items_are_loaded_as_they_are_and_in_order(num_workers):
+    """More workers than cores or items would be warned of."""
+    items = [np.arange(k) for k in range(4)]
+    loaded = list(load_items(items, num_workers))
+    assert [item.tolist() for item in loaded] == [item.tolist() for item in items]
+    assert num_cores() >= 1

@@ -1,0 +1,123 @@
+"""The plan of the package: rooms on one way, imports that only look back, one address a thing."""
+
+import ast
+import importlib
+import subprocess
+import sys
+
+import pytest
+
+from imet_utils.runs import PROJECT_DIR
+
+PACKAGE = PROJECT_DIR / "imet_utils"
+GROUND = ["files", "progress", "processes", "distributed", "origins"]
+WAY = [
+    "tables", "runs", "views", "hog", "encoders", "features", "models", "metrics", "decoding",
+    "training", "plots", "pipeline",
+]  # fmt: skip
+ROOMS = [*GROUND, *WAY]
+APART = {  # these stand on less than all that comes before them
+    "metrics": set(),
+    "plots": set(),
+    "pipeline": {*GROUND, "tables", "runs"},
+}
+
+# Python as Windows and other C libraries have it.
+BARE = """
+import os, platform, sys
+sys.modules["fcntl"] = None
+del os.sched_getaffinity
+platform.libc_ver = lambda *given: ("", "")
+import importlib
+for name in sys.argv[1:]:
+    importlib.import_module(name)
+"""
+
+
+def room_of(path):
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports():
+    """Yield every import of ours: room, file, and the address and names that it takes."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("imet_utils."):
+                names = [alias.name for alias in node.names]
+                yield room_of(path), path, node.module.split(".")[1:], names
+
+
+def modules():
+    paths = [path for path in sorted(PACKAGE.rglob("*.py")) if path.stem != "__main__"]
+    parts = [path.relative_to(PROJECT_DIR).with_suffix("").parts for path in paths]
+    return [".".join(p for p in part if p != "__init__") for part in parts]
+
+
+def test_every_file_is_in_a_room():
+    found = {room_of(path) for path in PACKAGE.rglob("*.py")} - {"__init__"}
+    assert found == set(ROOMS)
+
+
+def test_imports_look_back_along_the_way():
+    for room, path, (taken, *_), _ in imports():
+        before = APART.get(room, set(ROOMS[: ROOMS.index(room)]))
+        assert taken == room or taken in before, f"{path.name} imports {taken}"
+
+
+def test_a_room_is_entered_by_its_door():
+    for room, path, (taken, *inner), _ in imports():
+        assert taken == room or not inner, f"{path.name} imports {taken}.{'.'.join(inner)}"
+
+
+def test_modules_of_a_room_do_not_go_in_circles():
+    takes = {}
+    for room, path, (taken, *inner), _ in imports():
+        if taken == room and inner and path.stem != "__init__":
+            takes.setdefault((room, path.stem), set()).add((room, inner[0]))
+
+    def reached(start, seen):
+        for following in takes.get(start, ()):
+            if following not in seen:
+                seen.add(following)
+                reached(following, seen)
+        return seen
+
+    assert [start for start in takes if start in reached(start, set())] == []
+
+
+def test_a_thing_has_one_address():
+    owners = {}
+    for room in ROOMS:
+        door = PACKAGE / room / "__init__.py"
+        if door.is_file():
+            tree = ast.parse(door.read_text(encoding="utf-8"))
+            kinds = {type(node).__name__ for node in tree.body}
+            assert kinds <= {"Expr", "ImportFrom"}, room  # a docstring and names, nothing else
+            for node in tree.body:
+                if isinstance(node, ast.ImportFrom):
+                    assert node.module.startswith(f"imet_utils.{room}."), room
+                    for alias in node.names:
+                        assert owners.setdefault(alias.name, room) == room
+
+
+def test_public_names_are_there():
+    for room, _, (taken, *_), names in imports():
+        if taken != room:
+            assert all(hasattr(importlib.import_module(f"imet_utils.{taken}"), n) for n in names)
+
+
+def test_the_package_knows_the_painter_by_one_call_and_the_painter_knows_nothing_of_it():
+    calls = [
+        path for path in PACKAGE.rglob("*.py") if "import write_sample_data" in path.read_text()
+    ]
+    assert [path.name for path in calls] == ["runs.py"]
+    sources = [path.read_text() for path in (PROJECT_DIR / "imet_sample").glob("*.py")]
+    assert sources
+    assert not any("imet_utils" in source for source in sources)
+
+
+@pytest.mark.slow
+def test_every_room_can_be_imported_without_fcntl_affinity_and_a_c_library():
+    names = [name for name in modules() if not name.endswith("kernel")]
+    result = subprocess.run([sys.executable, "-c", BARE, *names], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr[-2000:]

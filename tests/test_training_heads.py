@@ -1,0 +1,143 @@
+import os
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from imet_sample import write_sample_data
+from imet_utils.decoding import predict_splits
+from imet_utils.encoders import build_encoder
+from imet_utils.features import encode_datasets, extract_features
+from imet_utils.files import load_json
+from imet_utils.hog import hog
+from imet_utils.models import EndToEnd
+from imet_utils.runs import PROJECT_DIR, open_run
+from imet_utils.tables import load_tables, save_tables, split_tables
+from imet_utils.training import RECIPES, HeadJob, load_head, open_inputs, train_head
+from imet_utils.training.__main__ import main
+from imet_utils.views import split_dataset
+
+ENCODER, TABLES = "efficientnet_lite0", "02_preprocess_images"
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def collection(tmp_path_factory):
+    """A rendered collection, and a run that has stored the features of its views."""
+    data_dir, output_dir = (tmp_path_factory.mktemp(name) for name in ("data", "run"))
+    write_sample_data(data_dir, 24, seed=0)
+    shutil.rmtree(data_dir / "test")
+    run = open_run(TABLES, str(data_dir), str(output_dir), SEED=0, CROP_TARGETS="all")
+    tables = split_tables(load_tables(data_dir), seed=0)
+    save_tables(tables, run.folder)
+    run.finish({})
+    datasets = {split: split_dataset(tables, split) for split in ("train", "val", "test")}
+    encode_datasets(datasets, output_dir / "features", ENCODER, "none", num_workers=0)
+    for split, dataset in datasets.items():
+        folder = output_dir / "features" / split / "hog"
+        extract_features(dataset, lambda views: {"hog": hog(views)}, folder, {}, num_workers=0)
+    return data_dir, output_dir
+
+
+@pytest.fixture
+def run(collection, tmp_path):
+    """A copy of the run without maps, as if they had not fitted the disk."""
+    data_dir, output_dir = collection
+    shutil.copytree(output_dir, tmp_path / "run")
+    for path in (tmp_path / "run/features").glob(f"*/{ENCODER}/maps.npy"):
+        path.unlink()
+    return data_dir, tmp_path / "run"
+
+
+def test_features_of_another_split_are_not_used(run):
+    data_dir, output_dir = run
+    save_tables(split_tables(load_tables(data_dir), seed=1), output_dir / TABLES)
+    with pytest.raises(ValueError, match=rf"\w+/{ENCODER} was made from .* Make it anew"):
+        train_head(HeadJob("baseline", data_dir, output_dir))
+
+
+@pytest.mark.parametrize("head", RECIPES)
+def test_every_head_trains_and_loads(collection, head):
+    trained = train_head(HeadJob(head, *collection, epochs=2))
+    assert list(trained.history["epoch"]) == [1, 2]
+    assert trained.unseen.keys() == {"val", "test"}
+    loaded = load_head(head, *collection)
+    torch.testing.assert_close(loaded.model.state_dict(), trained.model.state_dict())
+    pd.testing.assert_frame_equal(loaded.history, trained.history, check_exact=True)
+
+
+def test_a_head_streams_what_is_not_stored_and_cannot_tell(collection, run):
+    stored = train_head(HeadJob("attncnn_rnn", *collection, epochs=1, seed=2))
+    streamed = train_head(HeadJob("attncnn_rnn", *run, epochs=1, seed=2))
+    assert isinstance(streamed.model, EndToEnd)
+    losses = (head.history["train_loss"] for head in (stored, streamed))
+    np.testing.assert_allclose(*losses, rtol=0.01)
+    tables = split_tables(load_tables(run[0]), seed=0)
+    inputs = open_inputs(tables, run[1], ENCODER, ("pooled", "maps"))
+    assert inputs.arrays["val"].keys() == {"pooled", "images"}
+
+
+def parameters(module):
+    """List the parameters, for `zip`."""
+    return list(module.parameters())
+
+
+def test_one_setting_thaws_the_encoder(run):
+    trained = train_head(HeadJob("attncnn_rnn_hog", *run, epochs=1, thawed_stages=1))
+    assert set(trained.inputs["val"]) == {"hog", "images"}
+    fresh = build_encoder(ENCODER, "none")
+    moved = [
+        any(not torch.equal(*pair) for pair in zip(*map(parameters, stages), strict=True))
+        for stages in zip(trained.model.encoder.stages, fresh.stages, strict=True)
+    ]
+    assert moved == [False] * (len(moved) - 1) + [True]
+    loaded = load_head("attncnn_rnn_hog", *run)
+    probs = [
+        predict_splits(head.model, {"val": head.inputs["val"]}, run[1] / "probs")["val"]
+        for head in (trained, loaded)
+    ]
+    np.testing.assert_array_equal(*probs)
+
+
+def launch(*arguments):
+    """Run the command line on two CPU processes."""
+    launcher = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes=2"]
+    launcher += ["--num_machines=1", "--mixed_precision=no", "--dynamo_backend=no"]
+    command = [*launcher, "-m", "imet_utils.training", *map(str, arguments)]
+    environment = os.environ | {"IMET_HEADLESS": "1", "OMP_NUM_THREADS": "1"}
+    return subprocess.run(
+        command, cwd=PROJECT_DIR, capture_output=True, text=True, timeout=300, env=environment
+    )
+
+
+def test_notebook_and_command_line_train_the_same_on_two_processes(run):
+    data_dir, output_dir = run
+    job = HeadJob("baseline", data_dir, output_dir, epochs=2)
+    alone = train_head(job)
+    shutil.rmtree(job.folder)
+    together = train_head(job, num_processes=2)
+    shutil.rmtree(job.folder)
+    result = launch("baseline", "--data", data_dir, "--output", output_dir, "--epochs", 2)
+    assert result.returncode == 0, result.stderr[-3000:]
+    assert result.stdout.count("2/2 (100 %)") == 1  # process 0 alone tells
+    launched = load_head("baseline", data_dir, output_dir)
+    pd.testing.assert_frame_equal(launched.history, together.history, rtol=0, atol=1e-5)
+    # Where the head computes in bfloat16, rounding may depend on the rows of a process.
+    pd.testing.assert_frame_equal(together.history, alone.history, rtol=0, atol=0.02)
+    saved = load_json(job.folder / "job.json")
+    assert (saved["head"], saved["epochs"], saved["encoder"]) == ("baseline", 2, ENCODER)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [(["forest"], "'forest'"), (["mlp", "--output", "nowhere"], "02_preprocess_images")],
+)
+def test_the_command_line_refuses_what_there_is_not(monkeypatch, capsys, arguments, reason):
+    monkeypatch.setattr(sys, "argv", ["training", *arguments])
+    with pytest.raises(SystemExit):
+        main()
+    assert reason in capsys.readouterr().err

@@ -1,0 +1,185 @@
+import functools
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.metrics import fbeta_score
+
+from imet_utils.decoding import predict
+from imet_utils.features import FeatureBatches
+from imet_utils.models import (
+    AttnDecoder,
+    LinearClassifier,
+    MlpClassifier,
+    order_free_loss,
+    weighted_bce,
+)
+from imet_utils.training import TrainConfig, evaluate, fit, start_training, train_one_epoch
+
+NUM_IMAGES, NUM_VIEWS, DIM, NUM_CLASSES = 40, 3, 8, 4
+
+
+@pytest.fixture(autouse=True)
+def _own_random_state(own_random_state):
+    pass
+
+
+@pytest.fixture
+def data():
+    """Pooled features from which each label can be read off, and targets (N, V, C)."""
+    rng = np.random.default_rng(0)
+    pooled = rng.normal(size=(NUM_IMAGES, 1, DIM)).astype(np.float16).repeat(NUM_VIEWS, axis=1)
+    targets = pooled[..., :NUM_CLASSES] > 0.3
+    targets[..., 0] |= ~targets.any(axis=-1)
+    return {"pooled": pooled}, targets
+
+
+def in_order(data):
+    return FeatureBatches(*data, 8, "all", shuffle=False)
+
+
+def train(data, folder, loss=weighted_bce, model=None, **settings):
+    torch.manual_seed(0)
+    model = model or LinearClassifier(DIM, NUM_CLASSES)
+    config = TrainConfig(**{"epochs": 4, "learning_rate": 0.05, **settings})
+    history = fit(model, FeatureBatches(*data, 8), in_order(data), loss, config, folder)
+    return model, history
+
+
+def assert_same(run, other):
+    """Compare two pairs of model and history, to the last bit."""
+    pd.testing.assert_frame_equal(run[1], other[1], check_exact=True)
+    torch.testing.assert_close(run[0].state_dict(), other[0].state_dict(), rtol=0, atol=0)
+
+
+def failing(step):
+    """Make a loss that is interrupted at a step."""
+    calls = iter(range(step))
+
+    @functools.wraps(weighted_bce)
+    def loss(logits, targets):
+        if next(calls, None) is None:
+            raise KeyboardInterrupt
+        return weighted_bce(logits, targets)
+
+    return loss
+
+
+def test_fit_learns_what_can_be_learned_and_keeps_the_best_epoch(data, tmp_path):
+    model, history = train(data, tmp_path, epochs=20, learning_rate=0.2)
+    assert history["val_f2"].max() > 0.95 > history["val_f2"].iloc[0]
+    assert history["train_loss"].iloc[-1] < history["train_loss"].iloc[0] / 2
+    assert list(history["epoch"]) == list(range(1, 21))
+    assert evaluate(model, in_order(data))["f2"] == history["val_f2"].max()
+
+
+def test_a_later_epoch_that_is_worse_is_not_kept(data, tmp_path):
+    pooled, targets = data
+    lists = FeatureBatches(pooled, ~targets, 8)  # so that validation only gets worse
+    model = LinearClassifier(DIM, NUM_CLASSES)
+    config = TrainConfig(epochs=6, learning_rate=0.05)
+    history = fit(model, lists, in_order(data), weighted_bce, config, tmp_path)
+    assert history["val_f2"].idxmax() < 5
+    assert evaluate(model, in_order(data))["f2"] == history["val_f2"].max()
+
+
+@pytest.mark.parametrize("settings", [{}, {"average_decay": 0.9}])
+def test_an_interrupted_run_ends_bit_identical(data, tmp_path, monkeypatch, capsys, settings):
+    monkeypatch.setenv("IMET_HEADLESS", "1")
+    whole = train(data, tmp_path / "whole", **settings)
+    with pytest.raises(KeyboardInterrupt):
+        train(data, tmp_path / "cut", failing(step=12), **settings)  # in the third of four epochs
+    capsys.readouterr()
+    assert_same(train(data, tmp_path / "cut", **settings), whole)
+    assert "4/4" in capsys.readouterr().out  # it counts on
+
+
+def test_a_finished_run_says_so_and_is_not_trained_again(data, tmp_path, capsys):
+    first = train(data, tmp_path)
+    capsys.readouterr()
+    assert_same(train(data, tmp_path, failing(step=0)), first)
+    assert capsys.readouterr().out == "training: already trained, 4 epochs\n"
+
+
+def poster_loss(logits, targets):
+    return weighted_bce(logits, targets, pos_weight=torch.full((NUM_CLASSES,), 5.0))
+
+
+def test_checkpoints_of_another_training_are_not_used(data, tmp_path):
+    pooled, targets = data
+    scaled = {"pooled": pooled["pooled"] * np.float16(2)}
+    mlps = [MlpClassifier({"pooled": DIM}, NUM_CLASSES, 8, dropout=p) for p in (0.1, 0.5)]
+    others = {
+        "learning rate": {"learning_rate": 0.001},
+        "targets": {"data": (pooled, ~targets)},
+        "features": {"data": (scaled, targets)},
+        "loss": {"loss": poster_loss},
+        "layers": {"model": mlps[0]},
+        "dropout": {"model": mlps[1]},
+    }
+    histories = [train(data, tmp_path)[1]]
+    for change in others.values():
+        histories.append(train(**{"data": data, "folder": tmp_path, **change})[1])
+        assert not histories[-1].equals(histories[-2])
+    assert train(data, tmp_path)[1].equals(histories[0])
+
+
+def test_best_weights_of_other_settings_are_not_used(data, tmp_path):
+    """A run of other settings that is killed may have replaced them, but not the last ones."""
+    first = train(data, tmp_path / "a")
+    train(data, tmp_path / "b", learning_rate=0.001)
+    shutil.copy(tmp_path / "b/best.pt", tmp_path / "a/best.pt")
+    assert_same(train(data, tmp_path / "a"), first)
+
+
+def test_averaged_weights_are_the_running_mean_of_the_steps(data):
+    model = LinearClassifier(DIM, NUM_CLASSES)
+    config = TrainConfig(epochs=5, learning_rate=0.05, average_decay=0.75)
+    batches = FeatureBatches(*data, NUM_IMAGES)  # one step an epoch
+    training = start_training(model, config, batches)
+    mean = None
+    for epoch in range(5):
+        train_one_epoch(training, batches, weighted_bce, config, epoch)
+        weight = model.fc.weight.detach().clone()
+        mean = weight if mean is None else 0.75 * mean + 0.25 * weight
+    torch.testing.assert_close(training.used.fc.weight.detach(), mean)
+    assert (mean - weight).abs().max() > 1e-3
+
+
+def test_fit_leaves_the_global_random_state_alone(data, tmp_path):
+    model, state = LinearClassifier(DIM, NUM_CLASSES), torch.get_rng_state()
+    batches = FeatureBatches(*data, 8)
+    fit(model, batches, in_order(data), weighted_bce, TrainConfig(epochs=1), tmp_path)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_a_loss_that_is_not_finite_is_refused(data, tmp_path):
+    with pytest.raises(RuntimeError, match="non-finite"):
+        train(data, tmp_path, lambda logits, targets: logits.sum() * float("nan"))
+
+
+@pytest.mark.parametrize("setting", [{"epochs": 0}, {"learning_rate": 0.0}, {"average_decay": 1.0}])
+def test_a_config_that_makes_no_sense_is_refused(setting):
+    with pytest.raises(ValueError, match="must be positive"):
+        TrainConfig(**setting)
+
+
+def test_evaluate_scores_as_scikit_learn_does(data):
+    model = LinearClassifier(DIM, NUM_CLASSES)
+    scores = evaluate(model, in_order(data))
+    preds = predict(model, in_order(data)).probs >= scores["threshold"]
+    wanted = fbeta_score(data[1][:, 0], preds, beta=2, average="samples", zero_division=0)
+    assert scores["f2"] == pytest.approx(wanted, abs=1e-6)
+
+
+def test_order_free_training_of_the_decoder_lowers_its_loss(data, tmp_path):
+    pooled, targets = data
+    maps = np.repeat(pooled["pooled"][:, :, None], 4, axis=2)
+    arrays = {"maps": maps, "probs": np.full(targets.shape, 0.5, np.float16)}
+    decoder = AttnDecoder(NUM_CLASSES, DIM, attn_dim=8, decoder_dim=16, dropout=0.1)
+    settings = {"epochs": 12, "learning_rate": 0.02}
+    _, history = train((arrays, targets), tmp_path, order_free_loss, decoder, **settings)
+    assert history["train_loss"].iloc[-1] < 0.6 * history["train_loss"].iloc[0]
+    assert history["val_f2"].max() > 0.85
