@@ -32,7 +32,7 @@ find_python() {
 # Prints the lines of requirements files that the Python $1 lacks; of tests, too, if $2 is dev.
 missing_packages() {
   local files=("$here/requirements.txt")
-  [ "$2" = run ] || files+=("$here/requirements-dev.txt")
+  [ "$2" = run ] || files+=("$here/tests/requirements.txt")
   "$1" - "${files[@]}" <<'EOF'
 import sys
 from importlib.metadata import version
@@ -67,7 +67,7 @@ complete() {
 # Makes .venv, or brings it up to date, for mode $1. Only an unfinished one of ours is removed.
 make_venv() {
   local state='' detail='' rest='' extras='' base hash
-  hash=$( (cat "$here"/requirements*.txt "$here/pyproject.toml" && echo "$here") | cksum)
+  hash=$( (cat "$here"/{,tests/}requirements.txt "$here/pyproject.toml" && echo "$here") | cksum)
   if [ -e "$stamp" ]; then read -r state detail rest <"$stamp" || :; fi
   if [ "$state" = unfinished ] && kill -0 "$detail" 2>/dev/null; then
     die "another set-up is at work (process $detail); start again when it is done."

@@ -41,9 +41,6 @@ def aligned_loss(logits: Tensor, targets: Tensor, keep_predicted: bool) -> Tenso
             the others is the least (predicted-label alignment); otherwise the loss of all is the
             least (minimal-loss alignment).
     """
-    if logits.ndim != 3 or logits.shape[1] < 2 or targets.shape != logits[:, 0].shape:
-        shapes = f"{tuple(logits.shape)} and {tuple(targets.shape)}"
-        raise ValueError(f"logits must be (B, 1 + T, C) and targets (B, C), got {shapes}")
     first, steps = logits[:, 0], logits[:, 1:]  # (B, C), (B, T, C)
     labels = align_batch(steps, targets, keep_predicted)  # (B, T)
     total = functional.cross_entropy(

@@ -34,6 +34,7 @@ from imet_utils.training import TrainConfig, fit
 from imet_utils.views import ViewDataset, view_targets
 
 NUM_LABELS, NUM_FILES, NUM_NUMBERS = 100, 16, 1024
+STORE = "features/all/stand-in"
 COMMAND = "python benchmarks/bench_memory.py --page"
 
 
@@ -69,13 +70,13 @@ def store_features(folder: Path) -> None:
         numbers = views.flatten(1)[:, : 2 * NUM_NUMBERS].float() / 255
         return dict(zip(("pooled", "style"), numbers.chunk(2, dim=1), strict=True))
 
-    extract_features(dataset, compute, folder / "store", {"stand-in": 1}, num_workers=0)
+    extract_features(dataset, compute, folder / STORE, {"stand-in": 1}, num_workers=0)
 
 
 def train_head(folder: Path) -> None:
     """Train a linear head for an epoch and predict, as notebooks 4 to 6 do."""
     targets = read_tables(folder / "tables", folder / "data").targets
-    arrays = {"pooled": open_features(folder / "store")["pooled"]}
+    arrays = {"pooled": open_features(folder / STORE)["pooled"]}
     spread = view_targets(targets, np.zeros(NUM_LABELS, dtype=bool))
     batches = FeatureBatches(arrays, spread, 64)
     tenth = np.arange(0, len(targets), 10)
@@ -88,7 +89,7 @@ def train_head(folder: Path) -> None:
 def find_neighbours(folder: Path) -> None:
     """Let the nearest images vote on a tenth of the images, as notebooks 6 and 8 do."""
     targets = read_tables(folder / "tables", folder / "data").targets
-    store = open_features(folder / "store")
+    store = open_features(folder / STORE)
     known = ImageVectors(store)
     asked = ImageVectors({name: array[: len(targets) // 10] for name, array in store.items()})
     place = similarity_space(known)

@@ -174,8 +174,9 @@ def main() -> None:
     every = {name: row for part in listed.values() for name, row in part.items()}
     rows = choose_rows(every, arguments.only)
     left_out = "; ".join(name for name in every if name not in rows)
-    labels = tables.images["labels"].tolist()
-    fold_of = np.array(stratify(labels, tables.num_classes, [1] * NUM_FOLDS, seed=0))
+    rows, ids = tables.images["labels"].tolist(), tables.images["id"].tolist()
+    names = tables.labels["attribute_name"].tolist()
+    fold_of = np.array(stratify(rows, ids, names, [1] * NUM_FOLDS, seed=0))
     probs = predict_rows(rows, tables, fold_of, arguments.work)
     votes = vote(*open_store(tables, arguments.work, SQUEEZED), tables.targets, fold_of)
     probs = add_means({**probs, NEIGHBOURS: votes})

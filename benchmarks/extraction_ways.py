@@ -57,7 +57,7 @@ def extraction_ways(setting: Setting, paths: list[Path], folder: Path) -> Ways:
     views = torch.cat([dataset[index] for index in range(len(dataset))]).to(setting.device)
     floats = normalise(views, encoder.mean, encoder.std).contiguous()
     encode = partial(encode_images, encoder)
-    store = folder / "store"
+    store = folder / "features/all/encoder"
 
     def extract() -> dict[str, tuple[int, ...]]:
         settings = (setting.batch, setting.workers, setting.device)

@@ -31,12 +31,6 @@ class LabelQueryClassifier(nn.Module):
         dropout: float = 0.3,
     ) -> None:
         super().__init__()
-        sizes = (num_classes, encoder_dim, dim, num_heads)
-        if min(sizes) < 1 or dim % num_heads:
-            raise ValueError(f"sizes must be at least 1 and dim a multiple of num_heads: {sizes}")
-        if not 0 <= dropout < 1:
-            raise ValueError(f"dropout must lie in [0, 1), got {dropout}")
-        self.encoder_dim = encoder_dim
         self.standardise = Standardise(encoder_dim)
         self.dropout = nn.Dropout(dropout)
         self.project = nn.Linear(encoder_dim, dim)
@@ -51,9 +45,6 @@ class LabelQueryClassifier(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         """Map CNN maps (B, P, E) to logits (B, C)."""
-        if maps.ndim != 3 or maps.shape[2] != self.encoder_dim or not maps.is_floating_point():
-            wanted = f"floats (B, P, {self.encoder_dim})"
-            raise ValueError(f"maps must be {wanted}, got {maps.dtype} {tuple(maps.shape)}")
         memory = self.project(self.dropout(self.standardise(maps)))  # (B, P, D)
         queries = self.queries.expand(len(maps), -1, -1)  # (B, C, D)
         context, _ = self.attention(queries, memory, memory, need_weights=False)

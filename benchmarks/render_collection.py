@@ -29,7 +29,6 @@ from imet_sample.motifs import MOTIFS
 from imet_sample.pen import SUPERSAMPLE, Canvas
 from imet_sample.styles import STYLES
 from imet_utils.progress import progress
-from imet_utils.tables import SUFFIXES
 
 SHORT_SIDE = 300  # pixels, of an image whose size is not told
 GRAIN = 4  # standard deviation of what makes a file as large as a photograph's, of 255 levels
@@ -68,10 +67,10 @@ def render_collection(
 
     Raises:
         FileExistsError: if `out` is there already.
-        ValueError: for another share or suffix.
+        ValueError: for another share.
     """
-    if not 0 < share <= 1 or suffix not in SUFFIXES:
-        raise ValueError(f"share must be in (0, 1], suffix {SUFFIXES}; got {share}, {suffix!r}")
+    if not 0 < share <= 1:
+        raise ValueError(f"share must be in (0, 1], got {share}")
     if out.exists():
         raise FileExistsError(f"{out} is there already: give another folder or remove it")
     rows = take_rows(tables, share, seed)

@@ -35,9 +35,10 @@ def open_store(tables: Tables, folder: Path, kind: str) -> tuple[Arrays, Arrays]
     if kind == PIXELS:
         return tuple({"images": ViewArray(dataset)} for dataset in datasets.values())
     compute, made_by = choose_features(kind, datasets["eval"])
-    suffix = "" if kind == SQUEEZED else f", {kind}"
     return tuple(
-        extract_features(dataset, compute, folder / f"{name}{suffix}", made_by, description=name)
+        extract_features(
+            dataset, compute, folder / "features" / name / kind, made_by, description=name
+        )
         for name, dataset in datasets.items()
     )
 

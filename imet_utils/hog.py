@@ -1,8 +1,14 @@
 """Histograms of oriented gradients (HOG) of a batch of images, equal to scikit-image's.
 
 Dalal and Triggs, "Histograms of oriented gradients for human detection", CVPR 2005, with the
-conventions of `skimage.feature.hog`: centred differences, zero at the image's border; votes in hard
-bins; pixels beyond the last whole cell are left out; overlapping blocks, row by row.
+conventions of `skimage.feature.hog`: centred differences, zero at the image's border; a colour
+pixel speaks through its channel of strongest gradient, the first one of equals; votes in hard bins
+between 0 and 180 degrees; pixels beyond the last whole cell left out; overlapping blocks, row by
+row; L2-Hys.
+
+Gradients often lie exactly on the border of two bins (45 degrees with 8 orientations) or are
+equally strong in two channels, and then the last bit of hypot and arctan2 decides, so these are
+taken as scikit-image takes them.
 """
 
 import math
@@ -55,7 +61,12 @@ def hog(
     >>> hog(torch.zeros(2, 3, 224, 224, dtype=torch.uint8)).shape
     torch.Size([2, 10368])
     """
-    _check_images(images)
+    dtype_is_known = images.dtype == torch.uint8 or images.is_floating_point()
+    if images.ndim != 4 or images.shape[1] not in (1, 3) or not dtype_is_known:
+        raise ValueError(
+            f"images are {images.dtype} {tuple(images.shape)}; wanted uint8 or floating "
+            "(B, 1 | 3, H, W)"
+        )
     cell = _as_pair("pixels_per_cell", pixels_per_cell)
     block = _as_pair("cells_per_block", cells_per_block)
     grid = _block_grid(images.shape[2:], orientations, cell, block)
@@ -67,8 +78,7 @@ def hog(
     step = max(1, chunk // math.prod(images.shape[2:]))
     for start in range(0, len(images), step):
         cells = _histograms(images[start : start + step].detach(), orientations, cell)
-        blocks = _blocks(cells, block)  # (b, r, c, br * bc * O)
-        features[start : start + step] = _normalise(blocks).flatten(1)
+        features[start : start + step] = _normalise_blocks(cells, block).flatten(1)
     return features  # (B, H)
 
 
@@ -87,11 +97,11 @@ def hog_picture(
     over the picture; with blocks of one cell it is scikit-image's but for one factor a cell.
 
     Args:
-        features: what `hog` returned for these settings, (H,) or (B, H).
+        features: what `hog` returned for the settings that follow, (H,) or (B, H).
         image_size: (rows, columns) of the image that was described.
-        orientations: as given to `hog`.
-        pixels_per_cell: as given to `hog`.
-        cells_per_block: as given to `hog`.
+        orientations: as given to `hog`, as are the next two.
+        pixels_per_cell: (rows, columns) or one number for both.
+        cells_per_block: (rows, columns) or one number for both.
 
     Returns:
         float32 (rows, columns) or (B, rows, columns), at least 0; black beyond the last whole cell.
@@ -158,14 +168,13 @@ def _cells_first(pixels: Tensor, cell: tuple[int, int]) -> Tensor:
     return split.transpose(2, 3).flatten(3)
 
 
-def _blocks(cells: Tensor, block: tuple[int, int]) -> Tensor:
-    """Line up the overlapping blocks of cells (B, R, C, O): (B, r, c, br * bc * O)."""
+def _normalise_blocks(cells: Tensor, block: tuple[int, int]) -> Tensor:
+    """Line up the overlapping blocks of cells (B, R, C, O), each normalised: (B, r, c, ...).
+
+    L2-Hys: each block is scaled to length 1, cut off, and scaled to length 1 again.
+    """
     windows = cells.unfold(1, block[0], 1).unfold(2, block[1], 1)  # (B, r, c, O, br, bc)
-    return windows.permute(0, 1, 2, 4, 5, 3).flatten(3)
-
-
-def _normalise(blocks: Tensor) -> Tensor:
-    """Normalise each block over its last dimension: to length 1, cut off, to length 1 (L2-Hys)."""
+    blocks = windows.permute(0, 1, 2, 4, 5, 3).flatten(3)  # (B, r, c, br * bc * O)
     shares = (blocks / _length(blocks)).clamp_(max=_LARGEST_SHARE)
     return shares / _length(shares)
 
@@ -195,23 +204,6 @@ def _as_pair(name: str, value: int | tuple[int, int]) -> tuple[int, int]:
     if len(pair) != 2 or not all(isinstance(part, int) and part >= 1 for part in pair):
         raise ValueError(f"{name} is {value!r}; wanted a positive integer or two of them")
     return pair
-
-
-def _check_images(images: Tensor) -> None:
-    dtype_is_known = images.dtype == torch.uint8 or images.is_floating_point()
-    if images.ndim != 4 or images.shape[1] not in (1, 3) or not dtype_is_known:
-        raise ValueError(
-            f"images are {images.dtype} {tuple(images.shape)}; wanted uint8 or floating "
-            "(B, 1 | 3, H, W)"
-        )
-
-
-# --- votes ----------------------------------------------------------------------------------------
-#
-# The bins are hard, between 0 and 180 degrees, and a pixel of a colour image speaks through its
-# channel of strongest gradient, the first one of equals. Gradients often lie exactly on the border
-# of two bins (45 degrees with 8 orientations) or are equally strong in two channels, and then the
-# last bit of hypot and arctan2 decides, so these are taken as `skimage.feature.hog` takes them.
 
 
 def _uint8_votes(images: Tensor, orientations: int) -> tuple[Tensor, Tensor]:

@@ -102,11 +102,12 @@ EDGES = [
          "all images, 1, carry the same labels (men, dogs), so that there is nothing to tell "
          "apart. Give images with other labels too"),
     edge("two images", "train.csv has two rows", "men dogs", ["0", "0 1"],
-         "each of the 2 images carries a label that occurs on fewer than 3 images: lower "
-         "min_count or give more images"),
+         "of 2 images none is left without the labels that occur on fewer than 3 images: lower "
+         "MIN_COUNT or give more images"),
     edge("few images", "twelve, of which one comes to validation", "men dogs", MEN_OR_DOGS[:12],
-         "of 12 images 1 came to val, all with the same labels, so that no label can be judged "
-         "there. Give more images, 20 at the least"),
+         "of 12 images 12 have labels that are common enough, and 1 of these came to val, all "
+         "with the same labels, so that no label can be judged there. Give more images, or lower "
+         "MIN_COUNT"),
     edge("one label", "all images carry it", "tag::men", ["0"] * 20,
          "all images, 20, carry the same labels (tag::men), so that there is nothing to tell "
          "apart. Give images with other labels too"),
@@ -114,16 +115,17 @@ EDGES = [
          "all images, 20, carry the same labels (tag::men, tag::dogs), so that there is nothing "
          "to tell apart. Give images with other labels too"),
     edge("every label rare", "each of twenty images has a label of its own", MANY, OF_ITS_OWN,
-         "each of the 20 images carries a label that occurs on fewer than 3 images: lower "
-         "min_count or give more images"),
+         "of 20 images none is left without the labels that occur on fewer than 3 images: lower "
+         "MIN_COUNT or give more images"),
     edge("one label left after the rare ones", "three others are on an image each", "men a b c",
          ["0"] * 17 + ["1", "2", "3"],
-         "of 17 images 2 came to val, all with the same labels, so that no label can be judged "
-         "there. Give more images, 20 at the least"),
+         "of 20 images 17 have labels that are common enough, and 2 of these came to val, all "
+         "with the same labels, so that no label can be judged there. Give more images, or lower "
+         "MIN_COUNT"),
     edge("labels too rare for a split", "a label of its own for each image, `MIN_COUNT = 1`",
          MANY, OF_ITS_OWN,
-         "20 images are too few to split in 3: the first part needs 20 to have every label once, "
-         "the others one each. Give more images or drop the rare labels first", 1),
+         "20 images are too few to split in 3: the first part needs almost all of them to have "
+         "every label once. Give more images or drop the rare labels", 1),
     splits("twenty images", "of two labels", "culture::greek tag::men", MEN_OR_DOGS),
     splits("rare labels that fit into training", "two are on an image each, `MIN_COUNT = 1`",
            "men dogs cats owls", [*MEN_OR_DOGS[:18], "0 2", "1 3"], 1),

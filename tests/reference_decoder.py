@@ -69,14 +69,14 @@ class ReferenceDecoder:
             logits = logits + np.log(clamped / (1 - clamped))
         return logits, attention, hidden, cell
 
-    def run(self, maps, probs, num_steps, forced=None):
-        """Feed on the most probable label, or those of `forced`: logits, attention, labels."""
+    def run(self, maps, probs, num_steps):
+        """Feed on the most probable label: logits (T, C), attention (T, P), labels."""
         hidden, cell = self.start(maps)
         previous, labels, all_logits, all_attention = probs, [], [], []
-        for t in range(min(num_steps, self.num_classes)):
+        for _ in range(min(num_steps, self.num_classes)):
             logits, attention, hidden, cell = self.step(maps, hidden, cell, previous, labels)
             pool = [k for k in range(self.num_classes) if k not in labels]
-            labels.append(max(pool, key=lambda k: logits[k]) if forced is None else forced[t])
+            labels.append(max(pool, key=lambda k: logits[k]))
             previous = sigmoid(logits)
             all_logits.append(logits)
             all_attention.append(attention)

@@ -52,8 +52,8 @@ def folder(tmp_path):
 def load(folder, min_count=3, on_bad_image="error"):
     """Load, drop and split as notebooks 1 and 2 do; return the collection and the split tables."""
     collection = load_collection(folder, folder.parent / "out", on_bad_image=on_bad_image)
-    tables = split_tables(drop_rare_labels(collection.tables, min_count))
-    check_split(tables)
+    tables = split_tables(drop_rare_labels(collection.tables, min_count, keep_images=True))
+    check_split(tables, len(collection.tables.images))
     return collection, tables
 
 

@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.metrics import average_precision_score, fbeta_score
 
@@ -6,6 +7,7 @@ from imet_utils.metrics import (
     bootstrap_mean,
     compare_decodings,
     f2_per_image,
+    find_doubts,
     score_row,
     score_rule,
     score_splits,
@@ -116,3 +118,23 @@ def test_intervals_are_the_same_each_time_and_bear_one_image():
     assert bootstrap_mean(values) == bootstrap_mean(values.copy())
     one = bootstrap_mean(values[:1])
     assert one.low == one.mean == one.high == values[0]
+
+
+def doubts(f2, preds=None, num_training=1000):
+    """Doubts about model `mine` with this test F2, where guessing has 0.3 and the baseline 0.5."""
+    values = {"constant guess": 0.3, "baseline": 0.5, "mine": f2}
+    rows = [{"model": name, "split": "test", "f2": value} for name, value in values.items()]
+    preds = np.eye(30, dtype=bool) if preds is None else preds
+    return find_doubts(pd.DataFrame(rows), "mine", preds, num_training)
+
+
+def test_a_sound_model_raises_no_doubts():
+    assert doubts(0.5) == []
+    assert doubts(0.49) == []
+
+
+def test_models_that_no_one_should_use_are_told():
+    assert [word in doubts(0.25)[0] for word in ("guessing", "0.250", "0.300")] == [True] * 3
+    assert "worse than the baseline" in doubts(0.4)[0]
+    assert "gives every test image the same 4 labels" in doubts(0.6, np.ones((30, 4), bool))[0]
+    assert "60 training and 7 test images" in doubts(0.6, np.eye(7, dtype=bool), 60)[0]

@@ -37,8 +37,10 @@ def test_another_kernel_of_the_same_name_is_not_taken(tmp_path, monkeypatch, cap
         '{"argv": ["/bin/false"], "display_name": "other", "language": "python"}'
     )
     monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
-    assert run(tmp_path, "import sys\nprint(sys.executable)")[0] is None
-    assert capsys.readouterr().out == f"{sys.executable}\n"
+    code = "import os, sys\nprint(sys.executable, os.environ.get('GOMP_SPINCOUNT'))"
+    assert run(tmp_path, code)[0] is None
+    spins = os.environ.get("GOMP_SPINCOUNT")
+    assert capsys.readouterr().out == f"{sys.executable} {spins}\n"
 
 
 def test_what_a_child_of_the_kernel_prints_comes_once(tmp_path, capfd, monkeypatch):

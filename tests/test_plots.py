@@ -1,8 +1,6 @@
 """What holds for every figure: it draws any name, leaves no trace and keeps its text apart."""
 
 import inspect
-import os
-import subprocess
 import sys
 from types import SimpleNamespace
 
@@ -129,13 +127,3 @@ def test_labels_beside_images_do_not_run_into_one_another(name):
     fig.draw_without_rendering()
     boxes = [t.get_window_extent().padded(-1) for t in fig.findobj(Annotation) if t.get_text()]
     assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
-
-
-def test_import_opens_no_figure_and_changes_no_setting():
-    code = (
-        "import sys, matplotlib; before = dict(matplotlib.rcParams); import imet_utils.plots\n"
-        "import matplotlib.pyplot as plt\n"
-        "sys.exit(plt.get_fignums() != [] or dict(matplotlib.rcParams) != before)"
-    )
-    environment = {**os.environ, "MPLBACKEND": "agg"}
-    assert subprocess.run([sys.executable, "-c", code], env=environment).returncode == 0

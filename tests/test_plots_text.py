@@ -1,5 +1,6 @@
 """Text in figures: safe, of a given width, in fonts that have it; colours that all can read."""
 
+import warnings
 from pathlib import Path
 
 import matplotlib as mpl
@@ -72,23 +73,13 @@ def test_letters_are_drawn_in_a_font_of_the_system_that_has_them(monkeypatch, tm
 
 def test_east_asian_letters_where_the_system_has_them(tmp_path):
     text.find_family.cache_clear()
-    if not any(ord(CJK[0]) in text._letters(path) for path in text.system_fonts().values()):
-        pytest.skip("no font of this system has CJK letters")
+    with warnings.catch_warnings(action="ignore"):
+        if text.find_family(CJK[0], ()) is None:
+            pytest.skip("no font of this system has CJK letters")
     assert text.clean_text(CJK) == CJK
     fig = style.new_figure(2, width=4)
     style.style_axes(fig.subplots(), CJK)
     text.finish(fig).savefig(tmp_path / "figure.png")  # a glyph without a font would warn
-
-
-def test_new_kinds_get_colours_of_their_own():
-    colors = style.kind_colors(["tag", "material", "period", "material"])
-    assert list(colors) == ["material", "period", "tag"]
-    assert len(set(colors.values())) == 3
-
-
-def test_split_label():
-    assert style.split_label("culture::french::late") == ("culture", "french::late")
-    assert style.split_label("french") == ("other", "french")
 
 
 # Machado, Oliveira and Fernandes (2009): what the three dichromacies make of linear RGB.
@@ -132,7 +123,3 @@ def test_colors_stay_apart_for_the_colour_blind(colors, sight):
 def test_text_colors_are_legible_on_white(color):
     luminance = linear(color) @ [0.2126, 0.7152, 0.0722]
     assert 1.05 / (luminance + 0.05) > 4.45  # WCAG asks for 4.5
-
-
-def test_signs_say_what_colours_say():
-    assert len({sign for _, sign in style.VERDICTS.values()}) == 3

@@ -33,10 +33,10 @@ class Project:
 
     def __init__(self, folder: Path):
         self.folder = folder / "my project"
-        self.folder.mkdir()
+        (self.folder / "tests").mkdir(parents=True)
         shutil.copy(SCRIPT, self.folder)
         (self.folder / "requirements.txt").write_text("torch\n")
-        (self.folder / "requirements-dev.txt").write_text("pytest\n")
+        (self.folder / "tests/requirements.txt").write_text("pytest\n")
         (self.folder / "pyproject.toml").write_text("[project]\n")
         self.notes = folder / "notes.txt"
         self.venv = self.folder / ".venv"
@@ -107,7 +107,7 @@ def test_tests_bring_the_extras_and_run_in_the_project(project, tmp_path):
     assert len(project.run()[1]) == 1  # what is enough for tests is enough to run
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt", "pyproject.toml"])
+@pytest.mark.parametrize("name", ["requirements.txt", "tests/requirements.txt", "pyproject.toml"])
 def test_changed_requirements_are_installed(project, name):
     project.run("setup")
     (project.folder / name).write_text("changed\n")
@@ -278,7 +278,7 @@ def test_the_real_script_refuses_an_unknown_parameter(active, tmp_path):
 def test_what_is_missing_is_found_by_name_and_version(project, active, tmp_path):
     required = "pytest>=8\nPyTest<8\nno-such-package==1.0\n\nnumpy\n"
     (project.folder / "requirements.txt").write_text(required)
-    (project.folder / "requirements-dev.txt").write_text("ruff\nno-such-tool\n")
+    (project.folder / "tests/requirements.txt").write_text("ruff\nno-such-tool\n")
     for arguments in (["setup"], ["setup", "dev"]):
         subprocess.run(project.command(*arguments), env=active, check=True, capture_output=True)
     wanted = "PyTest<8\nno-such-package==1.0\n"

@@ -136,16 +136,24 @@ def test_best_weights_of_other_settings_are_not_used(data, tmp_path):
 
 def test_averaged_weights_are_the_running_mean_of_the_steps(data):
     model = LinearClassifier(DIM, NUM_CLASSES)
-    config = TrainConfig(epochs=5, learning_rate=0.05, average_decay=0.75)
+    config = TrainConfig(epochs=5, learning_rate=0.05, average_decay=0.3)
     batches = FeatureBatches(*data, NUM_IMAGES)  # one step an epoch
     training = start_training(model, config, batches)
-    mean = None
-    for epoch in range(5):
+    mean = torch.zeros_like(model.fc.weight)
+    for decay in (0.0, 2 / 11, 3 / 12, 0.3, 0.3):  # of steps 1 to 5: it warms up to 0.3
+        epoch = training.averaged.n_averaged.item()
         train_one_epoch(training, batches, weighted_bce, config, epoch)
         weight = model.fc.weight.detach().clone()
-        mean = weight if mean is None else 0.75 * mean + 0.25 * weight
-    torch.testing.assert_close(training.used.fc.weight.detach(), mean)
+        mean = decay * mean + (1 - decay) * weight
+        torch.testing.assert_close(training.used.fc.weight.detach(), mean)
     assert (mean - weight).abs().max() > 1e-3
+
+
+def test_a_short_training_is_not_worse_for_its_average(data, tmp_path):
+    averaged, _ = train(data, tmp_path / "averaged", epochs=3, average_decay=0.98)
+    last, _ = train(data, tmp_path / "last", epochs=3)
+    scores = [evaluate(model, in_order(data))["f2"] for model in (averaged, last)]
+    assert scores[0] >= scores[1] - 0.01
 
 
 def test_fit_leaves_the_global_random_state_alone(data, tmp_path):

@@ -9,6 +9,7 @@ from imet_utils.decoding.beam_search import (
     stop_paths,
     union_of_views,
 )
+from imet_utils.decoding.decisions import choose_decision
 from imet_utils.decoding.expected_fbeta import best_expected_sets
 from imet_utils.decoding.neighbours import (
     ImageVectors,

@@ -4,6 +4,7 @@ from imet_utils.metrics.pointing import pointing_by_label, pointing_game
 from imet_utils.metrics.results import (
     bootstrap_mean,
     compare_decodings,
+    find_doubts,
     score_row,
     score_rule,
     score_splits,

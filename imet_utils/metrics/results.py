@@ -21,6 +21,8 @@ from imet_utils.metrics.scores import (
     sample_scores,
 )
 
+FEW_TRAINING, FEW_JUDGED = 100, 20  # images, below which no number says much
+CLEARLY = 0.02  # of F2
 NUM_DRAWS = 10_000  # of the images, in a bootstrap
 CHUNK_CELLS = 1 << 20  # images drawn at once: 8 MiB of indices
 
@@ -127,3 +129,39 @@ def compare_decodings(
     columns = ["decoding", "labels", "f2", "low", "high"]
     columns += ["difference", "difference_low", "difference_high"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def find_doubts(
+    results: pd.DataFrame, model: str, preds: np.ndarray, num_training: int
+) -> list[str]:
+    """Say what should keep a person from using a model's predictions as they are.
+
+    Args:
+        results: rows of the results table, with `constant guess` and `baseline`.
+        model: whose predictions are used.
+        preds: its label sets of the test images, bool (N, C).
+        num_training: training images.
+
+    Returns:
+        Sentences; none where nothing is suspicious.
+    """
+    f2 = results[results["split"] == "test"].set_index("model")["f2"]
+    doubts = []
+    if f2[model] <= f2["constant guess"] + CLEARLY:
+        doubts.append(
+            f"{model} is hardly better than guessing: test F2 {f2[model]:.3f}, and "
+            f"{f2['constant guess']:.3f} for the same labels on every image."
+        )
+    if f2[model] < f2["baseline"] - CLEARLY:
+        doubts.append(
+            f"{model} is worse than the baseline: test F2 {f2[model]:.3f} and "
+            f"{f2['baseline']:.3f}. Was it trained for long enough?"
+        )
+    if len(preds) > 1 and (preds == preds[0]).all():
+        doubts.append(f"{model} gives every test image the same {preds[0].sum()} labels.")
+    if num_training < FEW_TRAINING or len(preds) < FEW_JUDGED:
+        doubts.append(
+            f"{num_training} training and {len(preds)} test images are too few: scores may be "
+            "off by 0.1 and more."
+        )
+    return doubts

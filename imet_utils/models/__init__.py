@@ -8,6 +8,6 @@ from imet_utils.models.classifiers import (
     Standardise,
     calibrate,
 )
-from imet_utils.models.decoder import AttnDecoder, candidate_logits, check_probs
+from imet_utils.models.decoder import AttnDecoder, candidate_logits
 from imet_utils.models.end_to_end import EndToEnd
 from imet_utils.models.losses import order_free_loss, positive_weights, weighted_bce

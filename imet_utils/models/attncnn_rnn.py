@@ -15,6 +15,12 @@ class AttnCnnRnn(nn.Module):
 
     The decoder's first "previous probabilities" are the classifier's own. Both learn from one loss:
     the classifier's logits count as step 0.
+
+    Args:
+        classifier: of vectors.
+        decoder: over maps.
+        num_steps: T, of the decoder in training and in `forward`.
+        map_dropout: of the standardised maps.
     """
 
     def __init__(
@@ -24,14 +30,6 @@ class AttnCnnRnn(nn.Module):
         num_steps: int = 3,
         map_dropout: float = 0.5,
     ) -> None:
-        """Put the parts together.
-
-        Args:
-            classifier: of vectors; those of its `names` are its inputs.
-            decoder: over maps.
-            num_steps: T, of the decoder in training and in `forward`.
-            map_dropout: of the standardised maps.
-        """
         super().__init__()
         self.classifier = classifier
         self.decoder = decoder
@@ -47,7 +45,7 @@ class AttnCnnRnn(nn.Module):
             last is what the maps say of each label, so that the attention learns from targets.
         """
         first = self.classifier(**vectors)  # (B, C)
-        state = self.decoder.start(self.prepare_maps(maps))
+        state = self.decoder.start(self._prepare(maps))
         steps = self.decoder.run(state, first.float().sigmoid(), self.num_steps)
         logits = [first.unsqueeze(1), steps]
         if isinstance(self.decoder.attention, LabelAttention):
@@ -56,10 +54,9 @@ class AttnCnnRnn(nn.Module):
 
     def decoder_inputs(self, maps: Tensor, **vectors: Tensor) -> tuple[Tensor, Tensor]:
         """Return what `beam_search` takes beside the decoder: maps (B, P, E) and probs (B, C)."""
-        return self.prepare_maps(maps), self.classifier(**vectors).float().sigmoid()
+        return self._prepare(maps), self.classifier(**vectors).float().sigmoid()
 
-    def prepare_maps(self, maps: Tensor) -> Tensor:
-        """Standardise the channels of maps (B, P, E), and drop some of them in training."""
+    def _prepare(self, maps: Tensor) -> Tensor:
         return functional.dropout(self.standardise(maps), self.map_dropout, self.training)
 
 

@@ -39,7 +39,7 @@ def calibrate(model: nn.Module, batches: Iterable[Mapping[str, Tensor]]) -> None
     moments = {part: torch.zeros(3, len(part.mean), dtype=torch.float64) for part in parts}
 
     def note(part: Standardise, inputs: tuple[Tensor]) -> None:
-        rows = inputs[0].detach().flatten(0, -2).double()  # (R, dim)
+        rows = inputs[0].flatten(0, -2).double()  # (R, dim)
         count = torch.full_like(rows[0], len(rows))
         moments[part] += torch.stack([count, rows.sum(dim=0), rows.square().sum(dim=0)]).cpu()
 
@@ -87,6 +87,12 @@ class MlpClassifier(nn.Module):
 
     Each vector is standardised (`calibrate`), so that pooled features, style and HOG may be of any
     scale.
+
+    Args:
+        dims: length of each vector by its name, in the order of their concatenation.
+        num_classes: C.
+        hidden_dim: width of the hidden layer.
+        dropout: before the last layer; 0.6 of it before the first.
     """
 
     def __init__(
@@ -96,16 +102,7 @@ class MlpClassifier(nn.Module):
         hidden_dim: int = 1024,
         dropout: float = 0.5,
     ) -> None:
-        """Make the layers.
-
-        Args:
-            dims: length of each vector by its name, in the order of their concatenation.
-            num_classes: C.
-            hidden_dim: width of the hidden layer.
-            dropout: before the last layer; 0.6 of it before the first.
-        """
         super().__init__()
-        self.names = tuple(dims)
         self.standardise = nn.ModuleDict({name: Standardise(dim) for name, dim in dims.items()})
         self.layers = nn.Sequential(
             nn.Dropout(0.6 * dropout),
@@ -117,5 +114,5 @@ class MlpClassifier(nn.Module):
 
     def forward(self, **vectors: Tensor) -> Tensor:
         """Map vectors (B, dim) by name to logits (B, C)."""
-        standard = [self.standardise[name](vectors[name]) for name in self.names]
+        standard = [part(vectors[name]) for name, part in self.standardise.items()]
         return self.layers(torch.cat(standard, dim=1))

@@ -1,13 +1,15 @@
 """The order-free RNN with visual attention: its attention, its projection, its steps."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx, once_differentiable
 from torch.nn import functional
 
+SMALLEST_PROB = 1e-6  # that is fed on as a logit: a probability of 0 has none
 FOCUS = 2.0  # power of the odds: unlikely labels, being many, would outweigh the one expected
 PRIOR_LOGIT = -4.0  # most labels are rare: evidence starts near that (Lin et al., ICCV 2017)
 
@@ -94,7 +96,7 @@ class SharedProjection:
 
     def __call__(self, inputs: Tensor) -> Tensor:
         """Project the inputs (..., I) of the next step to (..., O)."""
-        tap = self.taps[len(self.inputs)]  # (..., O)
+        tap = self.taps[len(self.inputs)]
         self.inputs.append(inputs.detach())
         return functional.linear(inputs, self.weight) + tap
 
@@ -117,9 +119,6 @@ class _GradientTaps(torch.autograd.Function):
         return grad.t() @ inputs.flatten(0, -2), None, None
 
 
-SMALLEST_PROB = 1e-6  # that is fed on as a logit: a probability of 0 has none
-
-
 @dataclass(frozen=True)
 class DecoderState:
     """What `AttnDecoder` carries from step to step; all K beams of an image share maps and keys.
@@ -138,13 +137,9 @@ class DecoderState:
 
     def select(self, parents: Tensor) -> "DecoderState":
         """Continue from beams `parents` (B, K'), indices below K; K' may be another number."""
-        parents = parents.unsqueeze(-1)  # (B, K', 1)
-        return DecoderState(
-            self.maps,
-            self.keys,
-            self.hidden.take_along_dim(parents, dim=1),
-            self.cell.take_along_dim(parents, dim=1),
-        )
+        rows = parents.unsqueeze(-1)  # (B, K', 1)
+        hidden, cell = (part.take_along_dim(rows, dim=1) for part in (self.hidden, self.cell))
+        return replace(self, hidden=hidden, cell=cell)
 
 
 class AttnDecoder(nn.Module):
@@ -202,23 +197,6 @@ class AttnDecoder(nn.Module):
         """
         return self.run(self.start(maps), probs, num_steps)
 
-    def run(self, state: DecoderState, probs: Tensor, num_steps: int = 10) -> Tensor:
-        """Do as `forward`, from the state that `start` makes of the maps."""
-        maps = state.maps
-        check_probs(probs, maps, self.num_classes)
-        previous = probs.unsqueeze(1)  # (B, 1, C)
-        chosen = torch.zeros_like(previous, dtype=torch.bool)  # (B, 1, C)
-        steps = []
-        num_steps = min(num_steps, self.num_classes)
-        project = SharedProjection(self.lstm.weight_ih, num_steps, (len(maps), 1))
-        for _ in range(num_steps):
-            logits, _, state = self._step(state, previous, chosen, project, self.training)
-            steps.append(logits)
-            label = candidate_logits(logits, chosen).argmax(dim=-1, keepdim=True)  # (B, 1, 1)
-            chosen = chosen.scatter(-1, label, True)
-            previous = logits.sigmoid()
-        return torch.cat(steps, dim=1)  # (B, T, C)
-
     def start(self, maps: Tensor) -> DecoderState:
         """Compute the keys once and the LSTM's first state from the mean of the maps (B, P, E)."""
         if maps.ndim != 3 or maps.shape[2] != self.encoder_dim or not maps.is_floating_point():
@@ -228,33 +206,46 @@ class AttnDecoder(nn.Module):
         keys = self.attention.keys(maps)
         return DecoderState(maps, keys, self.init_hidden(mean), self.init_cell(mean))
 
+    def run(self, state: DecoderState, probs: Tensor, num_steps: int = 10) -> Tensor:
+        """Do as `forward`, from the state that `start` makes of the maps."""
+        wanted = (len(state.maps), self.num_classes)
+        if probs.shape != wanted or not probs.is_floating_point():
+            given = f"{probs.dtype} {tuple(probs.shape)}"
+            raise ValueError(f"probs must be floats {wanted}, got {given}")
+        num_steps = min(num_steps, self.num_classes)
+        project = SharedProjection(self.lstm.weight_ih, num_steps, (len(probs), 1))
+        previous = probs.unsqueeze(1)  # (B, 1, C)
+        chosen = torch.zeros_like(previous, dtype=torch.bool)  # (B, 1, C)
+        steps = []
+        for _ in range(num_steps):
+            logits, _, state = self.step(state, previous, chosen, project, self.training)
+            steps.append(logits)
+            label = candidate_logits(logits, chosen).argmax(dim=-1, keepdim=True)  # (B, 1, 1)
+            chosen = chosen.scatter(-1, label, True)
+            previous = logits.sigmoid()
+        return torch.cat(steps, dim=1)  # (B, T, C)
+
     def step(
-        self, state: DecoderState, previous_probs: Tensor, chosen: Tensor
+        self,
+        state: DecoderState,
+        previous_probs: Tensor,
+        chosen: Tensor,
+        project: Callable[[Tensor], Tensor] | None = None,
+        drop: bool = False,
     ) -> tuple[Tensor, Tensor, DecoderState]:
-        """Take one step on all beams, without dropout whatever mode the module is in.
+        """Take one step on all beams.
 
         Args:
             state: of `start` or of the step before.
             previous_probs: (B, K, C) in [0, 1].
             chosen: (B, K, C) bool, the labels predicted so far.
+            project: multiplies by the LSTM's input weights, see `SharedProjection`.
+            drop: whether dropout acts, whatever mode the module is in.
 
         Returns:
             Logits (B, K, C), attention (B, K, P) over the positions, the next state.
         """
-
-        def project(inputs: Tensor) -> Tensor:
-            return functional.linear(inputs, self.lstm.weight_ih)
-
-        return self._step(state, previous_probs, chosen, project, drop=False)
-
-    def _step(
-        self,
-        state: DecoderState,
-        previous_probs: Tensor,
-        chosen: Tensor,
-        project: Callable[[Tensor], Tensor],
-        drop: bool,
-    ) -> tuple[Tensor, Tensor, DecoderState]:
+        project = project or partial(functional.linear, weight=self.lstm.weight_ih)
         attention = self._attend(state, previous_probs, chosen)  # (B, K, P)
         context = self.gate(state.hidden).sigmoid() * (attention @ state.maps)  # (B, K, E)
         inputs = torch.cat([previous_probs, context, chosen.to(context.dtype)], dim=-1)
@@ -267,7 +258,7 @@ class AttnDecoder(nn.Module):
         logits = self.fc2(functional.dropout(features, self.dropout, drop))  # (B, K, C)
         if self.residual:
             logits = logits + previous_probs.logit(eps=SMALLEST_PROB)
-        return logits, attention, DecoderState(state.maps, state.keys, hidden, cell)
+        return logits, attention, replace(state, hidden=hidden, cell=cell)
 
     def _attend(self, state: DecoderState, previous_probs: Tensor, chosen: Tensor) -> Tensor:
         if isinstance(self.attention, AdditiveAttention):
@@ -282,10 +273,3 @@ def candidate_logits(logits: Tensor, chosen: Tensor) -> Tensor:
     The others are kept finite, so that even a label of probability 0 comes before a chosen one.
     """
     return logits.detach().clamp(min=-1e4).masked_fill(chosen, -torch.inf)
-
-
-def check_probs(probs: Tensor, maps: Tensor, num_classes: int) -> None:
-    """Raise ValueError unless probs are (B, C) floats for the images of maps (B, P, E)."""
-    wanted = (len(maps), num_classes)
-    if probs.shape != wanted or not probs.is_floating_point():
-        raise ValueError(f"probs must be floats {wanted}, got {probs.dtype} {tuple(probs.shape)}")

@@ -16,10 +16,6 @@ class EndToEnd(nn.Module):
     The encoder's batch norm is folded into its convolutions (`build_encoder`) and so keeps the
     statistics of its own training, as small batches and small collections want it. What is not
     thawed is computed without a graph.
-
-    Attributes:
-        encoder: in evaluation mode always.
-        head: takes the encoder's outputs by name, and what else is stored.
     """
 
     def __init__(
@@ -34,7 +30,7 @@ class EndToEnd(nn.Module):
         """Put the parts together.
 
         Args:
-            encoder: on the uint8 images.
+            encoder: of the uint8 images; in evaluation mode always.
             head: such as `AttnCnnRnn`.
             outputs: of `encode_images` that the head takes; its other inputs come with the images.
             thawed_stages: how many of the encoder's last stages are trained; 0 for none, -1 for
@@ -43,23 +39,19 @@ class EndToEnd(nn.Module):
             std: likewise.
         """
         super().__init__()
-        num_stages = len(encoder.stages)
-        if not -1 <= thawed_stages <= num_stages:
+        last_first = list(encoder.stages)[::-1]
+        if not -1 <= thawed_stages <= len(last_first):
             raise ValueError(
-                f"thawed_stages must be -1 for all, or 0 to {num_stages} for {encoder.name}, got "
-                f"{thawed_stages}"
+                f"thawed_stages must be -1 for all, or 0 to {len(last_first)} for {encoder.name}, "
+                f"got {thawed_stages}"
             )
         self.encoder = encoder.eval().requires_grad_(False)
         self.head = head
         self.outputs = tuple(outputs)
         self.statistics = (mean, std)
-        self.num_thawed = num_stages if thawed_stages == -1 else thawed_stages
-        for stage in self._thawed():
+        self.thawed = last_first if thawed_stages == -1 else last_first[:thawed_stages]
+        for stage in self.thawed:
             stage.requires_grad_(True)
-
-    def _thawed(self) -> list[nn.Module]:
-        """List the stages that are trained, the last one first."""
-        return list(self.encoder.stages)[::-1][: self.num_thawed]
 
     @property
     def decoder(self) -> nn.Module:
@@ -79,17 +71,17 @@ class EndToEnd(nn.Module):
         ACL 2018: discriminative fine-tuning).
         """
         yield 1.0, self.head.parameters()
-        for depth, stage in enumerate(self._thawed()):
+        for depth, stage in enumerate(self.thawed):
             yield ENCODER_RATE * STAGE_DECAY**depth, stage.parameters()
 
     def forward(self, images: Tensor, **stored: Tensor) -> Tensor:
         """Map uint8 images (B, 3, H, W) and what is stored of them to the head's logits."""
-        return self.head(**self._describe(images), **stored)
+        return self.head(**self._encode(images), **stored)
 
     def decoder_inputs(self, images: Tensor, **stored: Tensor) -> tuple[Tensor, Tensor]:
         """Return what `beam_search` takes beside the decoder: maps (B, P, E) and probs (B, C)."""
-        return self.head.decoder_inputs(**self._describe(images), **stored)
+        return self.head.decoder_inputs(**self._encode(images), **stored)
 
-    def _describe(self, images: Tensor) -> dict[str, Tensor]:
+    def _encode(self, images: Tensor) -> dict[str, Tensor]:
         found = encode_images(self.encoder, images, *self.statistics, self.outputs)
         return {name: values.float() for name, values in found.items()}

@@ -49,8 +49,5 @@ def order_free_loss(logits: Tensor, targets: Tensor, pos_weight: Tensor | None =
         targets: (B, C), bool or in [0, 1].
         pos_weight: (C,), see `positive_weights`; 1 if not given.
     """
-    if logits.ndim != 3 or targets.ndim != 2:
-        shapes = f"{tuple(logits.shape)} and {tuple(targets.shape)}"
-        raise ValueError(f"logits must be (B, T, C) and targets (B, C), got {shapes}")
     every_step = targets.unsqueeze(1).expand(-1, logits.shape[1], -1)  # (B, T, C)
     return weighted_bce(logits, every_step, pos_weight)

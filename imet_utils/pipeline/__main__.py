@@ -90,7 +90,7 @@ def main(arguments: Sequence[str], folder: Path = NOTEBOOKS) -> int:
         with claim_folder(output_dir):
             check_grounds(output_dir, plan)
             running = True
-            return run_and_report(plan, output_dir)
+            return run_and_report(plan, output_dir, anew=args.first is not None)
     except (ValueError, OSError) as error:
         if running and isinstance(error, ValueError):  # no fault of the command line
             raise
@@ -116,12 +116,18 @@ def check_collection(data_dir: str) -> None:
             raise FileNotFoundError(f"{data_dir} has no folder train with the images.")
 
 
-def run_and_report(plan: Plan, output_dir: Path) -> int:
-    """Run the notebooks, write the report, and return the exit code."""
-    from imet_utils.pipeline.report import build_report, read_results
+def run_and_report(plan: Plan, output_dir: Path, anew: bool) -> int:
+    """Run the notebooks, write the report, and return the exit code.
+
+    Args:
+        plan: what to run.
+        output_dir: of the run.
+        anew: also those whose results are up to date.
+    """
+    from imet_utils.pipeline.report import build_report, read_doubts, read_results
 
     start = perf_counter()
-    failed = run_plan(plan, output_dir)
+    failed = run_plan(plan, output_dir, anew)
     last = list(plan.declared)[-1]
     complete = not failed and last in plan.notebooks
     report = build_report(output_dir, complete)
@@ -134,24 +140,29 @@ def run_and_report(plan: Plan, output_dir: Path) -> int:
     elif (results := read_results(output_dir)) is not None:
         table = results.set_index(results.columns[0]).rename_axis(None)
         say(table.to_string(float_format="{:.3f}".format, na_rep="") + "\n")
+        say("".join(f"Warning: {doubt}\n" for doubt in read_doubts(output_dir)))
     say(f"All done in {perf_counter() - start:.0f} s. Report: {report}")
     return 0
 
 
-def run_plan(plan: Plan, output_dir: Path) -> str | None:
+def run_plan(plan: Plan, output_dir: Path, anew: bool) -> str | None:
     """Run the notebooks until one fails; return the failed one's name, or None.
 
-    The executed copies of an earlier run are removed first, so that `output_dir/notebooks` never
-    shows what this run has not reached yet.
+    The executed copies of an earlier run are removed first, but for those that are up to date, so
+    that `output_dir/notebooks` never shows what this run has not reached yet.
     """
     from imet_utils.pipeline.execution import execute, kernel_environment
-    from imet_utils.pipeline.run_folder import record_end, record_start
+    from imet_utils.pipeline.run_folder import is_up_to_date, record_end, record_start
 
     copies = {stem: output_dir / "notebooks" / f"{stem}.ipynb" for stem in plan.notebooks}
-    for copy in copies.values():
-        copy.unlink(missing_ok=True)
+    for stem, copy in copies.items():
+        if anew or not is_up_to_date(output_dir, plan, stem):
+            copy.unlink(missing_ok=True)
     with kernel_environment():
         for number, (stem, copy) in enumerate(copies.items(), start=1):
+            if is_up_to_date(output_dir, plan, stem):
+                say(f"[{number}/{len(copies)}] {stem} is up to date\n")
+                continue
             say(f"[{number}/{len(copies)}] {stem}")
             start = perf_counter()
             values = plan.values[stem]

@@ -129,16 +129,16 @@ def select(stems: Sequence[str], first: str | None, last: str | None) -> list[st
     >>> select(["01_explore", "02_train", "03_test"], "2", None)
     ['02_train', '03_test']
     """
-    numbers = {}
-    for option, wanted in (("--from", first or stems[0]), ("--to", last or stems[-1])):
-        names = [(stem, stem[:2], stem[:2].lstrip("0")) for stem in stems]
-        found = [index for index, known in enumerate(names) if wanted in known]
+    ends = []
+    for option, wanted, default in (("--from", first, stems[0]), ("--to", last, stems[-1])):
+        wanted = default if wanted is None else wanted.removesuffix(".ipynb")
+        found = [s for s in stems if wanted in (s, s[:2], s[:2].lstrip("0"))]
         if not found:
             raise ValueError(f"{option} {wanted} is none of the notebooks {', '.join(stems)}.")
-        numbers[option] = found[0]
-    if numbers["--from"] > numbers["--to"]:
+        ends.append(stems.index(found[0]))
+    if ends[0] > ends[1]:
         raise ValueError(f"--from {first} comes after --to {last}.")
-    return list(stems[numbers["--from"] : numbers["--to"] + 1])
+    return list(stems[ends[0] : ends[1] + 1])
 
 
 def declared_parameters(notebook: Path) -> dict[str, Parameter]:

@@ -16,7 +16,7 @@ from nbconvert.preprocessors import CoalesceStreamsPreprocessor
 from nbconvert.preprocessors.sanitize import SanitizeHTML
 from nbformat import NotebookNode
 
-from imet_utils.files import atomic_path
+from imet_utils.files import atomic_path, load_json
 from imet_utils.pipeline.parameters import find_notebooks
 from imet_utils.pipeline.run_folder import read_records
 from imet_utils.tables import read_skipped
@@ -58,12 +58,19 @@ def build_report(output_dir: Path, complete: bool = True) -> Path:
         failed=failed,
         skipped=read_skipped(output_dir)["folder"].value_counts().to_dict(),
         results=read_results(output_dir) if complete and not failed else None,
+        doubts=read_doubts(output_dir) if complete and not failed else [],
         records={stem: records[stem] for stem in notebooks if stem in records},
         cells=cells,
     )
     with atomic_path(output_dir / "report.html") as temporary:
         temporary.write_text(page, encoding="utf-8")
     return output_dir / "report.html"
+
+
+def read_doubts(output_dir: Path) -> list[str]:
+    """Read what a notebook found that should keep a person from using its predictions."""
+    found = [load_json(path) for path in sorted(output_dir.glob("[0-9]*/metrics.json"))]
+    return [doubt for metrics in found for doubt in metrics.get("doubts", [])]
 
 
 def read_results(output_dir: Path) -> pd.DataFrame | None:

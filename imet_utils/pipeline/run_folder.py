@@ -11,10 +11,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import nbformat
 from filelock import FileLock, Timeout
 
 from imet_utils.files import load_json, remove_leftovers, save_json
-from imet_utils.origins import read_origin, stale_reason
+from imet_utils.origins import is_current, read_origin, stale_reason
 from imet_utils.pipeline.parameters import Plan, Values
 from imet_utils.runs import PROJECT_DIR, find_data_dir, find_output_dir
 
@@ -38,7 +39,7 @@ def choose_folder(plan: Plan) -> Path:
 
 @contextmanager
 def claim_folder(output_dir: Path) -> Iterator[None]:
-    """Lock a folder, and remove what a killed run left unfinished.
+    """Lock a folder, note in `run.json` by whom, and remove what a killed run left unfinished.
 
     The lock is the system's, which releases it whenever and however the process ends.
 
@@ -49,11 +50,11 @@ def claim_folder(output_dir: Path) -> Iterator[None]:
         with FileLock(output_dir / ".lock").acquire(timeout=0):
             for depth in range(DEPTH):
                 remove_leftovers(output_dir.glob("*/" * depth + ".*.tmp*"))
+            holder = {"process": os.getpid(), "started": f"{datetime.now():%Y-%m-%d %H:%M:%S}"}
+            save_json(holder | {"notebooks": read_records(output_dir)}, output_dir / RECORD)
             yield
     except Timeout:
-        running = [found for found in read_records(output_dir).values() if "process" in found]
-        last = max(running, key=lambda found: found["started"], default=None)
-        holder = "process {process} since {started}".format(**last) if last else "another run"
+        holder = "process {process} since {started}".format(**load_json(output_dir / RECORD))
         raise BlockingIOError(
             f"{output_dir} is in use by {holder}. Wait for its end, or choose another folder."
         ) from None
@@ -76,11 +77,36 @@ def check_grounds(output_dir: Path, plan: Plan) -> None:
         raise ValueError(reason)
 
 
+def is_up_to_date(output_dir: Path, plan: Plan, stem: str) -> bool:
+    """Tell whether a notebook has run as it stands, and would leave again what it has left."""
+    values = {name: found.default for name, found in plan.declared[stem].items()}
+    values |= plan.values[stem]
+    data_dir = find_data_dir(plan.find("DATA_DIR"), values.get("LIMIT"))
+    stands_on_others = "LIMIT" not in values and not plan.find("DATA_DIR")
+    try:
+        executed = _read_code(output_dir / "notebooks" / f"{stem}.ipynb")
+    except FileNotFoundError:
+        return False
+    return executed == _read_code(plan.notebooks[stem]) and is_current(
+        output_dir, stem, values, None if stands_on_others else data_dir
+    )
+
+
+def _read_code(notebook: Path) -> list[str]:
+    """Read the code cells of a notebook, without the parameters that papermill put in."""
+    cells = nbformat.read(notebook, as_version=4).cells
+    injected = "injected-parameters"
+    return [
+        cell.source
+        for cell in cells
+        if cell.cell_type == "code" and injected not in cell.metadata.get("tags", [])
+    ]
+
+
 def record_start(output_dir: Path, stem: str, profile: str | None, parameters: Values) -> None:
     """Note in `run.json` that a notebook starts now, with which parameters and versions."""
     record = {
         "started": f"{datetime.now():%Y-%m-%d %H:%M:%S}",
-        "process": os.getpid(),
         "profile": profile,
         "parameters": parameters,
         "commit": find_commit(PROJECT_DIR),
@@ -88,23 +114,30 @@ def record_start(output_dir: Path, stem: str, profile: str | None, parameters: V
         "python": platform.python_version(),
         "packages": package_versions(PROJECT_DIR / "requirements.txt"),
     }
-    save_json(read_records(output_dir) | {stem: record}, output_dir / RECORD)
+    run = load_json(output_dir / RECORD)
+    run["notebooks"][stem] = record
+    save_json(run, output_dir / RECORD)
 
 
 def record_end(output_dir: Path, stem: str, seconds: float) -> None:
     """Note how long a notebook took, and the fingerprints of the data that it worked on."""
-    records = read_records(output_dir)
-    records[stem]["seconds"] = round(seconds, 1)
+    run = load_json(output_dir / RECORD)
+    run["notebooks"][stem]["seconds"] = round(seconds, 1)
     if origin := read_origin(output_dir, stem):
-        parts = origin["data"].items()
-        records[stem]["data"] = {part: state["content"] for part, state in parts if state}
-    save_json(records, output_dir / RECORD)
+        data = {part: state["content"] for part, state in origin["data"].items() if state}
+        run["notebooks"][stem]["data"] = data
+    save_json(run, output_dir / RECORD)
 
 
 def read_records(output_dir: Path) -> dict[str, Any]:
     """Read what is noted of each notebook, by its stem; nothing where there is no `run.json`."""
     path = output_dir / RECORD
-    return load_json(path) if path.is_file() else {}
+    try:
+        return load_json(path).get("notebooks", {})
+    except FileNotFoundError:
+        return {}
+    except (ValueError, AttributeError) as error:
+        raise ValueError(f"{path} is not the record of a run. Remove it") from error
 
 
 def find_commit(folder: Path) -> str | None:

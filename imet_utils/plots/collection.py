@@ -119,6 +119,8 @@ def plot_cooccurrence(targets: np.ndarray, names: Sequence[str], top: int = 25) 
         names: (C,) label names; a "kind::" in front colours the name.
         top: labels to show.
     """
+    import seaborn  # here, as it takes a second to import
+
     counts = targets.sum(axis=0)
     chosen = np.argsort(-counts, kind="stable")[:top]
     chosen = chosen[counts[chosen] > 0]
@@ -133,14 +135,13 @@ def plot_cooccurrence(targets: np.ndarray, names: Sequence[str], top: int = 25) 
     size = 0.22 * len(chosen)
     fig = new_figure(max(4.0, 2.6 + size), width=max(6.0, 4.4 + size))
     ax = fig.subplots()
-    mesh = ax.imshow(given, cmap="magma_r", vmin=0)
+    label = "share of the row's images\nthat also have the column's"
+    bar = {"shrink": 0.6, "format": PercentFormatter(1, decimals=None), "label": label}
+    ticks = {"xticklabels": False, "yticklabels": False}
+    seaborn.heatmap(given, ax=ax, cmap="magma_r", vmin=0, square=True, cbar_kws=bar, **ticks)
     style_axes(ax, f"Labels together, {len(chosen)} most frequent", grid="none")
     ax.set_facecolor(FAINT)  # of the diagonal
-    ax.spines[:].set_visible(False)
     _name_labels(ax, [names[k] for k in chosen])
-    label = "share of the row's images\nthat also have the column's"
-    shares = PercentFormatter(1, decimals=None)
-    fig.colorbar(mesh, ax=ax, shrink=0.6, format=shares, label=label).outline.set_visible(False)
     return finish(fig)
 
 
@@ -148,8 +149,9 @@ def _name_labels(ax: Axes, labels: Sequence[str]) -> None:
     parts = [split_label(label) for label in labels]
     colors = kind_colors(kind for kind, _ in parts)
     texts = [clean_text(name, 2.0) for _, name in parts]
-    ax.set_xticks(range(len(texts)), texts, rotation=90)
-    ax.set_yticks(range(len(texts)), texts)
+    middles = np.arange(len(texts)) + 0.5
+    ax.set_xticks(middles, texts, rotation=90)
+    ax.set_yticks(middles, texts, rotation=0)
     ax.tick_params(length=0)
     for ticks in (ax.get_xticklabels(), ax.get_yticklabels()):
         for tick, (kind, _) in zip(ticks, parts, strict=True):

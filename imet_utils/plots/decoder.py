@@ -26,7 +26,6 @@ from imet_utils.plots.style import (
     add_header,
     add_legend,
     add_note,
-    hide_empty,
     name_rows,
     new_figure,
     split_label,
@@ -111,25 +110,24 @@ def plot_attention_rows(rows: Sequence[Mapping[str, object]]) -> Figure:
     tall = [image_height(row["image"], cell) for row in rows]
     heights = np.repeat(tall, lines)
     fig = new_figure(HEADER + sum(heights) + 0.6 * len(heights), pad=PAD)
-    axes = fig.subplots(len(heights), STEPS + 1, squeeze=False, height_ratios=heights)
+    grid = fig.add_gridspec(len(heights), STEPS + 1, height_ratios=heights)
     relative = [row["attention"] * row["attention"].shape[1] for row in rows]  # 1 where even
     peaks = np.concatenate([maps.max(axis=1) for maps in relative])
     scale = Normalize(0, max(3.0, float(np.median(peaks))), clip=True)
     colors = colors_of(row["labels"] for row in rows)
     for row, maps, first in zip(rows, relative, np.cumsum([0, *lines[:-1]]), strict=True):
-        draw_image(axes[first, 0], row["image"], "NW")
+        draw_image(fig.add_subplot(grid[first, 0]), row["image"], "NW")
         for t, label in enumerate(row["labels"]):
-            ax = axes[first + t // STEPS, 1 + t % STEPS]
+            ax = fig.add_subplot(grid[first + t // STEPS, 1 + t % STEPS])
             kind, name = split_label(label)
             probability = f"probability {row['probs'][t]:.2f}"
             head = [(f"{t + 1}  {name}", colors[kind]), (probability, MUTED)]
             write_lines(ax, head, cell, (0, 1), 17)
             _draw_step(ax, row["image"], maps[t], scale)
             _draw_boxes(ax, row["boxes"].get(label, []), row["image"].shape)
-    hide_empty(axes)
     place = {"shrink": min(1.0, 2.5 / sum(heights)), "anchor": (0, 1), "panchor": False}
     place |= {"aspect": 25, "extend": "max", "label": "attention (1 = even)"}
-    fig.colorbar(ScalarMappable(scale, OVERLAY_MAP), ax=axes, **place)
+    fig.colorbar(ScalarMappable(scale, OVERLAY_MAP), ax=fig.axes, **place)
     add_header(fig, "Attended regions")
     return finish(fig)
 

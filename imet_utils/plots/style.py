@@ -62,6 +62,7 @@ def hide_empty(axes: np.ndarray) -> None:
     """Show nothing of the axes in which nothing was drawn; text stays."""
     for ax in axes.ravel():
         if not ax.has_data():
+            ax.set(xticks=[], yticks=[])
             ax.set_axis_off()
 
 

@@ -132,8 +132,12 @@ def _check_task(tables: Tables) -> None:
         )
 
 
-def check_split(tables: Tables) -> None:
+def check_split(tables: Tables, num_given: int) -> None:
     """Check that validation and test can judge a model.
+
+    Args:
+        tables: split.
+        num_given: images that the user gave, before rare labels were dropped.
 
     Raises:
         ValueError: if all images of one of them carry the same labels.
@@ -142,8 +146,9 @@ def check_split(tables: Tables) -> None:
         rows = take_split(tables, split).images["labels"]
         if rows.nunique() == 1:
             raise ValueError(
-                f"of {len(tables.images)} images {len(rows)} came to {split}, all with the same "
-                "labels, so that no label can be judged there. Give more images, 20 at the least"
+                f"of {num_given} images {len(tables.images)} have labels that are common enough, "
+                f"and {len(rows)} of these came to {split}, all with the same labels, so that no "
+                "label can be judged there. Give more images, or lower MIN_COUNT"
             )
 
 

@@ -238,11 +238,16 @@ def _join_ids(tables: Tables, rows: Iterable[Sequence[int]]) -> list[str]:
     return [" ".join(ids[k] for k in row) for row in rows]
 
 
-def drop_rare_labels(tables: Tables, min_count: int = 3) -> Tables:
-    """Drop the labels on fewer than `min_count` images, and every image that carries one.
+def drop_rare_labels(tables: Tables, min_count: int = 3, keep_images: bool = False) -> Tables:
+    """Drop the labels on fewer than `min_count` images, and the images that carry one.
 
     A single pass, as the poster's: a label that loses images to the drop may fall below
     `min_count` and stays, unless no image carries it any more.
+
+    Args:
+        tables: of the collection.
+        min_count: images that a label needs.
+        keep_images: drop only the label of an image that has others which stay.
 
     Raises:
         ValueError: if nothing would be left.
@@ -250,11 +255,16 @@ def drop_rare_labels(tables: Tables, min_count: int = 3) -> Tables:
     if min_count < 1:
         raise ValueError(f"min_count must be at least 1, got {min_count}")
     rare = (tables.counts < min_count).tolist()
-    images = tables.images[[not any(rare[k] for k in row) for row in tables.images["labels"]]]
+    rows = tables.images["labels"]
+    if keep_images:
+        rows = rows.map(lambda row: tuple(k for k in row if not rare[k]))
+        images = tables.images.assign(labels=rows)[rows.map(len) > 0]
+    else:
+        images = tables.images[[not any(rare[k] for k in row) for row in rows]]
     if images.empty:
         raise ValueError(
-            f"each of the {len(tables.images)} images carries a label that occurs on fewer than "
-            f"{min_count} images: lower min_count or give more images"
+            f"of {len(tables.images)} images none is left without the labels that occur on fewer "
+            f"than {min_count} images: lower MIN_COUNT or give more images"
         )
     kept = np.unique(_flatten(images["labels"]))
     new_index = {int(old): new for new, old in enumerate(kept)}
@@ -267,13 +277,15 @@ def split_tables(tables: Tables, ratios: Sequence[float] = (8, 1, 1), seed: int 
     """Split the images into train, val and test; every label is shared in the same ratios.
 
     The sizes are as `ratios` say, to the image, and train gets every label that an image carries;
-    in a small collection that may make train larger (`stratify`).
+    in a small collection that may make train larger. An image keeps its part when few others
+    change (`stratify`).
 
     Raises:
         ValueError: if the images do not suffice for train to have every label and val and test an
             image each.
     """
-    parts = stratify(tables.images["labels"].tolist(), tables.num_classes, ratios, seed)
+    rows, ids = tables.images["labels"].tolist(), tables.images["id"].tolist()
+    parts = stratify(rows, ids, tables.labels["attribute_name"].tolist(), ratios, seed)
     return replace(tables, images=tables.images.assign(split=[SPLITS[part] for part in parts]))
 
 

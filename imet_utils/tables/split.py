@@ -1,9 +1,14 @@
-"""Multi-label stratification: share out images so that each label is shared out alike.
+"""Multi-label stratification that stays: an image's part hardly depends on other images.
 
-Iterative stratification (Sechidis, Tsoumakas and Vlahavas, ECML PKDD 2011), with two things
-added: the sizes of the parts are met exactly, and part 0 gets every label.
+As in iterative stratification (Sechidis, Tsoumakas and Vlahavas, ECML PKDD 2011) labels are dealt
+out from the rarest on, so that each is shared out in the ratios. But what is left open there, to
+the order of the images and to ties, is here decided by draws from the seed and the image's own id,
+and a label corrects what rarer ones have done to it only where it would miss its share by more than
+half an image. So one corrected row moves an image or two, where a sequential rule moves a tenth.
 """
 
+import hashlib
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,18 +17,26 @@ SPLITS = ("train", "val", "test")
 
 Rows = Sequence[tuple[int, ...]]  # the class indices of each image
 
+SLACK = (0.5, 0.05)  # images, and share of those due, that a label may be off unmended
 
-def stratify(labels: Rows, num_classes: int, ratios: Sequence[float], seed: int = 0) -> list[int]:
+
+def stratify(
+    labels: Rows,
+    ids: Sequence[str],
+    names: Sequence[str],
+    ratios: Sequence[float],
+    seed: int = 0,
+) -> list[int]:
     """Assign each image to a part, so that the parts share the images of each label in `ratios`.
 
-    A few images that together carry every label go to part 0 first. Only where these alone are
-    more than its share does part 0 get larger than its ratio says.
+    The sizes of the parts are met to the image, unless part 0, which has every label, needs more.
 
     Args:
         labels: the class indices of each image, N tuples.
-        num_classes: C; labels that no image carries are allowed.
+        ids: of the images, which decide their draws.
+        names: of the classes, C; those that no image carries are allowed.
         ratios: relative sizes of the parts, positive; part 0 is the one to hold every label.
-        seed: of the order within a label and of ties.
+        seed: of the draws.
 
     Returns:
         The part of each image.
@@ -32,72 +45,96 @@ def stratify(labels: Rows, num_classes: int, ratios: Sequence[float], seed: int 
         ValueError: if the images do not suffice for part 0 to hold every label and the others at
             least one image.
     """
-    shares, rng = np.array(ratios) / sum(ratios), np.random.default_rng(seed)
-    members: list[list[int]] = [[] for _ in range(num_classes)]
-    for image in rng.permutation(len(labels)).tolist():
-        for label in labels[image]:
-            members[label].append(image)
-    cover = cover_labels(labels, members)
-    room = part_sizes(len(labels), shares, len(cover))
-    left = np.array([len(images) for images in members])
-    wanted = np.outer(left, shares).tolist()  # (C, parts)
-    ties = rng.random((len(labels), len(room))).tolist()
-    parts = [-1] * len(labels)
-
-    def put(image: int, part: int) -> None:
-        parts[image] = part
-        room[part] -= 1
-        for label in labels[image]:
-            wanted[label][part] -= 1
-            left[label] -= 1
-
-    for image in cover:
-        put(image, 0)
-    while left.any():
-        rarest = int(np.where(left > 0, left, len(labels) + 1).argmin())
-        for image in members[rarest]:
-            if parts[image] < 0:
-                # The part that lacks most of this label; among equals, the one with most room.
-                keys = [
-                    (wanted[rarest][part], room[part], ties[image][part], part)
-                    for part in range(len(room))
-                    if room[part]
-                ]
-                put(image, max(keys)[-1])
+    shares = np.asarray(ratios, dtype=float) / sum(ratios)
+    counts = np.bincount([label for row in labels for label in row], minlength=len(names))
+    rarest_first = np.argsort(counts, kind="stable").tolist()
+    rank = {label: place for place, label in enumerate(rarest_first)}
+    groups: list[list[int]] = [[] for _ in names]  # images by their rarest label
+    draws = [_draw(seed, image_id) for image_id in ids]
+    for image in np.argsort(draws).tolist():
+        groups[min(labels[image], key=rank.__getitem__)].append(image)
+    parts = [0] * len(labels)
+    have = np.zeros((len(shares), len(names)), dtype=int)  # images of each label in each part
+    have[0] = counts
+    for label in rarest_first:
+        for part in range(1, len(shares)):
+            due = counts[label] * shares[part] - have[part, label]
+            wanted = len(groups[label]) * shares[part] + _draw(seed, f"{part}:{names[label]}")
+            slack = max(SLACK[0], SLACK[1] * counts[label] * shares[part])
+            number = min(max(math.floor(wanted), math.ceil(due - slack)), math.floor(due + slack))
+            _move(groups[label], 0, part, number, labels, parts, have)
+    commonest_first = [image for label in rarest_first[::-1] for image in groups[label]]
+    _meet_sizes(part_sizes(len(labels), shares), commonest_first, labels, parts, have)
     return parts
 
 
-def cover_labels(labels: Rows, members: Sequence[Sequence[int]]) -> list[int]:
-    """Choose few images that carry every label: for each, rarest first, the one that adds most.
+def _move(
+    images: Sequence[int],
+    source: int,
+    target: int,
+    number: int,
+    labels: Rows,
+    parts: list[int],
+    have: np.ndarray,
+) -> None:
+    """Move up to `number` of the images from one part to another; part 0 keeps every label."""
+    for image in images:
+        row = list(labels[image])
+        if number <= 0:
+            return
+        if parts[image] == source and (source or (have[0, row] > 1).all()):
+            parts[image] = target
+            have[source, row] -= 1
+            have[target, row] += 1
+            number -= 1
 
-    Between equals the order of `members`, the images of each class, decides.
-    """
-    uncovered = {label for label, images in enumerate(members) if images}
-    cover = []
-    for label in sorted(uncovered, key=lambda label: len(members[label])):
-        if label in uncovered:
-            cover.append(max(members[label], key=lambda i: len(uncovered.intersection(labels[i]))))
-            uncovered.difference_update(labels[cover[-1]])
-    return cover
+
+def _draw(seed: int, name: str) -> float:
+    """Draw a number in [0, 1) from the seed and a name alone."""
+    digest = hashlib.blake2b(f"{seed}:{name}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "little") / 2**64
 
 
-def part_sizes(num_images: int, shares: np.ndarray, num_cover: int) -> list[int]:
-    """Share out images by largest remainder; part 0 holds the cover and no part is empty.
+def part_sizes(num_images: int, shares: np.ndarray) -> list[int]:
+    """Share out images by largest remainder; no part is empty.
 
-    >>> part_sizes(12, np.array([0.8, 0.1, 0.1]), 4)
+    >>> part_sizes(12, np.array([0.8, 0.1, 0.1]))
     [10, 1, 1]
     """
-    least = np.array([max(num_cover, 1)] + [1] * (len(shares) - 1))
-    if num_images < least.sum():
-        raise ValueError(
-            f"{num_images} images are too few to split in {len(shares)}: the first part needs "
-            f"{least[0]} to have every label once, the others one each. Give more images or drop "
-            "the rare labels first"
-        )
+    if num_images < len(shares):
+        raise ValueError(f"{num_images} images are too few to split in {len(shares)}")
     sizes = np.floor(shares * num_images + 1e-9).astype(int)
     remainders = shares * num_images - sizes
     sizes[np.argsort(-remainders, kind="stable")[: num_images - sizes.sum()]] += 1
-    while (sizes < least).any():
-        sizes[np.argmin(sizes - least)] += 1
-        sizes[np.argmax(sizes - least)] -= 1
+    while (sizes < 1).any():
+        sizes[np.argmin(sizes)] += 1
+        sizes[np.argmax(sizes)] -= 1
     return sizes.tolist()
+
+
+def _meet_sizes(
+    sizes: Sequence[int],
+    order: Sequence[int],
+    labels: Rows,
+    parts: list[int],
+    have: np.ndarray,
+) -> None:
+    """Move images, in this order, from parts that are too large to those that are too small.
+
+    Raises:
+        ValueError: if a part stays empty.
+    """
+    for source in range(len(sizes)):
+        for target in range(len(sizes)):
+            room = np.array(sizes) - np.bincount(parts, minlength=len(sizes))
+            _move(order, source, target, min(-room[source], room[target]), labels, parts, have)
+    found = np.bincount(parts, minlength=len(sizes))
+    for empty in np.flatnonzero(found == 0).tolist():  # part 0 needs more than its size
+        richest = 1 + int(found[1:].argmax())
+        if found[richest] > 1:
+            _move(order, richest, empty, 1, labels, parts, have)
+    if len(set(parts)) < len(sizes):
+        raise ValueError(
+            f"{len(parts)} images are too few to split in {len(sizes)}: the first part needs "
+            "almost all of them to have every label once. Give more images or drop the rare labels"
+        )

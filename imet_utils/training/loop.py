@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 from imet_utils.decoding import head_inputs, predict, short_floats
 from imet_utils.distributed import gather_items, process_index, wait_for_all
@@ -102,7 +102,7 @@ def start_training(model: nn.Module, config: TrainConfig, batches: FeatureBatche
     )
     averaged = None
     if config.average_decay > 0:  # buffers are copied
-        averaged = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(config.average_decay))
+        averaged = AveragedModel(model, multi_avg_fn=_running_average(config.average_decay))
     rates = model.rate_factors() if isinstance(model, EndToEnd) else [(1.0, model.parameters())]
     lr, decay = config.learning_rate, config.weight_decay  # both less where weights are pretrained
     groups = [
@@ -114,6 +114,21 @@ def start_training(model: nn.Module, config: TrainConfig, batches: FeatureBatche
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, num_steps)
     shared, prepared = accelerator.prepare(model, optimizer)
     return Training(model, shared, prepared, schedule, averaged, accelerator)
+
+
+def _running_average(decay: float) -> Callable[[list[Tensor], list[Tensor], Tensor], None]:
+    """Average weights with shares that fall by `decay` a step, and faster in the first steps.
+
+    So a short training is not drawn to the weights that it began with: after n steps the average
+    spans a tenth of them (as TensorFlow's `ExponentialMovingAverage` with `num_updates`).
+    """
+
+    @torch.no_grad()
+    def update(averaged: list[Tensor], current: list[Tensor], num_averaged: Tensor) -> None:
+        steps = int(num_averaged)
+        torch._foreach_lerp_(averaged, current, 1 - min(decay, (1 + steps) / (10 + steps)))
+
+    return update
 
 
 def train_one_epoch(

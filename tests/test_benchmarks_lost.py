@@ -1,0 +1,196 @@
+"""What was measured and lost: still what its papers say, so that the figures mean something."""
+
+import math
+from itertools import permutations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from torch.nn import functional
+
+from imet_utils.decoding import beam_search
+from imet_utils.models import AttnDecoder, build_attncnn_rnn, weighted_bce
+from imet_utils.views import ViewDataset
+
+pytestmark = pytest.mark.usefixtures("own_random_state")
+examples = settings(
+    max_examples=40,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+
+
+@pytest.fixture
+def alternatives(load):
+    return load("alternatives")
+
+
+@pytest.fixture
+def losses(load):
+    return load("lost_losses")
+
+
+def draw(seed=0, shape=(3, 5, 6)):
+    """Logits of any shape, and targets of its images and classes."""
+    random = np.random.default_rng(seed)
+    logits = torch.from_numpy(random.normal(scale=2, size=shape))
+    return logits, torch.from_numpy(random.random((shape[0], shape[-1])) < 0.5)
+
+
+# --- focal and asymmetric loss --------------------------------------------------------------------
+
+
+def average(formula, logits, targets):
+    """The mean of formula(p, y) over all entries, one at a time."""
+    pairs = zip(logits.sigmoid().flatten().tolist(), targets.flatten().tolist(), strict=True)
+    return np.mean([formula(p, y) for p, y in pairs])
+
+
+@given(st.integers(0, 1000), st.none() | st.floats(0, 1), st.sampled_from([0, 0.5, 2]))
+@examples
+def test_focal_loss_equals_the_formula(losses, seed, alpha, gamma):
+    def formula(p, y):
+        p_t = p if y else 1 - p
+        alpha_t = 1 if alpha is None else alpha if y else 1 - alpha
+        return -alpha_t * (1 - p_t) ** gamma * math.log(p_t)
+
+    logits, targets = draw(seed, (4, 5))
+    loss = losses.focal_loss(logits, targets, alpha, gamma)
+    assert loss.item() == pytest.approx(average(formula, logits, targets), rel=1e-9)
+
+
+@given(
+    st.integers(0, 1000), st.sampled_from([0, 0.5, 4]), st.sampled_from([0, 1]), st.floats(0, 0.2)
+)
+@examples
+def test_asymmetric_loss_equals_the_formula(losses, seed, gamma_neg, gamma_pos, clip):
+    def formula(p, y):
+        q = max(p - clip, 0)
+        if y:
+            return -((1 - p) ** gamma_pos) * math.log(p)
+        return -(q**gamma_neg) * math.log(1 - q)
+
+    logits, targets = draw(seed, (4, 5))
+    loss = losses.asymmetric_loss(logits, targets, gamma_neg, gamma_pos, clip)
+    assert loss.item() == pytest.approx(average(formula, logits, targets), rel=1e-9)
+
+
+# --- label queries --------------------------------------------------------------------------------
+
+
+def attend(attention, query, memory):
+    """Multi-head attention of one query (D,) to memory (P, D), a head at a time."""
+    weights, biases = attention.in_proj_weight.chunk(3), attention.in_proj_bias.chunk(3)
+    inputs = zip((query, memory, memory), weights, biases, strict=True)
+    q, k, v = (rows @ weight.T + bias for rows, weight, bias in inputs)
+    size = len(query) // attention.num_heads
+    context = []
+    for head in (slice(start, start + size) for start in range(0, len(query), size)):
+        shares = (k[:, head] @ q[head] / size**0.5).softmax(dim=0)  # (P,)
+        context.append(shares @ v[:, head])
+    return attention.out_proj(torch.cat(context))
+
+
+def reference_logit(model, maps, label):
+    """The logit of one label on the maps (P, E) of one image, step by step."""
+    query, memory = model.queries[label], model.project(model.standardise(maps))
+    output = model.attention_norm(query + attend(model.attention, query, memory))
+    output = model.output_norm(output + model.feed_forward(output))
+    return output @ model.fc.weight[label] + model.fc.bias[label]
+
+
+@pytest.mark.parametrize("num_heads", [1, 4])
+def test_label_queries_equal_a_loop_over_images_and_labels(load, num_heads):
+    model = load("label_queries").LabelQueryClassifier(5, 6, dim=12, num_heads=num_heads).eval()
+    model.standardise.std.uniform_(0.5, 2)
+    maps = torch.randn(3, 4, 6)
+    with torch.no_grad():
+        wanted = [[reference_logit(model, image, label) for label in range(5)] for image in maps]
+    torch.testing.assert_close(model(maps), torch.tensor(wanted), atol=1e-5, rtol=1e-5)
+
+
+# --- order by alignment ---------------------------------------------------------------------------
+
+
+def least_cost(costs, kept=()):
+    """The least total cost over all orders of the labels that leave the kept (step, label) be."""
+    return min(
+        sum(costs[step, label] for step, label in enumerate(order))
+        for order in permutations(range(costs.shape[1]), min(costs.shape))
+        if all(order[step] == label for step, label in kept)
+    )
+
+
+def reference_loss(alternatives, logits, targets, keep_predicted):
+    total, count = 0.0, 0
+    named = alternatives.predicted_labels(logits[:, 1:]).tolist()
+    for steps, row, names in zip(logits[:, 1:], targets, named, strict=True):
+        labels = row.nonzero().flatten().tolist()
+        costs = -steps.log_softmax(dim=-1)[:, labels].numpy()
+        firsts = enumerate(names[: len(labels)])
+        kept = [(step, labels.index(label)) for step, label in firsts if label in labels]
+        total += least_cost(costs, kept if keep_predicted else ())
+        count += min(costs.shape)
+    classifier = weighted_bce(logits[:, 0], targets).item()
+    return classifier + total / max(count, 1) / targets.shape[1]
+
+
+@pytest.mark.parametrize("keep_predicted", [True, False])
+@pytest.mark.parametrize("seed", range(8))
+def test_aligned_loss_is_the_least_over_all_orders(alternatives, seed, keep_predicted):
+    logits, targets = draw(seed, (3, 2 + seed % 4, 6))
+    loss = alternatives.aligned_loss(logits, targets, keep_predicted).item()
+    wanted = reference_loss(alternatives, logits, targets, keep_predicted)
+    assert loss == pytest.approx(wanted, rel=1e-9)
+
+
+def test_predicted_labels_are_those_of_greedy_decoding(alternatives):
+    decoder = AttnDecoder(9, 6, attn_dim=5, decoder_dim=4, dropout=0.0).eval()
+    maps, probs = torch.rand(4, 9, 6), torch.rand(4, 9)
+    wanted = beam_search(decoder, maps, probs, 1, 5).labels[:, 0]
+    assert torch.equal(alternatives.predicted_labels(decoder(maps, probs, 5)), wanted)
+
+
+def test_aligned_rnn_averages_the_classifier_and_being_named(alternatives):
+    rnn = build_attncnn_rnn({"maps": 5, "pooled": 4}, 7, width=4, attend_by_labels=False)
+    model = alternatives.AlignedRnn(rnn, 6)
+    inputs = {"maps": torch.rand(3, 9, 5), "pooled": torch.rand(3, 4)}
+    assert model(**inputs).shape == (3, 7, 7)
+    answer, logits = model.eval()(**inputs).sigmoid(), rnn(**inputs)
+    unnamed = 1
+    for step in logits[:, 1:].unbind(dim=1):
+        unnamed = unnamed * (1 - functional.softmax(step, dim=-1))
+    torch.testing.assert_close(answer, (logits[:, 0].sigmoid() + 1 - unnamed) / 2)
+
+
+# --- images of another shape ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("size", "kept"), [((100, 80), (100, 80)), ((50, 300), (50, 75))])
+def test_images_are_padded_or_cropped_around_their_middle(alternatives, size, kept):
+    image = Image.linear_gradient("L").resize(size).convert("RGB")
+    cropped, padded = alternatives.crop_if_long(image), alternatives.pad_to_square(image)
+    left, top = (size[0] - kept[0]) // 2, (size[1] - kept[1]) // 2
+    assert cropped.tobytes() == image.crop((left, top, left + kept[0], top + kept[1])).tobytes()
+    left, top = ((max(size) - side) // 2 for side in size)
+    assert padded.crop((left, top, left + size[0], top + size[1])).tobytes() == image.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("train", "has_culture", "changed"), [(True, False, 6), (True, True, 1), (False, False, 1)]
+)
+def test_only_views_of_the_whole_image_are_reshaped(
+    alternatives, tmp_path, train, has_culture, changed
+):
+    pixels = np.random.default_rng(0).integers(0, 255, (90, 40, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    given = ([tmp_path / "a.png"], ["a"], [has_culture], train)
+    usual = ViewDataset(*given)
+    reshaped = alternatives.ReshapedDataset(alternatives.pad_to_square, *given)
+    same = [torch.equal(*pair) for pair in zip(usual[0], reshaped[0], strict=True)]
+    assert same == [False] * changed + [True] * (6 - changed)
+    assert reshaped.fingerprint() != usual.fingerprint()

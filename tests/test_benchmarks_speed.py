@@ -1,0 +1,160 @@
+"""The benchmarks of single steps, and the page that all of them write."""
+
+import itertools
+import re
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from imet_utils.decoding import beam_search
+from imet_utils.encoders import build_encoder
+from imet_utils.models import AttnDecoder, order_free_loss, positive_weights
+
+pytestmark = pytest.mark.usefixtures("own_random_state")
+
+
+@pytest.fixture
+def direct(load):
+    return load("direct_decoder")
+
+
+@pytest.fixture
+def page(load, monkeypatch, tmp_path):
+    module = load("page")
+    monkeypatch.setattr(module, "PAGE", tmp_path / "README.md")
+    return module
+
+
+@pytest.fixture
+def path(tmp_path):
+    levels = np.random.default_rng(0).integers(0, 256, (300, 420, 3), dtype=np.uint8)
+    Image.fromarray(levels).save(tmp_path / "a.png")
+    return tmp_path / "a.png"
+
+
+def make_case(direct, num_classes=11):
+    """Both versions of a decoder over 3 x 3 positions; weights tripled, so that steps differ."""
+    ours = AttnDecoder(num_classes, 6, attn_dim=5, decoder_dim=4, dropout=0.0).double().eval()
+    with torch.no_grad():
+        for weights in ours.parameters():
+            weights.mul_(3)
+    maps, probs = torch.rand(4, 9, 6).double(), torch.rand(4, num_classes).double()
+    return ours, direct.DirectDecoder.from_decoder(ours), maps, probs
+
+
+def sum_patches(attention):
+    """Add up each 2 x 2 patch of a 6 x 6 map: (..., 36) to (..., 9)."""
+    return attention.unflatten(-1, (3, 2, 3, 2)).sum((-1, -3)).flatten(-2)
+
+
+@pytest.mark.parametrize("num_steps", [1, 5, 99])
+def test_direct_decoder_gives_our_logits_and_attention(direct, num_steps):
+    ours, other, maps, probs = make_case(direct)
+    logits, attention = other(maps, probs, num_steps)
+    wanted = ours(maps, probs, num_steps)
+    torch.testing.assert_close(torch.stack(logits, dim=1), wanted, atol=1e-5, rtol=0)
+    greedy = beam_search(ours, maps, probs, 1, num_steps)
+    torch.testing.assert_close(sum_patches(torch.from_numpy(attention)), greedy.attention[:, 0])
+
+
+def test_direct_loss_has_our_value_and_gradients(direct):
+    ours, other, maps, probs = make_case(direct)
+    targets = (torch.rand(4, 11) < 0.3).double()
+    weights = positive_weights(targets)
+    loss = order_free_loss(ours(maps, probs, 5), targets, weights)
+    direct_loss = direct.direct_loss(other(maps, probs, 5)[0], targets, weights)
+    torch.testing.assert_close(direct_loss, loss)
+    loss.backward()
+    direct_loss.backward()
+    wanted = {k.removeprefix("attention."): w.grad for k, w in ours.named_parameters()}
+    for name, values in other.named_parameters():
+        torch.testing.assert_close(values.grad, wanted[name])
+
+
+@pytest.mark.parametrize(("beam_size", "max_steps"), [(1, 4), (3, 1), (5, 6), (4, 99)])
+def test_direct_beam_search_finds_our_paths(direct, beam_size, max_steps):
+    ours, other, maps, probs = make_case(direct)
+    found = direct.direct_beam_search(other, maps, probs, beam_size, max_steps)
+    wanted = beam_search(ours, maps, probs, beam_size, max_steps)
+    assert torch.equal(found.labels, wanted.labels)
+    torch.testing.assert_close(found.step_probs, wanted.step_probs)
+    torch.testing.assert_close(found.path_probs, wanted.path_probs)
+    torch.testing.assert_close(sum_patches(found.attention), wanted.attention)
+
+
+def test_decoders_are_timed_and_compared(load, monkeypatch):
+    bench = load("bench_decoder")
+    for name, size in {"BATCH": 2, "POSITIONS": 4, "CHANNELS": 8, "CLASSES": 12}.items():
+        monkeypatch.setattr(bench, name, size)
+    reference, *_ = bench.make_cases("cpu")
+    training, search = bench.time_case(reference, reference, rounds=1)
+    assert training[:3] == ("training step", "CPU", "float32")
+    assert search[:3] == ("beam search", "CPU", "float32")
+    assert float(training[-1].removeprefix("logits ")) < 1e-5
+    assert search[-1].startswith("100.0% of labels equal")
+
+
+def test_ways_take_turns_and_the_first_turn_is_not_counted(load):
+    bench = load("bench_extraction")
+    ticks, calls = itertools.count(), []
+    ways = {"slow": lambda: [calls.append("slow"), next(ticks)], "fast": lambda: calls.append("f")}
+    times = bench.time_in_turns(ways, lambda: next(ticks), rounds=2)
+    assert times == {"slow": 2, "fast": 1}
+    assert calls == ["slow", "f"] * 3
+
+
+def test_extraction_tables_by_hand(load):
+    tables = load("extraction_tables")
+    text = tables.format_rates({"alone": 2.0, "ours": 2.5}, "alone", 50)
+    assert text.splitlines()[2:] == ["| alone | 25.0 | 100% |", "| ours | 20.0 | 80% |"]
+    assert "24,000 views a second" in tables.format_limit(0.004, cores=16)
+    text = load("scale_estimate").format_scale(0.036, 40_000, dim=1000, style_dim=500)
+    row = [cell.strip() for cell in text.splitlines()[-1].strip("|").split("|")]
+    assert row[:2] == ["1 billion", "10,000"]  # hours: 10^9 x 0.036 s
+    assert row[3:6] == ["40.00", "588.00", "18.00"]  # TB of files, maps, vectors
+
+
+def test_other_ways_see_as_many_views_of_the_same_size(load, path):
+    plain = load("plain_extraction")
+    views = plain.PilViews([path, path], build_encoder("efficientnet_lite0", "none"))
+    assert {views[index].shape for index in range(len(views))} == {(3, 224, 224)}
+    assert len(views) == 12
+    seen = []
+    plain.run_tensor_views(seen.append, [torch.zeros(3, 300, 420, dtype=torch.uint8)] * 3, 12)
+    assert [batch.shape for batch in seen] == [(12, 3, 224, 224), (6, 3, 224, 224)]
+
+
+def test_our_ways_run_from_files_to_a_store(load, path, tmp_path):
+    ways = load("extraction_ways")
+    setting = ways.Setting("efficientnet_lite0", torch.device("cpu"), batch=6, workers=0)
+    found = ways.extraction_ways(setting, [path], tmp_path)
+    assert found[ways.OURS]()["maps"] == (1, 6, 49, 1280)
+    assert not list(tmp_path.rglob("*.npy"))  # to be computed again
+    assert ways.DECODING in ways.part_ways(setting, [path])
+
+
+def test_a_section_is_written_once_and_replaced_alone(page):
+    page.write_section("decoder", "old")
+    page.write_section("hog", "other")
+    text = page.PAGE.read_text()
+    assert text.startswith("# Benchmarks\n")
+    assert "<!-- decoder:begin -->\n\nold\n\n<!-- decoder:end -->\n" in text
+    page.PAGE.write_text(text + "\nLast words.\n")
+    for _ in range(2):
+        page.write_section("decoder", "new")
+        assert page.PAGE.read_text() == text.replace("old", "new") + "\nLast words.\n"
+    assert [path.name for path in page.PAGE.parent.iterdir()] == ["README.md"]
+    assert f"torch {torch.__version__}" in page.describe_machine()
+    assert re.search(r"\d+ thread\(s\), .*\d{4}-\d\d-\d\d$", page.describe_machine())
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("a b", "text"), ("", "text"), ("hog", "<!-- hog:end -->"), ("old", "text")]
+)
+def test_a_section_that_could_not_be_found_again_is_refused(page, name, text):
+    page.PAGE.write_text("<!-- old:begin -->\n")  # and no end
+    with pytest.raises(ValueError, match=r"plain name|without"):
+        page.write_section(name, text)
+    assert page.PAGE.read_text() == "<!-- old:begin -->\n"

@@ -1,0 +1,133 @@
+"""The output folder of a run: locked, cleaned, and with a record of what ran."""
+
+import multiprocessing
+import os
+import platform
+import re
+import signal
+import subprocess
+from importlib.metadata import version
+
+import pytest
+
+from imet_utils.files import load_json, save_json
+from imet_utils.pipeline.run_folder import (
+    claim_folder,
+    find_commit,
+    package_versions,
+    read_records,
+    record_end,
+    record_start,
+)
+from imet_utils.runs import PROJECT_DIR
+
+
+def hold(folder, ready):
+    with claim_folder(folder):
+        ready.set()
+        signal.pause()
+
+
+@pytest.fixture
+def holder(tmp_path):
+    """Start another process that holds the lock."""
+    context = multiprocessing.get_context("spawn")
+    ready = context.Event()
+    process = context.Process(target=hold, args=(tmp_path, ready), daemon=True)
+    process.start()
+    assert ready.wait(60)
+    yield process
+    process.kill()
+
+
+@pytest.mark.slow
+def test_a_locked_folder_is_refused_with_its_holder_until_that_is_killed(tmp_path, holder):
+    wanted = rf"{tmp_path} is in use by process {holder.pid} since \d{{4}}-.*Wait for its end"
+    for _ in range(2):
+        with pytest.raises(BlockingIOError, match=wanted), claim_folder(tmp_path):
+            pass
+    holder.kill()
+    holder.join()
+    with claim_folder(tmp_path):
+        assert load_json(tmp_path / "run.json")["process"] == os.getpid()
+
+
+def test_a_folder_is_free_after_a_run_also_after_one_that_failed(tmp_path):
+    with pytest.raises(KeyError), claim_folder(tmp_path):
+        raise KeyError
+    with claim_folder(tmp_path), pytest.raises(BlockingIOError), claim_folder(tmp_path):
+        pass
+
+
+def test_a_disk_that_fills_during_a_run_is_told(tmp_path):
+    wanted = f"{re.escape(str(tmp_path))} cannot be written: .*No space left on device. What is"
+    with pytest.raises(OSError, match=wanted), claim_folder(tmp_path):
+        raise OSError(28, "No space left on device")
+
+
+def test_claiming_removes_leftovers_of_every_depth(tmp_path):
+    for place in ("", "figures", "features/train"):
+        (tmp_path / place).mkdir(parents=True, exist_ok=True)
+        (tmp_path / place / ".a.99999999.tmp.png").write_text("half")
+    with claim_folder(tmp_path):
+        left = [path.name for path in tmp_path.rglob("*") if path.is_file()]
+    assert sorted(left) == [".lock", "run.json"]
+
+
+def test_a_record_tells_what_a_notebook_was_run_with(tmp_path):
+    with claim_folder(tmp_path):
+        record_start(tmp_path, "01_a_b", "smoke", {"SEED": 3, "LIMIT": None})
+    state = {"train": {"stamp": "1", "content": "2"}, "test": None}
+    save_json({"data": state}, tmp_path / "01_a_b/origin.json")
+    record_end(tmp_path, "01_a_b", 12.34)
+    record = read_records(tmp_path)["01_a_b"]
+    assert record["profile"] == "smoke"
+    assert record["parameters"] == {"SEED": 3, "LIMIT": None}
+    assert record["packages"]["torch"] == version("torch")
+    assert record["python"] == platform.python_version()
+    assert record["commit"] == find_commit(PROJECT_DIR)
+    assert record["seconds"] == 12.3
+    assert record["data"] == {"train": "2"}
+
+
+def test_a_notebook_that_is_run_again_replaces_its_record_only(tmp_path):
+    with claim_folder(tmp_path):
+        for stem in ("01_a_b", "02_c_d"):
+            record_start(tmp_path, stem, None, {"EPOCHS": 1})
+    with claim_folder(tmp_path):
+        record_start(tmp_path, "02_c_d", None, {"EPOCHS": 2})
+    records = read_records(tmp_path)
+    assert records["01_a_b"]["parameters"] == {"EPOCHS": 1}
+    assert records["02_c_d"]["parameters"] == {"EPOCHS": 2}
+
+
+def test_something_else_of_that_name_is_refused_and_stays(tmp_path):
+    (tmp_path / "run.json").write_text("[]")
+    with pytest.raises(ValueError, match=r"run\.json is not the record"), claim_folder(tmp_path):
+        pass
+    assert (tmp_path / "run.json").read_text() == "[]"
+
+
+def test_the_commit_says_if_files_were_changed(tmp_path):
+    assert find_commit(tmp_path) is None
+    (tmp_path / "file").write_text("")
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b.c"]
+    for command in (["init", "-q"], ["add", "file"], ["commit", "-q", "-m", "first"]):
+        subprocess.run([*git, *command], check=True)
+    commit = subprocess.check_output([*git, "rev-parse", "HEAD"], text=True).strip()
+    assert find_commit(tmp_path) == commit
+    (tmp_path / "inner").mkdir()
+    assert find_commit(tmp_path / "inner") is None  # within a work tree of something else
+    (tmp_path / "file").write_text("changed")
+    assert find_commit(tmp_path) == f"{commit} (changed)"
+
+
+def test_without_git_there_is_no_commit(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    assert find_commit(PROJECT_DIR) is None
+
+
+def test_versions_are_those_of_the_packages_required(tmp_path):
+    (tmp_path / "requirements.txt").write_text("# all\ntorch>=2  # it\n\nno-such-package\n")
+    found = package_versions(tmp_path / "requirements.txt")
+    assert found == {"torch": version("torch"), "no-such-package": None}
