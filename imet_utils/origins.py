@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from imet_utils.files import fingerprint_of, load_json
+from imet_utils.files import fingerprint_of, load_json, sample_file
 
 TABLES = "02_preprocess_images"  # the notebook that decides on labels and split
 NEEDS = {  # what each notebook reads of those before it
@@ -27,7 +27,6 @@ NEEDS = {  # what each notebook reads of those before it
 }
 ORIGIN = "origin.json"
 PARTS = {"train": ("train.csv", "labels.csv"), "test": ("sample_submission.csv",)}
-SAMPLED_BYTES = 1024  # of each image, at its start, middle and end
 
 Origin = dict[str, Any]
 
@@ -220,8 +219,8 @@ def data_fingerprint(data_dir: Path, part: str) -> str | None:
     if not (data_dir / part).is_dir():
         return None
     return _digest(
-        f"{path.name}\t{status.st_size}\t{_sample(path, status.st_size)}"
-        for path, status in _files_of(data_dir, part)
+        f"{path.name}\t{_hash_table(path) if path.suffix == '.csv' else sample_file(path)}"
+        for path, _ in _files_of(data_dir, part)
     )
 
 
@@ -235,16 +234,8 @@ def _files_of(data_dir: Path, part: str) -> Iterator[tuple[Path, os.stat_result]
             yield path, path.stat()
 
 
-def _sample(path: Path, size: int) -> str:
-    """Hash a table whole, and of an image some bytes at three places."""
-    if path.suffix.lower() == ".csv":
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    with path.open("rb") as file:
-        parts = []
-        for place in (0, size // 2, max(0, size - SAMPLED_BYTES)):
-            file.seek(place)
-            parts.append(file.read(SAMPLED_BYTES))
-    return hashlib.sha256(b"".join(parts)).hexdigest()
+def _hash_table(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _digest(lines: Iterator[str]) -> str:

@@ -55,7 +55,9 @@ def run(collection, tmp_path):
 
 def test_features_of_another_split_are_not_used(run):
     data_dir, output_dir = run
-    save_tables(split_tables(load_tables(data_dir), seed=1), output_dir / TABLES)
+    tables = split_tables(load_tables(data_dir))
+    tables.images["split"] = tables.images["split"].to_numpy()[::-1]
+    save_tables(tables, output_dir / TABLES)
     with pytest.raises(ValueError, match=rf"\w+/{ENCODER} was made from .* Make it anew"):
         train_head(HeadJob("baseline", data_dir, output_dir))
 
@@ -123,7 +125,7 @@ def test_notebook_and_command_line_train_the_same_on_two_processes(run):
     shutil.rmtree(job.folder)
     result = launch("baseline", "--data", data_dir, "--output", output_dir, "--epochs", 2)
     assert result.returncode == 0, result.stderr[-3000:]
-    assert result.stdout.count("2/2 (100 %)") == 1  # process 0 alone tells
+    assert result.stdout.count("baseline: 100%") == 1  # process 0 alone tells
     launched = load_head("baseline", data_dir, output_dir)
     pd.testing.assert_frame_equal(launched.history, together.history, rtol=0, atol=1e-5)
     # Where the head computes in bfloat16, rounding may depend on the rows of a process.

@@ -95,9 +95,17 @@ def test_colours_are_rounded_and_clipped():
     assert make_device_views([image], [[view]], 1).flatten().tolist() == [3, 255, 0]
 
 
-@pytest.mark.parametrize("num_threads", [1, 3])
-def test_threads_compute_the_items_in_order(dataset, num_threads, monkeypatch):
-    monkeypatch.setattr(torch, "get_num_threads", lambda: num_threads)
+@pytest.fixture(params=[1, 3])
+def num_threads(request):
+    """Let torch use so many threads; afterwards as many as before."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield request.param
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("num_threads")
+def test_threads_compute_the_items_in_order(dataset):
     parts = [range(1, 3), range(3, 5), [0]]
     found = [result["views"] for result in compute_views(dataset, parts, itself)]
     assert [views.shape for views in found] == [(6, 3, 32, 32)] * 2 + [(3, 3, 32, 32)]
@@ -105,17 +113,15 @@ def test_threads_compute_the_items_in_order(dataset, num_threads, monkeypatch):
     assert torch.equal(torch.cat(found), torch.cat([dataset[k] for k in (1, 2, 3, 4, 0)]))
 
 
-def test_threads_are_as_many_afterwards_also_after_a_failure(dataset):
-    before = torch.get_num_threads()
-
+def test_threads_are_as_many_afterwards_also_after_a_failure(dataset, num_threads):
     def fail(views):
         raise ValueError("too bad")
 
     with pytest.raises(ValueError, match="too bad"):
         list(compute_views(dataset, [[0], [1]], fail))
-    assert torch.get_num_threads() == before
+    assert torch.get_num_threads() == num_threads
     with ThreadPoolExecutor(1) as pool:
-        assert pool.submit(torch.get_num_threads).result() == before
+        assert pool.submit(torch.get_num_threads).result() == num_threads
 
 
 @pytest.mark.filterwarnings(FORK)

@@ -83,12 +83,11 @@ def is_up_to_date(output_dir: Path, plan: Plan, stem: str) -> bool:
     values |= plan.values[stem]
     data_dir = find_data_dir(plan.find("DATA_DIR"), values.get("LIMIT"))
     stands_on_others = "LIMIT" not in values and not plan.find("DATA_DIR")
-    try:
-        executed = _read_code(output_dir / "notebooks" / f"{stem}.ipynb")
-    except FileNotFoundError:
-        return False
-    return executed == _read_code(plan.notebooks[stem]) and is_current(
-        output_dir, stem, values, None if stands_on_others else data_dir
+    executed = output_dir / "notebooks" / f"{stem}.ipynb"
+    return (
+        executed.is_file()
+        and is_current(output_dir, stem, values, None if stands_on_others else data_dir)
+        and _read_code(executed) == _read_code(plan.notebooks[stem])
     )
 
 

@@ -14,13 +14,12 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from imet_utils.files import fingerprint_of
+from imet_utils.files import fingerprint_of, sample_file
 from imet_utils.tables import SPLITS, Tables, find_images, read_image, take_split, usable_ids
 
 HUE = 0.05  # the largest shift, in turns of the colour circle
 SATURATION = 0.05  # the largest relative change
 LUMA = (0.299, 0.587, 0.114)  # of R, G and B: ITU-R BT.601, as Pillow and torchvision have it
-SAMPLED_BYTES = 1024  # of a file, at its start, middle and end
 
 
 @dataclass(frozen=True)
@@ -217,7 +216,7 @@ class ViewDataset(Dataset[Tensor]):
         """
         common = [self.num_views, HUE, SATURATION]
         return [
-            fingerprint_of([self._settings(index), common, _sample_file(path)])
+            fingerprint_of([self._settings(index), common, sample_file(path)])
             for index, path in enumerate(self.paths)
         ]
 
@@ -225,17 +224,6 @@ class ViewDataset(Dataset[Tensor]):
         """Say what the views are made of: settings of all images, and a hash of `image_keys`."""
         settings = {"seed": self.seed, "size": self.size, "num_views": self.num_views}
         return settings | {"images": fingerprint_of(self.image_keys())}
-
-
-def _sample_file(path: str) -> str:
-    """Hash a file's size and some bytes at its start, middle and end."""
-    with open(path, "rb", buffering=0) as file:
-        size = file.seek(0, 2)
-        digest = hashlib.sha256(str(size).encode())
-        for place in (0, size // 2, max(0, size - SAMPLED_BYTES)):
-            file.seek(place)
-            digest.update(file.read(SAMPLED_BYTES))
-    return digest.hexdigest()
 
 
 def split_dataset(tables: Tables, split: str, seed: int = 0) -> ViewDataset:
