@@ -27,11 +27,11 @@ from page import describe_machine, write_section
 from PIL import Image
 
 from imet_utils.decoding import ImageVectors, neighbour_probs, predict_splits, similarity_space
-from imet_utils.features import FeatureBatches, extract_features, open_features
+from imet_utils.features import FeatureBatches, extract_features, open_features, view_targets
 from imet_utils.models import LinearClassifier, weighted_bce
 from imet_utils.tables import find_images, load_collection, read_tables, save_tables, split_tables
 from imet_utils.training import TrainConfig, fit
-from imet_utils.views import ViewDataset, view_targets
+from imet_utils.views import ViewDataset
 
 NUM_LABELS, NUM_FILES, NUM_NUMBERS = 100, 16, 1024
 STORE = "features/all/stand-in"

@@ -24,11 +24,10 @@ from page import describe_machine, write_section
 from stores import SQUEEZED, Arrays, open_store
 
 from imet_utils.decoding import ImageVectors, neighbour_probs, similarity_space
-from imet_utils.features import FeatureBatches
+from imet_utils.features import FeatureBatches, view_targets
 from imet_utils.files import save_array
 from imet_utils.metrics import bootstrap_mean, f2_per_image
 from imet_utils.tables import Tables, load_tables, stratify
-from imet_utils.views import view_targets
 
 NUM_FOLDS = 5
 

@@ -12,6 +12,7 @@ from PIL import Image
 from torch.utils.data import DataLoader
 from torchvision.transforms import functional as reference
 
+from imet_utils.features import view_targets
 from imet_utils.tables import read_image, read_tables
 from imet_utils.views import (
     ViewDataset,
@@ -21,7 +22,6 @@ from imet_utils.views import (
     plan_views,
     split_dataset,
     submission_dataset,
-    view_targets,
 )
 from imet_utils.views.dataset import LUMA, colour_matrix
 

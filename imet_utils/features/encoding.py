@@ -11,7 +11,8 @@ import torch
 from imet_utils.distributed import join_processes, run_in_processes
 from imet_utils.encoders import OUTPUTS, Encoder, build_encoder, encode_images
 from imet_utils.features.store import extract_features
-from imet_utils.views import ViewDataset
+from imet_utils.tables import Tables
+from imet_utils.views import ViewDataset, open_datasets
 
 
 def encode_datasets(
@@ -64,6 +65,38 @@ def encode_datasets(
         )
         for split, dataset in datasets.items()
     }
+
+
+def encode_collection(
+    tables: Tables,
+    output_dir: Path | str,
+    seed: int,
+    encoder: str,
+    weights: str = "imagenet",
+    statistics: tuple[Sequence[float], Sequence[float]] | None = None,
+    cache_gb: float = float("inf"),
+    num_workers: int = 2,
+    num_processes: int = 1,
+) -> dict[str, dict[str, np.memmap]]:
+    """Store the outputs of an encoder for every view of all splits in `output_dir/features`.
+
+    Args:
+        tables: with their splits.
+        output_dir: of the run.
+        seed: of the views.
+        encoder: see `encode_datasets`, as for all that follow.
+        weights: likewise.
+        statistics: likewise.
+        cache_gb: likewise.
+        num_workers: likewise.
+        num_processes: likewise.
+
+    Returns:
+        The opened stores by split, `submission` among them where there are such images.
+    """
+    datasets = open_datasets(tables, output_dir, seed)
+    settings = (encoder, weights, statistics, cache_gb, num_workers, num_processes)
+    return encode_datasets(datasets, Path(output_dir) / "features", *settings)
 
 
 def choose_outputs(

@@ -13,8 +13,8 @@ from torch import nn
 
 from imet_utils.distributed import join_processes, num_processes, process_index, run_in_processes
 from imet_utils.encoders import OUTPUTS, build_encoder
-from imet_utils.features import FeatureBatches, open_features, read_fingerprint
-from imet_utils.files import load_checkpoint, load_json, save_csv, save_json
+from imet_utils.features import FeatureBatches, open_features, read_fingerprint, view_targets
+from imet_utils.files import load_checkpoint, load_json, save_json
 from imet_utils.models import (
     EndToEnd,
     HogFusionClassifier,
@@ -29,7 +29,7 @@ from imet_utils.origins import TABLES, read_origin
 from imet_utils.processes import num_cores
 from imet_utils.tables import Tables, read_tables, take_split
 from imet_utils.training.loop import Loss, TrainConfig, fit
-from imet_utils.views import ViewArray, open_datasets, view_targets
+from imet_utils.views import ViewArray, open_datasets
 
 Arrays = dict[str, np.ndarray | ViewArray]
 Build = Callable[[Mapping[str, int], int], nn.Module]
@@ -199,7 +199,7 @@ class TrainedHead:
 def train_head(job: HeadJob, num_processes: int = 1) -> TrainedHead:
     """Train a head, or go on where an earlier run of the same job ended.
 
-    Writes its checkpoints, `history.csv` and `job.json`, for `load_head`, to its folder.
+    Writes what `fit` does, and `job.json`, for `load_head`, to its folder.
 
     Args:
         job: what to train.
@@ -225,7 +225,6 @@ def train_head(job: HeadJob, num_processes: int = 1) -> TrainedHead:
     settings = {"features": inputs.made_by, "thawed_stages": job.thawed_stages}
     history = fit(model, batches, val_batches, loss, config, job.folder, settings, job.head)
     if process_index() == 0:
-        save_csv(history, job.folder / "history.csv")
         save_json(asdict(job), job.folder / "job.json")
     return TrainedHead(model, inputs.arrays, history)
 

@@ -19,7 +19,7 @@ from imet_utils.decoding import head_inputs, predict, short_floats
 from imet_utils.distributed import gather_items, process_index, wait_for_all
 from imet_utils.encoders import autocast_dtype
 from imet_utils.features import FeatureBatches
-from imet_utils.files import fingerprint_of, load_checkpoint, save_checkpoint
+from imet_utils.files import fingerprint_of, load_checkpoint, save_checkpoint, save_csv
 from imet_utils.metrics import best_threshold, mean_average_precision, sample_scores
 from imet_utils.models import EndToEnd, calibrate
 from imet_utils.progress import progress
@@ -202,9 +202,10 @@ def fit(
     """Train a head and leave it with the weights of its best epoch by validation F2.
 
     After each epoch `folder/last.pt` holds all that the next one needs, and `folder/best.pt` the
-    best weights. A run that finds those of the same training goes on from there, or is at its end
-    at once; those of another are not used. It is the same if its config, layers, name of the loss,
-    targets, order of batches, features of some images, and `settings` are.
+    best weights; at the end `history.csv` has the history. A run that finds those of the same
+    training goes on from there, or is at its end at once; those of another are not used. It is the
+    same if its config, layers, name of the loss, targets, order of batches, features of some
+    images, and `settings` are.
 
     Several processes (`run_in_processes`, `accelerate launch`) share every batch and the
     validation; each calls this with the same arguments, all see the disk of `folder`, and process
@@ -248,7 +249,10 @@ def fit(
     wait_for_all()
     training.accelerator.unwrap_model(model, keep_fp32_wrapper=False)
     model.load_state_dict(load_checkpoint(folder / "best.pt")["model"])
-    return pd.DataFrame(history)
+    table = pd.DataFrame(history)
+    if process_index() == 0:
+        save_csv(table, folder / "history.csv")
+    return table
 
 
 def _fingerprint(model: nn.Module, batches: FeatureBatches, loss: Loss, settings: list[Any]) -> str:

@@ -15,5 +15,4 @@ from imet_utils.views.dataset import (
     plan_views,
     split_dataset,
     submission_dataset,
-    view_targets,
 )

@@ -253,31 +253,3 @@ def open_datasets(tables: Tables, output_dir: Path | str, seed: int = 0) -> dict
     datasets = {split: split_dataset(tables, split, seed) for split in SPLITS}
     submission = submission_dataset(tables.data_dir, output_dir, seed)
     return datasets if submission is None else {**datasets, "submission": submission}
-
-
-def view_targets(
-    targets: np.ndarray, is_culture: np.ndarray, crop_targets: str = "all", num_views: int = 6
-) -> np.ndarray:
-    """Spread targets over the views.
-
-    With `culture`, as the poster meant it for training images, a crop keeps the culture labels
-    only: it may cut off what a tag names, but not the style. Images without a culture are not
-    cropped in training and keep their tags.
-
-    Args:
-        targets: (N, C) bool.
-        is_culture: (C,) bool.
-        crop_targets: labels that the views after the first keep, `all` or `culture`.
-        num_views: V.
-
-    Returns:
-        (N, V, C) bool; read-only and without memory of its own where the views are alike.
-    """
-    if crop_targets not in ("all", "culture"):
-        raise ValueError(f"crop_targets must be 'all' or 'culture', got {crop_targets!r}")
-    if crop_targets == "all":
-        return np.broadcast_to(targets[:, None], (len(targets), num_views, targets.shape[1]))
-    spread = np.repeat(targets[:, None], num_views, axis=1)  # (N, V, C)
-    cropped = (targets & is_culture).any(axis=1)
-    spread[cropped, 1:] &= is_culture
-    return spread
