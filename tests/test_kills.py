@@ -93,6 +93,7 @@ def test_training_killed_at_any_file_it_writes_ends_bit_identical(tmp_path):
     batches = FeatureBatches({"pooled": pooled}, targets, 8)
     val_batches = FeatureBatches({"pooled": pooled}, targets, 8, "all", shuffle=False)
     whole, killed = tmp_path / "whole", tmp_path / "killed"
+    names = {"best.pt", "last.pt", "history.csv"}
 
     def work(folder=killed, learning_rate=0.05):
         with torch.random.fork_rng(devices=[]):
@@ -104,8 +105,8 @@ def test_training_killed_at_any_file_it_writes_ends_bit_identical(tmp_path):
     def check():
         remove_leftovers(killed.iterdir())  # as a run does at its start
         for path in (whole, killed):
-            assert {file.name for file in path.iterdir()} == {"best.pt", "last.pt"}
-        for name in ("best.pt", "last.pt"):
+            assert {file.name for file in path.iterdir()} == names
+        for name in names:
             assert content(killed / name) == content(whole / name)
 
     work(whole)
