@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -72,11 +73,7 @@ def encode_collection(
     output_dir: Path | str,
     seed: int,
     encoder: str,
-    weights: str = "imagenet",
-    statistics: tuple[Sequence[float], Sequence[float]] | None = None,
-    cache_gb: float = float("inf"),
-    num_workers: int = 2,
-    num_processes: int = 1,
+    *settings: Any,  # noqa: ANN401
 ) -> dict[str, dict[str, np.memmap]]:
     """Store the outputs of an encoder for every view of all splits in `output_dir/features`.
 
@@ -84,19 +81,14 @@ def encode_collection(
         tables: with their splits.
         output_dir: of the run.
         seed: of the views.
-        encoder: see `encode_datasets`, as for all that follow.
-        weights: likewise.
-        statistics: likewise.
-        cache_gb: likewise.
-        num_workers: likewise.
-        num_processes: likewise.
+        encoder: for `build_encoder`.
+        *settings: what follows in `encode_datasets`, from `weights` on.
 
     Returns:
         The opened stores by split, `submission` among them where there are such images.
     """
     datasets = open_datasets(tables, output_dir, seed)
-    settings = (encoder, weights, statistics, cache_gb, num_workers, num_processes)
-    return encode_datasets(datasets, Path(output_dir) / "features", *settings)
+    return encode_datasets(datasets, Path(output_dir) / "features", encoder, *settings)
 
 
 def choose_outputs(
