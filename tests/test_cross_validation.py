@@ -133,7 +133,8 @@ def test_means_are_made_where_all_members_are_there(cross_validate, heads):
 @pytest.mark.slow
 def test_a_store_of_padded_images_lies_beside_the_usual_one(stores, tables, tmp_path):
     train, held_out = stores.open_store(tables, tmp_path, stores.PADDED)
-    assert {path.name for path in tmp_path.iterdir()} == {"data", "train, padded", "eval, padded"}
+    places = {path.relative_to(tmp_path).as_posix() for path in tmp_path.glob("features/*/*")}
+    assert places == {"features/train/padded", "features/eval/padded"}
     assert train.keys() == held_out.keys() == {"pooled", "style"}
     encoder = build_encoder("efficientnet_lite0")
     views = stores.make_dataset(tables, stores.PADDED, train=False)[3]  # (V, 3, H, W)
