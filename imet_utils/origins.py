@@ -100,17 +100,7 @@ def stale_reason(output_dir: Path, notebook: str, data_dir: Path | None = None) 
     Returns:
         One sentence, or "" where all that it stands on is there and of one origin.
     """
-    grounds = grounds_of(notebook)
-    origins = {name: read_origin(output_dir, name) for name in grounds}
-    first = origins.get(TABLES)
-    if data_dir is None and first:
-        data_dir = Path(first["data_dir"])
-    data = data_state(data_dir, known_data(origins)) if first and data_dir else {}
-    stale: dict[str, str] = {}
-    for name in grounds:
-        reason = _own_reason(output_dir, name, origins, data)
-        if reason or any(needed in stale for needed in NEEDS[name]):
-            stale[name] = reason
+    stale = _find_stale(output_dir, grounds_of(notebook), data_dir)
     if not stale:
         return ""
     cause = next(iter(stale.values()))
@@ -131,14 +121,27 @@ def is_current(
         data_dir: the collection it is to run on; None for that of `02_preprocess_images`.
     """
     own = read_origin(output_dir, notebook)
-    if own is None or own["code"] != code_digest() or stale_reason(output_dir, notebook, data_dir):
+    if own is None or own["code"] != code_digest():
         return False
-    origins = {name: read_origin(output_dir, name) for name in grounds_of(notebook)}
-    data = data_state(data_dir or Path(own["data_dir"]), own["data"])
     same = {name: values[name] for name in own["parameters"] if name in values}
-    return own["parameters"] == own["parameters"] | same and not _own_reason(
-        output_dir, notebook, {**origins, notebook: own}, data
-    )
+    changed = own["parameters"] != own["parameters"] | same
+    return not changed and not _find_stale(output_dir, [*grounds_of(notebook), notebook], data_dir)
+
+
+def _find_stale(output_dir: Path, names: Iterable[str], data_dir: Path | None) -> dict[str, str]:
+    """Find those of the notebooks that must run again, in their order, and why if by themselves."""
+    origins = {name: read_origin(output_dir, name) for name in names}
+    finished = next((origin for origin in origins.values() if origin), None)
+    if finished is None:
+        data = {}
+    else:
+        data = data_state(data_dir or Path(finished["data_dir"]), finished["data"])
+    stale: dict[str, str] = {}
+    for name in origins:
+        reason = _own_reason(output_dir, name, origins, data)
+        if reason or any(needed in stale for needed in NEEDS[name]):
+            stale[name] = reason
+    return stale
 
 
 @cache

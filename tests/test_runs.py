@@ -134,6 +134,12 @@ def test_a_notebook_that_was_left_early_counts_as_unfinished(collection, output)
     assert reason(output).startswith("04_train_baseline has not run to its end: run 04 and 05")
 
 
+def test_the_first_notebook_may_be_the_unfinished_one(collection, output):
+    play_all(collection, output)
+    open_run(CHAIN[0], str(collection), str(output))  # begun, never finished
+    assert reason(output).startswith("02_preprocess_images has not run to its end: run 02, 03, 04")
+
+
 def test_another_seed_makes_all_that_stands_on_it_stale(collection, output):
     play_all(collection, output, SEED=0)
     play_all(collection, output, CHAIN[:3], SEED=1)
