@@ -1,26 +1,42 @@
 """From probabilities to label sets, by what a user asks for."""
 
-from collections.abc import Callable
-from functools import partial
+from dataclasses import dataclass
 
 import numpy as np
 
 from imet_utils.decoding.expected_fbeta import best_expected_sets
 from imet_utils.metrics import threshold_curve
 
-Decide = Callable[[np.ndarray], np.ndarray]  # probabilities (N, C) to preds (N, C) bool
 EXPECTED = {"expected F2": 2.0, "expected F1": 1.0}  # beta
+
+
+@dataclass(frozen=True)
+class Decision:
+    """How labels are read off probabilities (N, C): called, it returns preds (N, C) bool.
+
+    Attributes:
+        beta: of F-beta, whose expected value is to be the highest; at least one label.
+        threshold: without a beta: all labels from this probability upwards, maybe none.
+    """
+
+    beta: float | None = None
+    threshold: float | None = None
+
+    def __call__(self, probs: np.ndarray) -> np.ndarray:
+        if self.beta is None:
+            return probs >= self.threshold
+        return best_expected_sets(probs, self.beta)
 
 
 def choose_decision(
     decision: str, probs: np.ndarray, targets: np.ndarray, calibrated: bool = True
-) -> Decide:
+) -> Decision:
     """Choose how labels are read off probabilities.
 
     Args:
-        decision: `expected F2` or `expected F1`: the label set of the highest expected score, at
-            least one label; or a wished precision such as `0.7`, for those who review by hand: the
-            labels above the lowest threshold that reached it on validation, maybe none.
+        decision: `expected F2` or `expected F1`: the label set of the highest expected score; or a
+            wished precision such as `0.7`, for those who review by hand: the labels above the
+            lowest threshold that reached it on validation.
         probs: probabilities (N, C) of validation images.
         targets: their true labels, bool (N, C).
         calibrated: whether the probabilities can be taken at their word; else, instead of an
@@ -31,10 +47,9 @@ def choose_decision(
     """
     if decision in EXPECTED:
         if calibrated:
-            return partial(best_expected_sets, beta=EXPECTED[decision])
+            return Decision(beta=EXPECTED[decision])
         curve = threshold_curve(probs, targets)
-        best = curve.loc[curve[decision[-2:].lower()].idxmax(), "threshold"]
-        return lambda found: found >= best
+        return Decision(threshold=curve.loc[curve[decision[-2:].lower()].idxmax(), "threshold"])
     try:
         wished = float(decision)
     except ValueError:
@@ -44,8 +59,7 @@ def choose_decision(
             f"DECISION is {decision!r}; it must be 'expected F2', 'expected F1' or a precision "
             "between 0 and 1 such as 0.7"
         )
-    threshold = precision_threshold(probs, targets, wished)
-    return lambda found: found >= threshold
+    return Decision(threshold=precision_threshold(probs, targets, wished))
 
 
 def precision_threshold(probs: np.ndarray, targets: np.ndarray, precision: float) -> float:
