@@ -124,7 +124,9 @@ class Run:
         save_json(metrics, self.folder / "metrics.json")
         own = (f"{self.notebook}/**/*", f"figures/{self.notebook[:2]}_*")
         products = list_products(self.output_dir, [*own, *also])
-        origin = make_origin(self.parameters, self.data_dir, self.data, self.origins, products)
+        origin = make_origin(
+            self.notebook, self.parameters, self.data_dir, self.data, self.origins, products
+        )
         save_json(origin, self.folder / ORIGIN)
 
 

@@ -1,5 +1,6 @@
 """From probabilities to label sets, by what a user asks for."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,7 @@ EXPECTED = {"expected F2": 2.0, "expected F1": 1.0}  # beta
 
 @dataclass(frozen=True)
 class Decision:
-    """How labels are read off probabilities (N, C): called, it returns preds (N, C) bool.
+    """How labels are read off probabilities.
 
     Attributes:
         beta: of F-beta, whose expected value is to be the highest; at least one label.
@@ -23,6 +24,7 @@ class Decision:
     threshold: float | None = None
 
     def __call__(self, probs: np.ndarray) -> np.ndarray:
+        """Read labels (N, C) off probabilities (N, C)."""
         if self.beta is None:
             return probs >= self.threshold
         return best_expected_sets(probs, self.beta)
@@ -59,35 +61,44 @@ def choose_decision(
             f"DECISION is {decision!r}; it must be 'expected F2', 'expected F1' or a precision "
             "between 0 and 1 such as 0.7"
         )
-    return Decision(threshold=precision_threshold(probs, targets, wished))
+    found = precision_thresholds(probs, targets, [wished])
+    if not found:
+        highest = precision_curve(probs, targets)[1].max()
+        raise ValueError(
+            f"no threshold has a precision of {wished} on validation; the highest is "
+            f"{highest:.2f}. Wish for less, or train on more images"
+        )
+    return Decision(threshold=found[wished])
 
 
-def precision_threshold(probs: np.ndarray, targets: np.ndarray, precision: float) -> float:
-    """Find the lowest threshold at which this share of the predicted labels is right.
+def precision_thresholds(
+    probs: np.ndarray, targets: np.ndarray, precisions: Sequence[float]
+) -> dict[float, float]:
+    """Find the lowest threshold at which each of these shares of the predicted labels is right.
 
     All images and classes count together; what is wished on validation is met elsewhere only about.
 
     Args:
         probs: probabilities (N, C).
         targets: true labels, bool (N, C).
-        precision: wished, in (0, 1).
+        precisions: wished, in (0, 1).
 
-    Raises:
-        ValueError: if no threshold reaches it, with the highest precision there is.
+    Returns:
+        The threshold of each precision that is reached.
 
     >>> probs, targets = np.array([[0.9, 0.8, 0.3, 0.1]]), np.array([[True, True, False, True]])
-    >>> precision_threshold(probs, targets, 0.7)
-    0.1
+    >>> precision_thresholds(probs, targets, [0.7, 0.8])
+    {0.7: 0.1, 0.8: 0.8}
     """
+    cuts, reached = precision_curve(probs, targets)
+    found = {wished: np.flatnonzero(reached >= wished) for wished in precisions}
+    return {wished: float(cuts[rows[-1]]) for wished, rows in found.items() if rows.size}
+
+
+def precision_curve(probs: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return each probability (K,) that occurs, descending, and the precision (K,) of it and up."""
     order = np.argsort(-probs, axis=None, kind="stable")
     ranked, right = probs.ravel()[order], targets.ravel()[order]
     reached = right.cumsum() / np.arange(1, len(right) + 1)
     last_of_equals = np.append(ranked[1:] != ranked[:-1], True)
-    enough = np.flatnonzero((reached >= precision) & last_of_equals)
-    if not enough.size:
-        highest = reached[last_of_equals].max()
-        raise ValueError(
-            f"no threshold has a precision of {precision} on validation; the highest is "
-            f"{highest:.2f}. Wish for less, or train on more images"
-        )
-    return float(ranked[enough[-1]])
+    return ranked[last_of_equals], reached[last_of_equals]

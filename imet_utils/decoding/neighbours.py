@@ -144,5 +144,7 @@ def neighbour_votes(
     """
     known = find_neighbours(ImageVectors(stores["train"]), train_targets)
     return {
-        split: known.vote(ImageVectors(store)) for split, store in stores.items() if split != "train"
+        split: known.vote(ImageVectors(store))
+        for split, store in stores.items()
+        if split != "train"
     }

@@ -85,9 +85,9 @@ def encode_collection(
         *settings: what follows in `encode_datasets`, from `weights` on.
 
     Returns:
-        The opened stores by split, `submission` among them where there are such images.
+        The opened stores by split.
     """
-    datasets = open_datasets(tables, output_dir, seed)
+    datasets = open_datasets(tables, seed)
     return encode_datasets(datasets, Path(output_dir) / "features", encoder, *settings)
 
 

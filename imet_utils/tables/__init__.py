@@ -4,8 +4,9 @@ from imet_utils.tables.checks import (
     check_split,
     check_tables,
     load_collection,
+    load_unlabelled,
+    measure_files,
     read_skipped,
-    usable_ids,
 )
 from imet_utils.tables.collection_tables import (
     Tables,
