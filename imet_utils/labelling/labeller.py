@@ -259,6 +259,8 @@ class Labeller:
         labels = pd.DataFrame(settings.pop("labels"))
         known, decision = settings.pop("known"), Decision(**settings.pop("decision"))
         mixture = Mixture(settings, len(labels))
+        if mixture.encoder.dim != settings["dims"]["pooled"]:
+            raise ValueError(f"{folder} is of another encoder than {settings['encoder']}")
         try:
             arrays = load_file(folder / TENSORS)
             state = {key: arrays[f"heads.{key}"] for key in mixture.heads.state_dict()}
