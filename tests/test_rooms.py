@@ -13,7 +13,7 @@ PACKAGE = PROJECT_DIR / "imet_utils"
 GROUND = ["files", "progress", "processes", "distributed", "origins"]
 WAY = [
     "tables", "runs", "views", "hog", "encoders", "features", "models", "metrics", "decoding",
-    "training", "plots", "pipeline",
+    "training", "plots", "labelling", "pipeline",
 ]  # fmt: skip
 ROOMS = [*GROUND, *WAY]
 APART = {  # these stand on less than all that comes before them
