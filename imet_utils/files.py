@@ -125,10 +125,15 @@ def save_csv(frame: pd.DataFrame, path: Path | str, spreadsheet_safe: bool = Fal
             spreadsheet would run as a formula gets a quote in front (OWASP, CSV injection). Not
             for tables that a program reads.
     """
+    with atomic_path(path) as temporary:
+        append_csv(frame, temporary, spreadsheet_safe)
+
+
+def append_csv(frame: pd.DataFrame, path: Path, spreadsheet_safe: bool = False) -> None:
+    """Write rows at the end of a table, with the names of the columns if it is a new one."""
     if spreadsheet_safe:
         frame = frame.rename(columns=_defuse).map(_defuse)
-    with atomic_path(path) as temporary:
-        frame.to_csv(temporary, index=False, lineterminator="\n")
+    frame.to_csv(path, mode="a", header=not path.exists(), index=False, lineterminator="\n")
 
 
 def _defuse(cell: Any) -> Any:  # noqa: ANN401

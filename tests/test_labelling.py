@@ -11,6 +11,7 @@ from PIL import Image
 from imet_utils.decoding import Decision, best_expected_sets, mix_probs
 from imet_utils.files import load_json, save_json
 from imet_utils.labelling import Labeller, make_labeller
+from imet_utils.labelling.__main__ import main
 from imet_utils.runs import open_run
 from imet_utils.tables import find_images, label_strings, take_split
 from imet_utils.training import HeadJob, train_head
@@ -133,12 +134,13 @@ def test_reviewers_wish_for_a_precision(labeller, run, probs_of):
 def test_a_close_look_shows_attention_path_and_neighbours(labeller, run):
     train = take_split(run.tables, "train")
     path = find_images(run.data_dir / "train", train.images["id"][:1])[0]
-    seen = labeller.look(path, num_nearest=3, max_steps=4)
+    seen = labeller.look(path, num_nearest=3)
+    steps = labeller.path(path, max_steps=4)
     num_classes = len(labeller.labels)
     assert seen.attention.shape == (num_classes, 7, 7)
     np.testing.assert_allclose(seen.attention.sum(axis=(1, 2)), 1, rtol=1e-5)
-    assert seen.path["label"].nunique() == 4
-    assert seen.path["probability"].between(0, 1).all()
+    assert steps["label"].nunique() == 4
+    assert steps["probability"].between(0, 1).all()
     assert seen.nearest["similarity"].is_monotonic_decreasing
     assert seen.nearest["id"][0] == train.images["id"][0]  # the image itself
     assert seen.nearest["labels"][0] == train.images["labels"][0]
@@ -150,7 +152,7 @@ def test_without_an_rnn_there_is_no_attention(run, probs_of, files):
     alone = make_labeller(run, {"baseline_hog": 1.0}, Decision(threshold=0.5), val)
     seen = alone.look(files[0])
     assert seen.attention is None
-    assert seen.path.empty
+    assert alone.path(files[0]).empty
     np.testing.assert_array_equal(seen.chosen, seen.probs >= 0.5)
 
 
@@ -198,3 +200,60 @@ def test_a_labeller_of_former_results_is_refused(smoke, tmp_path):
     origin.write_text(json.dumps(load_json(origin) | {"id": "another"}))
     with pytest.raises(ValueError, match=f"06_train_attncnn_rnn was run anew after {MAKER}"):
         Labeller.load(tmp_path / "run")
+
+
+def test_the_command_labels_what_can_be_read_and_lists_the_rest(smoke, tmp_path, files, capsys):
+    output_dir = tmp_path / "run"
+    shutil.copytree(smoke[0], output_dir)
+    before = {path: path.stat().st_mtime_ns for path in output_dir.rglob("*") if path.is_file()}
+    given = tmp_path / "given"
+    given.mkdir()
+    for file in files[:3]:
+        shutil.copy(file, given)
+    (given / "cut.jpg").write_bytes(files[0].read_bytes()[:200])
+    (given / "notes.txt").write_text("no image")
+    assert main(["label", str(given), "--output", str(output_dir), "--top", "2"]) == 0
+    after = {path for path in output_dir.rglob("*") if path.is_file()}
+    results = output_dir / "09_label_new_images"
+    assert {path.name for path in after - before.keys()} == {
+        "labels.csv", "submission.csv", "skipped_images.csv", "review.html",
+    }  # fmt: skip
+    assert all(path.stat().st_mtime_ns == time for path, time in before.items())
+    assert set(pd.read_csv(results / "skipped_images.csv")["file"]) == {"cut.jpg", "notes.txt"}
+    names = sorted(file.name for file in files[:3])
+    labels, labeller = pd.read_csv(results / "labels.csv"), Labeller.load(output_dir)
+    wanted = labeller.label([given / name for name in names], top=2).rename(
+        columns={"image": "file"}
+    )
+    pd.testing.assert_frame_equal(labels, wanted, rtol=1e-6, check_dtype=False)
+    submission = pd.read_csv(results / "submission.csv", dtype=str)
+    pd.testing.assert_frame_equal(
+        submission, labeller.submit([name[:-4] for name in names], [given / n for n in names])
+    )
+    page = (results / "review.html").read_text()
+    assert page.count("data:image/jpeg") >= 3 * 6  # each with its five nearest
+    assert "2 files skipped" in capsys.readouterr().out
+
+
+def test_the_command_refuses_with_a_sentence(smoke, tmp_path, files, capsys):
+    def refused(*arguments):
+        assert main(arguments) == 2
+        return capsys.readouterr().err
+
+    output = ["--output", str(smoke[0])]
+    assert "there is no" in refused("label", str(tmp_path / "absent"), *output)
+    assert "no file in" in refused("label", str(tmp_path), *output)
+    assert "has no labeller" in refused("label", str(files[0]), "--output", str(tmp_path))
+    assert "a precision is above 0" in refused("label", str(files[0]), *output, "--precision", "2")
+    (tmp_path / "a.png").touch()
+    assert "none of the 1 files can be used: a.png" in refused("label", str(tmp_path), *output)
+    (tmp_path / "a.tif").touch()
+    assert "several images are called a" in refused("label", str(tmp_path), *output)
+
+
+def test_an_exported_labeller_is_enough_to_label(smoke, tmp_path, files, capsys):
+    assert main(["export", str(tmp_path / "small"), "--output", str(smoke[0])]) == 0
+    assert "MB" in capsys.readouterr().out
+    assert main(["label", str(files[0]), "--output", str(tmp_path / "small")]) == 0
+    table = pd.read_csv(tmp_path / "small/09_label_new_images/labels.csv")
+    assert len(table) == len(Labeller.load(smoke[0]).label(files[:1]))

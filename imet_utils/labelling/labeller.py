@@ -16,7 +16,6 @@ import torch
 from PIL import Image
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
-from torch import Tensor
 
 from imet_utils.decoding import (
     Decision,
@@ -58,15 +57,12 @@ class Look:
         chosen: (C,) bool, the labels that the decision takes.
         attention: (C, h, w) float32, where the whole image speaks for each label, each of sum 1;
             None where no head attends.
-        path: columns label (class index) and probability: the labels that the RNN names one after
-            the other; no rows where there is no RNN.
         nearest: columns id, labels (class indices), similarity (a cosine): training images.
     """
 
     probs: np.ndarray
     chosen: np.ndarray
     attention: np.ndarray | None
-    path: pd.DataFrame
     nearest: pd.DataFrame
 
 
@@ -177,6 +173,52 @@ class Labeller:
             images: as for `label`.
             description: shown with the progress; empty for none.
         """
+        for count, probs, _, _ in self._batches(images, description):
+            yield from probs[:count]
+
+    def looks(
+        self, images: Sequence[Picture], num_nearest: int = 5, description: str = ""
+    ) -> Iterator[Look]:
+        """Look closely at each image, as they are computed.
+
+        Args:
+            images: as for `label`.
+            num_nearest: training images to name.
+            description: shown with the progress; empty for none.
+        """
+        for count, probs, vectors, attention in self._batches(images, description):
+            numbers, similarities = self.neighbours.nearest(vectors, num_nearest)
+            chosen = self.decision(probs)
+            for row in range(count):
+                nearest = self.known.iloc[numbers[row]].reset_index(drop=True)
+                nearest = nearest.assign(similarity=similarities[row])
+                seen = None if attention is None else attention[row]
+                yield Look(probs[row], chosen[row], seen, nearest)
+
+    def look(self, image: Picture, num_nearest: int = 5) -> Look:
+        """Look closely at one image, see `looks`."""
+        return next(self.looks([image], num_nearest))
+
+    def path(self, image: Picture, max_steps: int = 10) -> pd.DataFrame:
+        """Search what the RNN names one after the other on the whole image.
+
+        Returns:
+            Columns label (class index) and probability, of its step; no rows without an RNN.
+        """
+        if not self.mixture.attending:
+            return pd.DataFrame({"label": [], "probability": []})
+        whole = self._views([image])[0][:1].to(self.mixture.device)
+        best = self.mixture.search(whole, max_steps)
+        steps = {"label": best.labels[0, 0], "probability": best.step_probs[0, 0]}
+        return pd.DataFrame({name: values.numpy() for name, values in steps.items()})
+
+    def _batches(
+        self, images: Sequence[Picture], description: str
+    ) -> Iterator[tuple[int, np.ndarray, ImageVectors, np.ndarray | None]]:
+        """Yield how many images a batch has, their probabilities, vectors, and view 0's attention.
+
+        What follows after so many is what the batch was filled up with.
+        """
         dataset, device = self._views(images), self.mixture.device
         step = max(1, views_at_once(device) // dataset.num_views)
         starts = range(0, len(images), step)
@@ -186,30 +228,12 @@ class Labeller:
         for start, batch in zip(starts, shown, strict=True):
             views = {name: values.unflatten(0, (step, -1)) for name, values in batch.items()}
             probs = views["probs"].mean(dim=1).cpu().numpy()  # (B, C)
+            store = {name: views[name].cpu().numpy() for name in ("pooled", "style")}
+            vectors = ImageVectors(store)
             if share := self.settings["shares"].get(NEIGHBOURS):
-                probs = probs + np.float32(share) * self.neighbours.vote(_vectors(views))
-            yield from probs[: len(images) - start]
-
-    def look(self, image: Picture, num_nearest: int = 5, max_steps: int = 10) -> Look:
-        """Look at one image closely.
-
-        Args:
-            image: as for `label`.
-            num_nearest: training images to name.
-            max_steps: labels on its path at most.
-        """
-        probs = next(self.probs([image]))
-        views = self._views([image])[0].to(self.mixture.device)  # (V, 3, H, W)
-        found = {name: values.unsqueeze(0) for name, values in self.mixture(views).items()}
-        numbers, similarities = self.neighbours.nearest(_vectors(found), num_nearest)
-        nearest = self.known.iloc[numbers[0]].reset_index(drop=True)
-        attention, path = None, pd.DataFrame({"label": [], "probability": []})
-        if seen := self.mixture.attend(views[:1], max_steps):
-            attention, steps = seen[0][0].numpy(), seen[1]
-            path = {"label": steps.labels[0, 0], "probability": steps.step_probs[0, 0]}
-            path = pd.DataFrame({name: values.numpy() for name, values in path.items()})
-        chosen = self.decision(probs[np.newaxis])[0]
-        return Look(probs, chosen, attention, path, nearest.assign(similarity=similarities[0]))
+                probs = probs + np.float32(share) * self.neighbours.vote(vectors)
+            attention = views["attention"][:, 0].cpu().numpy() if "attention" in views else None
+            yield min(step, len(images) - start), probs, vectors, attention
 
     def save(self, folder: Path | str) -> None:
         """Write everything to a folder, in place of the labeller that may be there.
@@ -317,11 +341,6 @@ def make_labeller(
     labels = run.tables.labels[["attribute_id", "attribute_name"]].reset_index(drop=True)
     known = train.images[["id", "labels"]].reset_index(drop=True)
     return Labeller(settings, labels, decision, mixture, neighbours, known)
-
-
-def _vectors(views: Mapping[str, Tensor]) -> ImageVectors:
-    """Take pooled features and style of views (B, V, ...), as those of a store."""
-    return ImageVectors({name: views[name].cpu().numpy() for name in ("pooled", "style")})
 
 
 def find_labeller(folder: Path) -> Path:

@@ -34,6 +34,8 @@ class Mixture(nn.Module):
         self.statistics = (settings["mean"], settings["std"])
         self.shares = {name: settings["shares"][name] for name in settings["thawed_stages"]}
         self.heads = nn.ModuleDict({name: self._build(name) for name in self.shares})
+        rnns = [name for name in self.shares if "maps" in RECIPES[name].inputs]
+        self.attending = max(rnns, key=self.shares.get, default="")
 
     @property
     def device(self) -> torch.device:
@@ -42,38 +44,30 @@ class Mixture(nn.Module):
 
     @torch.inference_mode()
     def forward(self, views: Tensor) -> dict[str, Tensor]:
-        """Map uint8 views (B, 3, H, W) to probabilities and features.
+        """Map uint8 views (B, 3, H, W) to probabilities, features and attention.
 
         Returns:
-            `probs` (B, C), the heads' part of them; `pooled` (B, E); `style` (B, S).
+            `probs` (B, C), the heads' part of them; `pooled` (B, E); `style` (B, S); where a head
+            attends, `attention` (B, C, h, w), where it sees each label, each of sum 1.
         """
         inputs = self._inputs(views)
-        probs = torch.zeros(len(views), self.num_classes, device=views.device)
+        found = {"probs": torch.zeros(len(views), self.num_classes, device=views.device)}
         with short_floats(views.device):
             for name, share in self.shares.items():
-                probs += share * head_probs(self.heads[name](**self._taken(name, inputs)))
-        return {"probs": probs, "pooled": inputs["pooled"], "style": inputs["style"]}
+                logits = self.heads[name](**self._taken(name, inputs))
+                found["probs"] += share * head_probs(logits)
+        if self.attending:
+            taken = self._taken(self.attending, inputs)
+            attention = self.heads[self.attending].label_attention(**taken)  # (B, C, P)
+            found["attention"] = attention.unflatten(2, (isqrt(attention.shape[2]), -1))
+        return found | {name: inputs[name] for name in ("pooled", "style")}
 
     @torch.inference_mode()
-    def attend(self, views: Tensor, max_steps: int) -> tuple[Tensor, Paths] | None:
-        """Ask the head with an RNN that has the greatest share where it looks.
-
-        Args:
-            views: uint8 (B, 3, H, W).
-            max_steps: labels on a path at most.
-
-        Returns:
-            The evidence for each label (B, C, h, w), each of sum 1, and the best path of each
-            view; None where there is no such head.
-        """
-        rnns = [name for name in self.shares if "maps" in RECIPES[name].inputs]
-        if not rnns:
-            return None
-        name = max(rnns, key=self.shares.get)
-        head, inputs = self.heads[name], self._taken(name, self._inputs(views))
-        attention = head.label_attention(**inputs)  # (B, C, P)
-        paths = beam_search(head.decoder, *head.decoder_inputs(**inputs), max_steps=max_steps)
-        return attention.unflatten(2, (isqrt(attention.shape[2]), -1)).cpu(), paths.best().cpu()
+    def search(self, views: Tensor, max_steps: int) -> Paths:
+        """Search the best path of each view, uint8 (B, 3, H, W), by the head that attends."""
+        head, inputs = self.heads[self.attending], self._inputs(views)
+        maps, probs = head.decoder_inputs(**self._taken(self.attending, inputs))
+        return beam_search(head.decoder, maps, probs, max_steps=max_steps).best().cpu()
 
     def _build(self, name: str) -> nn.Module:
         head = build_head(name, self.settings["dims"], self.num_classes)
