@@ -6,6 +6,8 @@ import signal
 import sys
 from collections.abc import Sequence
 
+from tqdm.contrib.logging import logging_redirect_tqdm
+
 from imet_utils.museums.collecting import MET_API, collect_met
 from imet_utils.museums.requesting import Unavailable
 
@@ -58,7 +60,8 @@ def main(arguments: Sequence[str]) -> int:
     options = vars(build_parser().parse_args(arguments))
     del options["museum"]
     try:
-        found = collect_met(**options)
+        with logging_redirect_tqdm():  # messages above the bar, not in it
+            found = collect_met(**options)
     except (ValueError, OSError) as error:
         sys.stderr.write(f"run_all.sh collect: {error}\n")
         if isinstance(error, Unavailable):

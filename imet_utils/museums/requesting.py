@@ -121,9 +121,10 @@ class Client:
                 content = self._read(url)
                 parsed = None if content is None else parse(content)
             except (Refused, exceptions.RequestException, ValueError) as error:
-                self._slow_down(url, error)
+                cause = f"{url}: {_explain(error)}"
+                self._slow_down(cause, error)
                 if attempt == ATTEMPTS or isinstance(error, ELSEWHERE):
-                    raise Failed(f"{url}: {error}") from None
+                    raise Failed(cause) from None
             else:
                 self.in_a_row = 0
                 self.interval = max(self.seconds, 0.98 * self.interval)
@@ -157,12 +158,12 @@ class Client:
         self.requests += 1
         self.next_time = time.monotonic() + self.interval
 
-    def _slow_down(self, url: str, error: Exception) -> None:
+    def _slow_down(self, cause: str, error: Exception) -> None:
         """Put off the next request; end the run where too many have failed in a row."""
         self.failures += 1
         self.in_a_row += 1
         if self.in_a_row == IN_A_ROW:
-            raise Unavailable(f"{IN_A_ROW} requests in a row failed, the last was {url}: {error}")
+            raise Unavailable(f"{IN_A_ROW} requests in a row failed, the last one: {cause}")
         refused = isinstance(error, Refused)
         asked = error.seconds if refused else None
         first = REFUSED_WAIT if refused and asked is None else self.seconds
@@ -171,7 +172,14 @@ class Client:
         if refused:
             self.interval *= 1.5
             save_json([time.time() + wait, self.interval], self.memory)
-        log.warning("%s: %s; next in %.0f s, pace %.1f s", url, error, wait, self.interval)
+        log.warning("%s; next in %.0f s, pace %.1f s", cause, wait, self.interval)
+
+
+def _explain(error: Exception) -> str:
+    """Say in short why a request failed."""
+    if isinstance(error, exceptions.ConnectionError | exceptions.Timeout):
+        return f"no connection ({type(error).__name__})"
+    return str(error)
 
 
 def _retry_after(answer: requests.Response) -> float | None:
