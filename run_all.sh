@@ -137,6 +137,10 @@ case ${1:-} in
     "$python" -m ruff format --check
     exec "$python" -m nbstripout --keep-id --verify notebooks/*.ipynb
     ;;
+  collect)
+    set_up run
+    exec "$python" -P -m imet_utils.museums "${@:2}"
+    ;;
   label | export)
     set_up run
     exec "$python" -P -m imet_utils.labelling "$@"
