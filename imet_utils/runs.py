@@ -27,8 +27,12 @@ from imet_utils.origins import (
 )
 from imet_utils.tables import SPLITS, Tables, read_tables, take_split
 
-PROJECT_DIR = Path(__file__).resolve().parents[1]
-KAGGLE_INPUT = Path("/kaggle/input/imet-2019-fgvc6")
+PROJECT_DIR = Path(__file__).resolve().parents[1]  # the repository, or site-packages
+PROFILES = Path("notebooks/profiles")  # whose folder is this project's
+KAGGLE_INPUTS = [  # of the competition's data: since 2026, and before
+    Path("/kaggle/input/competitions/imet-2019-fgvc6"),
+    Path("/kaggle/input/imet-2019-fgvc6"),
+]
 KAGGLE_WORKING = Path("/kaggle/working")
 SAMPLE_IMAGES = 1200
 RESULT_COLUMNS = ["model", "split", "f2", "f1", "precision", "recall", "map"]
@@ -164,16 +168,27 @@ def find_data_dir(data_dir: str = "", limit: int | None = None) -> Path:
     """Resolve `DATA_DIR`: as given, or the competition's data on Kaggle, or the sample's folder."""
     if data_dir:
         return Path(data_dir).expanduser().resolve()
-    return KAGGLE_INPUT if KAGGLE_INPUT.is_dir() else sample_dir(limit)
+    return next(filter(Path.is_dir, KAGGLE_INPUTS), sample_dir(limit))
+
+
+def home_dir() -> Path:
+    """Return the folder that `notebooks`, `data` and `outputs` are in, where nothing else is said.
+
+    The first that has the notebooks: the package's repository, the current folder, the one above
+    it. Without any, as where the package is installed and used from elsewhere, the current one.
+    """
+    here = Path.cwd()
+    candidates = (PROJECT_DIR, here, here.parent)
+    return next((folder for folder in candidates if (folder / PROFILES).is_dir()), here)
 
 
 def sample_dir(limit: int | None = None) -> Path:
     """Return the folder of the rendered sample collection, one for each number of images."""
-    return PROJECT_DIR / "data" / ("sample" if limit is None else f"sample_{limit}")
+    return home_dir() / "data" / ("sample" if limit is None else f"sample_{limit}")
 
 
 def find_output_dir(output_dir: str = "") -> Path:
-    """Resolve `OUTPUT_DIR`: as given, or Kaggle's working folder, or `outputs`."""
+    """Resolve `OUTPUT_DIR`: as given, or `outputs` in Kaggle's working folder or `home_dir`."""
     if output_dir:
         return Path(output_dir).expanduser().resolve()
-    return (KAGGLE_WORKING if KAGGLE_WORKING.is_dir() else PROJECT_DIR) / "outputs"
+    return (KAGGLE_WORKING if KAGGLE_WORKING.is_dir() else home_dir()) / "outputs"

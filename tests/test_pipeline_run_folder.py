@@ -11,6 +11,7 @@ from importlib.metadata import version
 import pytest
 
 from imet_utils.files import load_json, save_json
+from imet_utils.pipeline import run_folder
 from imet_utils.pipeline.run_folder import (
     claim_folder,
     find_commit,
@@ -131,3 +132,12 @@ def test_versions_are_those_of_the_packages_required(tmp_path):
     (tmp_path / "requirements.txt").write_text("# all\ntorch>=2  # it\n\nno-such-package\n")
     found = package_versions(tmp_path / "requirements.txt")
     assert found == {"torch": version("torch"), "no-such-package": None}
+
+
+def test_versions_are_known_where_the_package_is_installed(tmp_path, monkeypatch):
+    lines = ["torch>=2.6", "no-such-package>=1", 'pytest>=8; extra == "dev"']
+    monkeypatch.setattr(run_folder, "requires", {"imet-utils": lines}.get)
+    assert package_versions(tmp_path / "absent.txt") == {
+        "torch": version("torch"),
+        "no-such-package": None,
+    }

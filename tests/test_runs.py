@@ -65,11 +65,10 @@ def reason(output, notebook="06_train_attncnn_rnn"):
 
 def test_data_come_from_what_is_given_then_kaggle_then_the_sample(tmp_path, monkeypatch):
     assert find_data_dir(str(tmp_path)) == tmp_path
-    monkeypatch.setattr(runs, "KAGGLE_INPUT", tmp_path / "absent")
+    monkeypatch.setattr(runs, "KAGGLE_INPUTS", [tmp_path / "absent", tmp_path / "input"])
     assert find_data_dir("") == PROJECT_DIR / "data" / "sample"
     assert find_data_dir("", limit=60) == PROJECT_DIR / "data" / "sample_60"
     (tmp_path / "input").mkdir()
-    monkeypatch.setattr(runs, "KAGGLE_INPUT", tmp_path / "input")
     assert find_data_dir("", limit=60) == tmp_path / "input"
 
 
@@ -79,6 +78,22 @@ def test_results_go_to_what_is_given_then_kaggle_then_outputs(tmp_path, monkeypa
     monkeypatch.setattr(runs, "KAGGLE_WORKING", tmp_path)
     assert find_output_dir() == tmp_path / "outputs"
     assert find_output_dir(str(tmp_path / "mine")) == tmp_path / "mine"
+
+
+def test_an_installed_package_works_in_the_folder_of_notebooks_or_the_current_one(
+    tmp_path, monkeypatch
+):
+    """None of its data and results go into site-packages."""
+    monkeypatch.setattr(runs, "KAGGLE_WORKING", tmp_path / "absent")
+    monkeypatch.setattr(runs, "KAGGLE_INPUTS", [])
+    monkeypatch.setattr(runs, "PROJECT_DIR", tmp_path / "site-packages")
+    (tmp_path / "copy/notebooks/profiles").mkdir(parents=True)
+    for current in ("copy", "copy/notebooks"):  # of the command, and of a notebook
+        monkeypatch.chdir(tmp_path / current)
+        assert find_output_dir() == tmp_path / "copy/outputs"
+        assert find_data_dir() == tmp_path / "copy/data/sample"
+    monkeypatch.chdir(tmp_path)
+    assert (find_output_dir(), find_data_dir()) == (tmp_path / "outputs", tmp_path / "data/sample")
 
 
 # --- a run ----------------------------------------------------------------------------------------

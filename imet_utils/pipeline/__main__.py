@@ -9,7 +9,7 @@ from time import perf_counter
 
 from imet_utils.pipeline.parameters import Declared, Plan, make_plan
 
-NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
+OUTPUT_HELP = "where all results go (default: outputs of the repository or of the current folder)"
 EPILOG = """\
 examples:
   ./run_all.sh                                  the whole pipeline on the sample collection
@@ -18,6 +18,7 @@ examples:
   ./run_all.sh --list                           the notebooks and their parameters
   ./run_all.sh collect DIR                      real images from a museum; --help tells how
   ./run_all.sh label IMAGES --output DIR        labels for new images; export hands the model on
+  ./run_all.sh kaggle USER                      what Kaggle needs to run it without a network
   ./run_all.sh test [pytest's arguments]        all tests
   ./run_all.sh lint                             check style and that notebooks hold no outputs
   ./run_all.sh setup [dev]                      only install what is needed
@@ -38,7 +39,7 @@ def build_parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--profile", metavar="NAME", help="notebooks/profiles/NAME.yaml, or a path")
     add("--data", type=given, metavar="DIR", help="a collection in the layout of iMet 2019")
-    add("--output", type=given, metavar="DIR", help="where all results go (default: outputs)")
+    add("--output", type=given, metavar="DIR", help=OUTPUT_HELP)
     add("--from", dest="first", metavar="NN", help="start at this notebook")
     add("--to", dest="last", metavar="NN", help="stop after this notebook")
     set_help = "set a parameter in every notebook that declares it; may be repeated"
@@ -65,12 +66,12 @@ def describe(declared: Declared) -> str:
     return "\n".join(lines)
 
 
-def main(arguments: Sequence[str], folder: Path = NOTEBOOKS) -> int:
+def main(arguments: Sequence[str], folder: Path | None = None) -> int:
     """Run the pipeline.
 
     Args:
         arguments: the command line, without the program's name.
-        folder: where the notebooks and their profiles are.
+        folder: where the notebooks and their profiles are; `notebooks` of `home_dir` by default.
 
     Returns:
         The exit code: 0 if all ran, 1 if a notebook failed, 2 if the command line was refused.
@@ -80,6 +81,9 @@ def main(arguments: Sequence[str], folder: Path = NOTEBOOKS) -> int:
     overrides |= {} if args.data is None else {"DATA_DIR": args.data}
     overrides |= {} if args.output is None else {"OUTPUT_DIR": args.output}
     running = False
+    from imet_utils.runs import home_dir  # all imports of this kind: --help needs no package
+
+    folder = folder or home_dir() / "notebooks"
     try:
         plan = make_plan(folder, args.first, args.last, args.profile, overrides)
         if args.list:
@@ -89,6 +93,8 @@ def main(arguments: Sequence[str], folder: Path = NOTEBOOKS) -> int:
         from imet_utils.pipeline.run_folder import check_grounds, choose_folder, claim_folder
 
         output_dir = choose_folder(plan)
+        if not plan.find("OUTPUT_DIR"):
+            say(f"Results go to {output_dir}")
         with claim_folder(output_dir):
             check_grounds(output_dir, plan)
             running = True
@@ -110,7 +116,7 @@ def check_collection(data_dir: str) -> None:
         OSError: if a part is missing.
         ValueError: if a table is wrong.
     """
-    from imet_utils.tables import check_tables  # all imports of this kind: --help needs no package
+    from imet_utils.tables import check_tables
 
     if data_dir:
         check_tables(data_dir)

@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Any
 
@@ -154,8 +154,15 @@ def find_commit(folder: Path) -> str | None:
 
 
 def package_versions(requirements: Path) -> dict[str, str | None]:
-    """Look up the installed version of every package that a requirements file names."""
-    names = re.findall(r"^[\w.-]+", requirements.read_text(encoding="utf-8"), re.MULTILINE)
+    """Look up the installed version of every package that a requirements file names.
+
+    Without the file, as where this package is installed, those that it was installed with.
+    """
+    if requirements.is_file():
+        text = requirements.read_text(encoding="utf-8")
+    else:
+        text = "\n".join(line for line in requires("imet-utils") or [] if "extra ==" not in line)
+    names = re.findall(r"^[\w.-]+", text, re.MULTILINE)
     found = dict.fromkeys(names)
     for name in names:
         with suppress(PackageNotFoundError):
