@@ -145,6 +145,10 @@ case ${1:-} in
     set_up run
     exec "$python" -P -m imet_utils.labelling "$@"
     ;;
+  kaggle)
+    set_up run
+    exec "$python" -P -m imet_utils.pipeline.kaggle "${@:2}"
+    ;;
   setup)
     case ${2:-run} in run | dev) set_up "${2:-run}" ;; *) die "setup takes nothing or dev." ;; esac
     say "ready: $python"

@@ -1,0 +1,204 @@
+"""The bundle for Kaggle: what is in it, and that it runs where there is no network."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+
+import nbformat
+import pytest
+from packaging.requirements import Requirement
+from played_kaggle import can_play, play
+
+from imet_sample import write_sample_data
+from imet_utils.files import load_json
+from imet_utils.pipeline import kaggle
+from imet_utils.pipeline.parameters import find_notebooks
+from imet_utils.runs import PROJECT_DIR
+
+STEMS = list(find_notebooks(PROJECT_DIR / "notebooks"))
+REQUIREMENTS = (PROJECT_DIR / "requirements.txt").read_text().splitlines()
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("built")
+    plan = kaggle.make_plan(PROJECT_DIR / "notebooks", profile="smoke", overrides={"SEED": 3})
+    kaggle.build_kernels("someone", folder, plan, [("SEED", "3")])
+    return folder
+
+
+def metadata(built, stem):
+    return load_json(built / stem / "kernel-metadata.json")
+
+
+# --- kernels --------------------------------------------------------------------------------------
+
+
+def test_each_notebook_is_a_kernel_and_one_runs_them_all(built):
+    assert sorted(path.name for path in built.iterdir()) == [*STEMS, "run_all"]
+    for path in built.iterdir():
+        found = metadata(built, path.name)
+        nbformat.validate(nbformat.read(path / found["code_file"], as_version=4))
+        assert found["id"] == f"someone/{found['title'].replace(' ', '-')}"  # as Kaggle makes it
+        assert 5 <= len(found["title"]) <= 50
+        assert found["competition_sources"] == ["imet-2019-fgvc6"]
+        assert found["dataset_sources"] == ["someone/imet-utils-bundle"]
+        assert (found["enable_gpu"], found["enable_internet"]) == (True, False)
+
+
+def test_each_kernel_reads_what_the_one_before_it_left(built):
+    before = [metadata(built, stem)["kernel_sources"] for stem in STEMS]
+    ids = [metadata(built, stem)["id"] for stem in STEMS]
+    assert before == [[], *([name] for name in ids[:-1])]
+    assert metadata(built, "run_all")["kernel_sources"] == []
+
+
+def test_a_kernel_is_its_notebook_between_two_cells_with_the_values_of_the_profile(built):
+    stem = STEMS[1]
+    original = nbformat.read(PROJECT_DIR / f"notebooks/{stem}.ipynb", as_version=4)
+    cells = nbformat.read(built / stem / f"{stem}.ipynb", as_version=4).cells
+    injected = [c for c in cells if c.metadata.get("tags") == ["injected-parameters"]]
+    sources = [cell.source for cell in cells if cell not in injected]
+    assert sources[1:-1] == [cell.source for cell in original.cells]
+    values = {}
+    exec(injected[0].source, values)
+    assert (values["SEED"], values["LIMIT"], values["MIN_COUNT"]) == (3, 80, 1)
+
+
+# --- dataset --------------------------------------------------------------------------------------
+
+
+def test_lacking_is_what_the_image_has_not_or_too_old_a_version_of(monkeypatch):
+    monkeypatch.setattr(kaggle, "IMAGE", {"torch": "2.10.0", "seaborn": "0.12.2", "nbconvert": "6"})
+    lines = ["torch>=2.6,!=2.9.*", "seaborn>=0.13", "nbconvert>=7", "jupyterlab>=4", "weights==1"]
+    assert kaggle.find_lacking(lines) == ["seaborn", "nbconvert", "mistune", "weights"]
+
+
+def test_of_what_is_compiled_the_image_has_all():
+    for name in kaggle.find_lacking(REQUIREMENTS):
+        assert "Root-Is-Purelib: true" in kaggle.distribution(name).read_text("WHEEL"), name
+
+
+def test_a_compiled_package_is_refused_before_anything_is_loaded(tmp_path):
+    with pytest.raises(ValueError, match=r"torch is compiled.*image has 2\.10\.0"):
+        kaggle.fetch_wheels(["torch"], tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_wheel_has_code_and_templates_but_no_data_and_leaves_nothing_behind(tmp_path):
+    before = set(PROJECT_DIR.iterdir())
+    try:
+        kaggle.build_wheel(tmp_path)
+    except ValueError as error:
+        pytest.skip(str(error))  # no network for setuptools
+    assert set(PROJECT_DIR.iterdir()) == before
+    (wheel,) = tmp_path.iterdir()
+    names = zipfile.ZipFile(wheel).namelist()
+    assert {name.split("/")[0].split("-")[0] for name in names} == {"imet_utils", "imet_sample"}
+    for path in PROJECT_DIR.glob("imet_*/**/*"):
+        if path.suffix in (".py", ".j2"):
+            assert path.relative_to(PROJECT_DIR).as_posix() in names
+
+
+def test_a_failure_of_pip_is_told_and_leaves_no_folder(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+    assert kaggle.main(["someone", "--output", str(tmp_path / "built")]) == 2
+    assert re.search(
+        r"pip download failed; is there a network\? .*No match", capsys.readouterr().err
+    )
+    assert list((tmp_path / "built").iterdir()) == []
+
+
+@pytest.mark.parametrize("user", ["Some One", "a/b", "", "-x"])
+def test_a_name_that_cannot_be_an_address_is_refused(user, tmp_path, capsys):
+    arguments = ["--output", str(tmp_path / "built"), "--", user]
+    assert kaggle.main(arguments) == 2
+    assert "as in the address of your profile" in capsys.readouterr().err
+    assert not (tmp_path / "built").exists()
+
+
+# --- Kaggle played --------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory):
+    """Build the bundle, and folders with it, the competition's data and the kernels."""
+    if not can_play():
+        pytest.skip("this system allows no namespaces")
+    base = tmp_path_factory.mktemp("kaggle")
+    arguments = ["someone", "--profile", "smoke", "--output", str(base / "built")]
+    if kaggle.main(arguments):
+        pytest.skip("no package index to build the bundle with")
+    write_sample_data(base / "input/competitions/imet-2019-fgvc6", 80)
+    shutil.copytree(base / "built/dataset", base / "input/datasets/someone/imet-utils-bundle")
+    return base
+
+
+def push(base, stem):
+    """Run a kernel as Kaggle does, and mount what it leaves for those after it."""
+    (base / "working").mkdir()
+    notebook = f"/kaggle/input/{stem}.ipynb"
+    shutil.copy(base / f"built/kernels/{stem}/{stem}.ipynb", base / "input")
+    result = play(
+        base, "python", "-m", "papermill", notebook, "__notebook__.ipynb", "--no-progress-bar"
+    )
+    assert result.returncode == 0, result.stdout[-2000:] + result.stderr[-4000:]
+    slug = metadata(base / "built/kernels", stem)["id"]
+    output = base / "input/notebooks" / slug
+    output.parent.mkdir(parents=True, exist_ok=True)
+    (base / "working").rename(output)
+    return output
+
+
+@pytest.mark.slow
+def test_the_played_kaggle_has_no_network(base):
+    (base / "working").mkdir()
+    code = "import socket; socket.create_connection(('1.1.1.1', 53), timeout=5)"
+    result = play(base, "python", "-c", code)
+    (base / "working").rmdir()
+    assert "Network is unreachable" in result.stderr
+
+
+@pytest.mark.slow
+def test_all_kernels_run_one_after_the_other(base):
+    for stem in STEMS:
+        output = push(base, stem)
+    assert {path.name for path in output.iterdir()} >= {"outputs", "submission.csv"}
+    origin = load_json(output / "outputs" / STEMS[-1] / "origin.json")
+    assert origin["data_dir"] == "/kaggle/input/competitions/imet-2019-fgvc6"
+
+
+@pytest.mark.slow
+def test_the_kernel_that_runs_all_leaves_report_and_submission(base):
+    output = push(base, "run_all")
+    assert (output / "outputs/report.html").is_file()
+    records = json.loads((output / "outputs/run.json").read_text())["notebooks"]
+    assert list(records) == STEMS
+    packages = records[STEMS[0]]["packages"]
+    assert packages.keys() == {Requirement(line).name for line in REQUIREMENTS}
+    assert packages["torch"]
+    sent = (output / "submission.csv").read_text()
+    assert sent == (output / "outputs/submission.csv").read_text()
+    test = base / "input/competitions/imet-2019-fgvc6/test"
+    assert len(sent.splitlines()) == 1 + len(list(test.iterdir()))
+
+
+@pytest.mark.slow
+def test_the_dataset_is_all_that_pip_needs_beside_the_image(base, tmp_path):
+    """Into an environment of its own that sees this one's packages, as the image's."""
+    venv = [sys.executable, "-m", "venv", "--without-pip", tmp_path]
+    subprocess.run(venv, check=True)
+    (site,) = tmp_path.glob("lib/*/site-packages")
+    (site / "image.pth").write_text("\n".join(p for p in sys.path if "site-packages" in p))
+    python = tmp_path / "bin/python"
+    pip = [sys.executable, "-m", "pip", "--python", python, "install", "-q", "--no-index"]
+    options = ["--find-links", base / "built/dataset", "--ignore-installed", "imet-utils"]
+    subprocess.run([*pip, "--no-deps", *options], check=True, env={"PATH": ""})
+    subprocess.run([*pip, "imet-utils"], check=True, env={"PATH": ""})  # nothing is missing
+    code = "import imet_utils; print(imet_utils.__file__)"
+    told = subprocess.run([python, "-c", code], capture_output=True, text=True, cwd=tmp_path)
+    assert told.stdout.startswith(str(tmp_path)), told.stderr
