@@ -5,7 +5,9 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import zipfile
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -189,16 +191,22 @@ def test_the_kernel_that_runs_all_leaves_report_and_submission(base):
 
 @pytest.mark.slow
 def test_the_dataset_is_all_that_pip_needs_beside_the_image(base, tmp_path):
-    """Into an environment of its own that sees this one's packages, as the image's."""
-    venv = [sys.executable, "-m", "venv", "--without-pip", tmp_path]
-    subprocess.run(venv, check=True)
-    (site,) = tmp_path.glob("lib/*/site-packages")
-    (site / "image.pth").write_text("\n".join(p for p in sys.path if "site-packages" in p))
-    python = tmp_path / "bin/python"
-    pip = [sys.executable, "-m", "pip", "--python", python, "install", "-q", "--no-index"]
-    options = ["--find-links", base / "built/dataset", "--ignore-installed", "imet-utils"]
-    subprocess.run([*pip, "--no-deps", *options], check=True, env={"PATH": ""})
-    subprocess.run([*pip, "imet-utils"], check=True, env={"PATH": ""})  # nothing is missing
-    code = "import imet_utils; print(imet_utils.__file__)"
-    told = subprocess.run([python, "-c", code], capture_output=True, text=True, cwd=tmp_path)
-    assert told.stdout.startswith(str(tmp_path)), told.stderr
+    """The image is played by this environment's packages, without those of the dataset."""
+    wheels = [path.name.split("-") for path in (base / "built/dataset").glob("*.whl")]
+    hidden = {f"{name}-{version}.dist-info" for name, version, *_ in wheels}
+    (tmp_path / "image").mkdir()
+    for entry in Path(sysconfig.get_path("purelib")).iterdir():
+        if entry.name not in hidden:
+            (tmp_path / "image" / entry.name).symlink_to(entry)
+    venv = tmp_path / "venv"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", venv], check=True)
+    (site,) = venv.glob("lib/*/site-packages")
+    (site / "image.pth").write_text(str(tmp_path / "image"))
+    pip = [sys.executable, "-m", "pip", "--python", venv / "bin/python", "install", "-q"]
+    pip += ["--no-index", "--find-links", base / "built/dataset", "imet-utils"]
+    subprocess.run(pip, check=True, env={"PATH": ""})
+    assert hidden <= {path.name for path in site.iterdir()}
+    code = "import imet_utils, latex2mathml; print(imet_utils.__file__, latex2mathml.__file__)"
+    command = [venv / "bin/python", "-P", "-c", code]
+    told = subprocess.run(command, capture_output=True, text=True, env={"PATH": ""})
+    assert all(path.startswith(str(site)) for path in told.stdout.split()), told.stderr

@@ -139,7 +139,7 @@ def test_an_interrupted_run_leaves_its_copy_and_no_kernel(running, number):
     process.send_signal(number)
     _, err = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert "--from NN continues" in err.splitlines()[-1]
+    assert "--from NN continues" in err  # an older client of kernels complains after it
     assert _ends(kernel)
 
 
