@@ -201,7 +201,7 @@ def test_a_missing_input_is_told_at_once_with_the_notebook_that_makes_it(
         exec(code[2].source, names)
 
 
-@pytest.mark.parametrize("name", ["smoke", "imet"])
+@pytest.mark.parametrize("name", ["smoke", "imet", "kaggle"])
 def test_profiles_set_only_what_is_declared(name):
     common, single = read_profile(name, FOLDER / "profiles", NOTEBOOKS)
     plan = make_plan(FOLDER, profile=name)

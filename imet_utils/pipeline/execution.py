@@ -24,7 +24,6 @@ BAR = re.compile(r"(\r[^\r\n]+)")
 NOT_BEGUN = "<?, ?"
 FOR_LOGS = {  # what kernels get
     "IMET_HEADLESS": "1",
-    "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # a warning of the debugger in older kernels
     "TQDM_MININTERVAL": "10",
     "TQDM_BAR_FORMAT": "{desc}: {n_fmt}/{total_fmt} [{elapsed}<{remaining}, {rate_fmt}]",
 }

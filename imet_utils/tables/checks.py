@@ -93,7 +93,8 @@ def load_collection(
     good = train["fault"].eq("")
     tables = replace(tables, images=tables.images[good].reset_index(drop=True))
     _check_task(tables)
-    return Collection(tables, train.loc[good, ["width", "height"]].to_numpy(), skipped)
+    sizes = train.loc[good, ["width", "height"]].to_numpy(dtype=int)  # pandas 2 may have objects
+    return Collection(tables, sizes, skipped)
 
 
 def load_unlabelled(
