@@ -19,6 +19,7 @@ from imet_utils.labelling.labeller import Labeller, Look
 from imet_utils.labelling.review import NEIGHBOUR_SIDE, ReviewImage, Suggestion, write_review
 from imet_utils.origins import TABLES, read_origin
 from imet_utils.processes import num_cores
+from imet_utils.progress import say
 from imet_utils.runs import find_output_dir
 from imet_utils.tables import find_images, is_image, measure_files, read_image
 
@@ -188,12 +189,6 @@ def _known_pictures(output_dir: Path, labeller: Labeller) -> Callable[[str], Ima
         return picture
 
     return find
-
-
-def say(text: str) -> None:
-    """Write a line to the console at once."""
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":
