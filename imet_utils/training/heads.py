@@ -16,6 +16,7 @@ from imet_utils.encoders import OUTPUTS, build_encoder
 from imet_utils.features import FeatureBatches, open_features, read_fingerprint, view_targets
 from imet_utils.files import load_checkpoint, load_json, save_json
 from imet_utils.models import (
+    HOG_COMPONENTS,
     EndToEnd,
     HogFusionClassifier,
     LinearClassifier,
@@ -74,6 +75,14 @@ RECIPES = {
         "05_fuse_hog",
         ("pooled", "hog"),
         lambda dims, num_classes: HogFusionClassifier(dims["pooled"], dims["hog"], num_classes),
+        **POSTER,
+    ),
+    "baseline_components": Recipe(
+        "05_fuse_hog/components",
+        ("pooled", "hog"),
+        lambda dims, num_classes: HogFusionClassifier(
+            dims["pooled"], dims["hog"], num_classes, min(HOG_COMPONENTS, dims["hog"])
+        ),
         **POSTER,
     ),
     "attncnn_rnn": Recipe(
