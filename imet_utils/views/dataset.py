@@ -226,16 +226,16 @@ class ViewDataset(Dataset[Tensor]):
         return settings | {"images": fingerprint_of(self.image_keys())}
 
 
-def split_dataset(tables: Tables, split: str, seed: int = 0) -> ViewDataset:
-    """Make the data set of the images of `train`, `val` or `test`."""
+def split_dataset(tables: Tables, split: str, seed: int = 0, size: int = 224) -> ViewDataset:
+    """Make the data set of the images of `train`, `val` or `test`, in views of `size` pixels."""
     part = take_split(tables, split)
     has_culture = part.targets[:, part.is_culture].any(axis=1)
     paths = find_images(part.data_dir / "train", part.images["id"])
-    return ViewDataset(paths, part.images["id"], has_culture, split == "train", seed)
+    return ViewDataset(paths, part.images["id"], has_culture, split == "train", seed, size)
 
 
 def submission_dataset(
-    data_dir: Path | str, output_dir: Path | str, seed: int = 0
+    data_dir: Path | str, output_dir: Path | str, seed: int = 0, size: int = 224
 ) -> ViewDataset | None:
     """Make the data set of the unlabelled images of `test/`, or None where there are none.
 
@@ -245,11 +245,20 @@ def submission_dataset(
     if not ids:
         return None
     paths = find_images(Path(data_dir) / "test", ids)
-    return ViewDataset(paths, ids, np.zeros(len(ids)), train=False, seed=seed)
+    return ViewDataset(paths, ids, np.zeros(len(ids)), train=False, seed=seed, size=size)
 
 
-def open_datasets(tables: Tables, output_dir: Path | str, seed: int = 0) -> dict[str, ViewDataset]:
-    """Make the data sets of all splits, and of `test/` as `submission` where it has images."""
-    datasets = {split: split_dataset(tables, split, seed) for split in SPLITS}
-    submission = submission_dataset(tables.data_dir, output_dir, seed)
+def open_datasets(
+    tables: Tables, output_dir: Path | str, seed: int = 0, size: int = 224
+) -> dict[str, ViewDataset]:
+    """Make the data sets of all splits, and of `test/` as `submission` where it has images.
+
+    Args:
+        tables: with their splits.
+        output_dir: of the run, which may skip images of `test/`.
+        seed: of the views.
+        size: side of a view in pixels.
+    """
+    datasets = {split: split_dataset(tables, split, seed, size) for split in SPLITS}
+    submission = submission_dataset(tables.data_dir, output_dir, seed, size)
     return datasets if submission is None else {**datasets, "submission": submission}
