@@ -130,10 +130,10 @@ def test_sizes_that_a_network_cannot_take_are_refused():
 
 
 def test_a_licence_that_is_not_free_is_shown_where_its_weights_are_wanted(tmp_path):
-    name = "convnextv2_atto.fcmae"
+    name = "mobileone_s0.apple_in1k"
     torch.save({"a": torch.zeros(1)}, tmp_path / "a.pth")
     with (
-        pytest.warns(UserWarning, match=r"cc-by-nc-4\.0.*huggingface\.co/timm/convnextv2_atto"),
+        pytest.warns(UserWarning, match=r"mobileone-license.*huggingface\.co/timm/mobileone_s0"),
         pytest.raises(ValueError, match="do not fit"),
     ):
         build_encoder(name, tmp_path / "a.pth")
@@ -196,9 +196,9 @@ except (RuntimeError, ValueError) as error:
 """
 
 
-def build_elsewhere(tmp_path, endpoint, *arguments):
+def build_elsewhere(tmp_path, endpoint, *arguments, **environment):
     """Build an encoder in a process of its own, which reads the hub's address when it starts."""
-    environment = {
+    environment |= {
         "HF_ENDPOINT": endpoint,
         "HF_HOME": str(tmp_path / "hf"),
         "HF_HUB_DISABLE_XET": "1",
@@ -218,13 +218,15 @@ def test_weights_come_from_the_hub_and_are_kept(hub, state, tmp_path):
     built = load_file(tmp_path / "built")
     assert len(built) > 60
     assert all(torch.equal(value, state[key]) for key, value in built.items())
-    hub.shutdown()
-    again = build_elsewhere(tmp_path, "http://127.0.0.1:9", NAME, "imagenet", 160)
+    offline = {"HF_HUB_OFFLINE": "1"}
+    again = build_elsewhere(tmp_path, endpoint, NAME, "imagenet", 160, **offline)
     assert again.stdout == result.stdout, again.stderr
 
 
-def test_no_hub_is_told_in_a_sentence(tmp_path):
-    result = build_elsewhere(tmp_path, "http://127.0.0.1:9", NAME)
+@pytest.mark.parametrize("offline", ["1", pytest.param("0", marks=pytest.mark.slow)])
+def test_no_hub_is_told_in_a_sentence(tmp_path, offline):
+    """It is tried again and again, but where the user says that there is none."""
+    result = build_elsewhere(tmp_path, "http://127.0.0.1:9", NAME, HF_HUB_OFFLINE=offline)
     said = result.stderr.splitlines()[-1]  # the hub's package tells of each try before
     assert said.startswith(f"RuntimeError: the weights of {NAME} could not be downloaded")
     assert f"local copy of model.safetensors of https://huggingface.co/timm/{NAME}" in said
