@@ -137,6 +137,14 @@ case ${1:-} in
     "$python" -m ruff format --check
     exec "$python" -m nbstripout --keep-id --verify notebooks/*.ipynb
     ;;
+  collect)
+    set_up run
+    exec "$python" -P -m imet_utils.museums "${@:2}"
+    ;;
+  label | export)
+    set_up run
+    exec "$python" -P -m imet_utils.labelling "$@"
+    ;;
   setup)
     case ${2:-run} in run | dev) set_up "${2:-run}" ;; *) die "setup takes nothing or dev." ;; esac
     say "ready: $python"

@@ -26,7 +26,7 @@ import torch
 from page import describe_machine, write_section
 from PIL import Image
 
-from imet_utils.decoding import ImageVectors, neighbour_probs, predict_splits, similarity_space
+from imet_utils.decoding import ImageVectors, find_neighbours, predict_splits
 from imet_utils.features import FeatureBatches, extract_features, open_features, view_targets
 from imet_utils.models import LinearClassifier, weighted_bce
 from imet_utils.tables import find_images, load_collection, read_tables, save_tables, split_tables
@@ -86,21 +86,20 @@ def train_head(folder: Path) -> None:
     predict_splits(model, {"test": {"pooled": arrays["pooled"][: len(tenth)]}}, folder / "head")
 
 
-def find_neighbours(folder: Path) -> None:
+def ask_neighbours(folder: Path) -> None:
     """Let the nearest images vote on a tenth of the images, as notebooks 6 and 8 do."""
     targets = read_tables(folder / "tables", folder / "data").targets
     store = open_features(folder / STORE)
     known = ImageVectors(store)
     asked = ImageVectors({name: array[: len(targets) // 10] for name, array in store.items()})
-    place = similarity_space(known)
-    neighbour_probs(place(asked), place(known), targets)
+    find_neighbours(known, targets).vote(asked)
 
 
 STEPS = {
     "check and split": check_tables,
     "store features": store_features,
     "train and predict": train_head,
-    "ask neighbours": find_neighbours,
+    "find neighbours": ask_neighbours,
 }
 
 

@@ -23,7 +23,7 @@ from heads import NEIGHBOURS, NEIGHBOURS_SHARE, RNN, Row, list_means, list_rows
 from page import describe_machine, write_section
 from stores import SQUEEZED, Arrays, open_store
 
-from imet_utils.decoding import ImageVectors, neighbour_probs, similarity_space
+from imet_utils.decoding import ImageVectors, find_neighbours
 from imet_utils.features import FeatureBatches, view_targets
 from imet_utils.files import save_array
 from imet_utils.metrics import bootstrap_mean, f2_per_image
@@ -50,9 +50,8 @@ def vote(train: Arrays, held_out: Arrays, targets: np.ndarray, fold_of: np.ndarr
     queries, references = ImageVectors(held_out), ImageVectors(train)
     for fold in range(NUM_FOLDS):
         mine, others = fold_of == fold, fold_of != fold
-        place = similarity_space(references[others])
-        sides = place(queries[mine]), place(references[others])
-        probs[mine] = neighbour_probs(*sides, targets[others])
+        known = find_neighbours(references[others], targets[others])
+        probs[mine] = known.vote(queries[mine])
     return probs
 
 

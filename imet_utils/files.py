@@ -69,6 +69,27 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def atomic_folder(folder: Path) -> Iterator[Path]:
+    """Yield a new folder beside `folder`; put it in its place if the block ends without error."""
+    whole = temporary_path(folder)
+    whole.mkdir(parents=True)
+    try:
+        yield whole
+        put_in_place(whole, folder)
+    finally:
+        shutil.rmtree(whole, ignore_errors=True)
+
+
+def put_in_place(whole: Path, folder: Path) -> None:
+    """Rename a whole folder to `folder`, and what was there before out of it, to be removed."""
+    former = temporary_path(folder.with_name(f"{folder.stem}.former"))
+    if folder.exists():
+        os.replace(folder, former)
+    os.replace(whole, folder)
+    shutil.rmtree(former, ignore_errors=True)
+
+
 def _plain(value: Any) -> Any:  # noqa: ANN401
     """Turn numpy scalars and arrays, tensors and paths into what JSON has."""
     if isinstance(value, np.generic | np.ndarray | torch.Tensor):
@@ -104,10 +125,15 @@ def save_csv(frame: pd.DataFrame, path: Path | str, spreadsheet_safe: bool = Fal
             spreadsheet would run as a formula gets a quote in front (OWASP, CSV injection). Not
             for tables that a program reads.
     """
+    with atomic_path(path) as temporary:
+        append_csv(frame, temporary, spreadsheet_safe)
+
+
+def append_csv(frame: pd.DataFrame, path: Path, spreadsheet_safe: bool = False) -> None:
+    """Write rows at the end of a table, with the names of the columns if it is a new one."""
     if spreadsheet_safe:
         frame = frame.rename(columns=_defuse).map(_defuse)
-    with atomic_path(path) as temporary:
-        frame.to_csv(temporary, index=False, lineterminator="\n")
+    frame.to_csv(path, mode="a", header=not path.exists(), index=False, lineterminator="\n")
 
 
 def _defuse(cell: Any) -> Any:  # noqa: ANN401

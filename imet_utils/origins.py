@@ -27,6 +27,7 @@ NEEDS = {  # what each notebook reads of those before it
 }
 ORIGIN = "origin.json"
 PARTS = {"train": ("train.csv", "labels.csv"), "test": ("sample_submission.csv",)}
+TEST_READER = "08_evaluate_test"  # the one notebook whose results depend on `test/`
 
 Origin = dict[str, Any]
 
@@ -43,6 +44,11 @@ def grounds_of(notebook: str) -> list[str]:
     return sorted(found)
 
 
+def parts_of(notebook: str) -> list[str]:
+    """List the parts of a collection that a notebook's results depend on."""
+    return [part for part in PARTS if part == "train" or notebook == TEST_READER]
+
+
 def read_origin(output_dir: Path, notebook: str) -> Origin | None:
     """Read what a notebook was made from; None where it has not run to its end."""
     try:
@@ -52,6 +58,7 @@ def read_origin(output_dir: Path, notebook: str) -> Origin | None:
 
 
 def make_origin(
+    notebook: str,
     parameters: Mapping[str, Any],
     data_dir: Path,
     data: Mapping[str, Any],
@@ -61,13 +68,14 @@ def make_origin(
     """Say what a notebook's results were made from; its `id` is a hash of all but the paths.
 
     Args:
+        notebook: its name.
         parameters: those that count.
         data_dir: the collection.
         data: its state, see `data_state`.
         origins: of all notebooks that it stands on.
         products: the files that it made, relative to the output folder.
     """
-    contents = {part: state and state["content"] for part, state in data.items()}
+    contents = {part: data[part] and data[part]["content"] for part in parts_of(notebook)}
     grounds = {name: origin["id"] for name, origin in origins.items()}
     return {
         "id": fingerprint_of([dict(parameters), contents, grounds]),
@@ -162,10 +170,10 @@ def _own_reason(
     for product in origin["products"]:
         if not (output_dir / product).exists():
             return f"{product}, which {name} made, is gone"
-    for part, tables in PARTS.items():
+    for part in parts_of(name):
         before, now = origin["data"][part], data[part]
         if (before and before["content"]) != (now and now["content"]):
-            return f"{part}/ or {' or '.join(tables)} has changed since {name} ran"
+            return f"{part}/ or {' or '.join(PARTS[part])} has changed since {name} ran"
     for needed, made_from in origin["made_from"].items():
         current = origins[needed]
         if current and current["id"] != made_from["id"]:

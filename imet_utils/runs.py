@@ -25,7 +25,7 @@ from imet_utils.origins import (
     read_origin,
     stale_reason,
 )
-from imet_utils.tables import SPLITS, Tables, read_tables, take_split
+from imet_utils.tables import SPLITS, Tables, find_images, read_image, read_tables, take_split
 
 PROJECT_DIR = Path(__file__).resolve().parents[1]
 KAGGLE_INPUT = Path("/kaggle/input/imet-2019-fgvc6")
@@ -105,6 +105,11 @@ class Run:
         is_test = table["split"].ne("val")
         return table.iloc[np.argsort(is_test, kind="stable")].reset_index(drop=True)
 
+    def images(self, split: str, rows: Sequence[int]) -> list[np.ndarray]:
+        """Read images of a split by their rows in `targets`, each (H, W, 3) uint8."""
+        ids = take_split(self.tables, split).images["id"].iloc[list(rows)]
+        return [np.asarray(read_image(path)) for path in find_images(self.data_dir / "train", ids)]
+
     def show(self, figure: Figure, name: str) -> None:
         """Save a figure as `figures/NN_<name>.png` and show it in the notebook."""
         from IPython.display import Image, display  # here, as only notebooks have it
@@ -124,7 +129,9 @@ class Run:
         save_json(metrics, self.folder / "metrics.json")
         own = (f"{self.notebook}/**/*", f"figures/{self.notebook[:2]}_*")
         products = list_products(self.output_dir, [*own, *also])
-        origin = make_origin(self.parameters, self.data_dir, self.data, self.origins, products)
+        origin = make_origin(
+            self.notebook, self.parameters, self.data_dir, self.data, self.origins, products
+        )
         save_json(origin, self.folder / ORIGIN)
 
 

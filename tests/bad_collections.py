@@ -4,7 +4,7 @@ import shutil
 
 from bad_inputs import IDS, BadInput, Damage, give
 
-from imet_utils.views.dataset import submission_dataset
+from imet_utils.tables import load_unlabelled
 
 LABELS = "attribute_id,attribute_name\n"
 
@@ -56,7 +56,7 @@ def all_in_training(_, tables) -> None:
 def nothing_to_predict(folder, collection) -> None:
     """Check that the labelled images are all there, and no others."""
     assert len(collection.tables.images) == len(IDS)
-    assert submission_dataset(folder, folder) is None
+    assert load_unlabelled(folder, folder).empty
 
 
 def cut_short(folder) -> None:

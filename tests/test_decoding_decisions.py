@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from imet_utils.decoding import best_expected_sets, choose_decision
-from imet_utils.decoding.decisions import precision_threshold
+from imet_utils.decoding.decisions import precision_thresholds
 from imet_utils.metrics import sample_scores, threshold_curve
 
 
@@ -45,8 +45,7 @@ def test_a_wished_precision_is_reached_with_as_many_labels_as_possible(data, wis
 def test_equal_probabilities_fall_on_one_side():
     probs = np.array([[0.9, 0.5, 0.5, 0.5]])
     targets = np.array([[True, True, False, False]])
-    assert precision_threshold(probs, targets, 0.6) == 0.9
-    assert precision_threshold(probs, targets, 0.5) == 0.5
+    assert precision_thresholds(probs, targets, [0.6, 0.5]) == {0.6: 0.9, 0.5: 0.5}
 
 
 def test_what_cannot_be_decided_is_refused(data):

@@ -5,10 +5,10 @@ import pytest
 
 from imet_utils.decoding import (
     ImageVectors,
-    neighbour_probs,
+    Neighbours,
+    find_neighbours,
     neighbour_votes,
     neighbours,
-    similarity_space,
 )
 
 
@@ -17,6 +17,13 @@ def draw(num_queries=9, num_references=40, seed=0):
     rng = np.random.default_rng(seed)
     queries, references = (rng.gamma(1.0, size=(n, 8)) for n in (num_queries, num_references))
     return queries, references, rng.random((num_references, 5)) < 0.4
+
+
+def known(references, targets):
+    """Take the features for coordinates, as they are but for their mean."""
+    mean, axes = references.mean(axis=0), np.eye(references.shape[1])
+    homes = references - mean
+    return Neighbours(mean, axes, homes / np.linalg.norm(homes, axis=1, keepdims=True), targets)
 
 
 def reference_probs(queries, references, targets, num_neighbours, temperature):
@@ -34,16 +41,16 @@ def reference_probs(queries, references, targets, num_neighbours, temperature):
 
 @pytest.mark.parametrize(("num_neighbours", "temperature"), [(1, 0.05), (7, 0.05), (40, 1.0)])
 def test_votes_equal_those_of_a_loop(num_neighbours, temperature):
-    data = draw()
-    found = neighbour_probs(*data, num_neighbours, temperature)
+    queries, *labelled = draw()
+    found = known(*labelled).vote(queries, num_neighbours, temperature)
     assert found.dtype == np.float32
-    wanted = reference_probs(*data, num_neighbours, temperature)
+    wanted = reference_probs(queries, *labelled, num_neighbours, temperature)
     np.testing.assert_allclose(found, wanted, atol=1e-5)
 
 
 def test_an_image_at_the_mean_is_alike_to_all():
     references = np.array([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
-    probs = neighbour_probs(np.zeros((1, 2)), references, np.eye(4), 4)
+    probs = known(references, np.eye(4)).vote(np.zeros((1, 2)), 4)
     np.testing.assert_allclose(probs, 0.25)
 
 
@@ -51,10 +58,10 @@ def test_features_are_read_only_and_may_be_short_floats():
     queries, references, targets = (values.astype(np.float16) for values in draw())
     copies = [queries.copy(), references.copy()]
     queries.flags.writeable = references.flags.writeable = False
-    found = neighbour_probs(queries, references, targets, 5)
+    found = find_neighbours(references, targets).vote(queries, 5)
     np.testing.assert_array_equal(queries, copies[0])
     np.testing.assert_array_equal(references, copies[1])
-    long = neighbour_probs(queries.astype(float), references.astype(float), targets, 5)
+    long = find_neighbours(references.astype(float), targets).vote(queries.astype(float), 5)
     np.testing.assert_allclose(found, long, atol=0.01)
 
 
@@ -74,8 +81,18 @@ def test_training_images_vote_on_every_other_split():
 
 def test_where_there_are_fewer_references_all_vote():
     queries, references, targets = draw(num_references=12)
-    found = neighbour_probs(queries, references, targets, 30)
-    np.testing.assert_array_equal(found, neighbour_probs(queries, references, targets, 12))
+    few = known(references, targets)
+    np.testing.assert_array_equal(few.vote(queries, 30), few.vote(queries, 12))
+
+
+def test_the_nearest_come_first_with_their_cosines():
+    queries, references, targets = draw()
+    numbers, cosines = known(references, targets).nearest(queries, 3)
+    centred = queries - references.mean(axis=0), references - references.mean(axis=0)
+    units = [side / np.linalg.norm(side, axis=1, keepdims=True) for side in centred]
+    wanted = units[0] @ units[1].T  # (N, M)
+    np.testing.assert_array_equal(numbers, np.argsort(-wanted)[:, :3])
+    np.testing.assert_allclose(cosines, -np.sort(-wanted)[:, :3], atol=1e-5)
 
 
 def test_image_vectors_are_means_over_the_views():
@@ -90,15 +107,17 @@ def test_image_vectors_are_means_over_the_views():
     np.testing.assert_array_equal(vectors[np.array([3, 0])], vectors[:][[3, 0]])
 
 
-def test_similarity_space_is_half_whitened_principal_components():
+def test_coordinates_are_half_whitened_principal_components():
     rng = np.random.default_rng(0)
     references = rng.normal(size=(60, 6)) @ rng.normal(size=(6, 6)) * [1, 9, 1, 1, 50, 1] + 3
     scaled = (references - references.mean(axis=0)) / references.std(axis=0)
     _, lengths, axes = np.linalg.svd(scaled, full_matrices=False)
     variances = lengths[:4] ** 2 / 59
     wanted = scaled @ axes[:4].T / variances**0.25
-    found = similarity_space(references, 4)(references)
-    np.testing.assert_allclose(np.abs(found), np.abs(wanted), rtol=1e-4, atol=1e-4)
+    space = find_neighbours(references, np.eye(60), 4)
+    found = (references - space.centre) @ space.axes
+    np.testing.assert_allclose(np.abs(found), np.abs(wanted), rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(np.linalg.norm(space.homes, axis=1), 1, rtol=1e-5)
     np.testing.assert_allclose(found.var(axis=0, ddof=1), variances**0.5, rtol=1e-4)
 
 
@@ -108,17 +127,17 @@ def test_coordinates_take_little_memory_beside_themselves(tmp_path, monkeypatch)
     vectors = np.random.default_rng(0).random((16000, 2, 128)).astype(np.float16)
     np.save(tmp_path / "a.npy", vectors)
     array = np.load(tmp_path / "a.npy", mmap_mode="r")
-    known = ImageVectors({"pooled": array, "style": array[:, :, :8]})  # 8 MB as float32
+    labelled = ImageVectors({"pooled": array, "style": array[:, :, :8]})  # 8 MB as float32
     tracemalloc.start()
-    found = similarity_space(known, 16)(known)
+    found = find_neighbours(labelled, np.zeros((16000, 1)), 16).homes
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert found.nbytes == 16000 * 16 * 4
     assert peak < 4e6
 
 
-def test_similarity_space_of_few_images_has_few_dimensions_and_no_nan():
+def test_a_space_of_few_images_has_few_dimensions_and_no_nan():
     references = np.array([[1.0, 2.0, 5.0], [3.0, 1.0, 5.0]])
-    found = similarity_space(references)(np.array([[2.0, 2.0, 6.0]]))
-    assert found.shape == (1, 2)
-    assert np.isfinite(found).all()
+    space = find_neighbours(references, np.eye(2))
+    assert space.homes.shape == (2, 2)
+    assert np.isfinite(space.vote(np.array([[2.0, 2.0, 6.0]]))).all()

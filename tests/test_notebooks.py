@@ -284,7 +284,7 @@ def test_smoke_leaves_no_unfinished_files(smoke):
     assert left == [output_dir / ".lock"]
     assert {path.name for path in output_dir.iterdir()} <= {
         ".lock", "run.json", "notebooks", "report.html", "results.csv", "submission.csv",
-        "figures", "features", "checked_images", *NOTEBOOKS,
+        "figures", "features", "checked_images", "labeller", *NOTEBOOKS,
     }  # fmt: skip
 
 

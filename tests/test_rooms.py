@@ -12,8 +12,8 @@ from imet_utils.runs import PROJECT_DIR
 PACKAGE = PROJECT_DIR / "imet_utils"
 GROUND = ["files", "progress", "processes", "distributed", "origins"]
 WAY = [
-    "tables", "runs", "views", "hog", "encoders", "features", "models", "metrics", "decoding",
-    "training", "plots", "pipeline",
+    "tables", "museums", "runs", "views", "hog", "encoders", "features", "models", "metrics",
+    "decoding", "training", "plots", "labelling", "pipeline",
 ]  # fmt: skip
 ROOMS = [*GROUND, *WAY]
 APART = {  # these stand on less than all that comes before them

@@ -16,10 +16,10 @@ from imet_utils.tables import (
     load_boxes,
     load_collection,
     load_tables,
+    load_unlabelled,
     read_image,
     read_skipped,
     submission_ids,
-    usable_ids,
 )
 from imet_utils.tables.checks import check_images
 from imet_utils.tables.images import measure_image
@@ -241,7 +241,10 @@ def test_skipped_images_are_left_out_and_listed(folder, tmp_path):
         ["train", "b", "b.png"],
         ["test", "t", "t.png"],
     ]
-    assert usable_ids(folder, tmp_path / "out") == list(IDS[:-1])
+    unlabelled = load_unlabelled(folder, tmp_path / "out", "skip")
+    assert unlabelled["id"].tolist() == list(IDS)
+    assert unlabelled["path"].isna().tolist() == [*[False] * (len(IDS) - 1), True]
+    assert read_skipped(tmp_path / "out").equals(listed)  # those of train/ stay
 
 
 def test_the_list_goes_once_the_images_are_mended(folder, tmp_path):
@@ -258,13 +261,25 @@ def test_files_of_test_that_are_no_images_are_listed_and_do_no_harm(folder, tmp_
     touch(folder / "test", "a.heic", "notes.txt", ".DS_Store", "Thumbs.db", "Desktop.ini")
     noise().save(folder / "test/u.TIF")
     collection = load_collection(folder, tmp_path / "out")
-    assert usable_ids(folder, tmp_path / "out") == [*IDS, "u"]
+    unlabelled = load_unlabelled(folder, tmp_path / "out")
+    assert unlabelled["id"].tolist() == [*IDS, "u"]
+    assert unlabelled["path"].iloc[-1] == folder / "test/u.TIF"
     assert collection.skipped["folder"].tolist() == ["test", "test"]
     assert collection.skipped["file"].tolist() == ["a.heic", "notes.txt"]
     assert read_skipped(tmp_path / "out")["file"].tolist() == ["a.heic", "notes.txt"]
     (folder / "sample_submission.csv").write_text("id\nu\n")  # which says what is to be labelled
     assert load_collection(folder, tmp_path / "out").skipped.empty
-    assert usable_ids(folder, tmp_path / "out") == ["u"]
+    assert load_unlabelled(folder, tmp_path / "out")["id"].tolist() == ["u"]
+
+
+def test_images_of_test_that_came_later_are_judged_by_themselves(folder, tmp_path):
+    mend(folder)
+    load_collection(folder, tmp_path / "out")
+    touch(folder / "test", "new.png")
+    with pytest.raises(ValueError, match=r"test/new\.png: an empty file"):
+        load_unlabelled(folder, tmp_path / "out")
+    shutil.rmtree(folder / "test")
+    assert load_unlabelled(folder, tmp_path / "out").empty
 
 
 def test_images_beyond_the_limit_are_not_checked(folder, tmp_path):

@@ -21,7 +21,6 @@ from imet_utils.views import (
     open_datasets,
     plan_views,
     split_dataset,
-    submission_dataset,
 )
 from imet_utils.views.dataset import LUMA, colour_matrix
 
@@ -271,27 +270,27 @@ def test_split_dataset_crops_and_augments_by_split(tables):
     assert val.paths == [str(tables.data_dir / "train" / "c.png")]
 
 
-def test_submission_follows_the_order_of_the_sample_and_is_cropped(tables):
-    (tables.data_dir / "sample_submission.csv").write_text("id,attribute_ids\nc,7\na,7\n")
-    data = submission_dataset(tables.data_dir, tables.data_dir)
-    assert data.ids == ["c", "a"]
-    assert not torch.equal(data[0][0], data[0][1])
-    assert not data.train
-    (tables.data_dir / "skipped_images.csv").write_text("folder,id\ntest,c\ntrain,a\n")
-    assert submission_dataset(tables.data_dir, tables.data_dir).ids == ["a"]
+def test_images_themselves_have_the_views_of_their_files(tables):
+    files = split_dataset(tables, "train").paths
+    pair = [ViewDataset(of, ["a", "b"], [1, 1], train=False) for of in (files, map(read, files))]
+    assert torch.equal(pair[0][1], pair[1][1])
 
 
-def test_all_data_sets_with_and_without_a_submission(tables):
+def read(path):
+    """Open an image and read all of it."""
+    with Image.open(path) as image:
+        image.load()
+        return image
+
+
+def test_the_data_sets_of_all_splits(tables):
     images = pd.concat([tables.images, tables.images[-1:].assign(id="d", split="test")])
     shutil.copy(tables.data_dir / "train/c.png", tables.data_dir / "train/d.png")
     tables = replace(tables, images=images.reset_index(drop=True))
-    datasets = open_datasets(tables, tables.data_dir, seed=4)
+    datasets = open_datasets(tables, seed=4)
     assert {split: data.ids for split, data in datasets.items()} == {
         "train": ["a", "b"],
         "val": ["c"],
         "test": ["d"],
-        "submission": ["a", "b", "c"],
     }
     assert {data.seed for data in datasets.values()} == {4}
-    shutil.rmtree(tables.data_dir / "test")
-    assert list(open_datasets(tables, tables.data_dir)) == ["train", "val", "test"]

@@ -9,16 +9,18 @@ from imet_utils.decoding.beam_search import (
     stop_paths,
     union_of_views,
 )
-from imet_utils.decoding.decisions import choose_decision
+from imet_utils.decoding.decisions import Decision, choose_decision, precision_thresholds
 from imet_utils.decoding.expected_fbeta import best_expected_sets
 from imet_utils.decoding.neighbours import (
     ImageVectors,
-    neighbour_probs,
+    Neighbours,
+    find_neighbours,
     neighbour_votes,
-    similarity_space,
 )
 from imet_utils.decoding.prediction import (
     head_inputs,
+    head_probs,
+    mix_probs,
     predict,
     predict_splits,
     search_views,

@@ -208,8 +208,3 @@ def best_path_scale(
         hits = (preds & targets).sum(dim=1)
         scores.append((5 * hits / (4 * targets.sum(dim=1) + preds.sum(dim=1))).mean().item())
     return scales[scores.index(max(scores))]
-
-
-def mean_step_probs(logits: Tensor) -> Tensor:
-    """Average the probabilities of all steps: logits (B, T, C) to probs (B, C)."""
-    return logits.sigmoid().mean(dim=1)  # (B, C)

@@ -1,26 +1,44 @@
 """From probabilities to label sets, by what a user asks for."""
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from imet_utils.decoding.expected_fbeta import best_expected_sets
 from imet_utils.metrics import threshold_curve
 
-Decide = Callable[[np.ndarray], np.ndarray]  # probabilities (N, C) to preds (N, C) bool
 EXPECTED = {"expected F2": 2.0, "expected F1": 1.0}  # beta
+
+
+@dataclass(frozen=True)
+class Decision:
+    """How labels are read off probabilities.
+
+    Attributes:
+        beta: of F-beta, whose expected value is to be the highest; at least one label.
+        threshold: without a beta: all labels from this probability upwards, maybe none.
+    """
+
+    beta: float | None = None
+    threshold: float | None = None
+
+    def __call__(self, probs: np.ndarray) -> np.ndarray:
+        """Read labels (N, C) off probabilities (N, C)."""
+        if self.beta is None:
+            return probs >= self.threshold
+        return best_expected_sets(probs, self.beta)
 
 
 def choose_decision(
     decision: str, probs: np.ndarray, targets: np.ndarray, calibrated: bool = True
-) -> Decide:
+) -> Decision:
     """Choose how labels are read off probabilities.
 
     Args:
-        decision: `expected F2` or `expected F1`: the label set of the highest expected score, at
-            least one label; or a wished precision such as `0.7`, for those who review by hand: the
-            labels above the lowest threshold that reached it on validation, maybe none.
+        decision: `expected F2` or `expected F1`: the label set of the highest expected score; or a
+            wished precision such as `0.7`, for those who review by hand: the labels above the
+            lowest threshold that reached it on validation.
         probs: probabilities (N, C) of validation images.
         targets: their true labels, bool (N, C).
         calibrated: whether the probabilities can be taken at their word; else, instead of an
@@ -31,10 +49,9 @@ def choose_decision(
     """
     if decision in EXPECTED:
         if calibrated:
-            return partial(best_expected_sets, beta=EXPECTED[decision])
+            return Decision(beta=EXPECTED[decision])
         curve = threshold_curve(probs, targets)
-        best = curve.loc[curve[decision[-2:].lower()].idxmax(), "threshold"]
-        return lambda found: found >= best
+        return Decision(threshold=curve.loc[curve[decision[-2:].lower()].idxmax(), "threshold"])
     try:
         wished = float(decision)
     except ValueError:
@@ -44,36 +61,44 @@ def choose_decision(
             f"DECISION is {decision!r}; it must be 'expected F2', 'expected F1' or a precision "
             "between 0 and 1 such as 0.7"
         )
-    threshold = precision_threshold(probs, targets, wished)
-    return lambda found: found >= threshold
+    found = precision_thresholds(probs, targets, [wished])
+    if not found:
+        highest = precision_curve(probs, targets)[1].max()
+        raise ValueError(
+            f"no threshold has a precision of {wished} on validation; the highest is "
+            f"{highest:.2f}. Wish for less, or train on more images"
+        )
+    return Decision(threshold=found[wished])
 
 
-def precision_threshold(probs: np.ndarray, targets: np.ndarray, precision: float) -> float:
-    """Find the lowest threshold at which this share of the predicted labels is right.
+def precision_thresholds(
+    probs: np.ndarray, targets: np.ndarray, precisions: Sequence[float]
+) -> dict[float, float]:
+    """Find the lowest threshold at which each of these shares of the predicted labels is right.
 
     All images and classes count together; what is wished on validation is met elsewhere only about.
 
     Args:
         probs: probabilities (N, C).
         targets: true labels, bool (N, C).
-        precision: wished, in (0, 1).
+        precisions: wished, in (0, 1).
 
-    Raises:
-        ValueError: if no threshold reaches it, with the highest precision there is.
+    Returns:
+        The threshold of each precision that is reached.
 
     >>> probs, targets = np.array([[0.9, 0.8, 0.3, 0.1]]), np.array([[True, True, False, True]])
-    >>> precision_threshold(probs, targets, 0.7)
-    0.1
+    >>> precision_thresholds(probs, targets, [0.7, 0.8])
+    {0.7: 0.1, 0.8: 0.8}
     """
+    cuts, reached = precision_curve(probs, targets)
+    found = {wished: np.flatnonzero(reached >= wished) for wished in precisions}
+    return {wished: float(cuts[rows[-1]]) for wished, rows in found.items() if rows.size}
+
+
+def precision_curve(probs: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return each probability (K,) that occurs, descending, and the precision (K,) of it and up."""
     order = np.argsort(-probs, axis=None, kind="stable")
     ranked, right = probs.ravel()[order], targets.ravel()[order]
     reached = right.cumsum() / np.arange(1, len(right) + 1)
     last_of_equals = np.append(ranked[1:] != ranked[:-1], True)
-    enough = np.flatnonzero((reached >= precision) & last_of_equals)
-    if not enough.size:
-        highest = reached[last_of_equals].max()
-        raise ValueError(
-            f"no threshold has a precision of {precision} on validation; the highest is "
-            f"{highest:.2f}. Wish for less, or train on more images"
-        )
-    return float(ranked[enough[-1]])
+    return ranked[last_of_equals], reached[last_of_equals]

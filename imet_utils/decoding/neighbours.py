@@ -1,6 +1,8 @@
 """A vote of the nearest training images: label probabilities from frozen features alone."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -37,74 +39,95 @@ class ImageVectors:
 Vectors = np.ndarray | ImageVectors
 
 
-def similarity_space(references: Vectors, num_dims: int = 256) -> Callable[[Vectors], np.ndarray]:
-    """Find coordinates in which neighbours have labels in common.
+@dataclass(frozen=True, eq=False)
+class Neighbours:
+    """Labelled images in a space where those that are alike have labels in common.
+
+    Attributes:
+        centre: (F,) float32, where the space has its origin.
+        axes: (F, D) float32; a vector's coordinates are (vector - centre) @ axes.
+        homes: (M, D) float32, unit vectors to the labelled images.
+        targets: their labels, bool (M, C).
+    """
+
+    centre: np.ndarray
+    axes: np.ndarray
+    homes: np.ndarray
+    targets: np.ndarray
+
+    def nearest(self, vectors: Vectors, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """Find the labelled images of the greatest cosine, (N, K) both, nearest first.
+
+        Args:
+            vectors: features (N, F).
+            count: K; all M, where there are fewer.
+
+        Returns:
+            Their numbers, and the cosines.
+        """
+        places = _place(vectors, self.centre, self.axes)
+        count = min(count, len(self.homes))
+        distances, numbers = self._search.kneighbors(normalize(places), n_neighbors=count)
+        return numbers, 1 - distances**2 / 2
+
+    def vote(self, vectors: Vectors, count: int = 30, temperature: float = 0.1) -> np.ndarray:
+        """Average the labels of the nearest, weighed in proportion to exp(cosine / temperature).
+
+        Args:
+            vectors: features (N, F).
+            count: how many vote.
+            temperature: above 0; the higher, the more alike the votes.
+
+        Returns:
+            Probabilities (N, C) float32.
+
+        >>> square = np.array([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
+        >>> Neighbours(np.zeros(2), np.eye(2), square, np.eye(4)).vote(np.array([[2.0, 0.1]]), 1)
+        array([[1., 0., 0., 0.]], dtype=float32)
+        """
+        numbers, cosines = self.nearest(vectors, count)
+        weights = np.exp((cosines - cosines[:, :1]) / temperature)
+        weights /= weights.sum(axis=1, keepdims=True)
+        starts = np.arange(0, numbers.size + 1, numbers.shape[1])
+        shape = (len(numbers), len(self.homes))
+        votes = csr_array((weights.ravel().astype(np.float32), numbers.ravel(), starts), shape)
+        return (votes @ np.asarray(self.targets, dtype=np.float32)).clip(0, 1)  # (N, C)
+
+    @cached_property
+    def _search(self) -> NearestNeighbors:
+        # Between unit vectors: twice as fast as scikit-learn's metric "cosine", of the same order.
+        return NearestNeighbors(algorithm="brute").fit(self.homes)
+
+
+def find_neighbours(references: Vectors, targets: np.ndarray, num_dims: int = 256) -> Neighbours:
+    """Find a space for labelled images.
 
     Features are standardised, and of their principal components the first are kept, each divided
     by the fourth root of its variance: halfway to whitening, so that the few strongest traits
     neither rule alone nor sink among the many weak ones.
 
     Args:
-        references: features (M, E) of the labelled images; of many, 10,000 from all over suffice.
+        references: features (M, F) of the labelled images; of many, 10,000 from all over suffice.
+        targets: their labels, bool (M, C).
         num_dims: components kept at the most.
-
-    Returns:
-        A function from features (N, E) to coordinates (N, D) float32, D = min(num_dims, M, E).
     """
     count = min(FITTED_ROWS, len(references))
     sample = references[np.linspace(0, len(references) - 1, count).round().astype(int)]
     pca = PCA(min(num_dims, *sample.shape), svd_solver="randomized", random_state=0)
-    project = make_pipeline(StandardScaler(), pca).fit(sample)
+    scaler = make_pipeline(StandardScaler(), pca).fit(sample)[0]
     smallest = np.finfo(np.float32).tiny  # a component without variance is 0 and stays 0
-    scale = np.maximum(pca.explained_variance_, smallest) ** -0.25
-
-    def place(features: Vectors) -> np.ndarray:
-        starts = range(0, len(features), PLACED_ROWS)
-        parts = (project.transform(features[start : start + PLACED_ROWS]) for start in starts)
-        return np.concatenate([(part * scale).astype(np.float32) for part in parts])
-
-    return place
+    lengths = np.maximum(pca.explained_variance_, smallest) ** -0.25  # (D,)
+    axes = (pca.components_ / scaler.scale_).T * lengths  # (F, D)
+    centre = scaler.mean_ + scaler.scale_ * pca.mean_
+    centre, axes = centre.astype(np.float32), axes.astype(np.float32)
+    return Neighbours(centre, axes, normalize(_place(references, centre, axes)), targets)
 
 
-def neighbour_probs(
-    queries: np.ndarray,
-    references: np.ndarray,
-    targets: np.ndarray,
-    num_neighbours: int = 30,
-    temperature: float = 0.1,
-) -> np.ndarray:
-    """Average the labels of the references that are most similar to each query.
-
-    Similarity is the cosine of two images' features, less the references' mean, which is 1 less
-    half the squared distance of unit vectors. The nearest ones weigh in proportion to
-    exp(similarity / temperature).
-
-    Args:
-        queries: features (N, E), such as coordinates of `similarity_space`.
-        references: features (M, E) of labelled images.
-        targets: their labels, bool (M, C).
-        num_neighbours: how many vote; all, where there are fewer.
-        temperature: above 0; the higher, the more alike the votes.
-
-    Returns:
-        Probabilities (N, C) float32.
-
-    >>> features = np.array([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
-    >>> neighbour_probs(np.array([[2.0, 0.1]]), features, np.eye(4), num_neighbours=1)
-    array([[1., 0., 0., 0.]], dtype=float32)
-    """
-    mean = references.mean(axis=0, dtype=np.float64).astype(references.dtype)  # (E,)
-    num_neighbours = min(num_neighbours, len(references))
-    # Between unit vectors: twice as fast as scikit-learn's metric "cosine", and of the same order.
-    search = NearestNeighbors(n_neighbors=num_neighbours, algorithm="brute")
-    search.fit(normalize(references - mean))
-    distances, nearest = search.kneighbors(normalize(queries - mean))  # (N, K), nearest first
-    weights = np.exp((distances[:, :1] ** 2 - distances**2) / (2 * temperature))
-    weights /= weights.sum(axis=1, keepdims=True)
-    starts = np.arange(0, nearest.size + 1, num_neighbours)
-    shape = (len(queries), len(references))
-    votes = csr_array((weights.ravel().astype(np.float32), nearest.ravel(), starts), shape)
-    return (votes @ np.asarray(targets, dtype=np.float32)).clip(0, 1)  # (N, C)
+def _place(vectors: Vectors, centre: np.ndarray, axes: np.ndarray) -> np.ndarray:
+    """Return coordinates (N, D), a part of the vectors after the other."""
+    starts = range(0, len(vectors), PLACED_ROWS)
+    parts = [(vectors[start : start + PLACED_ROWS] - centre) @ axes for start in starts]
+    return np.concatenate(parts)
 
 
 def neighbour_votes(
@@ -119,11 +142,9 @@ def neighbour_votes(
     Returns:
         Probabilities (N, C) float32 of each split but `train`.
     """
-    known = ImageVectors(stores["train"])
-    place = similarity_space(known)
-    homes = place(known)  # (M, D)
+    known = find_neighbours(ImageVectors(stores["train"]), train_targets)
     return {
-        split: neighbour_probs(place(ImageVectors(store)), homes, train_targets)
+        split: known.vote(ImageVectors(store))
         for split, store in stores.items()
         if split != "train"
     }

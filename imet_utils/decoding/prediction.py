@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from imet_utils.decoding.beam_search import Paths, beam_search, mean_step_probs
+from imet_utils.decoding.beam_search import Paths, beam_search
 from imet_utils.distributed import gather_items, own_range
 from imet_utils.encoders import autocast_dtype
 from imet_utils.features import FeatureBatches
@@ -26,6 +26,12 @@ def short_floats(device: torch.device) -> torch.autocast:
     """Compute in the short float type that the device is fast at, if there is one."""
     dtype = autocast_dtype(device)
     return torch.autocast(device.type, dtype=dtype or torch.bfloat16, enabled=dtype is not None)
+
+
+def head_probs(logits: Tensor) -> Tensor:
+    """Turn a head's logits (B, C), or of each step (B, T, C), into probabilities (B, C) float32."""
+    probs = logits.float().sigmoid()
+    return probs.mean(dim=1) if probs.ndim == 3 else probs
 
 
 class Prediction(NamedTuple):
@@ -54,9 +60,7 @@ def predict(model: nn.Module, batches: FeatureBatches, description: str = "") ->
     own = batches.of_images(own_range(batches.shape[0]))
     with short_floats(batches.device):
         for batch in progress(own, description, unit="batch") if description else own:
-            logits = model(**head_inputs(batch)).float()
-            probs = mean_step_probs(logits) if logits.ndim == 3 else logits.sigmoid()
-            found.append(probs.cpu())  # (B, C)
+            found.append(head_probs(model(**head_inputs(batch))).cpu())  # (B, C)
     model.train(was_training)
     views = torch.cat(gather_items(found)).unflatten(0, batches.shape)  # (N, V, C)
     return Prediction(views.numpy(), views.mean(dim=1).numpy())
@@ -86,6 +90,22 @@ def predict_splits(
         probs[split] = prediction.probs
         save_array(prediction.probs, Path(folder) / f"probs_{split}.npy")
     return probs
+
+
+def mix_probs(
+    probs_of: Mapping[str, Mapping[str, np.ndarray]], shares: Mapping[str, float]
+) -> dict[str, np.ndarray]:
+    """Average the probabilities (N, C) of several heads, each of them by splits, with these shares.
+
+    >>> heads = {"a": {"val": np.array([[0.2]])}, "b": {"val": np.array([[1.0]])}}
+    >>> mix_probs(heads, {"a": 0.5, "b": 0.5})["val"]
+    array([[0.6]])
+    """
+    splits = probs_of[next(iter(shares))]
+    return {
+        split: sum(part * probs_of[head][split] for head, part in shares.items())
+        for split in splits
+    }
 
 
 @torch.no_grad()

@@ -90,9 +90,9 @@ def encode_collection(
         image_size: side of a view in pixels.
 
     Returns:
-        The opened stores by split, `submission` among them where there are such images.
+        The opened stores by split.
     """
-    datasets = open_datasets(tables, output_dir, seed, image_size)
+    datasets = open_datasets(tables, seed, image_size)
     return encode_datasets(datasets, Path(output_dir) / "features", encoder, *settings)
 
 

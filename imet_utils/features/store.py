@@ -2,7 +2,6 @@
 
 import glob
 import json
-import os
 import shutil
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,7 +14,14 @@ import torch
 from torch import Tensor
 
 from imet_utils.distributed import gather_items, own_range, process_index, wait_for_all
-from imet_utils.files import fingerprint_of, load_json, remove_leftovers, save_json, temporary_path
+from imet_utils.files import (
+    fingerprint_of,
+    load_json,
+    put_in_place,
+    remove_leftovers,
+    save_json,
+    temporary_path,
+)
 from imet_utils.progress import progress
 from imet_utils.views import Compute, ViewDataset, compute_views
 
@@ -103,7 +109,7 @@ def extract_features(
         if process_index() == 0:
             (partial / ROWS).write_text("\n".join(keys) + "\n", encoding="utf-8")
             save_json(fingerprint, partial / FINGERPRINT)
-            _put_in_place(partial, folder)
+            put_in_place(partial, folder)
         wait_for_all()
     finally:
         shutil.rmtree(partial, ignore_errors=True)
@@ -249,15 +255,6 @@ def check_space(blocks: Mapping[str, np.ndarray], folder: Path, num_images: int)
             f"{free / 1e9:.2f} GB free. Free some space, choose another folder, take fewer images "
             "or views, or leave out an array."
         )
-
-
-def _put_in_place(whole: Path, folder: Path) -> None:
-    """Rename a whole store to `folder`, and what was there before out of it, to be removed."""
-    former = temporary_path(folder.with_name(f"{folder.stem}.former"))
-    if folder.exists():
-        os.replace(folder, former)
-    os.replace(whole, folder)
-    shutil.rmtree(former, ignore_errors=True)
 
 
 def open_features(folder: Path | str, fingerprint: Mapping[str, Any] | None = None) -> Arrays:

@@ -56,6 +56,11 @@ class AttnCnnRnn(nn.Module):
         """Return what `beam_search` takes beside the decoder: maps (B, P, E) and probs (B, C)."""
         return self._prepare(maps), self.classifier(**vectors).float().sigmoid()
 
+    def label_attention(self, maps: Tensor, **_: Tensor) -> Tensor:
+        """Say where the evidence for each label is: maps (B, P, E) to (B, C, P), each of sum 1."""
+        attention = self.decoder.attention
+        return attention.by_label(attention.keys(self._prepare(maps)))
+
     def _prepare(self, maps: Tensor) -> Tensor:
         return functional.dropout(self.standardise(maps), self.map_dropout, self.training)
 

@@ -61,9 +61,13 @@ class LabelAttention(nn.Module):
         energies = self.sharpness * (expected @ keys.transpose(1, 2))  # (B, K, P)
         return energies.softmax(dim=-1)
 
+    def by_label(self, keys: Tensor) -> Tensor:
+        """Attend by each label alone, of sum 1 over the positions: (B, P, C) to (B, C, P)."""
+        return (self.sharpness * keys).softmax(dim=1).transpose(1, 2)
+
     def label_logits(self, keys: Tensor) -> Tensor:
         """Judge each label by its evidence (B, P, C), half at all positions, half at its best."""
-        weights = (self.sharpness * keys).softmax(dim=1)
+        weights = self.by_label(keys).transpose(1, 2)  # (B, P, C)
         return (keys.mean(dim=1) + (weights * keys).sum(dim=1)) / 2  # (B, C)
 
 

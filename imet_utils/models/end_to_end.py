@@ -83,6 +83,10 @@ class EndToEnd(nn.Module):
         """Return what `beam_search` takes beside the decoder: maps (B, P, E) and probs (B, C)."""
         return self.head.decoder_inputs(**self._encode(images), **stored)
 
+    def label_attention(self, images: Tensor, **stored: Tensor) -> Tensor:
+        """Say where the evidence for each label is, (B, C, P)."""
+        return self.head.label_attention(**self._encode(images), **stored)
+
     def _encode(self, images: Tensor) -> dict[str, Tensor]:
         found = encode_images(self.encoder, images, *self.statistics, self.outputs)
         return {name: values.float() for name, values in found.items()}

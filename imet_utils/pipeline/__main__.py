@@ -16,6 +16,8 @@ examples:
   ./run_all.sh --profile imet --data DIR        the full competition data
   ./run_all.sh --data DIR --output DIR --from 06 -p BEAM_SIZE 8
   ./run_all.sh --list                           the notebooks and their parameters
+  ./run_all.sh collect DIR                      real images from a museum; --help tells how
+  ./run_all.sh label IMAGES --output DIR        labels for new images; export hands the model on
   ./run_all.sh test [pytest's arguments]        all tests
   ./run_all.sh lint                             check style and that notebooks hold no outputs
   ./run_all.sh setup [dev]                      only install what is needed

@@ -48,6 +48,7 @@ def plot_paths(
     step_probs: Sequence[float],
     path_probs: Sequence[float],
     thresholds: Sequence[float],
+    image: np.ndarray | None = None,
 ) -> Figure:
     """Show one image's path downwards: each label's probability, the path's, where it stops.
 
@@ -59,6 +60,7 @@ def plot_paths(
         step_probs: probability of each label given those before, (T,).
         path_probs: geometric mean of the step probabilities so far, (T,).
         thresholds: what the path probability must reach at each step, (T,).
+        image: that the path is of, (H, W, 3), shown beside it.
     """
     steps = len(labels)
     below = np.flatnonzero(np.asarray(path_probs)[1:] < np.asarray(thresholds)[1:])
@@ -66,8 +68,11 @@ def plot_paths(
     colors = colors_of([labels])
     kinds, names = zip(*map(split_label, labels), strict=True)
     bars = [colors[kind] if t < kept else FAINT for t, kind in enumerate(kinds)]
-    fig = new_figure(1.5 + 0.3 * steps, width=8.4)
-    ax = fig.subplots()
+    fig = new_figure(1.5 + 0.3 * steps, width=8.4 if image is None else WIDTH)
+    grid = fig.add_gridspec(1, 2, width_ratios=(1, 2)) if image is not None else [None, 111]
+    ax = fig.add_subplot(grid[-1])
+    if image is not None:
+        draw_image(fig.add_subplot(grid[0]), image, "N")
     ax.barh(range(steps), step_probs, height=0.66, color=bars, alpha=0.85)
     ax.plot(path_probs, range(steps), color=INK, marker="o", linewidth=2, label="path probability")
     limit = {"color": VERDICTS["wrong"][0], "linewidth": 1.6}

@@ -4,8 +4,9 @@ from imet_utils.tables.checks import (
     check_split,
     check_tables,
     load_collection,
+    load_unlabelled,
+    measure_files,
     read_skipped,
-    usable_ids,
 )
 from imet_utils.tables.collection_tables import (
     Tables,
@@ -18,5 +19,12 @@ from imet_utils.tables.collection_tables import (
     split_tables,
     take_split,
 )
-from imet_utils.tables.images import SUFFIXES, find_images, load_boxes, read_image, submission_ids
+from imet_utils.tables.images import (
+    SUFFIXES,
+    find_images,
+    is_image,
+    load_boxes,
+    read_image,
+    submission_ids,
+)
 from imet_utils.tables.split import SPLITS, stratify

@@ -1,6 +1,6 @@
 """A collection as notebooks load it: tables and images checked, bad images refused or skipped."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -79,38 +79,79 @@ def load_collection(
         ValueError: if a table is wrong, or an image cannot be used and `on_bad_image` is `error`;
             or if too few can be used.
     """
-    from imet_utils.files import save_csv  # here, since it loads torch
-
     if on_bad_image not in ON_BAD_IMAGE:
         raise ValueError(f"on_bad_image must be one of {ON_BAD_IMAGE}, got {on_bad_image!r}")
     data_dir, output_dir = Path(data_dir), Path(output_dir)
     tables = limit_images(load_tables(data_dir), limit, seed)
     ids = {"train": tables.images["id"].tolist(), "test": submission_ids(data_dir)}
-    checked = {
-        folder: check_images(
-            data_dir / folder, some, output_dir / f"checked_images/{folder}.json", num_workers
-        )
-        for folder, some in ids.items()
-        if some
-    }
-    found = pd.concat([rows.assign(folder=folder) for folder, rows in checked.items()])
-    bad = found.loc[found["fault"].ne(""), COLUMNS]
-    hopeless = [folder for folder, rows in checked.items() if rows["fault"].ne("").all()]
+    checked = pd.concat(
+        [_check_folder(data_dir, output_dir, part, some, num_workers) for part, some in ids.items()]
+    )
+    skipped = _refuse_or_skip(data_dir, checked, on_bad_image)
+    _save_skipped(skipped, output_dir)
+    train = checked[checked["folder"].eq("train")]
+    good = train["fault"].eq("")
+    tables = replace(tables, images=tables.images[good].reset_index(drop=True))
+    _check_task(tables)
+    return Collection(tables, train.loc[good, ["width", "height"]].to_numpy(), skipped)
+
+
+def load_unlabelled(
+    data_dir: Path | str, output_dir: Path | str, on_bad_image: str = "error", num_workers: int = 0
+) -> pd.DataFrame:
+    """Check the images of `test/`, which may be others than when `load_collection` saw them.
+
+    Args:
+        data_dir: this, and the next ones, as for `load_collection`.
+        output_dir: likewise.
+        on_bad_image: likewise.
+        num_workers: likewise.
+
+    Returns:
+        The columns id, in the order of the submission, and path, None where the image cannot be
+        used; no rows without a folder `test/`.
+    """
+    data_dir, output_dir = Path(data_dir), Path(output_dir)
+    ids = submission_ids(data_dir)
+    checked = _check_folder(data_dir, output_dir, "test", ids, num_workers)
+    known = read_skipped(output_dir)
+    skipped = _refuse_or_skip(data_dir, checked, on_bad_image)
+    _save_skipped(pd.concat([known[known["folder"].eq("train")], skipped]), output_dir)
+    files = zip(checked["file"], checked["fault"], strict=True)
+    paths = [None if fault else data_dir / "test" / file for file, fault in files]
+    return pd.DataFrame({"id": checked["id"], "path": pd.Series(paths, dtype=object)})
+
+
+def _check_folder(
+    data_dir: Path, output_dir: Path, folder: str, ids: Sequence[str], num_workers: int
+) -> pd.DataFrame:
+    """Check the images of a folder, see `check_images`; with the folder as a column."""
+    if not ids:
+        return pd.DataFrame(columns=[*COLUMNS, "width", "height"])
+    memory = output_dir / f"checked_images/{folder}.json"
+    return check_images(data_dir / folder, ids, memory, num_workers).assign(folder=folder)
+
+
+def _refuse_or_skip(data_dir: Path, checked: pd.DataFrame, on_bad_image: str) -> pd.DataFrame:
+    """Return the rows of images that cannot be used, and of `test/` the files that are none."""
+    bad = checked.loc[checked["fault"].ne(""), COLUMNS]
+    hopeless = [part for part, rows in checked.groupby("folder") if rows["fault"].ne("").all()]
     if hopeless or (len(bad) and on_bad_image == "error"):
         faults = [f"{data_dir / row.folder / row.file}: {row.fault}" for row in bad.itertuples()]
         advice = 'Or leave such images out: set ON_BAD_IMAGE = "skip".'
         if hopeless:
-            advice = f"No image of {hopeless[0]}/ can be used."
+            advice = f"No image of {hopeless[-1]}/ can be used."
         raise ValueError(f"{list_faults(faults)}\n{advice}")
     others = pd.DataFrame(_list_others(data_dir), columns=COLUMNS)
-    skipped = pd.concat([bad, others], ignore_index=True)
+    return pd.concat([bad, others], ignore_index=True)
+
+
+def _save_skipped(skipped: pd.DataFrame, output_dir: Path) -> None:
+    from imet_utils.files import save_csv  # here, since it loads torch
+
     (output_dir / SKIPPED).unlink(missing_ok=True)
     if len(skipped):
         save_csv(skipped, output_dir / SKIPPED)
-    good = checked["train"]["fault"].eq("")
-    tables = replace(tables, images=tables.images[good].reset_index(drop=True))
-    _check_task(tables)
-    return Collection(tables, checked["train"].loc[good, ["width", "height"]].to_numpy(), skipped)
 
 
 def _list_others(data_dir: Path) -> list[tuple[str, ...]]:
@@ -160,13 +201,6 @@ def read_skipped(output_dir: Path | str) -> pd.DataFrame:
     return pd.read_csv(path, dtype=str, keep_default_na=False)
 
 
-def usable_ids(data_dir: Path | str, output_dir: Path | str) -> list[str]:
-    """List the ids of `test/` whose images can be used, in the order of the submission."""
-    skipped = read_skipped(output_dir)
-    left_out = set(skipped["id"][skipped["folder"] == "test"])
-    return [image_id for image_id in submission_ids(data_dir) if image_id not in left_out]
-
-
 def check_images(
     folder: Path | str, ids: Sequence[str], memory: Path | str, num_workers: int = 0
 ) -> pd.DataFrame:
@@ -183,16 +217,13 @@ def check_images(
         FileNotFoundError: if the folder is missing.
     """
     from imet_utils.files import load_json, save_json  # here, since they load torch
-    from imet_utils.processes import load_items
 
     known = load_json(memory) if Path(memory).is_file() else {}
     found = match_images(folder, ids)
     states = {path: _state(path) for path, _ in found if path}
     new = [path for path, state in states.items() if known.get(path.name, [])[:2] != state]
     if new:
-        parts = load_items(_Measurements(new), num_workers)
-        measured = progress(chain.from_iterable(parts), "checking images", len(new), "image")
-        for path, (width, height, fault) in zip(new, measured, strict=True):
+        for path, (width, height, fault) in zip(new, measure_files(new, num_workers), strict=True):
             known[path.name] = [*states[path], width, height, fault]
         save_json({name: row for name, row in known.items() if not row[-1]}, memory)
     rows = [
@@ -208,6 +239,14 @@ def _state(path: Path) -> list[int]:
         return [path.stat().st_size, path.stat().st_mtime_ns]
     except OSError:  # a link that leads nowhere
         return [0, 0]
+
+
+def measure_files(paths: Sequence[Path], num_workers: int = 0) -> Iterable[tuple[int, int, str]]:
+    """Yield width, height and fault ("" for a good image) of each file, read by processes."""
+    from imet_utils.processes import load_items  # here, since it loads torch
+
+    parts = load_items(_Measurements(paths), num_workers)
+    return progress(chain.from_iterable(parts), "checking images", len(paths), "image")
 
 
 class _Measurements:

@@ -23,14 +23,16 @@ NO_IMAGE = f"none of {', '.join(SUFFIXES)}. Save it as one of them"
 IGNORED = ("thumbs.db", "desktop.ini")  # what Windows leaves in folders
 
 
-def read_image(path: Path | str) -> Image.Image:
-    """Read an image as upright RGB, what is transparent laid over white.
+def read_image(path: Path | str | Image.Image) -> Image.Image:
+    """Read an image, or take one, as upright RGB, what is transparent laid over white.
 
     Of several in a file, as in an animation, it is the first.
 
     Raises:
         ValueError: naming the file, what is wrong with it, and what to do.
     """
+    if isinstance(path, Image.Image):
+        return _to_rgb(ImageOps.exif_transpose(path))
     with _open_image(Path(path)) as image:
         return _to_rgb(ImageOps.exif_transpose(image))
 

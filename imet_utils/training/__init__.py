@@ -1,6 +1,14 @@
 """One training loop, and the heads that it trains."""
 
-from imet_utils.training.heads import AVERAGED, RECIPES, HeadJob, load_head, open_inputs, train_head
+from imet_utils.training.heads import (
+    AVERAGED,
+    RECIPES,
+    HeadJob,
+    build_head,
+    load_head,
+    open_inputs,
+    train_head,
+)
 from imet_utils.training.loop import (
     Loss,
     TrainConfig,

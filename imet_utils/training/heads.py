@@ -131,7 +131,7 @@ def open_inputs(
     features = Path(output_dir) / "features"
     sources = [encoder, "hog"] if "hog" in names else [encoder]
     made_by = [read_fingerprint(features / "train" / source) for source in sources]
-    datasets = open_datasets(tables, output_dir, made_by[0]["views"]["seed"])
+    datasets = open_datasets(tables, made_by[0]["views"]["seed"])
     stored = {}
     for split, dataset in datasets.items():
         views = {"views": dataset.fingerprint()}
@@ -240,14 +240,27 @@ def load_head(head: str, data_dir: Path | str, output_dir: Path | str) -> Traine
     return TrainedHead(model.to(join_processes()), inputs.arrays, history)
 
 
+def build_head(head: str, dims: Mapping[str, int], num_classes: int, seed: int = 0) -> nn.Module:
+    """Make an untrained head of `RECIPES`.
+
+    Args:
+        head: its name.
+        dims: the last dimension of each of its inputs, maybe of others too.
+        num_classes: C.
+        seed: of its weights.
+    """
+    recipe = RECIPES[head]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return recipe.build({name: dims[name] for name in recipe.inputs}, num_classes)
+
+
 def _build_head(job: HeadJob) -> tuple[nn.Module, HeadInputs, Tables]:
     """Make an untrained head, on top of its encoder where that has to run, and open its inputs."""
-    recipe = RECIPES[job.head]
     tables = read_tables(Path(job.output_dir) / TABLES, job.data_dir)
-    inputs = open_inputs(tables, job.output_dir, job.encoder, recipe.inputs, job.thawed_stages)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(job.seed)
-        model = recipe.build(inputs.dims, tables.num_classes)
+    names = RECIPES[job.head].inputs
+    inputs = open_inputs(tables, job.output_dir, job.encoder, names, job.thawed_stages)
+    model = build_head(job.head, inputs.dims, tables.num_classes, job.seed)
     if inputs.computed:
         made_by = inputs.made_by[0]
         encoder = build_encoder(made_by["encoder"], made_by["weights"])

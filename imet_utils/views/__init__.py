@@ -14,5 +14,4 @@ from imet_utils.views.dataset import (
     open_datasets,
     plan_views,
     split_dataset,
-    submission_dataset,
 )

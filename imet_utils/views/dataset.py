@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from imet_utils.files import fingerprint_of, sample_file
-from imet_utils.tables import SPLITS, Tables, find_images, read_image, take_split, usable_ids
+from imet_utils.tables import SPLITS, Tables, find_images, read_image, take_split
 
 HUE = 0.05  # the largest shift, in turns of the colour circle
 SATURATION = 0.05  # the largest relative change
@@ -156,7 +156,7 @@ class ViewDataset(Dataset[Tensor]):
 
     def __init__(
         self,
-        paths: Sequence[Path | str],
+        paths: Sequence[Path | str | Image.Image],
         ids: Sequence[str],
         has_culture: Sequence[bool] | np.ndarray,
         train: bool,
@@ -167,7 +167,7 @@ class ViewDataset(Dataset[Tensor]):
         """Keep what makes the views.
 
         Args:
-            paths: files of the N images.
+            paths: files of the N images, or the images themselves.
             ids: of the images.
             has_culture: (N,) whether an image has a culture label. A training image without one
                 is not cropped, since a crop may cut off what its tags name.
@@ -176,7 +176,7 @@ class ViewDataset(Dataset[Tensor]):
             size: side of a view in pixels.
             num_views: V.
         """
-        self.paths = [str(path) for path in paths]
+        self.paths = [p if isinstance(p, Image.Image) else str(p) for p in paths]
         self.ids = [str(image_id) for image_id in ids]
         self.has_culture = np.asarray(has_culture, dtype=bool)
         self.train = train
@@ -234,31 +234,6 @@ def split_dataset(tables: Tables, split: str, seed: int = 0, size: int = 224) ->
     return ViewDataset(paths, part.images["id"], has_culture, split == "train", seed, size)
 
 
-def submission_dataset(
-    data_dir: Path | str, output_dir: Path | str, seed: int = 0, size: int = 224
-) -> ViewDataset | None:
-    """Make the data set of the unlabelled images of `test/`, or None where there are none.
-
-    Images that the run of `output_dir` skips are left out.
-    """
-    ids = usable_ids(data_dir, output_dir)
-    if not ids:
-        return None
-    paths = find_images(Path(data_dir) / "test", ids)
-    return ViewDataset(paths, ids, np.zeros(len(ids)), train=False, seed=seed, size=size)
-
-
-def open_datasets(
-    tables: Tables, output_dir: Path | str, seed: int = 0, size: int = 224
-) -> dict[str, ViewDataset]:
-    """Make the data sets of all splits, and of `test/` as `submission` where it has images.
-
-    Args:
-        tables: with their splits.
-        output_dir: of the run, which may skip images of `test/`.
-        seed: of the views.
-        size: side of a view in pixels.
-    """
-    datasets = {split: split_dataset(tables, split, seed, size) for split in SPLITS}
-    submission = submission_dataset(tables.data_dir, output_dir, seed, size)
-    return datasets if submission is None else {**datasets, "submission": submission}
+def open_datasets(tables: Tables, seed: int = 0, size: int = 224) -> dict[str, ViewDataset]:
+    """Make the data sets of all splits, in views of `size` pixels."""
+    return {split: split_dataset(tables, split, seed, size) for split in SPLITS}

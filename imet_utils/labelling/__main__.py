@@ -1,0 +1,205 @@
+"""Label new images by what a run has learned: `./run_all.sh label`, `./run_all.sh export`."""
+
+import argparse
+import signal
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from imet_utils.files import append_csv, atomic_path, save_csv
+from imet_utils.labelling.labeller import Labeller, Look
+from imet_utils.labelling.review import NEIGHBOUR_SIDE, ReviewImage, Suggestion, write_review
+from imet_utils.origins import TABLES, read_origin
+from imet_utils.processes import num_cores
+from imet_utils.runs import find_output_dir
+from imet_utils.tables import find_images, is_image, measure_files, read_image
+
+RESULTS = "09_label_new_images"  # folder of the results, in that of the run
+SHOWN = 12  # suggestions of an image in the review, at least
+KEPT = 1000  # small pictures of training images
+EPILOG = """\
+examples:
+  ./run_all.sh label photos/                      by the run in outputs
+  ./run_all.sh label a.jpg b.tif --output DIR     by another run, or by a labeller of `export`
+  ./run_all.sh label photos/ --precision 0.7      fewer labels, 7 of 10 of them right on validation
+  ./run_all.sh export DIR                         what is needed to label, to be handed on
+
+exit code: 0 all done, 2 refused
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Describe the command line."""
+    parser = argparse.ArgumentParser(
+        prog="run_all.sh",
+        description=__doc__,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    label = commands.add_parser("label", help=f"label images, into DIR/{RESULTS}")
+    label.add_argument("images", nargs="+", type=Path, help="a folder of images, or files")
+    label.add_argument("--top", type=int, default=0, help="list so many labels at least")
+    label.add_argument("--precision", type=float, help="wished of the labels, such as 0.7")
+    export = commands.add_parser("export", help="write the labeller of a run to a folder")
+    export.add_argument("folder", type=Path)
+    for command in (label, export):
+        command.add_argument("--output", default="", metavar="DIR", help="of the run (outputs)")
+    return parser
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Label images or export a labeller; return the exit code."""
+    args = build_parser().parse_args(arguments)
+    output_dir = find_output_dir(args.output)
+    try:
+        labeller = Labeller.load(output_dir)
+        if args.command == "export":
+            labeller.save(args.folder)
+            size = sum(path.stat().st_size for path in args.folder.iterdir())
+            say(f"{args.folder}: {size / 1e6:.0f} MB, for ./run_all.sh label IMAGES --output")
+            return 0
+        if args.precision is not None:
+            labeller = replace(labeller, decision=labeller.wish(args.precision))
+        label_files(labeller, list_images(args.images), output_dir, args.top)
+    except (ValueError, OSError) as error:
+        sys.stderr.write(f"run_all.sh: {error}\n")
+        return 2
+    return 0
+
+
+def list_images(given: Sequence[Path]) -> list[Path]:
+    """List the files given, and all files of the folders given, by name.
+
+    Raises:
+        FileNotFoundError: if one is missing.
+        ValueError: if there is none, or two have the same name but for the suffix.
+    """
+    paths = []
+    for path in given:
+        if not path.exists():
+            raise FileNotFoundError(f"there is no {path}")
+        visible = (file for file in path.iterdir() if not file.name.startswith("."))
+        paths += sorted(visible) if path.is_dir() else [path]
+    files = [path for path in paths if path.is_file()]
+    counts = Counter(path.stem for path in files if is_image(path))
+    if twice := next((stem for stem, count in counts.items() if count > 1), None):
+        raise ValueError(f"several images are called {twice}, which shall be their id. Rename them")
+    if not files:
+        raise ValueError(f"no file in {', '.join(map(str, given))}")
+    return files
+
+
+def label_files(labeller: Labeller, files: Sequence[Path], output_dir: Path, top: int = 0) -> None:
+    """Label the images among files; write `labels.csv`, `submission.csv`, `review.html`.
+
+    They go to `09_label_new_images` in `output_dir`, and `skipped_images.csv` with the files that
+    cannot be read. All are whole or not there, and the memory does not grow with their number.
+
+    Args:
+        labeller: of the run.
+        files: to label.
+        output_dir: of the run.
+        top: how many labels of an image to list at least, chosen or not.
+    """
+    folder = output_dir / RESULTS
+    faults = [fault for _, _, fault in measure_files(files, num_cores())]
+    bad = [[path.name, fault] for path, fault in zip(files, faults, strict=True) if fault]
+    good = [path for path, fault in zip(files, faults, strict=True) if not fault]
+    (folder / "skipped_images.csv").unlink(missing_ok=True)
+    if bad:
+        save_csv(pd.DataFrame(bad, columns=["file", "fault"]), folder / "skipped_images.csv")
+    if not good:
+        raise ValueError(f"none of the {len(files)} files can be used: {bad[0][0]}: {bad[0][1]}")
+    with ExitStack() as unfinished:
+        names = ("labels.csv", "submission.csv")
+        tables = [unfinished.enter_context(atomic_path(folder / name)) for name in names]
+        looks = _write_tables(labeller, good, tables, top)
+        pages = write_review(
+            _review(labeller, good, looks, output_dir, top),
+            labeller.labels["attribute_id"].tolist(),
+            labeller.names.tolist(),
+            folder,
+        )
+    say(f"{len(good):,} images labelled, {len(bad):,} files skipped: {folder}")
+    say(f"To review the labels: {pages[0]}")
+
+
+def _write_tables(
+    labeller: Labeller, paths: Sequence[Path], tables: Sequence[Path], top: int
+) -> Iterator[Look]:
+    """Write the rows of each image to both tables on the way, and pass what was seen on."""
+    for path, look in zip(paths, labeller.looks(paths, 5, "labelling images"), strict=True):
+        rows = labeller.tabulate(path.name, look.probs, top).rename(columns={"image": "file"})
+        append_csv(rows, tables[0], spreadsheet_safe=True)
+        row = {"id": [path.stem], "attribute_ids": [labeller.join_ids(look.chosen)]}
+        append_csv(pd.DataFrame(row), tables[1])
+        yield look
+
+
+def _review(
+    labeller: Labeller,
+    paths: Sequence[Path],
+    looks: Iterator[Look],
+    output_dir: Path,
+    top: int,
+) -> Iterator[ReviewImage]:
+    """Prepare each image for its review: the chosen labels and the next ones, where they are seen.
+
+    The nearest labelled images are shown where the run's collection is still at hand.
+    """
+    find_picture = _known_pictures(output_dir, labeller)
+    for path, look in zip(paths, looks, strict=True):
+        suggestions = []
+        for rank, label in enumerate(np.argsort(-look.probs, kind="stable")):
+            if look.chosen[label] or rank < max(top, SHOWN):
+                seen = None if look.attention is None else look.attention[label]
+                suggestions.append(Suggestion(label, look.probs[label], look.chosen[label], seen))
+        nearest = zip(look.nearest["id"], look.nearest["labels"], strict=True)
+        known = [(find_picture(image_id), labels) for image_id, labels in nearest]
+        neighbours = [(picture, labels) for picture, labels in known if picture]
+        yield ReviewImage(path.name, path.stem, read_image(path), suggestions, neighbours)
+
+
+def _known_pictures(output_dir: Path, labeller: Labeller) -> Callable[[str], Image.Image | None]:
+    """Return what finds a small picture of a training image by its id, or None."""
+    origin = read_origin(output_dir, TABLES)
+    ids = labeller.known["id"]
+    try:
+        found = find_images(Path(origin["data_dir"]) / "train", ids) if origin else []
+    except (OSError, ValueError):  # the collection is not here any more
+        found = []
+    files = dict(zip(ids, found, strict=False))
+
+    @lru_cache(KEPT)
+    def find(image_id: str) -> Image.Image | None:
+        if image_id not in files:
+            return None
+        picture = read_image(files[image_id])
+        picture.thumbnail((NEIGHBOUR_SIDE, NEIGHBOUR_SIDE))
+        return picture
+
+    return find
+
+
+def say(text: str) -> None:
+    """Write a line to the console at once."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler's end is like Ctrl-C
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.stderr.write("\nrun_all.sh: interrupted; nothing was written.\n")
+        sys.exit(130)

@@ -1,0 +1,367 @@
+"""One object that labels new images by what a run has learned, kept in a small folder of its own.
+
+The folder holds heads, labels, statistics, the decision and the vectors of the training images:
+no image and no store, nothing but tensors and plain values.
+"""
+
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from PIL import Image
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from imet_utils.decoding import (
+    Decision,
+    ImageVectors,
+    Neighbours,
+    best_expected_sets,
+    find_neighbours,
+    precision_thresholds,
+)
+from imet_utils.features import views_at_once
+from imet_utils.files import atomic_folder, load_json, save_json
+from imet_utils.labelling.mixture import Mixture
+from imet_utils.models import EndToEnd
+from imet_utils.origins import grounds_of, read_origin
+from imet_utils.processes import num_cores
+from imet_utils.progress import progress
+from imet_utils.runs import Run
+from imet_utils.tables import take_split
+from imet_utils.training import load_head, open_inputs
+from imet_utils.views import ViewDataset, compute_views
+
+FOLDER = "labeller"  # in the output folder of a run
+MAKER = "08_evaluate_test"  # the notebook that makes it
+FORMAT = 1  # of the folder; another one is refused
+SETTINGS, TENSORS = "labeller.json", "tensors.safetensors"  # its files
+SPACE = ("centre", "axes", "homes")  # arrays of `Neighbours`
+NEIGHBOURS = "neighbours"  # their name among the shares
+PRECISIONS = [percent / 100 for percent in range(5, 100)]  # that a reviewer may wish for
+
+Picture = Path | str | Image.Image
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """One image as a labeller sees it.
+
+    Attributes:
+        probs: (C,) float32.
+        chosen: (C,) bool, the labels that the decision takes.
+        attention: (C, h, w) float32, where the whole image speaks for each label, each of sum 1;
+            None where no head attends.
+        nearest: columns id, labels (class indices), similarity (a cosine): training images.
+    """
+
+    probs: np.ndarray
+    chosen: np.ndarray
+    attention: np.ndarray | None
+    nearest: pd.DataFrame
+
+
+@dataclass(frozen=True, eq=False)
+class Labeller:
+    """Labels new images.
+
+    Attributes:
+        settings: what JSON can hold: that of the `Mixture`; `seed`, `size` and `num_views` of the
+            views; the share of the neighbours among `shares`; `thresholds` by the precision that
+            they had on validation.
+        labels: columns attribute_id, attribute_name; row k is class k.
+        decision: how labels are read off probabilities.
+        mixture: the heads.
+        neighbours: the training images.
+        known: columns id and labels (class indices) of these.
+    """
+
+    settings: dict[str, Any]
+    labels: pd.DataFrame
+    decision: Decision
+    mixture: Mixture
+    neighbours: Neighbours
+    known: pd.DataFrame
+
+    @property
+    def names(self) -> np.ndarray:
+        """The names of the labels, text (C,)."""
+        return self.labels["attribute_name"].to_numpy()
+
+    def wish(self, precision: float) -> Decision:
+        """Return the decision that had this precision on validation, for those who review.
+
+        Raises:
+            ValueError: if none had, with the highest that there is.
+        """
+        reached = {float(wished): cut for wished, cut in self.settings["thresholds"].items()}
+        enough = [wished for wished in sorted(reached) if wished >= precision]
+        if not 0 < precision < 1 or not enough:
+            highest = f"at most {max(reached)}" if reached else "and none was reached"
+            raise ValueError(f"a precision is above 0, here {highest}; got {precision}")
+        return Decision(threshold=reached[enough[0]])
+
+    def label(
+        self, images: Sequence[Picture], top: int = 0, decision: Decision | None = None
+    ) -> pd.DataFrame:
+        """Label images.
+
+        Args:
+            images: paths of files, or images of Pillow; those have no name but their number.
+            top: how many labels of each image to list at least, chosen or not.
+            decision: that chooses; None for the run's own.
+
+        Returns:
+            Columns image, attribute_id, attribute_name, probability, chosen; the images in their
+            order, the most probable label first.
+
+        Raises:
+            ValueError: naming the file, if one cannot be read.
+        """
+        named = zip(images, self.probs(images), strict=True)
+        rows = [
+            self.tabulate(name_of(image, number), probs, top, decision)
+            for number, (image, probs) in enumerate(named)
+        ]
+        return pd.concat(rows, ignore_index=True)
+
+    def tabulate(
+        self, image: str, probs: np.ndarray, top: int = 0, decision: Decision | None = None
+    ) -> pd.DataFrame:
+        """List the labels of one image, see `label`, by its probabilities (C,)."""
+        chosen = (decision or self.decision)(probs[np.newaxis])[0]  # (C,)
+        order = np.argsort(-probs, kind="stable")
+        order = order[chosen[order] | (np.arange(len(order)) < top)]
+        listed = self.labels.iloc[order].reset_index(drop=True)
+        listed.insert(0, "image", image)
+        return listed.assign(probability=probs[order], chosen=chosen[order])
+
+    def submit(self, ids: Sequence[str], paths: Sequence[Path | None]) -> pd.DataFrame:
+        """Label images in the competition's format: columns id and attribute_ids.
+
+        Args:
+            ids: of the images.
+            paths: of their files; an image without one gets the labels that are the best guess
+                for any image, by their frequencies in training.
+        """
+        guess = best_expected_sets(self.neighbours.targets.mean(axis=0, keepdims=True))[0]  # (C,)
+        rows = [guess] * len(paths)
+        usable = [row for row, path in enumerate(paths) if path]
+        found = self.probs([paths[row] for row in usable], "labelling images")
+        for row, probs in zip(usable, found, strict=True):
+            rows[row] = self.decision(probs[np.newaxis])[0]
+        return pd.DataFrame(
+            {"id": list(ids), "attribute_ids": [self.join_ids(row) for row in rows]}
+        )
+
+    def join_ids(self, row: np.ndarray) -> str:
+        """Write a label set, bool (C,), as a table's `attribute_ids`."""
+        return " ".join(map(str, self.labels["attribute_id"][row]))
+
+    def probs(self, images: Sequence[Picture], description: str = "") -> Iterator[np.ndarray]:
+        """Yield the probabilities (C,) float32 of each image, as they are computed.
+
+        Those of an image do not depend on what else is labelled: an encoder rounds by the size of
+        its batch, and so a last one that is not full is filled up.
+
+        Args:
+            images: as for `label`.
+            description: shown with the progress; empty for none.
+        """
+        for count, probs, _, _ in self._batches(images, description):
+            yield from probs[:count]
+
+    def looks(
+        self, images: Sequence[Picture], num_nearest: int = 5, description: str = ""
+    ) -> Iterator[Look]:
+        """Look closely at each image, as they are computed.
+
+        Args:
+            images: as for `label`.
+            num_nearest: training images to name.
+            description: shown with the progress; empty for none.
+        """
+        for count, probs, vectors, attention in self._batches(images, description):
+            numbers, similarities = self.neighbours.nearest(vectors, num_nearest)
+            chosen = self.decision(probs)
+            for row in range(count):
+                nearest = self.known.iloc[numbers[row]].reset_index(drop=True)
+                nearest = nearest.assign(similarity=similarities[row])
+                seen = None if attention is None else attention[row]
+                yield Look(probs[row], chosen[row], seen, nearest)
+
+    def look(self, image: Picture, num_nearest: int = 5) -> Look:
+        """Look closely at one image, see `looks`."""
+        return next(self.looks([image], num_nearest))
+
+    def path(self, image: Picture, max_steps: int = 10) -> pd.DataFrame:
+        """Search what the RNN names one after the other on the whole image.
+
+        Returns:
+            Columns label (class index) and probability, of its step; no rows without an RNN.
+        """
+        if not self.mixture.attending:
+            return pd.DataFrame({"label": [], "probability": []})
+        whole = self._views([image])[0][:1].to(self.mixture.device)
+        best = self.mixture.search(whole, max_steps)
+        steps = {"label": best.labels[0, 0], "probability": best.step_probs[0, 0]}
+        return pd.DataFrame({name: values.numpy() for name, values in steps.items()})
+
+    def _batches(
+        self, images: Sequence[Picture], description: str
+    ) -> Iterator[tuple[int, np.ndarray, ImageVectors, np.ndarray | None]]:
+        """Yield how many images a batch has, their probabilities, vectors, and view 0's attention.
+
+        What follows after so many is what the batch was filled up with.
+        """
+        dataset, device = self._views(images), self.mixture.device
+        step = max(1, views_at_once(device) // dataset.num_views)
+        starts = range(0, len(images), step)
+        parts = [[min(k, len(images) - 1) for k in range(start, start + step)] for start in starts]
+        found = compute_views(dataset, parts, self.mixture, num_cores(), device)
+        shown = progress(found, description, len(parts), "batch") if description else found
+        for start, batch in zip(starts, shown, strict=True):
+            views = {name: values.unflatten(0, (step, -1)) for name, values in batch.items()}
+            probs = views["probs"].mean(dim=1).cpu().numpy()  # (B, C)
+            store = {name: views[name].cpu().numpy() for name in ("pooled", "style")}
+            vectors = ImageVectors(store)
+            if share := self.settings["shares"].get(NEIGHBOURS):
+                probs = probs + np.float32(share) * self.neighbours.vote(vectors)
+            attention = views["attention"][:, 0].cpu().numpy() if "attention" in views else None
+            yield min(step, len(images) - start), probs, vectors, attention
+
+    def save(self, folder: Path | str) -> None:
+        """Write everything to a folder, in place of the labeller that may be there.
+
+        Raises:
+            ValueError: if the folder holds something else.
+        """
+        folder = Path(folder)
+        if folder.exists() and any(folder.iterdir()) and not (folder / SETTINGS).is_file():
+            raise ValueError(f"{folder} holds other files. Name an empty or a new folder")
+        arrays = {name: getattr(self.neighbours, name) for name in SPACE}
+        arrays["targets"] = np.packbits(self.neighbours.targets, axis=1)
+        state = self.mixture.heads.state_dict()
+        arrays |= {f"heads.{key}": values.cpu().numpy() for key, values in state.items()}
+        arrays = {key: np.ascontiguousarray(array) for key, array in arrays.items()}
+        settings = self.settings | {"format": FORMAT, "decision": asdict(self.decision)}
+        settings |= {"labels": self.labels.to_dict("list"), "known": self.known["id"].tolist()}
+        weights = Path(settings["weights"])
+        settings["weights_file"] = f"encoder{weights.suffix}" if weights.is_file() else ""
+        with atomic_folder(folder) as whole:
+            if settings["weights_file"]:
+                shutil.copyfile(weights, whole / settings["weights_file"])
+            save_file(arrays, whole / TENSORS)
+            save_json(settings, whole / SETTINGS)
+
+    @staticmethod
+    def load(folder: Path | str) -> "Labeller":
+        """Load what `save` has written, onto a GPU where there is one.
+
+        Args:
+            folder: of the labeller, or of the results of a run.
+
+        Raises:
+            FileNotFoundError: if there is none.
+            ValueError: if the run has gone on since, or the folder is damaged or of another
+                version.
+        """
+        folder = find_labeller(Path(folder))
+        settings = load_json(folder / SETTINGS)
+        if settings.get("format") != FORMAT:
+            raise ValueError(
+                f"{folder} has format {settings.get('format')}, and this version reads {FORMAT}. "
+                f"Make it anew by {MAKER}"
+            )
+        if settings["weights_file"]:
+            settings["weights"] = str(folder / settings["weights_file"])
+        labels = pd.DataFrame(settings.pop("labels"))
+        known, decision = settings.pop("known"), Decision(**settings.pop("decision"))
+        mixture = Mixture(settings, len(labels))
+        if mixture.encoder.dim != settings["dims"]["pooled"]:
+            raise ValueError(f"{folder} is of another encoder than {settings['encoder']}")
+        try:
+            arrays = load_file(folder / TENSORS)
+            state = {key: arrays[f"heads.{key}"] for key in mixture.heads.state_dict()}
+            mixture.heads.load_state_dict({k: torch.from_numpy(v) for k, v in state.items()})
+            targets = np.unpackbits(arrays["targets"], axis=1, count=len(labels)).astype(bool)
+            neighbours = Neighbours(*(arrays[name] for name in SPACE), targets)
+        except (OSError, SafetensorError, KeyError, RuntimeError, ValueError) as error:
+            reason = str(error).splitlines()[0]
+            raise ValueError(f"{folder} is damaged ({reason}). Make it anew by {MAKER}") from error
+        rows = [tuple(np.flatnonzero(row)) for row in targets]
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        mixture = mixture.to(device).eval()
+        frame = pd.DataFrame({"id": known, "labels": rows})
+        return Labeller(settings, labels, decision, mixture, neighbours, frame)
+
+    def _views(self, images: Sequence[Picture]) -> ViewDataset:
+        """Make the data set of the images' views, as those of the test part are made."""
+        ids = [Path(name_of(image, number)).stem for number, image in enumerate(images)]
+        views = {name: self.settings[name] for name in ("seed", "size", "num_views")}
+        return ViewDataset(images, ids, np.zeros(len(ids)), train=False, **views)
+
+
+def make_labeller(
+    run: Run, shares: Mapping[str, float], decision: Decision, val_probs: np.ndarray
+) -> Labeller:
+    """Make a labeller of what a run has trained.
+
+    Args:
+        run: whose notebooks have run, up to the evaluation.
+        shares: of heads, by their names in `RECIPES`, and of `neighbours`, in an image's
+            probabilities; of sum 1.
+        decision: how labels are read off these.
+        val_probs: what they are on validation, (N, C).
+    """
+    encoder = run.setting("04_train_baseline", "ENCODER")
+    inputs = open_inputs(run.tables, run.output_dir, encoder, ("maps", "pooled", "style", "hog"))
+    made_by, hog_made_by = inputs.made_by
+    thresholds = precision_thresholds(val_probs, run.targets["val"], PRECISIONS)
+    settings = {key: made_by[key] for key in ("encoder", "weights", "mean", "std")}
+    settings |= {key: made_by["views"][key] for key in ("seed", "size", "num_views")}
+    settings |= {"hog": hog_made_by["hog"], "dims": inputs.dims, "shares": dict(shares)}
+    settings |= {"thresholds": thresholds, "thawed_stages": {}}
+    states = {}
+    for name in [name for name in shares if name != NEIGHBOURS]:
+        head = load_head(name, run.data_dir, run.output_dir).model
+        settings["thawed_stages"][name] = len(head.thawed) if isinstance(head, EndToEnd) else 0
+        if isinstance(head, EndToEnd) and not head.thawed:  # as the maps were not stored
+            head = head.head
+        states |= {f"{name}.{key}": values for key, values in head.state_dict().items()}
+    mixture = Mixture(settings, run.tables.num_classes).to(run.device).eval()
+    mixture.heads.load_state_dict(states)
+    train = take_split(run.tables, "train")
+    neighbours = find_neighbours(ImageVectors(inputs.arrays["train"]), train.targets)
+    labels = run.tables.labels[["attribute_id", "attribute_name"]].reset_index(drop=True)
+    known = train.images[["id", "labels"]].reset_index(drop=True)
+    return Labeller(settings, labels, decision, mixture, neighbours, known)
+
+
+def find_labeller(folder: Path) -> Path:
+    """Find a labeller: the folder itself, or the one in the results of a run.
+
+    Raises:
+        FileNotFoundError: if there is none.
+        ValueError: if notebooks before it have run anew since it was made.
+    """
+    if (folder / SETTINGS).is_file():
+        return folder
+    made = read_origin(folder, MAKER)
+    if made is None or not (folder / FOLDER / SETTINGS).is_file():
+        raise FileNotFoundError(f"{folder} has no labeller. Run {MAKER} to its end, which makes it")
+    for name in grounds_of(MAKER):
+        now = read_origin(folder, name)
+        if now is None or now["id"] != made["made_from"][name]["id"]:
+            raise ValueError(f"{folder}: {name} was run anew after {MAKER}. Run the latter again")
+    return folder / FOLDER
+
+
+def name_of(image: Picture, number: int) -> str:
+    """Name an image: its file's name, or its number where it has none."""
+    return str(number) if isinstance(image, Image.Image) else Path(image).name

@@ -1,0 +1,168 @@
+"""The pages on which a person accepts, rejects and adds labels, saved as rows for `train.csv`."""
+
+import base64
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import chain, count, groupby, pairwise, takewhile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, FileSystemLoader
+from PIL import Image
+
+from imet_utils.files import atomic_path, fingerprint_of
+
+PICTURE_SIDE, NEIGHBOUR_SIDE = 480, 96  # pixels of the longer side
+QUALITY = 80  # of JPEG
+LEVELS = 99  # of attention above none
+
+
+@dataclass(frozen=True, eq=False)
+class Suggestion:
+    """A label that a model suggests for an image.
+
+    Attributes:
+        label: class index.
+        probability: from 0 to 1.
+        accepted: whether the decision rule chose it.
+        attention: where the model looked over the whole picture, (h, w) of at least 0; of any
+            scale and, with None, unknown.
+    """
+
+    label: int
+    probability: float
+    accepted: bool
+    attention: np.ndarray | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class ReviewImage:
+    """An image to review.
+
+    Attributes:
+        file: its name.
+        id: what `train.csv` shall call it.
+        picture: of any size.
+        suggestions: the most probable first.
+        neighbours: the pictures of the labelled images nearest to it, with their class indices.
+    """
+
+    file: str
+    id: str
+    picture: Image.Image
+    suggestions: Sequence[Suggestion]
+    neighbours: Sequence[tuple[Image.Image, Sequence[int]]] = ()
+
+
+def write_review(
+    images: Iterable[ReviewImage],
+    label_ids: Sequence[int],
+    label_names: Sequence[str],
+    folder: Path | str,
+    per_page: int = 1000,
+) -> list[Path]:
+    """Write `review.html`, `review_2.html`, …, which need no other file and no network.
+
+    The images are taken one by one, so that few are in memory. All pages take their final names
+    together, and pages of an earlier, longer review are removed. A browser remembers what was
+    chosen for an image by its id, its picture and the table of labels: a review written anew, with
+    other suggestions or more images, keeps that.
+
+    Args:
+        images: at least one.
+        label_ids: attribute ids of the classes, (C,).
+        label_names: their names, (C,).
+        folder: of the pages; made where it is missing.
+        per_page: images on a page at the most.
+
+    Returns:
+        The paths of the pages.
+
+    Raises:
+        ValueError: if there is no image.
+    """
+    folder = Path(folder)
+    labels = {"ids": [str(label) for label in label_ids], "names": list(label_names)}
+    templates = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True)
+    template = templates.get_template("review.html.j2")
+    paths = []
+    ordered = enumerate(pairwise(chain(images, [None])))  # each image with the one after it
+    with ExitStack() as unfinished:
+        for page, group in groupby(ordered, key=lambda item: item[0] // per_page):
+            pairs = (pair for _, pair in group)
+            paths.append(folder / page_name(page))
+            temporary = unfinished.enter_context(atomic_path(paths[-1]))
+            values = {"page": page, "page_name": page_name, "labels": labels}
+            stream = template.stream(values, records=_make_records(pairs, fingerprint_of(labels)))
+            stream.dump(str(temporary), encoding="utf-8")
+        if not paths:
+            raise ValueError(f"there is no image to review, so no page was written to {folder}")
+    _remove_pages(folder, len(paths))
+    return paths
+
+
+def page_name(page: int) -> str:
+    """Name a page, counted from 0.
+
+    >>> page_name(0), page_name(1)
+    ('review.html', 'review_2.html')
+    """
+    return f"review_{page + 1}.html" if page else "review.html"
+
+
+def _remove_pages(folder: Path, first: int) -> None:
+    """Remove the pages from `first` on, which an earlier and longer review left."""
+    pages = takewhile(Path.is_file, (folder / page_name(page) for page in count(first)))
+    for path in pages:
+        path.unlink()
+
+
+def _make_records(
+    pairs: Iterable[tuple[ReviewImage, ReviewImage | None]], vocabulary: str
+) -> Iterator[dict[str, Any]]:
+    """Yield what the page holds of an image: its key, its data, and whether another follows."""
+    for image, after in pairs:
+        data = {
+            "id": image.id,
+            "file": image.file,
+            "picture": encode_picture(image.picture, PICTURE_SIDE),
+            "suggestions": [
+                {
+                    "label": int(suggestion.label),
+                    "probability": round(float(suggestion.probability), 4),
+                    "accepted": bool(suggestion.accepted),
+                    "attention": quantise(suggestion.attention),
+                }
+                for suggestion in image.suggestions
+            ],
+            "neighbours": [
+                {"picture": encode_picture(picture, NEIGHBOUR_SIDE), "labels": list(map(int, row))}
+                for picture, row in image.neighbours
+            ],
+        }
+        key = fingerprint_of([vocabulary, image.id, data["picture"]])
+        yield {"key": key, "data": data, "followed": after is not None}
+
+
+def encode_picture(picture: Image.Image, side: int) -> str:
+    """Write a picture, made smaller where a side is longer than `side` pixels, as a data URI."""
+    small = picture.convert("RGB")  # a copy
+    small.thumbnail((side, side), Image.Resampling.LANCZOS)
+    content = io.BytesIO()
+    small.save(content, "JPEG", quality=QUALITY, optimize=True)
+    return f"data:image/jpeg;base64,{base64.b64encode(content.getvalue()).decode()}"
+
+
+def quantise(attention: np.ndarray | None) -> list[list[int]] | None:
+    """Scale attention (h, w) to whole numbers, its highest to 99.
+
+    >>> quantise(np.array([[0.0, 0.1], [0.2, 0.4]]))
+    [[0, 25], [50, 99]]
+    """
+    if attention is None:
+        return None
+    scale = LEVELS / (attention.max() or 1)
+    return np.rint(attention * scale).astype(int).tolist()

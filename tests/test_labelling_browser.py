@@ -1,0 +1,335 @@
+"""The review in a real browser: by key, mouse and finger, saved and read back; hostile names."""
+
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from imet_utils.labelling import ReviewImage, Suggestion, write_review
+from imet_utils.tables import load_tables
+
+sync_api = pytest.importorskip("playwright.sync_api")
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+FOUND = next(filter(None, map(shutil.which, BROWSERS)), None)
+pytestmark = pytest.mark.skipif(FOUND is None, reason="no browser is installed")
+
+IDS = [12, 5, 100, 7]
+NAMES = ["culture::french", "tag::dogs", "tag::hot dogs", "tag::boats"]
+FRENCH, DOGS, HOT_DOGS, BOATS = range(4)
+CORNER = np.eye(7)[:1].T @ np.eye(7)[:1]  # it looked into the upper left corner
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=FOUND, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(browser):
+    """Open a page as somebody who never saw it; fail if it errs, loads, or asks anything."""
+    contexts, wrong = [], []
+
+    def note_request(request):
+        if not request.url.startswith(("file://", "data:", "blob:")):
+            wrong.append(request.url)
+
+    def visit(path, before="", **options):
+        contexts.append(browser.new_context(**options))
+        page = contexts[-1].new_page()
+        page.set_default_timeout(5000)
+        page.add_init_script(before)
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("request", note_request)
+        page.on("console", lambda message: message.type == "error" and wrong.append(message.text))
+        page.goto(path.as_uri())
+        return page
+
+    yield visit
+    for context in contexts:
+        context.close()
+    assert wrong == []
+
+
+def make_image(number, *, near=(BOATS,)):
+    """Suggest french and dogs, which the decision rule chose, and hot dogs, which it did not."""
+    picture = Image.new("RGB", (60, 40), (40 * number, 90, 160))
+    suggestions = [
+        Suggestion(FRENCH, 0.9, True, CORNER),
+        Suggestion(DOGS, 0.6, True, np.ones((2, 3))),
+        Suggestion(HOT_DOGS, 0.2, False),
+    ]
+    return ReviewImage(f"{number}.png", f"id{number}", picture, suggestions, [(picture, near)])
+
+
+@pytest.fixture
+def review(tmp_path):
+    """Write a page of four images."""
+    return write_review(map(make_image, range(4)), IDS, NAMES, tmp_path / "review")[0]
+
+
+def accepted(page):
+    return [int(k) for k in page.eval_on_selector_all(
+        ".choose[aria-pressed=true]", "found => found.map((button) => button.dataset.label)"
+    )]  # fmt: skip
+
+
+def title(page):
+    return page.locator("#title").inner_text()
+
+
+def press(page, *keys):
+    for key in keys:
+        page.keyboard.press(key)
+
+
+def save(page, tmp_path, act=None):
+    """Save and return the name that the browser was given, and the text."""
+    with page.expect_download() as started:
+        act() if act else page.locator("#save").click()
+    started.value.save_as(tmp_path / "saved.csv")
+    return started.value.suggested_filename, (tmp_path / "saved.csv").read_text(encoding="utf-8")
+
+
+def test_accept_reject_add_save_and_read_back(visit, review, tmp_path):
+    page = visit(review)
+    assert accepted(page) == [FRENCH, DOGS]
+    page.locator(".choose").nth(1).click()  # reject dogs
+    page.locator(".choose").nth(2).click()  # accept hot dogs
+    page.locator("#wanted").press_sequentially("boats")
+    page.get_by_role("button", name="Add", exact=True).click()
+    assert accepted(page) == [FRENCH, HOT_DOGS, BOATS]
+    page.locator("#finish").click()
+    assert title(page) == "id1"
+    page.locator("#neighbours button").click()  # add what a similar image has
+    page.locator("#finish").click()
+    assert page.locator("#count").inner_text() == "2 of 4 reviewed"
+    name, text = save(page, tmp_path)
+    assert name == "reviewed.csv"
+    assert text == "id,attribute_ids\nid0,7 12 100\nid1,5 7 12\n"
+
+    labels = "".join(f"{k},{name}\n" for k, name in zip(IDS, NAMES, strict=True))
+    (tmp_path / "labels.csv").write_text(f"attribute_id,attribute_name\n{labels}")
+    rows = text.partition("\n")[2]
+    (tmp_path / "train.csv").write_text(f"id,attribute_ids\nold,5\n{rows}")
+    images = load_tables(tmp_path).images
+    assert images["id"].tolist() == ["old", "id0", "id1"]
+    assert images["labels"].tolist() == [(DOGS,), (FRENCH, HOT_DOGS, BOATS), (FRENCH, DOGS, BOATS)]
+
+
+def test_all_of_it_by_keys(visit, review, tmp_path):
+    page = visit(review)
+    press(page, "3", "ArrowDown", "ArrowDown", "Space")  # accept hot dogs; reject dogs
+    assert accepted(page) == [FRENCH, HOT_DOGS]
+    press(page, "/")
+    page.keyboard.type("BOATS")
+    press(page, "Enter", "Escape", "Enter")
+    assert title(page) == "id1"
+    press(page, "j", "ArrowRight", "ArrowRight")
+    assert title(page) == "id3"
+    press(page, "k", "k", "k", "ArrowLeft")
+    assert title(page) == "id0"
+    assert accepted(page) == [FRENCH, HOT_DOGS, BOATS]
+    press(page, "?")
+    assert page.locator("dialog").is_visible()
+    press(page, "Escape", "1", "u")
+    assert page.locator("#count").inner_text() == "0 of 4 reviewed"
+    press(page, "Enter")
+    assert save(page, tmp_path, lambda: press(page, "s"))[1].endswith("\nid0,7 100\n")
+
+
+def test_by_finger_on_a_phone(visit, review, tmp_path):
+    page = visit(review, **PHONE)
+    lit = page.locator("figure.lit")
+    page.locator(".look").first.tap()
+    assert lit.count() == 1
+    assert accepted(page) == [FRENCH, DOGS]  # to look changes nothing
+    page.locator(".look").first.tap()
+    assert lit.count() == 0
+    page.locator(".choose").nth(1).tap()
+    assert lit.count() == 1
+    page.locator("#neighbours button").tap()
+    page.locator("#finish").tap()
+    assert save(page, tmp_path, lambda: page.locator("#save").tap())[1].endswith("\nid0,7 12\n")
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+
+
+@pytest.mark.parametrize("options", [PHONE, {"viewport": {"width": 1280, "height": 800}}])
+def test_nothing_is_too_small_to_hit_or_out_of_sight(visit, review, options):
+    page = visit(review, **options)
+    least = 44 if options is PHONE else 20
+    for button in page.locator(
+        "header button:visible, .choose, .look:visible, .steps button"
+    ).all():
+        box = button.bounding_box()
+        assert min(box["width"], box["height"]) >= least
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= options["viewport"]["width"]
+
+
+def alpha(page, x, y):
+    """Measure how dark the veil is at a share of the picture's width and height."""
+    script = """([x, y]) => { const veil = document.querySelector("canvas");
+    return [...veil.getContext("2d").getImageData(x * veil.width, y * veil.height, 1, 1).data]; }"""
+    *_, alpha = page.evaluate(script, [x, y])
+    return alpha
+
+
+def test_a_label_shows_where_the_model_looked(visit, review):
+    page = visit(review)
+    lit, looked = page.locator("figure.lit"), page.locator("#looked")
+    assert lit.count() == 0
+    page.locator(".choose").first.hover()
+    assert lit.count() == 1
+    assert "french" in looked.inner_text()
+    assert alpha(page, 0.02, 0.02) == 0
+    assert alpha(page, 0.9, 0.9) > 150
+    page.locator(".choose").nth(2).hover()  # nobody knows for hot dogs
+    assert lit.count() == 0
+    press(page, "ArrowDown", "ArrowDown")
+    assert "dogs" in looked.inner_text()
+    assert {alpha(page, x, y) for x in (0.1, 0.5, 0.9) for y in (0.1, 0.9)} == {0}  # everywhere
+    picture, veil = page.locator("#picture").bounding_box(), page.locator("#veil").bounding_box()
+    assert veil == picture
+    assert picture["width"] / picture["height"] == pytest.approx(1.5, rel=0.01)
+
+
+def test_choices_outlive_the_tab_and_a_review_written_anew(visit, review):
+    page = visit(review)
+    press(page, "2", "Enter", "3")
+    page.reload()
+    assert title(page) == "id1"
+    assert accepted(page) == [FRENCH, DOGS, HOT_DOGS]
+    press(page, "ArrowLeft")
+    assert accepted(page) == [FRENCH]
+    write_review(map(make_image, [3, 0, 1]), IDS, NAMES, review.parent)
+    page.reload()
+    assert page.locator("#count").inner_text() == "1 of 3 reviewed"
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "Storage.prototype.setItem = () => { throw Error('full') }",
+        "Object.defineProperty(window, 'localStorage', {get() { throw Error('forbidden') }})",
+    ],
+)
+def test_a_browser_that_keeps_nothing_is_told(visit, review, fault, tmp_path):
+    page = visit(review, fault)
+    assert page.locator("#alarm").is_visible()
+    press(page, "2", "Enter", "ArrowLeft")
+    assert accepted(page) == [FRENCH]
+    with page.expect_event("dialog") as asked:  # whether to leave, and lose it
+        page.close(run_before_unload=True)
+    asked.value.dismiss()
+    assert save(page, tmp_path)[1] == "id,attribute_ids\nid0,12\n"
+    page.reload()
+    assert page.locator("#count").inner_text() == "0 of 4 reviewed"
+
+
+def test_a_damaged_choice_takes_no_other_along(visit, review):
+    page = visit(review)
+    press(page, "2", "Enter", "2", "Enter")
+    page.evaluate("localStorage.setItem(slot(0), '{')")
+    page.reload()
+    assert page.locator("#alarm").is_hidden()
+    assert accepted(page) == [FRENCH, DOGS]
+    press(page, "ArrowRight")
+    assert accepted(page) == [FRENCH]
+
+
+def test_an_image_without_a_label_is_counted_and_not_saved(visit, review, tmp_path):
+    page = visit(review)
+    press(page, "1", "2", "Enter", "Enter", "ArrowLeft", "ArrowLeft")
+    assert "not saved" in page.locator("#fact").inner_text()
+    assert save(page, tmp_path)[1] == "id,attribute_ids\nid1,5 12\n"
+    assert "1 reviewed; 1 without a label left out" in page.locator("#say").inner_text()
+
+
+def test_filters_show_what_is_to_do_and_what_is_done(visit, review):
+    page = visit(review)
+    press(page, "Enter", "Enter")
+    page.locator("[data-filter=done]").click()
+    assert title(page) == "id1"
+    page.locator("[data-filter=todo]").click()
+    assert title(page) == "id2"
+    assert page.locator("#back").is_disabled()
+    press(page, "ArrowRight", "Enter")  # after the last the one that was passed over
+    assert title(page) == "id2"
+    press(page, "Enter")
+    assert "All images" in page.locator("#nothing").inner_text()
+    assert page.locator("[data-filter=done]").inner_text() == "Done 4"
+    page.locator("[data-filter=all]").click()
+    assert page.locator("#nothing").is_hidden()
+
+
+@pytest.mark.parametrize(
+    ("typed", "added", "said"),
+    [
+        ("dogs", [], "Added"),  # the whole name, though "hot dogs" has it too; it is accepted
+        ("tag::hot dogs", [HOT_DOGS], "Added"),
+        ("oat", [BOATS], "Added"),
+        ("tag", [], "3 labels"),
+        ("<i>cats", [], "No label is called “<i>cats”"),
+    ],
+)
+def test_a_label_is_found_by_its_name_or_a_part_of_it(visit, review, typed, added, said):
+    page = visit(review)
+    page.locator("#wanted").press_sequentially(typed)
+    press(page, "Enter")
+    assert accepted(page) == [FRENCH, DOGS, *added]
+    assert said in page.locator("#say").inner_text()
+
+
+def test_a_name_picked_from_the_list_is_added_at_once(visit, review):
+    page = visit(review)
+    page.locator("#wanted").evaluate("""(field) => { field.value = "tag::boats";
+    field.dispatchEvent(new InputEvent("input", {inputType: "insertReplacementText"})); }""")
+    assert accepted(page) == [FRENCH, DOGS, BOATS]
+
+
+def test_hostile_names_are_text(visit, tmp_path):
+    names = [
+        "</script><script>window.struck = 1</script>",
+        "tag::<img src=x onerror='window.struck = 1'>",
+        "quote::\"'`${window.struck = 1}\\u003c",
+        "kind::浮世絵",
+        "لغة::رسم",
+        "same",
+        "same",
+        "__proto__",
+    ]
+    ids = [10**17 + k for k in range(len(names))]  # more digits than a number of JavaScript has
+    chosen = [Suggestion(k, 0.5, True, CORNER) for k in range(len(names))]
+    picture = Image.new("RGB", (20, 30))
+    image = ReviewImage("<b>&amp;.png", 'a, "b" </script>', picture, chosen, [(picture, [0, 1])])
+    page = visit(write_review([image], ids, names, tmp_path)[0])
+    assert title(page) == image.id
+    assert page.locator("#fact").inner_text() == image.file
+    shown = [name.inner_text() for name in page.locator(".name b").all()]
+    assert shown == [name.rpartition("::")[2] for name in names]
+    offered = page.eval_on_selector_all("option", "found => found.map((one) => one.value)")
+    assert offered == [*names[:6], f"same ({ids[6]})", names[7]]
+    for number in range(len(names)):
+        page.locator(".choose").nth(number).hover()
+    press(page, "8", "Enter")
+    assert page.evaluate("window.struck") is None
+    row = f'"a, ""b"" </script>",{" ".join(map(str, ids[:7]))}\n'
+    assert save(page, tmp_path)[1] == f"id,attribute_ids\n{row}"
+
+
+def test_pages_lead_to_one_another_and_save_their_own_files(visit, tmp_path):
+    [first, *_] = write_review(map(make_image, range(4)), IDS, NAMES, tmp_path, per_page=2)
+    page = visit(first)
+    press(page, "Enter")
+    page.get_by_role("link", name="Page 2").click()
+    page.wait_for_url("**/review_2.html")
+    press(page, "Enter")
+    assert save(page, tmp_path) == ("reviewed_2.csv", "id,attribute_ids\nid2,5 12\n")
+    page.get_by_role("link", name="Page 1").click()
+    page.wait_for_url("**/review.html")
+    assert page.locator("#count").inner_text() == "1 of 2 reviewed"

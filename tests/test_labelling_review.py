@@ -1,0 +1,180 @@
+"""The pages of a review as files: what they hold, how many they are, and always whole."""
+
+import base64
+import io
+import json
+import os
+import weakref
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from imet_utils.labelling import ReviewImage, Suggestion, write_review
+from imet_utils.labelling.review import quantise
+
+IDS, NAMES = [7, 30, 4], ["culture::french", "tag::</script><b>", "tag::花 & \"x\" 'y'"]
+HALF = np.array([[0.0, 0.5], [0.25, 0.125]])
+
+
+class Page(HTMLParser):
+    """Collects the JSON that a page holds, its links, and whatever it would load."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.values, self.keys, self.links, self.loaded, self.json = [], [], {}, [], False
+        self.feed(path.read_text(encoding="utf-8"))
+        self.labels, *self.images = self.values
+
+    def handle_starttag(self, tag, attrs):
+        found = dict(attrs)
+        self.json = found.get("type") == "application/json"
+        self.keys += [found["data-key"]] if "data-key" in found else []
+        self.loaded += [found["src"]] if "src" in found else []
+        if tag == "a":
+            self.links[found["rel"]] = found["href"]
+        elif "href" in found:
+            self.loaded.append(found["href"])
+
+    def handle_data(self, data):
+        if self.json:
+            self.values.append(json.loads(data))
+        self.json = False
+
+
+def make_image(number=0, suggestions=(), size=(6, 4), mode="RGB", neighbours=()):
+    picture = Image.new("RGB", size, (number, 102, 204)).convert(mode)
+    return ReviewImage(f"{number}.png", str(number), picture, suggestions, neighbours)
+
+
+def write(folder, images, **options):
+    return write_review(images, IDS, NAMES, folder, **options)
+
+
+def names_in(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def decode(uri):
+    head, _, content = uri.partition(",")
+    assert head == "data:image/jpeg;base64"
+    return Image.open(io.BytesIO(base64.b64decode(content)))
+
+
+def test_a_page_holds_images_labels_and_what_was_suggested(tmp_path):
+    near = [(Image.new("RGB", (300, 200)), (0, 2))]
+    chosen = [Suggestion(2, 0.91237, True, HALF), Suggestion(0, np.float32(0.25), np.False_)]
+    [path] = write(tmp_path, [make_image(5, chosen, neighbours=near)])
+    page = Page(path)
+    assert page.labels == {"ids": ["7", "30", "4"], "names": NAMES}
+    [image] = page.images
+    assert (image["id"], image["file"]) == ("5", "5.png")
+    first = {"label": 2, "probability": 0.9124, "accepted": True, "attention": [[0, 99], [50, 25]]}
+    second = {"label": 0, "probability": 0.25, "accepted": False, "attention": None}
+    assert image["suggestions"] == [first, second]
+    [neighbour] = image["neighbours"]
+    assert neighbour["labels"] == [0, 2]
+    assert decode(neighbour["picture"]).size == (96, 64)
+
+
+@pytest.mark.parametrize(("size", "kept"), [((960, 300), (480, 150)), ((30, 40), (30, 40))])
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "P"])
+def test_pictures_are_made_smaller_and_never_larger(tmp_path, size, kept, mode):
+    given = make_image(51, size=size, mode=mode)
+    [path] = write(tmp_path, [given])
+    picture = decode(Page(path).images[0]["picture"])
+    assert picture.size == kept
+    wanted = given.picture.convert("RGB").getpixel((0, 0))
+    np.testing.assert_allclose(picture.getpixel((5, 5)), wanted, atol=4)
+    assert given.picture.size == size
+
+
+def test_attention_is_scaled_to_its_highest():
+    assert quantise(8 * HALF) == quantise(HALF) == [[0, 99], [50, 25]]
+    assert quantise(np.zeros((1, 2))) == [[0, 0]]
+
+
+def test_a_page_loads_nothing(tmp_path):
+    [path] = write(tmp_path, [make_image()])
+    text = path.read_text(encoding="utf-8")
+    assert Page(path).loaded == ["data:,"]
+    assert "default-src 'none'; img-src data:" in text
+    assert not any(word in text for word in ("http://", "https://", "@import", "url("))
+
+
+def test_images_are_shared_out_over_pages_that_lead_to_one_another(tmp_path):
+    paths = write(tmp_path / "new", (make_image(n) for n in range(5)), per_page=2)
+    assert [path.name for path in paths] == ["review.html", "review_2.html", "review_3.html"]
+    pages = [Page(path) for path in paths]
+    assert [[image["id"] for image in page.images] for page in pages] == [
+        ["0", "1"],
+        ["2", "3"],
+        ["4"],
+    ]
+    assert [page.links for page in pages] == [
+        {"next": "review_2.html"},
+        {"prev": "review.html", "next": "review_3.html"},
+        {"prev": "review_2.html"},
+    ]
+    assert names_in(tmp_path / "new") == sorted(path.name for path in paths)
+
+
+def test_a_full_last_page_leads_nowhere(tmp_path):
+    paths = write(tmp_path, (make_image(n) for n in range(4)), per_page=2)
+    assert [sorted(Page(path).links) for path in paths] == [["next"], ["prev"]]
+
+
+def test_a_shorter_review_leaves_no_page_of_a_longer_one(tmp_path):
+    write(tmp_path, (make_image(n) for n in range(4)), per_page=1)
+    (tmp_path / "review_of_a_book.html").touch()
+    write(tmp_path, (make_image(n) for n in range(2)), per_page=1)
+    assert names_in(tmp_path) == ["review.html", "review_2.html", "review_of_a_book.html"]
+
+
+def test_an_error_leaves_the_earlier_pages(tmp_path):
+    write(tmp_path, (make_image(n) for n in range(3)), per_page=1)
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+
+    def broken():
+        yield make_image(8)
+        yield make_image(9)
+        raise OSError("the disk is gone")
+
+    with pytest.raises(OSError, match="the disk is gone"):
+        write(tmp_path, broken(), per_page=1)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_no_image_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="there is no image to review"):
+        write(tmp_path, [])
+    assert names_in(tmp_path) == []
+
+
+def test_few_images_are_in_memory(tmp_path):
+    alive = weakref.WeakSet()
+
+    def images():
+        for number in range(30):
+            image = make_image(number)
+            alive.add(image)
+            yield image
+            assert len(alive) <= 4
+
+    write(tmp_path, images(), per_page=7)
+
+
+def test_choices_outlive_other_suggestions_and_more_images_alone(tmp_path):
+    def key_of(*images, labels=(IDS, NAMES), at=0):
+        [path] = write_review(images, *labels, tmp_path)
+        return Page(path).keys[at]
+
+    key = key_of(make_image(1))
+    assert key_of(make_image(1, [Suggestion(0, 0.5, True)])) == key
+    assert key_of(make_image(2), make_image(1), at=1) == key
+    moved = ReviewImage("1.png", "another", make_image(1).picture, ())
+    others = [key_of(moved), key_of(make_image(1, size=(8, 4)))]
+    others.append(key_of(make_image(1), labels=([7, 31, 4], NAMES)))
+    assert len({key, *others}) == 4
+    assert os.listdir(tmp_path) == ["review.html"]

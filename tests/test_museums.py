@@ -1,0 +1,467 @@
+"""Collections from the museum's API, played on the loopback address with its faults."""
+
+import csv
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import deque
+
+import pytest
+from filelock import FileLock
+from met_server import jpeg, serve_met
+from PIL import Image
+
+from imet_utils.files import load_json
+from imet_utils.museums import Unavailable, collect_met, requesting
+from imet_utils.museums.__main__ import main
+from imet_utils.museums.collecting import MET_API, draw_order, save_image
+from imet_utils.museums.met_records import COLUMNS, label_names, parse_listing, parse_record
+from imet_utils.museums.requesting import Client
+from imet_utils.runs import PROJECT_DIR
+from imet_utils.tables import find_images, load_tables
+
+FAST = 1 / 400  # seconds between requests, and faster than the museum lets anybody
+KILLS = int(os.environ.get("IMET_KILLS", "3"))
+
+
+@pytest.fixture
+def met(monkeypatch):
+    monkeypatch.setattr(requesting, "REFUSED_WAIT", 0.02)
+    monkeypatch.setattr(requesting, "FASTEST", FAST)
+    with serve_met() as museum:
+        yield museum
+
+
+def collect(met, folder, images=8, min_images=1, **options):
+    options = {"departments": [11], "seconds": FAST, "api": met.api} | options
+    return collect_met(folder, images=images, min_images=min_images, **options)
+
+
+def contents(folder):
+    """Read all that a finished collection consists of."""
+    ids = load_tables(folder).images["id"].tolist()
+    files = [*find_images(folder / "train", ids), *sorted(folder.glob("*.csv"))]
+    return {file.name: file.read_bytes() for file in files}
+
+
+def leftovers(folder):
+    return [path for path in folder.rglob(".*") if path.name != ".lock"]
+
+
+def rows(path):
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+# --- what a collection is ---
+
+
+def test_a_collection_is_in_imets_layout_with_the_source_of_each_image(met, tmp_path):
+    met.add_mixed(27)
+    met.add(100, culture="Probably Italian, Venice", title="=1+1", tags=None)
+    summary = collect(met, tmp_path / "new", images=50)
+    good = [n for n in range(1, 28) if n % 9 > 2] + [100]
+    tables = load_tables(tmp_path / "new")
+    assert tables.images["id"].tolist() == [str(n) for n in good]
+    assert summary.images == len(good) == 19
+    assert summary.labels == tables.num_classes
+    assert (summary.left_out, summary.failed, summary.failures) == (0, 0, 0)
+    names = tables.labels["attribute_name"].tolist()
+    assert [names[k] for k in tables.images["labels"].iloc[-1]] == [
+        "culture::italian",
+        "culture::venice",
+    ]
+    assert [names[k] for k in tables.images["labels"].iloc[0]] == [
+        "culture::french",
+        "tag::men",
+        "tag::portraits",
+    ]
+    for file in find_images(tmp_path / "new/train", tables.images["id"].tolist()):
+        with Image.open(file) as image:
+            assert image.size == (350, 300)  # of 420 x 360
+    sources = rows(tmp_path / "new/sources.csv")
+    assert [row["id"] for row in sources] == tables.images["id"].tolist()
+    assert sources[0]["url"].endswith("/search/3")
+    assert sources[0]["image_url"] == met.records[3]["primaryImageSmall"]
+    assert {row["licence"] for row in sources} == {"CC0 1.0"}
+    assert sources[-1]["title"] == "'=1+1"  # a spreadsheet does not compute it
+    # A list, a record an object, an image a good one; nothing of what is not free or has no label.
+    assert summary.requests == len(met.asked) == 1 + 28 + 19
+
+
+def test_a_finished_collection_asks_for_nothing_and_can_grow(met, tmp_path):
+    met.add_mixed(40)
+    collect(met, tmp_path, images=5)
+    first = contents(tmp_path)
+    met.asked.clear()
+    assert collect(met, tmp_path, images=5).requests == 0
+    assert contents(tmp_path) == first
+    assert met.asked == []
+    grown = collect(met, tmp_path, images=9)
+    assert grown.images == 9
+    assert grown.requests == len(set(met.asked_paths()))
+    assert first.keys() < contents(tmp_path).keys()
+
+
+def test_rare_labels_and_the_images_that_have_no_other_are_dropped(met, tmp_path):
+    for n in range(6):
+        met.add(n + 1, tags=[{"term": "Men"}], artistNationality="")
+    met.add(7, tags=[{"term": "Zebras"}], artistNationality="")
+    met.add(8, tags=[{"term": "Zebras"}, {"term": "Men"}], artistNationality="")
+    summary = collect(met, tmp_path, images=8, min_images=3)
+    assert rows(tmp_path / "labels.csv") == [{"attribute_id": "0", "attribute_name": "tag::men"}]
+    assert [row["id"] for row in rows(tmp_path / "train.csv")] == [*"1234568"]
+    assert (summary.images, summary.labels, summary.left_out) == (7, 1, 1)
+    with pytest.raises(ValueError, match="no label is on 9 of the 8 images"):
+        collect(met, tmp_path, images=8, min_images=9)
+
+
+def test_classification_is_a_tag_where_asked(met, tmp_path):
+    met.add_mixed(12)
+    collect(met, tmp_path)
+    assert "tag::paintings" not in (tmp_path / "labels.csv").read_text()
+    collect(met, tmp_path, classification=True)
+    assert "tag::paintings" in (tmp_path / "labels.csv").read_text()
+
+
+def test_departments_take_turns_in_an_order_of_the_seed():
+    listings = {11: list(range(5)), 9: list(range(100, 150))}
+    order = draw_order(listings, 0)
+    assert sorted(order) == [*range(5), *range(100, 150)]
+    assert sum(n < 5 for n in order[:10]) == 5
+    assert order == draw_order({9: listings[9][::-1], 11: listings[11]}, 0)
+    assert order != draw_order(listings, 1)
+    assert [n for n in order if n < 5] == draw_order({11: listings[11]}, 0)
+
+
+@pytest.mark.parametrize(
+    ("record", "cultures"),
+    [
+        ({"culture": "French, Sèvres"}, ["french", "sevres"]),
+        ({"culture": "Chinese, for European market"}, ["chinese", "for european market"]),
+        ({"culture": "possibly British (Staffordshire)"}, ["british", "staffordshire"]),
+        ({"culture": "American?", "country": "United States"}, ["american"]),
+        ({"culture": "Culture unknown", "country": "Egypt"}, ["egypt"]),
+        (
+            {"culture": "", "country": "", "artistNationality": "French|German"},
+            ["french", "german"],
+        ),
+        ({"culture": "French or Italian"}, ["french or italian"]),
+        ({}, []),
+    ],
+)
+def test_cultures_are_cleaned(record, cultures):
+    expected = [*(f"culture::{name}" for name in cultures), "tag::men"]
+    assert label_names({"tags": [" Men ", "", "::"], **record}) == expected
+
+
+# --- the museum's table ---
+
+
+def write_table(path, met, **changes):
+    fields = {"Culture": "Dutch", "Country": "", "Artist Nationality": "", "Classification": ""}
+    with path.open("w", encoding="utf-8-sig", newline="") as file:
+        writer = csv.DictWriter(file, ["Object Number", *COLUMNS])
+        writer.writeheader()
+        for n, record in met.records.items():
+            row = {"Object Number": f"{n}.1", "Object ID": n, "Title": f'A "work",\n{n}', **fields}
+            row |= {"Is Public Domain": str(record["isPublicDomain"]), "Link Resource": "there"}
+            writer.writerow(row | {"Tags": "Ships|Sea"} | changes.get(f"n{n}", {}))
+
+
+def test_the_museums_table_gives_labels_and_saves_requests(met, tmp_path):
+    met.add_mixed(18)
+    met.add(50, department=9)
+    nothing = {"Culture": "", "Tags": ""}
+    write_table(tmp_path / "MetObjects.csv", met, n5=nothing, n6={"Is Public Domain": "False"})
+    summary = collect(met, tmp_path / "new", images=50, table=tmp_path / "MetObjects.csv")
+    good = [n for n in range(1, 19) if n % 9 not in (0, 2) and n not in (5, 6)]
+    tables = load_tables(tmp_path / "new")
+    assert tables.images["id"].tolist() == [str(n) for n in good]
+    assert tables.labels["attribute_name"].tolist() == ["culture::dutch", "tag::sea", "tag::ships"]
+    assert {len(labels) for labels in tables.images["labels"]} == {3}
+    assert rows(tmp_path / "new/sources.csv")[0]["title"] == 'A "work",\n1'
+    # The list, the records of the 14 that the table shows, and the images of the 12 that have one.
+    assert (summary.images, summary.requests) == (12, 1 + 14 + 12)
+    assert not {met.object_path(n) for n in (5, 6, 9, 18)} & set(met.asked_paths())
+
+
+@pytest.mark.parametrize(
+    "text", ["version https://git-lfs.github.com/spec/v1\noid 1\n", "", "a\n1"]
+)
+def test_another_table_is_refused(met, tmp_path, text):
+    met.add_mixed(6)
+    (tmp_path / "MetObjects.csv").write_text(text)
+    with pytest.raises(ValueError, match=r"MetObjects\.csv is not the museum's"):
+        collect(met, tmp_path / "new", table=tmp_path / "MetObjects.csv")
+
+
+# --- faults ---
+
+
+@pytest.mark.parametrize("fault", ["cut", "short", "other", "html", 403, 429, 500, (503, "0")])
+@pytest.mark.parametrize("place", ["list", "record", "image"])
+def test_what_is_cut_wrong_or_refused_is_fetched_again(met, tmp_path, fault, place):
+    met.add_mixed(14)
+    collect(met, tmp_path / "sound", images=50)
+    paths = {"list": "/public/collection/v1/objects", "record": met.object_path(4)}
+    met.faults[paths.get(place, met.image_path(4))].extend([fault] * 2)
+    summary = collect(met, tmp_path / "new", images=50)
+    assert summary.failures == 2
+    assert summary.failed == 0
+    assert contents(tmp_path / "new") == contents(tmp_path / "sound")
+    assert leftovers(tmp_path) == []
+
+
+@pytest.mark.parametrize("fault", ["cut", "short", "other", 500])
+def test_what_stays_wrong_is_left_out_and_tried_again_by_the_next_run(met, tmp_path, fault):
+    met.add_mixed(14)
+    met.faults[met.image_path(4)].extend([fault] * 3)
+    met.faults[met.object_path(5)].extend([fault] * 3)
+    summary = collect(met, tmp_path, images=50)
+    assert (summary.failed, summary.failures) == (2, 6)
+    assert {"4", "5"}.isdisjoint(load_tables(tmp_path).images["id"])
+    assert collect(met, tmp_path, images=50).images == summary.images + 2
+    assert {"4", "5"} < set(load_tables(tmp_path).images["id"])
+
+
+def test_what_the_museum_has_no_more_is_not_asked_for_again(met, tmp_path):
+    met.add_mixed(14)
+    del met.images[met.image_path(4)], met.records[5]
+    summary = collect(met, tmp_path, images=50)
+    assert (summary.failed, summary.failures) == (0, 0)
+    assert {"4", "5"}.isdisjoint(load_tables(tmp_path).images["id"])
+    assert collect(met, tmp_path, images=50).requests == 0
+
+
+def test_a_redirect_within_the_museum_is_followed_at_its_pace_and_one_elsewhere_is_not(
+    met, tmp_path
+):
+    met.add_mixed(14)
+    with serve_met() as stranger:
+        stranger.add(6)
+        met.faults[met.image_path(3)].append(met.base + met.image_path(4))
+        met.faults[met.image_path(6)].append(stranger.base + stranger.image_path(6))
+        met.records[7]["primaryImageSmall"] = stranger.base + stranger.image_path(6)
+        met.records[8]["primaryImageSmall"] = "file:///etc/hostname"
+        summary = collect(met, tmp_path, images=50, seconds=0.04)
+        assert stranger.asked == []
+    ids = load_tables(tmp_path).images["id"].tolist()
+    assert "3" in ids
+    assert {"6", "7", "8"}.isdisjoint(ids)
+    assert summary.failed == 3
+    assert summary.requests == len(met.asked)  # each hop waits for its turn
+    assert met.asked[-1][0] - met.asked[0][0] > 0.9 * 0.04 * (len(met.asked) - 1)
+
+
+def test_only_the_museums_hosts_can_be_reached(tmp_path):
+    client = Client(MET_API, 1.0, tmp_path / "pace.json")
+    for url in ("https://images.metmuseum.org/a.jpg", "https://collectionapi.metmuseum.org/b"):
+        assert client.session.get_adapter(url)
+    for url in (
+        "http://images.metmuseum.org/a.jpg",
+        "https://images.metmuseum.org.example.com/",
+        "https://images.metmuseum.org@example.com/",
+        "https://example.com/images.metmuseum.org/",
+        "file:///etc/passwd",
+    ):
+        with pytest.raises(requesting.ELSEWHERE):
+            client.session.get_adapter(url)
+
+
+def test_too_large_answers_and_images_are_left_out(met, tmp_path, monkeypatch):
+    met.add_mixed(6)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 200_000)
+    met.images[met.image_path(4)] = b"\xff" * 150_000
+    monkeypatch.setattr(requesting, "MAX_BYTES", 100_000)
+    with pytest.raises(ValueError, match="pixels"):
+        save_image(jpeg(0, (1000, 201)), tmp_path / "a.jpg")
+    assert list(tmp_path.iterdir()) == []
+    assert collect(met, tmp_path, images=50).failed == 1
+
+
+@pytest.mark.parametrize(("given", "kept"), [((90, 60), (90, 60)), ((900, 301), (897, 300))])
+def test_images_are_never_enlarged(tmp_path, given, kept):
+    with Image.open(save_image(jpeg(0, given), tmp_path / "a.jpg")) as image:
+        assert image.size == kept
+        assert image.format == "JPEG"
+
+
+# --- pace ---
+
+
+def test_it_waits_as_long_as_told_and_then_goes_slower(met, tmp_path):
+    met.add_mixed(12)
+    met.faults[met.object_path(4)].append((429, "1"))
+    collect(met, tmp_path, images=50, seconds=0.04)
+    moments = [moment for moment, path in met.asked if path == met.object_path(4)]
+    assert moments[1] - moments[0] > 0.9
+    after = [moment for moment, _ in met.asked if moment >= moments[1]]
+    assert after[-1] - after[0] > 1.1 * 0.04 * (len(after) - 1)
+    until, interval = load_json(tmp_path / "met/pace.json")
+    assert interval == pytest.approx(0.06)
+    assert until == pytest.approx(time.time(), abs=5)
+
+
+def test_a_new_start_keeps_to_what_the_last_refusal_asked_for(met, tmp_path):
+    met.add_mixed(12)
+    met.faults[met.object_path(4)].append((429, "86400"))
+    with pytest.raises(Unavailable, match="asks to wait until"):
+        collect(met, tmp_path, images=50)
+    asked = len(met.asked)
+    with pytest.raises(Unavailable, match="asks to wait until"):
+        collect(met, tmp_path, images=50)
+    assert len(met.asked) == asked
+    assert not (tmp_path / "train.csv").exists()
+
+
+def test_waits_double_until_too_many_failures_in_a_row_end_the_run(met, tmp_path, monkeypatch):
+    waits = []
+    client = Client(met.api, FAST, tmp_path / "pace.json")
+    monkeypatch.setattr(requesting.time, "sleep", waits.append)
+    met.faults["/public/collection/v1/objects"].extend([403] * 20)
+    url = f"{met.api}/objects?departmentIds=11"
+    for _ in range(2):
+        with pytest.raises(requesting.Failed, match="refused with status 403"):
+            client.get(url, parse_listing)
+    with pytest.raises(Unavailable, match="9 requests in a row failed"):
+        client.get(url, parse_listing)
+    assert client.requests == client.failures == len(met.asked) == 9
+    expected = [0.02 * 2**k for k in range(8)]
+    assert waits[1:] == pytest.approx([max(wait, FAST) for wait in expected], rel=0.5)
+
+
+def test_a_museum_that_blocks_who_asks_too_fast_is_asked_more_slowly(met, tmp_path, monkeypatch):
+    met.add_mixed(60)
+    met.gate = (10, 0.5, 0.2)  # more than 10 requests in 0.5 s, and it refuses all for 0.2 s
+    monkeypatch.setattr(requesting, "REFUSED_WAIT", 0.2)
+    summary = collect(met, tmp_path, images=30, seconds=0.02)
+    assert (summary.images, summary.failed) == (30, 0)
+    assert 1 < summary.failures < summary.requests / 5
+
+
+def test_the_museums_rule_is_the_fastest(tmp_path):
+    with pytest.raises(ValueError, match="allows 80 requests a second"):
+        Client(MET_API, 0.01, tmp_path / "pace.json")
+
+
+# --- ends and starts ---
+
+
+def test_offline_it_stops_and_goes_on_when_the_museum_is_back(met, tmp_path):
+    with serve_met() as museum:
+        museum.add_mixed(20)
+        collect(museum, tmp_path, images=4)
+        first, port = contents(tmp_path), int(museum.base.rpartition(":")[2])
+    with pytest.raises(Unavailable, match="9 requests in a row failed"):
+        collect(museum, tmp_path, images=9)
+    assert contents(tmp_path) == first
+    assert leftovers(tmp_path) == []
+    with serve_met(port) as museum:
+        museum.add_mixed(20)
+        assert collect(museum, tmp_path, images=9).images == 9
+        collect(museum, tmp_path / "../whole", images=9)
+    assert contents(tmp_path) == contents(tmp_path / "../whole")
+
+
+CHILD = """
+import sys
+from imet_utils.museums import collect_met, requesting
+requesting.REFUSED_WAIT, requesting.FASTEST = 0.02, 0
+folder, api, images, seconds = sys.argv[1:]
+found = collect_met(folder, [11, 9], int(images), 3, seconds=float(seconds), api=api)
+sys.stderr.write(f"{found}")
+"""
+
+
+def fill(met):
+    """Hang up 320 objects in two departments, and spoil a twelfth of what is asked."""
+    for store in (met.departments, met.records, met.images, met.faults, met.asked):
+        store.clear()
+    met.add_mixed(120)
+    met.add_mixed(200, department=9, first=1001)
+    draw = random.Random(0)
+    for path in [met.object_path(n) for n in met.records] + list(met.images):
+        if draw.random() < 1 / 12:
+            faults = ["cut", "short", "other", 500, 502, "cut", 403, (429, "0"), "html"]
+            met.faults[path].append(draw.choice(faults))
+    for object_id in draw.sample(sorted(met.records), 6):
+        met.faults[met.object_path(object_id)] = deque([403, 403])
+
+
+@pytest.mark.slow
+def test_killed_at_any_moment_it_goes_on_to_the_same_collection(met, tmp_path):
+    fill(met)
+    started = time.monotonic()
+    whole = collect(met, tmp_path / "whole", departments=[11, 9], images=120, min_images=3)
+    took, alone = time.monotonic() - started, len(met.asked)
+    assert whole.failed == 0
+    fill(met)
+    command = [sys.executable, "-c", CHILD, str(tmp_path / "new"), met.api, "120", str(FAST)]
+    moments = random.Random(1)
+    for kill in range(KILLS):
+        already = len(met.asked)
+        child = subprocess.Popen(command, cwd=PROJECT_DIR, stdout=subprocess.DEVNULL)
+        share = alone / (KILLS + 1) * moments.uniform(0.5, 1.2)
+        while len(met.asked) < already + share and child.poll() is None:
+            time.sleep(0.001)
+        time.sleep(moments.uniform(0, 0.03))
+        child.send_signal(signal.SIGKILL)
+        assert child.wait() == -signal.SIGKILL, f"ended before kill {kill}"
+        with pytest.raises(FileNotFoundError, match=r"train\.csv is missing"):
+            load_tables(tmp_path / "new")
+        for file in (tmp_path / "new/train").glob("*.jpg"):
+            if not file.name.startswith("."):
+                with Image.open(file) as image:
+                    image.load()
+    last = subprocess.run(command, cwd=PROJECT_DIR, capture_output=True, text=True, check=True)
+    assert contents(tmp_path / "new") == contents(tmp_path / "whole")
+    assert leftovers(tmp_path) == []
+    again = len(met.asked) - alone
+    assert again <= 3 * KILLS  # what was on its way when it was killed
+    figures = f"alone {whole}, {took:.1f} s\nwith {KILLS} kills {len(met.asked)} requests"
+    (tmp_path / "figures.txt").write_text(f"{figures}, the last run {last.stderr[-120:]}\n")
+
+
+# --- the command ---
+
+
+def test_the_command_collects_and_tells(met, tmp_path, capsys):
+    met.add_mixed(14)
+    options = ["--museum", "met", "--departments", "11", "--min-images", "1"]
+    options += ["--seconds", str(FAST), "--api", met.api]
+    assert main([str(tmp_path / "new"), *options, "--images", "5"]) == 0
+    told = capsys.readouterr().out
+    assert "collecting images: 100%" in told
+    assert "5 images with" in told
+    assert len(load_tables(tmp_path / "new").images) == 5
+    assert main([str(tmp_path / "new"), *options, "--departments", "9"]) == 2
+    assert f"no department 9; {met.api}/departments lists all" in capsys.readouterr().err
+    met.faults[f"{met.api.removeprefix(met.base)}/objects"].append((429, "90000"))
+    assert main([str(tmp_path / "other"), *options]) == 1
+    assert "What is there stays; the same command goes on later." in capsys.readouterr().err
+
+
+def test_a_folder_of_something_else_or_of_another_run_is_refused(met, tmp_path):
+    met.add_mixed(9)
+    (tmp_path / "train.csv").write_text("mine")
+    with pytest.raises(ValueError, match="holds other files"):
+        collect(met, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["train.csv"]
+    collect(met, tmp_path / "new", images=2)
+    with (
+        FileLock(tmp_path / "new/met/.lock"),
+        pytest.raises(ValueError, match="another run is collecting"),
+    ):
+        collect(met, tmp_path / "new", images=3)
+
+
+@pytest.mark.parametrize("content", [b"[]", b"{}", b'{"objectIDs": ["1"]}', b"{", b"\xff"])
+def test_what_is_no_list_and_no_record_is_an_error(content):
+    with pytest.raises(ValueError):  # noqa: PT011
+        parse_listing(content)
+    with pytest.raises(ValueError):  # noqa: PT011
+        parse_record(content, 1)
