@@ -98,6 +98,21 @@ def test_lite_says_what_the_network_of_its_weights_says(lite, float32):
     torch.testing.assert_close(found["style"][0, ::192], torch.tensor(style), rtol=1e-4, atol=1e-4)
 
 
+def test_a_class_token_stands_beside_the_mean_that_a_network_pools(float32):
+    settings = {"num_classes": 0, "img_size": 64, "global_pool": "avg"}
+    images = random_images(2, 3, 64, 64)
+    for normed, number in ((False, 2), (True, 1)):
+        net = timm.create_model("test_vit", **settings, fc_norm=normed).eval()
+        encoder = Encoder("small", net, (0.5,) * 3, (0.25,) * 3, 64)
+        with torch.no_grad():
+            tokens = net.forward_features(normalise(images, encoder.mean, encoder.std))
+            mean = net.fc_norm(tokens[:, 1:].mean(dim=1))
+            pooled = encode_images(encoder, images)["pooled"]
+        wanted = torch.cat([tokens[:, 0], mean][-number:], dim=1)
+        torch.testing.assert_close(pooled, wanted)
+        assert encoder.pooled_dim == number * 64
+
+
 @pytest.mark.parametrize("name", TINY)
 def test_maps_are_the_final_features_and_pooled_what_the_network_pools(name, float32):
     net, encoder = tiny(name, 96)
@@ -200,12 +215,15 @@ def test_thawing_the_last_stage_reaches_its_weights_alone(name):
 # --- folding ---
 
 
-@pytest.mark.parametrize("name", ["test_resnet", "test_efficientnet", "hgnetv2_b0", "repvgg_a0"])
+@pytest.mark.parametrize(
+    "name", ["test_resnet", "test_efficientnet", "hgnetv2_b0", "repvgg_a0", "repvit_m0_9"]
+)
 def test_folding_changes_values_by_rounding_only(name):
+    """In RepViT a batch norm is registered right after a convolution, but fed by a sum."""
     net = trained(timm.create_model(name, num_classes=0))
     folded = copy.deepcopy(net)
-    speed_up(folded)
     images = torch.randn(2, 3, 64, 64)
+    speed_up(folded, images)
     with torch.no_grad():
         expected, found = (part.forward_features(images) for part in (net, folded))
     assert (found - expected).abs().max() < 1e-4 * expected.abs().max()
@@ -218,14 +236,16 @@ def test_folding_keeps_the_rectifier_inside_a_batch_norm():
     net = trained(nn.Sequential(nn.Conv2d(3, 4, 1), norm))
     images = torch.randn(2, 3, 5, 5)
     expected = net(images)
-    speed_up(net)
+    speed_up(net, images)
     assert net[1] is norm.act
     torch.testing.assert_close(net(images), expected)
 
 
-def test_folding_takes_direct_pairs_only():
-    net = nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU(), nn.BatchNorm2d(4), nn.Conv2d(4, 2, 1)).eval()
-    speed_up(net)
+@pytest.mark.parametrize("inplace", [False, True])
+def test_folding_takes_direct_pairs_only(inplace):
+    rectifier = nn.ReLU(inplace)
+    net = nn.Sequential(nn.Conv2d(3, 4, 1), rectifier, nn.BatchNorm2d(4), nn.Conv2d(4, 2, 1)).eval()
+    speed_up(net, torch.randn(2, 3, 5, 5))
     assert isinstance(net[2], nn.BatchNorm2d)
 
 
@@ -238,7 +258,7 @@ def test_padding_is_folded_into_convolutions(kernel, stride, groups, size):
     module = nn.Sequential(conv)
     images = torch.randn(2, 4, *size)
     expected = conv(images)
-    speed_up(module)
+    speed_up(module, images)
     assert module[0] is not conv
     torch.testing.assert_close(module(images), expected)
     # Other devices pad in another way; `meta` tells the shape alone.

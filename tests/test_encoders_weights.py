@@ -124,9 +124,11 @@ def test_an_unknown_name_is_answered_with_near_ones(name, near):
         build_encoder(name, "none")
 
 
-def test_sizes_that_a_network_cannot_take_are_refused():
-    with pytest.raises(ValueError, match=r"test_vit.* of 8 pixels"):
+def test_sizes_and_networks_that_give_no_maps_are_refused():
+    with pytest.raises(ValueError, match=r"test_vit.* images of 8 pixels"):
         build_encoder("test_vit", "none", image_size=8)
+    with pytest.raises(ValueError, match="no tokens of all patches"):
+        build_encoder("pit_ti_224", "none")
 
 
 def test_a_licence_that_is_not_free_is_shown_where_its_weights_are_wanted(tmp_path):
@@ -232,7 +234,7 @@ def test_no_hub_is_told_in_a_sentence(tmp_path, offline):
     assert f"local copy of model.safetensors of https://huggingface.co/timm/{NAME}" in said
 
 
-@pytest.mark.parametrize("fault", ["sent", "stored"])
+@pytest.mark.parametrize("fault", [pytest.param("sent", marks=pytest.mark.slow), "stored"])
 def test_a_file_that_the_hub_cuts_short_is_refused(hub, tmp_path, fault):
     if fault == "sent":
         hub.sent = 100_000

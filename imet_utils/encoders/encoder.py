@@ -52,6 +52,7 @@ class Encoder(nn.Module):
         self._settings = {"extra_blocks": True} if "extra_blocks" in settings else {}
         shapes = self._measure(image_size)
         self._chosen = choose_stages(shapes, self.dim, image_size)
+        self._settings["norm"] = len(set(shapes)) == 1  # the blocks of a ViT share its last norm
         self.style_dim = 2 * sum(shapes[k][0] for k in self._chosen)
 
     @torch.no_grad()
@@ -59,20 +60,21 @@ class Encoder(nn.Module):
         """Run a black image, and return the shape (E_i, H_i, W_i) of each stage."""
         try:
             final, stages = self._run(torch.zeros(1, 3, image_size, image_size), None)
-        except (AssertionError, RuntimeError) as error:
+            shapes = [tuple(stage.shape[1:]) for stage in stages]
+            if final.ndim == 3:  # the tokens of patches come after those of class and registers
+                self.num_prefix_tokens = final.shape[1] - shapes[-1][1] * shapes[-1][2]
+                assert self.num_prefix_tokens >= 0, "there are no tokens of all patches"
+            self.dim = self.maps(final).shape[2]
+            self.pooled_dim = self.pool(final).shape[1]
+        except (AssertionError, AttributeError, RuntimeError) as error:
             raise ValueError(
-                f"{self.name} cannot take images of {image_size} pixels: {error}"
+                f"{self.name} cannot encode images of {image_size} pixels: {error}"
             ) from error
-        shapes = [tuple(stage.shape[1:]) for stage in stages]
-        if final.ndim == 3:  # the tokens of patches come after those of the class and registers
-            self.num_prefix_tokens = final.shape[1] - shapes[-1][1] * shapes[-1][2]
-        self.dim = self.maps(final).shape[2]
-        self.pooled_dim = self.pool(final).shape[1]
         return shapes
 
     def _run(self, images: Tensor, stages: list[int] | None) -> tuple[Tensor, list[Tensor]]:
         return self.net.forward_intermediates(
-            images, indices=stages, norm=True, output_fmt="NCHW", **self._settings
+            images, indices=stages, output_fmt="NCHW", **self._settings
         )
 
     def forward(self, images: Tensor, style: bool = True) -> tuple[Tensor, list[Tensor]]:
@@ -95,20 +97,25 @@ class Encoder(nn.Module):
         return final.flatten(2).transpose(1, 2)
 
     def pool(self, final: Tensor) -> Tensor:
-        """Pool final features as the network does for its classifier, float32.
+        """Pool final features as the network does for its classifier, float32 (B, D).
 
-        A class token that it takes for that stands beside the mean of the patches.
+        A class token stands beside the mean of the patches, whichever of them that is; but for a
+        network that normalises the mean alone, which has no use for its class token.
         """
-        pooled = self.net.forward_head(final.float(), pre_logits=True)
+        pooled = self.net.forward_head(final.float(), pre_logits=True).float()
         if getattr(self.net, "global_pool", "") == "token":
-            pooled = torch.cat([pooled, self.maps(final).mean(dim=1, dtype=torch.float32)], dim=1)
-        return pooled.float()
+            return torch.cat([pooled, self.maps(final).mean(dim=1, dtype=torch.float32)], dim=1)
+        norm = getattr(self.net, "fc_norm", None) or nn.Identity()
+        if getattr(self.net, "cls_token", None) is not None and isinstance(norm, nn.Identity):
+            return torch.cat([final[:, 0].float(), pooled], dim=1)
+        return pooled
 
     def stages(self) -> list[list[nn.Parameter]]:
-        """Group the weights by stages as timm does, the first stage first."""
-        if not hasattr(self.net, "group_matcher"):
+        """Group the weights by stages as timm does, the first stage first; one if it does not."""
+        try:
+            matcher = self.net.group_matcher(coarse=True)
+        except (AssertionError, AttributeError):
             return [list(self.net.parameters())]
-        matcher = self.net.group_matcher(coarse=True)
         if isinstance(matcher, dict):
             matcher["rest"] = ((".", (99999,)),)  # timm's mark of what belongs to the stage before
         groups = group_parameters(self.net, matcher)

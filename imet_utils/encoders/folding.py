@@ -1,7 +1,6 @@
 """The same network in fewer steps: batch norm and padding become part of the convolutions."""
 
-from itertools import pairwise
-
+import torch
 from timm.layers import Conv2dSame
 from timm.layers.padding import pad_same_arg
 from torch import Tensor, nn
@@ -9,23 +8,45 @@ from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 
-def speed_up(module: nn.Module) -> None:
-    """Fold batch norm and padding into the convolutions, all the way down.
+def speed_up(net: nn.Module, images: Tensor) -> None:
+    """Fold batch norm and padding into the convolutions, which changes values by rounding only.
 
-    Changes the values by rounding only. A convolution is taken to feed the batch norm that is
-    registered right after it, as it does in timm's networks; the rectifier that timm keeps inside
-    a batch norm stays.
+    Args:
+        net: in evaluation mode. The rectifier that timm keeps inside a batch norm stays.
+        images: (B, 3, H, W), which are run to see what feeds each batch norm.
     """
-    children = list(module.named_children())
-    for (name, conv), (next_name, norm) in pairwise(children):
-        if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
-            setattr(module, name, fuse_conv_bn_eval(conv, norm))
-            setattr(module, next_name, getattr(norm, "act", nn.Identity()))
-    for name, child in module.named_children():
-        if isinstance(child, Conv2dSame) and child.dilation == (1, 1):
-            setattr(module, name, SamePaddedConv(child))
-        else:
-            speed_up(child)
+    pairs = _find_pairs(net, images)
+    for name, module in list(net.named_modules()):
+        if isinstance(module, nn.BatchNorm2d) and module in pairs.values():
+            net.set_submodule(name, getattr(module, "act", nn.Identity()))
+        elif isinstance(module, nn.Conv2d):
+            conv = fuse_conv_bn_eval(module, pairs[module]) if module in pairs else module
+            same = isinstance(conv, Conv2dSame) and conv.dilation == (1, 1)
+            net.set_submodule(name, SamePaddedConv(conv) if same else conv)
+
+
+@torch.no_grad()
+def _find_pairs(net: nn.Module, images: Tensor) -> dict[nn.Module, nn.Module]:
+    """Find the batch norm whose input is what a convolution has put out, unchanged."""
+    made, pairs, hooks = {}, {}, []
+
+    def remember(conv: nn.Module, _: tuple[Tensor], output: Tensor) -> None:
+        made[id(output)] = conv, output, output._version
+
+    def look_up(norm: nn.Module, inputs: tuple[Tensor]) -> None:
+        conv, _, version = made.get(id(inputs[0]), (None, None, None))
+        if conv and version == inputs[0]._version:  # no rectifier has worked on it in place
+            pairs[conv] = norm
+
+    for module in net.modules():
+        if isinstance(module, nn.Conv2d):
+            hooks.append(module.register_forward_hook(remember))
+        elif isinstance(module, nn.BatchNorm2d):
+            hooks.append(module.register_forward_pre_hook(look_up))
+    net(images)
+    for hook in hooks:
+        hook.remove()
+    return pairs
 
 
 class SamePaddedConv(nn.Module):

