@@ -84,6 +84,11 @@ class Run:
         """The seed of the split and of the views."""
         return self.setting(TABLES, "SEED")
 
+    @property
+    def image_size(self) -> int:
+        """The side of a view, pixels."""
+        return self.setting(TABLES, "IMAGE_SIZE")
+
     def setting(self, notebook: str, name: str) -> Any:  # noqa: ANN401
         """Return a parameter that an earlier notebook ran with."""
         return self.origins[notebook]["parameters"][name]

@@ -71,9 +71,9 @@ class Labeller:
     """Labels new images.
 
     Attributes:
-        settings: what JSON can hold: that of the `Mixture`; `seed`, `size` and `num_views` of the
-            views; the share of the neighbours among `shares`; `thresholds` by the precision that
-            they had on validation.
+        settings: what JSON can hold: that of the `Mixture`; `seed` and `num_views` of the views;
+            the share of the neighbours among `shares`; `thresholds` by the precision that they had
+            on validation.
         labels: columns attribute_id, attribute_name; row k is class k.
         decision: how labels are read off probabilities.
         mixture: the heads.
@@ -283,7 +283,7 @@ class Labeller:
         labels = pd.DataFrame(settings.pop("labels"))
         known, decision = settings.pop("known"), Decision(**settings.pop("decision"))
         mixture = Mixture(settings, len(labels))
-        if mixture.encoder.dim != settings["dims"]["pooled"]:
+        if mixture.encoder.dim != settings["dims"]["maps"]:
             raise ValueError(f"{folder} is of another encoder than {settings['encoder']}")
         try:
             arrays = load_file(folder / TENSORS)

@@ -140,14 +140,15 @@ def open_inputs(
     features = Path(output_dir) / "features"
     sources = [encoder, "hog"] if "hog" in names else [encoder]
     made_by = [read_fingerprint(features / "train" / source) for source in sources]
-    datasets = open_datasets(tables, made_by[0]["views"]["seed"])
+    views = made_by[0]["views"]
+    datasets = open_datasets(tables, views["seed"], views["size"])
     stored = {}
     for split, dataset in datasets.items():
-        views = {"views": dataset.fingerprint()}
-        stores = [open_features(features / split / source, views) for source in sources]
+        seen = {"views": dataset.fingerprint()}
+        stores = [open_features(features / split / source, seen) for source in sources]
         stored[split] = {name: array for store in stores for name, array in store.items()}
     dims = {name: array.shape[-1] for name, array in stored["train"].items()}
-    dims["maps"] = dims["pooled"]  # the same channels
+    dims["maps"] = made_by[0]["dim"]  # which may be all that is known of them
     computed = [
         name for name in names if name in OUTPUTS and (thawed_stages or name not in stored["train"])
     ]
@@ -272,7 +273,8 @@ def _build_head(job: HeadJob) -> tuple[nn.Module, HeadInputs, Tables]:
     model = build_head(job.head, inputs.dims, tables.num_classes, job.seed)
     if inputs.computed:
         made_by = inputs.made_by[0]
-        encoder = build_encoder(made_by["encoder"], made_by["weights"])
+        size = made_by["views"]["size"]
+        encoder = build_encoder(made_by["encoder"], made_by["weights"], size)
         statistics = made_by["mean"], made_by["std"]
         model = EndToEnd(encoder, model, inputs.computed, job.thawed_stages, *statistics)
     return model, inputs, tables
