@@ -50,27 +50,27 @@ class Encoder(nn.Module):
             net.act1, net.maxpool = nn.Sequential(net.act1, net.maxpool), nn.Identity()
         settings = inspect.signature(net.forward_intermediates).parameters
         self._settings = {"extra_blocks": True} if "extra_blocks" in settings else {}
-        shapes = self._measure(image_size)
-        self._chosen = choose_stages(shapes, self.dim, image_size)
-        self._settings["norm"] = len(set(shapes)) == 1  # the blocks of a ViT share its last norm
-        self.style_dim = 2 * sum(shapes[k][0] for k in self._chosen)
-
-    @torch.no_grad()
-    def _measure(self, image_size: int) -> list[tuple[int, int, int]]:
-        """Run a black image, and return the shape (E_i, H_i, W_i) of each stage."""
         try:
-            final, stages = self._run(torch.zeros(1, 3, image_size, image_size), None)
-            shapes = [tuple(stage.shape[1:]) for stage in stages]
-            if final.ndim == 3:  # the tokens of patches come after those of class and registers
-                self.num_prefix_tokens = final.shape[1] - shapes[-1][1] * shapes[-1][2]
-                assert self.num_prefix_tokens >= 0, "there are no tokens of all patches"
-            self.dim = self.maps(final).shape[2]
-            self.pooled_dim = self.pool(final).shape[1]
+            self._measure(torch.zeros(1, 3, image_size, image_size))
         except (AssertionError, AttributeError, RuntimeError) as error:
             raise ValueError(
-                f"{self.name} cannot encode images of {image_size} pixels: {error}"
+                f"{name} cannot encode images of {image_size} pixels: {error}"
             ) from error
-        return shapes
+
+    @torch.no_grad()
+    def _measure(self, images: Tensor) -> None:
+        """Run images, and keep what has to be known of the network."""
+        final, stages = self._run(images, None)
+        shapes = [tuple(stage.shape[1:]) for stage in stages]
+        if final.ndim == 3:  # the tokens of patches come after those of class and registers
+            self.num_prefix_tokens = final.shape[1] - shapes[-1][1] * shapes[-1][2]
+            assert self.num_prefix_tokens >= 0, "there are no tokens of all patches"
+        self.dim = self.maps(final).shape[2]
+        self.pooled_dim = self.pool(final).shape[1]
+        self._chosen = choose_stages(shapes, self.dim, images.shape[2])
+        self.style_dim = 2 * sum(shapes[k][0] for k in self._chosen)
+        self._settings["norm"] = len(set(shapes)) == 1  # the blocks of a ViT share its last norm
+        self(images)
 
     def _run(self, images: Tensor, stages: list[int] | None) -> tuple[Tensor, list[Tensor]]:
         return self.net.forward_intermediates(

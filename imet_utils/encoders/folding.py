@@ -1,5 +1,7 @@
 """The same network in fewer steps: batch norm and padding become part of the convolutions."""
 
+from itertools import pairwise
+
 import torch
 from timm.layers import Conv2dSame
 from timm.layers.padding import pad_same_arg
@@ -11,32 +13,38 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 def speed_up(net: nn.Module, images: Tensor) -> None:
     """Fold batch norm and padding into the convolutions, which changes values by rounding only.
 
+    A batch norm is folded that is registered right after a convolution and is fed by it, by nobody
+    else. The rectifier that timm keeps inside a batch norm stays.
+
     Args:
-        net: in evaluation mode. The rectifier that timm keeps inside a batch norm stays.
+        net: in evaluation mode.
         images: (B, 3, H, W), which are run to see what feeds each batch norm.
     """
-    pairs = _find_pairs(net, images)
-    for name, module in list(net.named_modules()):
-        if isinstance(module, nn.BatchNorm2d) and module in pairs.values():
-            net.set_submodule(name, getattr(module, "act", nn.Identity()))
-        elif isinstance(module, nn.Conv2d):
-            conv = fuse_conv_bn_eval(module, pairs[module]) if module in pairs else module
-            same = isinstance(conv, Conv2dSame) and conv.dilation == (1, 1)
-            net.set_submodule(name, SamePaddedConv(conv) if same else conv)
+    fed_by = _trace(net, images)
+    for parent in list(net.modules()):
+        for (name, conv), (next_name, norm) in pairwise([*parent.named_children(), ("", None)]):
+            if not isinstance(conv, nn.Conv2d):
+                continue
+            if norm in fed_by and fed_by[norm] is conv:
+                conv = fuse_conv_bn_eval(conv, norm)
+                setattr(parent, next_name, getattr(norm, "act", nn.Identity()))
+            if isinstance(conv, Conv2dSame) and conv.dilation == (1, 1):
+                conv = SamePaddedConv(conv)
+            setattr(parent, name, conv)
 
 
 @torch.no_grad()
-def _find_pairs(net: nn.Module, images: Tensor) -> dict[nn.Module, nn.Module]:
-    """Find the batch norm whose input is what a convolution has put out, unchanged."""
-    made, pairs, hooks = {}, {}, []
+def _trace(net: nn.Module, images: Tensor) -> dict[nn.Module, nn.Module]:
+    """Find for each batch norm the convolution whose output is its input, unchanged."""
+    made, fed_by, hooks = {}, {}, []
 
     def remember(conv: nn.Module, _: tuple[Tensor], output: Tensor) -> None:
         made[id(output)] = conv, output, output._version
 
     def look_up(norm: nn.Module, inputs: tuple[Tensor]) -> None:
         conv, _, version = made.get(id(inputs[0]), (None, None, None))
-        if conv and version == inputs[0]._version:  # no rectifier has worked on it in place
-            pairs[conv] = norm
+        if version == inputs[0]._version:  # else a rectifier has worked on it in place
+            fed_by[norm] = conv
 
     for module in net.modules():
         if isinstance(module, nn.Conv2d):
@@ -46,7 +54,7 @@ def _find_pairs(net: nn.Module, images: Tensor) -> dict[nn.Module, nn.Module]:
     net(images)
     for hook in hooks:
         hook.remove()
-    return pairs
+    return fed_by
 
 
 class SamePaddedConv(nn.Module):
