@@ -76,7 +76,7 @@ class Album:
         found = images.loc[images["id"].isin(highest.index)]
         found = found.assign(probability=highest.reindex(found.index))
         column, ascending = ORDERS[order]
-        found = found.sort_values([column, "id"], ascending=[ascending, True], kind="stable")
+        found = found.reset_index(drop=True).sort_values(column, ascending=ascending, kind="stable")
         return found.reset_index(drop=True)
 
     @cached_property
@@ -183,7 +183,8 @@ def describe_threshold(probs: np.ndarray, targets: np.ndarray, threshold: float)
     """
     preds = probs >= threshold
     scores = sample_scores(preds, targets)
-    parts = [f"{name} {scores[name]:.3f}" for name in ("precision", "recall", "f2")]
+    shown = {"precision": "precision", "recall": "recall", "F2": "f2"}
+    parts = [f"{name} {scores[column]:.3f}" for name, column in shown.items()]
     return (
         f"From {threshold:.2f}: {', '.join(parts)}; {preds.sum() / len(preds):.1f} labels an image"
     )

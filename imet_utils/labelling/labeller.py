@@ -219,6 +219,7 @@ class Labeller:
         image: Picture,
         true: Sequence[str] | None = None,
         find_picture: Callable[[str], Image.Image | None] | None = None,
+        look: Look | None = None,
     ) -> Figure:
         """Draw an image: its labels, the steps of its path, where they are seen, what is nearest.
 
@@ -226,8 +227,9 @@ class Labeller:
             image: as for `label`.
             true: names of its true labels, where they are known.
             find_picture: of a training image by its id, see `known_pictures`; None for none.
+            look: what `look` returned for it, if that is at hand.
         """
-        look, steps = self.look(image), self.path(image)
+        look, steps = look or self.look(image), self.path(image)
         probabilities = pd.Series(look.probs, self.names)
         nearest = []
         for known in look.nearest.itertuples():

@@ -123,8 +123,8 @@ class CloserLook(ipywidgets.VBox):
 
     def look(self, image: Picture, true: Sequence[str] | None = None) -> None:
         """Look at an image; over `Labeller.plot`."""
-        self.canvas.show(self.labeller.plot(image, true, self.find_picture))
         self.picture, self.seen = np.asarray(read_image(image)), self.labeller.look(image)
+        self.canvas.show(self.labeller.plot(image, true, self.find_picture, self.seen))
         order = np.argsort(-self.seen.probs, kind="stable")
         names = self.labeller.names[order]
         listed = zip(names, self.seen.probs[order], order, strict=True)

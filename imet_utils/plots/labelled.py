@@ -235,7 +235,7 @@ def plot_thumbnails(
     rows = [range(i, min(i + ACROSS, len(images))) for i in range(0, len(images), ACROSS)]
     tall = [max(image_height(images[i], cell) for i in row) for row in rows]
     deep = sum(LINE * (max(len(lines[i]) for i in row) + 2) for row in rows)
-    fig = new_figure(HEADER + sum(tall) + deep + 0.1, pad=PAD)
+    fig = new_figure(max(1.2, HEADER + sum(tall) + deep + 0.1), pad=PAD)
     axes = fig.subplots(max(1, len(rows)), ACROSS, squeeze=False, height_ratios=tall or None)
     for ax, image, head, below in zip(axes.flat, images, heads, lines, strict=False):
         draw_image(ax, image, "SW")
