@@ -101,10 +101,11 @@ class Album:
         """Draw images, rows of `find`, as thumbnails with their true and predicted labels."""
         heads, labels = [], []
         for number, row in enumerate(page.itertuples(), start=1):
-            f2 = "" if np.isnan(row.f2) else f"{row.f2:.2f}  "
-            heads.append(f"{number}   {f2}{row.id}")
+            score = "new" if np.isnan(row.f2) else f"F2 {row.f2:.2f}"
+            heads.append((f"{number}   {score}", row.id))
             shown = self.labels_of((row.part, row.id))
             shown = shown[shown["true"] | shown["predicted"]]
+            shown = shown.sort_values("verdict", kind="stable")  # the wrong ones at the end
             labels.append(list(zip(shown["name"], shown["verdict"], strict=True)))
         pictures = [np.asarray(thumbnail(path)) for path in page["path"]]
         return plot_thumbnails(pictures, heads, labels, title)

@@ -218,7 +218,7 @@ def plot_attention(
 
 def plot_thumbnails(
     images: Sequence[np.ndarray],
-    heads: Sequence[str],
+    heads: Sequence[tuple[str, str]],
     labels: Sequence[Sequence[tuple[str, str]]],
     title: str,
 ) -> Figure:
@@ -226,7 +226,7 @@ def plot_thumbnails(
 
     Args:
         images: (H, W, 3) uint8 each.
-        heads: a line above each image.
+        heads: two lines above each image.
         labels: of each image the names with their verdicts, one of `VERDICTS` or "" for none.
         title: of the page.
     """
@@ -234,12 +234,12 @@ def plot_thumbnails(
     lines = [limit_lines([_verdict_line(*label) for label in row], MAX_NAMED) for row in labels]
     rows = [range(i, min(i + ACROSS, len(images))) for i in range(0, len(images), ACROSS)]
     tall = [max(image_height(images[i], cell) for i in row) for row in rows]
-    deep = sum(LINE * (max(len(lines[i]) for i in row) + 2) for row in rows)
+    deep = sum(LINE * (max(len(lines[i]) for i in row) + 3) for row in rows)
     fig = new_figure(max(1.2, HEADER + sum(tall) + deep + 0.1), pad=PAD)
     axes = fig.subplots(max(1, len(rows)), ACROSS, squeeze=False, height_ratios=tall or None)
     for ax, image, head, below in zip(axes.flat, images, heads, lines, strict=False):
         draw_image(ax, image, "SW")
-        write_lines(ax, [(head, MUTED)], cell, (0, 1), 4)
+        write_lines(ax, [(head[0], INK), (head[1], MUTED)], cell, (0, 1), 17)
         write_lines(ax, below, cell, (0, 0), -13)
     hide_empty(axes)
     add_header(fig, clean_text(title, 6.5), VERDICT_KEY)
