@@ -162,6 +162,8 @@ def test_browse_and_look_closer(explorer):
     before, looked = picture(browser), picture(closer)
     menu(browser, "Verdict").select_option("wrong")
     before = changed(browser, before)
+    menu(browser, "Order").select_option("worst F2 first")
+    before = changed(browser, before)
     looked = changed(closer, looked)
     assert re.search(r"of 1: \d images", browser.inner_text())
     browser.locator(".widget-toggle-button", has_text="2").click()

@@ -15,7 +15,7 @@ from imet_utils.labelling.labeller import Labeller
 from imet_utils.labelling.review import NEIGHBOUR_SIDE
 from imet_utils.metrics import sample_scores
 from imet_utils.origins import TABLES, read_origin
-from imet_utils.plots import plot_thumbnails, verdict_of
+from imet_utils.plots import plot_thumbnails
 from imet_utils.runs import Run
 from imet_utils.tables import find_images, is_image, measure_files, read_image, take_split
 
@@ -102,7 +102,7 @@ class Album:
         heads, labels = [], []
         for number, row in enumerate(page.itertuples(), start=1):
             score = "new" if np.isnan(row.f2) else f"F2 {row.f2:.2f}"
-            heads.append((f"{number}   {score}", row.id))
+            heads.append((f"{number}  {score}", row.id))
             shown = self.labels_of((row.part, row.id))
             shown = shown[shown["true"] | shown["predicted"]]
             shown = shown.sort_values("verdict", kind="stable")  # the wrong ones at the end
@@ -131,10 +131,9 @@ def open_album(run: Run, labeller: Labeller, new: Sequence[Path] = ()) -> Album:
         names = [path.name for path in new]
         albums.append(pd.DataFrame({"part": NEW, "id": names, "path": new, "f2": np.nan}))
     labels = pd.concat(tables, ignore_index=True)
-    known = labels["part"] != NEW
-    pairs = zip(labels["true"], labels["predicted"], strict=True)
-    verdicts = pd.Series([verdict_of(*pair) for pair in pairs], dtype=object)
-    labels["verdict"] = verdicts.where(known, "")
+    true, predicted = labels["true"], labels["predicted"]
+    cases = [labels["part"] == NEW, true & predicted, true, predicted]
+    labels["verdict"] = np.select(cases, ["", "correct", "missed", "wrong"], "")
     columns = ["part", "id", "name", "probability", "true", "predicted", "verdict"]
     return Album(pd.concat(albums, ignore_index=True), labels[columns])
 

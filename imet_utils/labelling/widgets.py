@@ -65,7 +65,12 @@ class Browser(ipywidgets.VBox):
         names = sorted(album.labels["name"].unique())
         self.part = _menu("Images", [(name, part) for name, part in PARTS.items() if part in parts])
         self.label = ipywidgets.Combobox(
-            options=names, placeholder="any", description="Label", continuous_update=False
+            options=names,
+            placeholder="any",
+            description="Label",
+            continuous_update=False,
+            layout=_wide(205),
+            style={"description_width": "52px"},
         )
         self.verdict = _menu("Verdict", VERDICTS)
         self.order = _menu("Order", list(ORDERS))
@@ -95,7 +100,9 @@ class Browser(ipywidgets.VBox):
         self.canvas.show(self.album.plot(page, title))
         self.count.value = f"of {self.page.max:,}: {len(self.found):,} images"
         keys = list(zip(page["part"], page["id"], strict=True))
+        self.image.index = None  # so that the first of the new page is picked
         self.image.options = [(str(number), key) for number, key in enumerate(keys, start=1)]
+        self.image.index = 0 if keys else None
 
 
 def browse(album: Album) -> Browser:
@@ -128,8 +135,9 @@ class CloserLook(ipywidgets.VBox):
         order = np.argsort(-self.seen.probs, kind="stable")
         names = self.labeller.names[order]
         listed = zip(names, self.seen.probs[order], order, strict=True)
-        self.label.value = None
+        self.label.index = None  # so that the veil is drawn anew
         self.label.options = [(f"{name}  {p:.2f}", int(label)) for name, p, label in listed]
+        self.label.index = 0
         self.veil.layout.display = "none" if self.seen.attention is None else ""
         self.layout.display = ""
 
@@ -228,12 +236,11 @@ def slide_threshold(probs: np.ndarray, targets: np.ndarray, start: float) -> ipy
 def page_flips(comparison: Comparison, files: Mapping[str, Path]) -> ipywidgets.VBox:
     """Page through the images that two runs label differently."""
     canvas, count = Canvas(), ipywidgets.HTML()
-    flips = comparison.flips
-    better = {
-        "first is better": flips["difference"] > 0,
-        "second is better": flips["difference"] < 0,
-    }
+    flips, (first, second) = comparison.flips, comparison.names
+    gain = flips["difference"]
+    better = {f"{first} is better": gain > 0, f"{second} is better": gain < 0}
     shown = _menu("Show", ["all", *better])
+    shown.layout.width = "320px"
     page = ipywidgets.BoundedIntText(1, 1, 1, description="Page", layout=_wide(150))
 
     def chosen() -> pd.DataFrame:
@@ -254,7 +261,10 @@ def page_flips(comparison: Comparison, files: Mapping[str, Path]) -> ipywidgets.
 
 
 def _menu(description: str, options: Sequence) -> ipywidgets.Dropdown:
-    return ipywidgets.Dropdown(options=options, description=description, layout=_wide(245))
+    style = {"description_width": "52px"}
+    return ipywidgets.Dropdown(
+        options=options, description=description, layout=_wide(205), style=style
+    )
 
 
 def _wide(pixels: int) -> ipywidgets.Layout:

@@ -15,7 +15,6 @@ from imet_utils.plots.labelled import (
     plot_flips,
     plot_labelled,
     plot_thumbnails,
-    verdict_of,
 )
 from imet_utils.plots.models import (
     plot_auc_distribution,

@@ -111,7 +111,7 @@ def _bar_colors(
     kinds = kind_colors(split_label(name)[0] for name in names)
     colors = {}
     for name in names:
-        verdict = verdict_of(name in (true or ()), name in chosen)
+        verdict = _verdict_of(name in (true or ()), name in chosen)
         color = VERDICTS[verdict][0] if verdict else FAINT
         if true is None:
             color = kinds[split_label(name)[0]] if name in chosen else FAINT
@@ -119,8 +119,8 @@ def _bar_colors(
     return colors
 
 
-def verdict_of(true: bool, chosen: bool) -> str:
-    """Name what became of a label, one of `VERDICTS`; "" where it is neither true nor chosen."""
+def _verdict_of(true: bool, chosen: bool) -> str:
+    """Name what became of a label; "" where it is neither true nor chosen."""
     if true:
         return "correct" if chosen else "missed"
     return "wrong" if chosen else ""
