@@ -177,7 +177,7 @@ def test_one_figure_a_cell_shown_once_and_explained(stem, notebook, code):
     for cell, following in zip(notebook.cells, [*notebook.cells[1:], None], strict=True):
         if cell in code:
             shown = re.findall(r"run\.show\(", cell.source)
-            assert len(shown) == sum(name.startswith("plot_") for name in calls(cell.source)) <= 1
+            assert len(shown) == sum(name.startswith("plot") for name in calls(cell.source)) <= 1
             if shown:
                 names += re.findall(r"\"(\w+)\"\)$", cell.source, re.MULTILINE)[:1]
                 assert following is not None

@@ -128,7 +128,7 @@ def plot_attention_rows(rows: Sequence[Mapping[str, object]]) -> Figure:
             probability = f"probability {row['probs'][t]:.2f}"
             head = [(f"{t + 1}  {name}", colors[kind]), (probability, MUTED)]
             write_lines(ax, head, cell, (0, 1), 17)
-            _draw_step(ax, row["image"], maps[t], scale)
+            draw_attention(ax, row["image"], maps[t], scale)
             _draw_boxes(ax, row["boxes"].get(label, []), row["image"].shape)
     place = {"shrink": min(1.0, 2.5 / sum(heights)), "anchor": (0, 1), "panchor": False}
     place |= {"aspect": 25, "extend": "max", "label": "attention (1 = even)"}
@@ -137,14 +137,22 @@ def plot_attention_rows(rows: Sequence[Mapping[str, object]]) -> Figure:
     return finish(fig)
 
 
-def _draw_step(ax: Axes, image: np.ndarray, attention: np.ndarray, scale: Normalize) -> None:
+def draw_attention(
+    ax: Axes,
+    image: np.ndarray,
+    attention: np.ndarray,
+    scale: Normalize,
+    opacity: float = 0.75,
+) -> None:
+    """Lay attention (P,), in multiples of even attention, over a grey image; 0.75 at the peaks."""
     grey = (image @ np.array([0.299, 0.587, 0.114])).astype(np.uint8)
     draw_image(ax, grey, "NW", cmap="gray", vmin=0, vmax=255)
     side = math.isqrt(len(attention))
     grid = attention.reshape(side, side)
     high, wide = grey.shape
     place = {"extent": (-0.5, wide - 0.5, high - 0.5, -0.5), "interpolation": "bilinear"}
-    ax.imshow(grid, OVERLAY_MAP, scale, alpha=0.15 + 0.6 * np.asarray(scale(grid)), **place)
+    veil = opacity * (0.2 + 0.8 * np.asarray(scale(grid)))
+    ax.imshow(grid, OVERLAY_MAP, scale, alpha=veil, **place)
 
 
 def _draw_boxes(ax: Axes, boxes: Sequence[float], shape: tuple[int, ...]) -> None:
