@@ -191,6 +191,10 @@ class HeadJob:
         """Where the head is kept."""
         return Path(self.output_dir) / RECIPES[self.head].folder
 
+    def save(self) -> None:
+        """Note beside the head what was trained, for `load_head`."""
+        save_json(asdict(self), self.folder / "job.json")
+
 
 @dataclass(frozen=True)
 class TrainedHead:
@@ -235,7 +239,7 @@ def train_head(job: HeadJob, num_processes: int = 1) -> TrainedHead:
     settings = {"features": inputs.made_by, "thawed_stages": job.thawed_stages}
     history = fit(model, batches, val_batches, loss, config, job.folder, settings, job.head)
     if process_index() == 0:
-        save_json(asdict(job), job.folder / "job.json")
+        job.save()
     return TrainedHead(model, inputs.arrays, history)
 
 
