@@ -11,6 +11,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 venv=$here/.venv
 stamp=$venv/.run_all
 [ -n "${OMP_WAIT_POLICY:-}" ] || export GOMP_SPINCOUNT="${GOMP_SPINCOUNT:-1000}" # see imet_utils
+[ -t 1 ] || export TQDM_MININTERVAL="${TQDM_MININTERVAL:-10}" # seconds: a log shows every line
 
 say() { printf 'run_all.sh: %s\n' "$*" >&2; }
 die() { say "$*"; exit 2; }

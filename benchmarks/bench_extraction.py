@@ -33,10 +33,11 @@ from extraction_ways import (
 )
 from page import describe_machine, write_section
 from PIL import Image
+from plain_extraction import SIZE
 from scale_estimate import format_scale
 
 from imet_sample import write_sample_data
-from imet_utils.encoders import build_encoder
+from imet_utils.encoders import build_encoder, encode_images
 from imet_utils.features import views_at_once
 from imet_utils.processes import keep_freed_memory
 from imet_utils.tables import SUFFIXES
@@ -67,7 +68,7 @@ def time_in_turns(ways: Mapping[str, Callable], clock: Callable, rounds: int) ->
 def parse_arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--encoder", default="efficientnet_lite0", help="or resnet50")
+    parser.add_argument("--encoder", default="efficientnet_lite0", help="see `ENCODER`")
     parser.add_argument("--folder", type=Path, help="use the images of this folder")
     parser.add_argument("--images", type=int, default=48, help="how many images")
     parser.add_argument("--rounds", type=int, default=5, help="rounds of which the median is taken")
@@ -114,6 +115,8 @@ def write_text(setting: Setting, paths: list[Path], folder: Path, rounds: int) -
     rates = time_in_turns(extraction_ways(setting, paths, folder), setting.clock, rounds)
     parts = time_in_turns(part_ways(setting, paths), setting.clock, rounds)
     encoder = build_encoder(setting.encoder, "none")
+    view = encode_images(encoder, torch.zeros(1, 3, SIZE, SIZE, dtype=torch.uint8))
+    map_size, *sizes = (view[name].numel() for name in ("maps", "pooled", "style"))
     bytes_an_image = statistics.mean(path.stat().st_size for path in paths)
     reading = (parts[DECODING] + (0 if DEVICE_VIEWS in parts else parts[TRAINING_VIEWS])) / number
     cores = max(1, torch.get_num_threads(), setting.workers)
@@ -123,7 +126,7 @@ def write_text(setting: Setting, paths: list[Path], folder: Path, rounds: int) -
         format_parts(parts, number),
         format_limit(reading, 16),
         "What collections take, reckoned from this rate and these files:",
-        format_scale(rates[OURS] / number * cores, bytes_an_image, encoder.dim, encoder.style_dim),
+        format_scale(rates[OURS] / number * cores, bytes_an_image, map_size, sum(sizes)),
     ]
     return "\n\n".join(blocks)
 

@@ -3,12 +3,11 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import timm
 import torch
-from efficientnet_lite_pytorch import EfficientNet
 from PIL import Image
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
-from torchvision.models import resnet50
 from torchvision.transforms import v2
 
 from imet_utils.encoders import Encoder
@@ -18,10 +17,11 @@ JITTER = v2.ColorJitter(saturation=0.05, hue=0.05)
 
 
 def plain_network(name: str) -> nn.Module:
-    """Build an encoder's network as its package has it: float32, batch norm in place."""
-    if name == "resnet50":
-        return resnet50().eval().requires_grad_(False)
-    return EfficientNet.from_name("efficientnet-lite0").eval().requires_grad_(False)
+    """Build an encoder's network as timm has it: float32, batch norm and padding in place."""
+    name = {"efficientnet_lite0": "tf_efficientnet_lite0"}.get(name, name)
+    found = timm.models.get_pretrained_cfg(name)
+    settings = {"img_size": SIZE} if found and found.fixed_input_size else {}
+    return timm.create_model(name, **settings).eval().requires_grad_(False)
 
 
 class PilViews(Dataset[Tensor]):

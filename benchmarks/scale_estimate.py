@@ -1,22 +1,22 @@
 """What collections of several sizes take, reckoned from measured figures."""
 
 COLLECTIONS = {"109,200": 109_200, "10 million": 10**7, "1 billion": 10**9}
-VIEWS, POSITIONS, BYTES = 6, 49, 2  # six views, 7 x 7 positions, float16
+VIEWS, BYTES = 6, 2  # six views, float16
 LABELS = 3.17 * 4  # bytes an image: labels of an image of iMet 2019, each an int32
 DOLLARS_AN_HOUR, DOLLARS_A_TERABYTE = 0.04, 20  # a core for an hour, object storage for a month
 
 
-def format_scale(seconds: float, file_bytes: float, dim: int, style_dim: int) -> str:
+def format_scale(seconds: float, file_bytes: float, map_size: int, vector_size: int) -> str:
     """Write a table of cores, storage and money for each of the `COLLECTIONS`.
 
     Args:
         seconds: of one core for the features of an image.
         file_bytes: of an image file.
-        dim: channels of the maps and of the pooled features.
-        style_dim: numbers of the style statistics.
+        map_size: numbers of the maps of a view.
+        vector_size: numbers of its pooled features and its style.
     """
-    vectors = VIEWS * (dim + style_dim) * BYTES
-    maps = VIEWS * POSITIONS * dim * BYTES
+    vectors = VIEWS * vector_size * BYTES
+    maps = VIEWS * map_size * BYTES
     headings = ("Images", "Core hours", "$ for cores", "Files (TB)", "Maps (TB)")
     headings += ("Pooled and style (TB)", "Labels (GB)", "$ a month for files and vectors")
     lines = [f"| {' | '.join(headings)} |", "| --- " * len(headings) + "|"]

@@ -15,6 +15,8 @@ from typing import Any
 from imet_utils.files import fingerprint_of, load_json, sample_file
 
 TABLES = "02_preprocess_images"  # the notebook that decides on labels and split
+EVALUATION = "08_evaluate_test"  # the one that makes results.csv, predictions and the labeller
+LABELLING = "09_label_new_images"
 NEEDS = {  # what each notebook reads of those before it
     "01_explore_data": (),
     TABLES: (),
@@ -23,11 +25,12 @@ NEEDS = {  # what each notebook reads of those before it
     "05_fuse_hog": (TABLES, "03_visualize_hog", "04_train_baseline"),
     "06_train_attncnn_rnn": (TABLES, "03_visualize_hog", "04_train_baseline", "05_fuse_hog"),
     "07_visualize_roc_attention": (TABLES, "05_fuse_hog", "06_train_attncnn_rnn"),
-    "08_evaluate_test": (TABLES, "04_train_baseline", "05_fuse_hog", "06_train_attncnn_rnn"),
+    EVALUATION: (TABLES, "04_train_baseline", "05_fuse_hog", "06_train_attncnn_rnn"),
+    LABELLING: (TABLES, EVALUATION),
 }
 ORIGIN = "origin.json"
 PARTS = {"train": ("train.csv", "labels.csv"), "test": ("sample_submission.csv",)}
-TEST_READER = "08_evaluate_test"  # the one notebook whose results depend on `test/`
+TEST_READERS = (EVALUATION, LABELLING)  # the notebooks whose results depend on `test/`
 
 Origin = dict[str, Any]
 
@@ -46,7 +49,7 @@ def grounds_of(notebook: str) -> list[str]:
 
 def parts_of(notebook: str) -> list[str]:
     """List the parts of a collection that a notebook's results depend on."""
-    return [part for part in PARTS if part == "train" or notebook == TEST_READER]
+    return [part for part in PARTS if part == "train" or notebook in TEST_READERS]
 
 
 def read_origin(output_dir: Path, notebook: str) -> Origin | None:

@@ -8,6 +8,7 @@ import threading
 from functools import cache
 from typing import TypeVar
 
+import torch
 from torch.utils.data import DataLoader, Dataset
 
 TRIM_THRESHOLD, MMAP_THRESHOLD, ARENA_MAX = -1, -3, -8  # parameters of glibc's mallopt
@@ -62,6 +63,7 @@ def load_items(dataset: Dataset[Item], num_workers: int) -> DataLoader[Item]:
         num_workers=min(num_workers, len(dataset), num_cores()),
         collate_fn=_as_it_is,
         worker_init_fn=end_with_parent,
+        generator=torch.Generator(),  # it draws a seed, which would change what others draw
     )
 
 

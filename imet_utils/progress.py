@@ -10,6 +10,12 @@ from tqdm import tqdm
 Item = TypeVar("Item")
 
 
+def say(text: str) -> None:
+    """Write a line to standard output at once, also where it goes through a pipe."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
 def progress(
     iterable: Iterable[Item],
     description: str,

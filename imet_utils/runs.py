@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from imet_utils.files import atomic_path, load_json, save_json
 from imet_utils.origins import (
+    EVALUATION,
     NEEDS,
     ORIGIN,
     TABLES,
@@ -25,7 +26,7 @@ from imet_utils.origins import (
     read_origin,
     stale_reason,
 )
-from imet_utils.tables import SPLITS, Tables, read_tables, take_split
+from imet_utils.tables import SPLITS, Tables, find_images, read_image, read_tables, take_split
 
 PROJECT_DIR = Path(__file__).resolve().parents[1]  # the repository, or site-packages
 PROFILES = Path("notebooks/profiles")  # whose folder is this project's
@@ -35,6 +36,8 @@ KAGGLE_INPUTS = [  # of the competition's data: since 2026, and before
 ]
 KAGGLE_WORKING = Path("/kaggle/working")
 SAMPLE_IMAGES = 1200
+KEPT = ("probs", "preds")  # of the predictions, arrays (N, C) of each judged split
+JUDGED = ("val", "test")  # the splits whose predictions are kept
 RESULT_COLUMNS = ["model", "split", "f2", "f1", "precision", "recall", "map"]
 
 
@@ -88,6 +91,11 @@ class Run:
         """The seed of the split and of the views."""
         return self.setting(TABLES, "SEED")
 
+    @property
+    def image_size(self) -> int:
+        """The side of a view, pixels."""
+        return self.setting(TABLES, "IMAGE_SIZE")
+
     def setting(self, notebook: str, name: str) -> Any:  # noqa: ANN401
         """Return a parameter that an earlier notebook ran with."""
         return self.origins[notebook]["parameters"][name]
@@ -108,6 +116,15 @@ class Run:
         table = pd.DataFrame([*rows, *own_rows], columns=RESULT_COLUMNS)
         is_test = table["split"].ne("val")
         return table.iloc[np.argsort(is_test, kind="stable")].reset_index(drop=True)
+
+    def images(self, split: str, rows: Sequence[int]) -> list[np.ndarray]:
+        """Read images of a split by their rows in `targets`, each (H, W, 3) uint8."""
+        ids = take_split(self.tables, split).images["id"].iloc[list(rows)]
+        return [np.asarray(read_image(path)) for path in find_images(self.data_dir / "train", ids)]
+
+    def predictions(self, least: float = 0.01) -> pd.DataFrame:
+        """Read what `08_evaluate_test` predicted, see `read_predictions`."""
+        return read_predictions(self.output_dir, least)
 
     def show(self, figure: Figure, name: str) -> None:
         """Save a figure as `figures/NN_<name>.png` and show it in the notebook."""
@@ -162,6 +179,60 @@ def open_run(notebook: str, data_dir: str = "", output_dir: str = "", **paramete
     (folder / notebook / ORIGIN).unlink(missing_ok=True)  # until it has run to its end again
     origins = {name: read_origin(folder, name) for name in grounds_of(notebook)}
     return Run(notebook, data, folder, parameters, origins, data_state(data, known_data(origins)))
+
+
+def read_predictions(output_dir: Path, least: float = 0.01) -> pd.DataFrame:
+    """Read the predictions of a run for validation and test as one table for all questions.
+
+    Test images where horses were missed:
+    `table.query("split == 'test' and attribute_name == 'tag::horses' and true and not predicted")`.
+
+    Args:
+        output_dir: of a run whose `08_evaluate_test` has run to its end.
+        least: probability of the pairs of image and label that are listed; those that are true or
+            predicted always are, and with 0 all.
+
+    Returns:
+        As `list_predictions`.
+
+    Raises:
+        ValueError: if the run has no predictions.
+    """
+    origin = read_origin(output_dir, EVALUATION)
+    if origin is None:
+        raise ValueError(f"{output_dir} has no predictions. Run {EVALUATION} there to its end")
+    tables = read_tables(output_dir / TABLES, origin["data_dir"])
+    parts = []
+    for split in JUDGED:
+        kept = {name: np.load(output_dir / EVALUATION / f"{name}_{split}.npy") for name in KEPT}
+        parts.append(list_predictions(take_split(tables, split), **kept, least=least))
+    return pd.concat(parts, ignore_index=True)
+
+
+def list_predictions(
+    part: Tables, probs: np.ndarray, preds: np.ndarray, least: float = 0.01
+) -> pd.DataFrame:
+    """List what is predicted for the images of a split, a row for each pair of image and label.
+
+    Args:
+        part: the split's images, N.
+        probs: probabilities (N, C).
+        preds: predicted labels, bool (N, C).
+        least: as for `read_predictions`.
+
+    Returns:
+        Columns id (text), split, attribute_id (int), attribute_name, true, predicted (bool) and
+        probability; the images in their order, the most probable label first.
+    """
+    targets = part.targets
+    rows, classes = np.nonzero(targets | preds | (probs >= least))
+    best_first = np.lexsort((-probs[rows, classes], rows))
+    rows, classes = rows[best_first], classes[best_first]
+    images = part.images[["id", "split"]].iloc[rows].reset_index(drop=True)
+    labels = part.labels[["attribute_id", "attribute_name"]].iloc[classes].reset_index(drop=True)
+    found = {"true": targets, "predicted": preds, "probability": probs}
+    found = {name: values[rows, classes] for name, values in found.items()}
+    return pd.concat([images, labels], axis=1).assign(**found)
 
 
 def find_data_dir(data_dir: str = "", limit: int | None = None) -> Path:

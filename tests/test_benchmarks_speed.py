@@ -110,7 +110,7 @@ def test_extraction_tables_by_hand(load):
     text = tables.format_rates({"alone": 2.0, "ours": 2.5}, "alone", 50)
     assert text.splitlines()[2:] == ["| alone | 25.0 | 100% |", "| ours | 20.0 | 80% |"]
     assert "24,000 views a second" in tables.format_limit(0.004, cores=16)
-    text = load("scale_estimate").format_scale(0.036, 40_000, dim=1000, style_dim=500)
+    text = load("scale_estimate").format_scale(0.036, 40_000, map_size=49_000, vector_size=1500)
     row = [cell.strip() for cell in text.splitlines()[-1].strip("|").split("|")]
     assert row[:2] == ["1 billion", "10,000"]  # hours: 10^9 x 0.036 s
     assert row[3:6] == ["40.00", "588.00", "18.00"]  # TB of files, maps, vectors

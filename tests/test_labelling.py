@@ -1,7 +1,9 @@
 """The labeller of a run: the same labels as the run's, from a folder that stands on its own."""
 
 import json
+import re
 import shutil
+import textwrap
 
 import numpy as np
 import pandas as pd
@@ -12,7 +14,7 @@ from imet_utils.decoding import Decision, best_expected_sets, mix_probs
 from imet_utils.files import load_json, save_json
 from imet_utils.labelling import Labeller, make_labeller
 from imet_utils.labelling.__main__ import main
-from imet_utils.runs import open_run
+from imet_utils.runs import PROJECT_DIR, open_run
 from imet_utils.tables import find_images, label_strings, take_split
 from imet_utils.training import HeadJob, train_head
 
@@ -257,3 +259,17 @@ def test_an_exported_labeller_is_enough_to_label(smoke, tmp_path, files, capsys)
     assert main(["label", str(files[0]), "--output", str(tmp_path / "small")]) == 0
     table = pd.read_csv(tmp_path / "small/09_label_new_images/labels.csv")
     assert len(table) == len(Labeller.load(smoke[0]).label(files[:1]))
+
+
+def test_the_lines_of_the_readme_run(smoke, files, tmp_path, monkeypatch, capsys):
+    (tmp_path / "outputs").mkdir()
+    (tmp_path / "outputs/mine").symlink_to(smoke[0])
+    with Image.open(files[0]) as image:
+        (tmp_path / "photos").mkdir()
+        image.save(tmp_path / "photos/vase.jpg")
+    monkeypatch.chdir(tmp_path)
+    readme = (PROJECT_DIR / "README.md").read_text()
+    start = readme.index("    from imet_utils.labelling import Labeller")
+    block = re.match(r"(?:    .*\n|\n)+", readme[start:])[0]
+    exec(textwrap.dedent(block), {})
+    assert "vase.jpg" in capsys.readouterr().out

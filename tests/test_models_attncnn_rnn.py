@@ -3,6 +3,7 @@ import torch
 from torch import nn
 
 from imet_utils.models import (
+    Components,
     HogFusionClassifier,
     LinearClassifier,
     MlpClassifier,
@@ -54,6 +55,24 @@ def test_classifier_equals_a_computation_by_hand():
     _, first, _, _, last = model.layers
     hidden = (torch.cat(rows, dim=1) @ first.weight.T + first.bias).clamp(min=0)
     torch.testing.assert_close(model.eval()(**vectors), hidden @ last.weight.T + last.bias)
+
+
+def test_components_are_whitened_principal_components():
+    rows = torch.randn(40, 6) @ torch.randn(6, 9) + 5
+    model = MlpClassifier({"hog": 9}, NUM_CLASSES, components={"hog": 3})
+    calibrate(model, [{"hog": rows[:25]}, {"hog": rows[25:]}])
+    found = model.standardise["hog"](rows)
+    centred = (rows - rows.mean(dim=0)).double()
+    wanted = torch.linalg.svd(centred)[0][:, :3] * 39**0.5
+    torch.testing.assert_close(found.abs(), wanted.abs().float(), rtol=1e-3, atol=1e-3)
+    assert model.layers[1].in_features == 3
+
+
+def test_components_beyond_the_rank_are_nothing():
+    part = Components(4, 3)
+    part.fit(torch.tensor([[1.0, 2, 3, 4], [3.0, 2, 1, 4]]))
+    found = part(torch.tensor([[1.0, 2, 3, 4], [2.0, 2, 2, 9]]))
+    torch.testing.assert_close(found.abs(), torch.tensor([[0.5**0.5, 0, 0], [0, 0, 0]]))
 
 
 def test_logits_are_those_of_the_classifier_the_steps_and_the_evidence():

@@ -3,10 +3,10 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from timm.models.resnet import BasicBlock, ResNet
 
 from imet_utils.decoding import predict, search_views
-from imet_utils.encoders import Encoder, build_encoder, encode_images
+from imet_utils.encoders import Encoder, build_encoder, encode_images, speed_up
 from imet_utils.features import FeatureBatches
 from imet_utils.models import (
     EndToEnd,
@@ -24,7 +24,7 @@ NUM_IMAGES, NUM_VIEWS, NUM_CLASSES = 12, 2, 3
 @pytest.fixture(autouse=True)
 def float32(monkeypatch):
     """Compute in float32, so that stored and streamed maps may be compared."""
-    for module in ("decoding.prediction", "encoders"):
+    for module in ("decoding.prediction", "encoders.encoder"):
         monkeypatch.setattr(f"imet_utils.{module}.autocast_dtype", lambda device: None)
 
 
@@ -33,17 +33,18 @@ def images():
     """Noise, whose brightness tells the labels; (N, V, 3, H, W) uint8."""
     rng = np.random.default_rng(0)
     levels = rng.integers(20, 200, (NUM_IMAGES, 1, 3, 1, 1))
-    noise = rng.integers(0, 56, (NUM_IMAGES, NUM_VIEWS, 3, 16, 16))
+    noise = rng.integers(0, 56, (NUM_IMAGES, NUM_VIEWS, 3, 32, 32))
     return (levels + noise).astype(np.uint8)
 
 
 @pytest.fixture
 def encoder():
-    """Three small stages."""
+    """Five small stages."""
     torch.manual_seed(0)
-    sizes = [(3, 4, 3, 2), (4, 5, 3), (5, 6, 3)]
-    stages = [nn.Sequential(nn.Conv2d(*size), nn.ReLU(inplace=True)) for size in sizes]
-    return Encoder("small", stages, (4, 5, 6), (0.5,) * 3, (0.25,) * 3)
+    net = ResNet(BasicBlock, (1, 1, 1, 1), num_classes=0, stem_width=4, channels=(4, 5, 6, 7))
+    encoder = Encoder("small", net, (0.5,) * 3, (0.25,) * 3, image_size=32)
+    speed_up(encoder, torch.zeros(1, 3, 32, 32))
+    return encoder
 
 
 def _targets(images):
@@ -52,7 +53,7 @@ def _targets(images):
 
 def _linear(encoder, **options):
     torch.manual_seed(1)
-    return EndToEnd(encoder, LinearClassifier(6, NUM_CLASSES), ["pooled"], **options)
+    return EndToEnd(encoder, LinearClassifier(7, NUM_CLASSES), ["pooled"], **options)
 
 
 def _train(model, arrays, targets, folder, **settings):
@@ -73,7 +74,7 @@ def test_a_frozen_encoder_trains_the_head_as_a_store_does(encoder, images, tmp_p
     streamed = _linear(encoder)
     history = _train(streamed, {"images": images}, _targets(images), tmp_path / "streamed")
     torch.manual_seed(1)
-    head = LinearClassifier(6, NUM_CLASSES)
+    head = LinearClassifier(7, NUM_CLASSES)
     pooled = {"pooled": _store(encoder, images)["pooled"]}
     wanted = _train(head, pooled, _targets(images), tmp_path / "stored")
     np.testing.assert_allclose(history, wanted, atol=1e-5)
@@ -81,13 +82,15 @@ def test_a_frozen_encoder_trains_the_head_as_a_store_does(encoder, images, tmp_p
     assert all(map(torch.equal, encoder.parameters(), before))
 
 
-@pytest.mark.parametrize(("thawed", "moved"), [(0, []), (1, [2]), (2, [1, 2]), (-1, [0, 1, 2])])
+@pytest.mark.parametrize(
+    ("thawed", "moved"), [(0, []), (1, [4]), (2, [3, 4]), (-1, [0, 1, 2, 3, 4])]
+)
 def test_the_last_stages_thaw(encoder, images, tmp_path, thawed, moved):
-    before = [stage[0].weight.clone() for stage in encoder.stages]
+    before = [stage[0].clone() for stage in encoder.stages()]
     model = _linear(encoder, thawed_stages=thawed)
     _train(model, {"images": images}, _targets(images), tmp_path, epochs=1, average_decay=0.5)
-    pairs = zip(encoder.stages, before, strict=True)
-    assert [k for k, (s, b) in enumerate(pairs) if not torch.equal(s[0].weight, b)] == moved
+    pairs = zip(encoder.stages(), before, strict=True)
+    assert [k for k, (s, b) in enumerate(pairs) if not torch.equal(s[0], b)] == moved
 
 
 def test_stages_learn_the_slower_the_earlier_they_are(encoder, images):
@@ -95,21 +98,22 @@ def test_stages_learn_the_slower_the_earlier_they_are(encoder, images):
     batches = FeatureBatches({"images": images}, None)
     groups = start_training(model, TrainConfig(), batches).optimizer.param_groups
     rates = {weights: group["lr"] for group in groups for weights in group["params"]}
-    parts = (encoder.stages[1][0], encoder.stages[2][0], model.head.fc)
-    early, late, head = (rates[part.weight] for part in parts)
+    *frozen, early, late = encoder.stages()
+    parts = (early[0], late[0], model.head.fc.weight)
+    early, late, head = (rates[weights] for weights in parts)
     assert early < late < head == TrainConfig().learning_rate
-    assert encoder.stages[0][0].weight not in rates
+    assert not any(weights in rates for stage in frozen for weights in stage)
 
 
-@pytest.mark.parametrize("thawed", [4, -2])
+@pytest.mark.parametrize("thawed", [6, -2])
 def test_stages_that_there_are_not_are_refused(encoder, thawed):
-    with pytest.raises(ValueError, match=f"0 to 3 for small, got {thawed}"):
+    with pytest.raises(ValueError, match=f"0 to 5 for small, got {thawed}"):
         _linear(encoder, thawed_stages=thawed)
 
 
 def test_the_rnn_over_images_predicts_and_searches_as_over_a_store(encoder, images):
     torch.manual_seed(0)
-    dims = {"maps": 6, "pooled": 6, "style": 18, "hog": 4}
+    dims = {"maps": 7, "pooled": 7, "style": encoder.style_dim, "hog": 4}
     head = build_attncnn_rnn(dims, NUM_CLASSES, width=8)
     model = EndToEnd(encoder, head)
     assert not model.train().encoder.training
@@ -125,11 +129,12 @@ def test_the_rnn_over_images_predicts_and_searches_as_over_a_store(encoder, imag
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param("resnet50", marks=pytest.mark.slow), "efficientnet_lite0"]
+    "name",
+    [pytest.param("resnet50", marks=pytest.mark.slow), "efficientnet_lite0", "test_vit"],
 )
 def test_gradients_reach_every_weight_of_a_real_encoder(name):
-    encoder = build_encoder(name, "none")
-    head = MlpClassifier({"pooled": encoder.dim, "style": encoder.style_dim}, 2)
+    encoder = build_encoder(name, "none", image_size=64)
+    head = MlpClassifier({"pooled": encoder.pooled_dim, "style": encoder.style_dim}, 2)
     model = EndToEnd(encoder, head, ["pooled", "style"], thawed_stages=-1)
     images = torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8)
     model(images).square().mean().backward()

@@ -22,6 +22,7 @@ from imet_utils.pipeline.parameters import (
     read_profile,
 )
 from imet_utils.runs import PROJECT_DIR, RESULT_COLUMNS, find_data_dir
+from imet_utils.training import RECIPES, load_head
 
 FOLDER = PROJECT_DIR / "notebooks"
 NOTEBOOKS = find_notebooks(FOLDER)
@@ -177,7 +178,7 @@ def test_one_figure_a_cell_shown_once_and_explained(stem, notebook, code):
     for cell, following in zip(notebook.cells, [*notebook.cells[1:], None], strict=True):
         if cell in code:
             shown = re.findall(r"run\.show\(", cell.source)
-            assert len(shown) == sum(name.startswith("plot_") for name in calls(cell.source)) <= 1
+            assert len(shown) == sum(name.startswith("plot") for name in calls(cell.source)) <= 1
             if shown:
                 names += re.findall(r"\"(\w+)\"\)$", cell.source, re.MULTILINE)[:1]
                 assert following is not None
@@ -250,6 +251,13 @@ def test_smoke_every_notebook_left_its_metrics_and_figures(smoke):
         for path in figures:
             with Image.open(path) as picture:
                 assert len(picture.convert("L").getcolors()) > 2, f"{path.name} is blank"
+
+
+def test_smoke_every_head_can_be_loaded(smoke):
+    output_dir, _ = smoke
+    data_dir = json.loads((output_dir / "04_train_baseline/origin.json").read_text())["data_dir"]
+    for head in RECIPES:
+        assert len(load_head(head, data_dir, output_dir).history) == 1
 
 
 def test_smoke_submission_in_the_competition_s_format(smoke):

@@ -42,15 +42,37 @@ def attention_row(names):
     return {**row, "boxes": {names[0]: (0.1, 0.1, 0.5, 0.5)}}
 
 
+EVEN = np.full((7, 7), 1 / 49)
+GAPS = dict.fromkeys(("first", "second", "difference", "low", "high"), RISING[:3])
+
+
+def labelled(names):
+    probs = pd.Series(RISING, names)
+    nearest = [(image, names, 0.5) for image in IMAGES[1:]]
+    attention = dict.fromkeys(names, EVEN)
+    return plots.plot_labelled(IMAGES[1], probs, names[:4], names[3:], attention, probs, nearest)
+
+
 CASES = {
+    "plot_attention": lambda names: plots.plot_attention(IMAGES[1], EVEN, names[1], 0.5),
     "plot_attention_rows": lambda names: plots.plot_attention_rows([attention_row(names)] * 2),
     "plot_auc_distribution": lambda names: plots.plot_auc_distribution(
         RISING, np.arange(COUNT), names
     ),
     "plot_channel_stats": lambda _: plots.plot_channel_stats(np.full(3, 0.5), np.full(3, 0.2)),
+    "plot_comparison": lambda names: plots.plot_comparison(
+        pd.DataFrame({"score": ["f2", "precision", "recall"], **GAPS}), *names[:2]
+    ),
     "plot_cooccurrence": lambda names: plots.plot_cooccurrence(np.tri(COUNT, dtype=bool), names),
     "plot_decodings": lambda names: plots.plot_decodings(
         pd.DataFrame({"decoding": names, **dict.fromkeys(INTERVALS, RISING)})
+    ),
+    "plot_flips": lambda names: plots.plot_flips(
+        IMAGES,
+        [names] * COUNT,
+        [(names[2:], [])] * COUNT,
+        [(0.5, 0)] * COUNT,
+        (names[0], names[1]),
     ),
     "plot_history": lambda names: plots.plot_history(dict.fromkeys(names, HISTORY)),
     "plot_hog": lambda _: plots.plot_hog(IMAGES, [image[..., 0] / 255 for image in IMAGES]),
@@ -61,6 +83,7 @@ CASES = {
     "plot_label_frequencies": lambda names: plots.plot_label_frequencies(
         np.arange(COUNT), names, names
     ),
+    "plot_labelled": labelled,
     "plot_labels_per_image": lambda _: plots.plot_labels_per_image(
         np.array([0, 1, 1]), np.array([2, 0, 1])
     ),
@@ -81,11 +104,21 @@ CASES = {
     "plot_threshold_curve": lambda _: plots.plot_threshold_curve(
         pd.DataFrame({"threshold": RISING, **SCORES}), 0.3
     ),
+    "plot_thumbnails": lambda names: plots.plot_thumbnails(
+        IMAGES * 2,
+        [(names[0], names[1])] * 2 * COUNT,
+        [[(name, "wrong") for name in names]] * 2 * COUNT,
+        names[1],
+    ),
     "plot_timing": lambda names: plots.plot_timing(dict(zip(names, RISING, strict=True))),
     "plot_views": lambda names: plots.plot_views(
         np.zeros((COUNT, 2, 3, 8, 8), np.uint8), names, [[names, []]] * COUNT
     ),
 }
+OF_IMAGES = [
+    "plot_image_grid", "plot_views", "plot_predictions", "plot_attention_rows", "plot_flips",
+    "plot_labelled", "plot_thumbnails",
+]  # fmt: skip
 
 
 def test_every_figure_has_a_case():
@@ -120,7 +153,16 @@ def test_text_lies_on_the_figure_and_axes_do_not_overlap(name):
 
 
 @pytest.mark.parametrize(
-    "name", ["plot_image_grid", "plot_views", "plot_predictions", "plot_attention_rows"]
+    "name",
+    [
+        "plot_image_grid",
+        "plot_views",
+        "plot_predictions",
+        "plot_attention_rows",
+        "plot_flips",
+        "plot_labelled",
+        "plot_thumbnails",
+    ],
 )
 def test_labels_beside_images_do_not_run_into_one_another(name):
     fig = CASES[name](ODD_NAMES)

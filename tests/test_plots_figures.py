@@ -149,6 +149,9 @@ def test_path_shows_its_probabilities_and_thresholds():
     stairs = next(patch for patch in ax.patches if hasattr(patch, "get_data"))
     assert stairs.get_data().values.tolist() == [0.2, 0.3, 0.5, 0.1]
     assert [row.split()[0] for row in rows_of(ax)] == ["egyptian", "men", "cats", "boats"]
+    image = np.zeros((30, 20, 3), dtype=np.uint8)
+    beside = plots.plot_paths(LABELS, STEP_PROBS, path_probs, [0.2, 0.3, 0.5, 0.1], image)
+    assert [len(ax.images) for ax in beside.axes] == [0, 1]
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,15 @@ from PIL import Image
 from imet_utils import origins, runs
 from imet_utils.files import save_csv
 from imet_utils.origins import NEEDS, data_fingerprint, grounds_of, is_current, stale_reason
-from imet_utils.runs import PROJECT_DIR, find_data_dir, find_output_dir, open_run
-from imet_utils.tables import load_tables, save_tables, split_tables
+from imet_utils.runs import (
+    PROJECT_DIR,
+    find_data_dir,
+    find_output_dir,
+    list_predictions,
+    open_run,
+    read_predictions,
+)
+from imet_utils.tables import load_tables, save_tables, split_tables, take_split
 
 CHAIN = ["02_preprocess_images", "03_visualize_hog", "04_train_baseline", "05_fuse_hog"]
 
@@ -280,3 +287,66 @@ def test_new_images_in_test_concern_the_notebook_that_labels_them_alone(collecti
 def test_every_notebook_stands_on_earlier_ones_only():
     for notebook, needed in NEEDS.items():
         assert all(name < notebook for name in needed)
+
+
+COLUMNS = ["id", "split", "attribute_id", "attribute_name", "true", "predicted", "probability"]
+
+
+@pytest.fixture
+def judged(collection, output):
+    """A run whose evaluation has kept what it predicted, all labels of one image among it."""
+    run = open_run(CHAIN[0], str(collection), str(output))
+    tables = split_tables(load_tables(collection))
+    save_tables(tables, run.folder)
+    run.finish({})
+    play_all(collection, output, [*CHAIN[1:], "06_train_attncnn_rnn"])
+    run = open_run("08_evaluate_test", str(collection), str(output))
+    for split in ("val", "test"):
+        probs = np.full((len(take_split(tables, split).images), 2), [0.005, 0.4], np.float32)
+        run.folder.mkdir(exist_ok=True)
+        np.save(run.folder / f"probs_{split}.npy", probs)
+        np.save(run.folder / f"preds_{split}.npy", probs > 0.5)
+    run.finish({})
+    return run
+
+
+def test_predictions_have_ids_as_text_and_labels_by_number_and_name(judged):
+    table = judged.predictions(least=0)
+    assert table.columns.tolist() == COLUMNS
+    assert table["split"].tolist() == ["val", "val", "test", "test"]
+    assert [type(value) for value in table.loc[0, ["id", "attribute_name"]]] == [str, str]
+    assert pd.api.types.is_integer_dtype(table["attribute_id"])
+    assert [table[name].dtype for name in ("true", "predicted")] == [bool, bool]
+    names = dict(zip(table["attribute_id"], table["attribute_name"], strict=True))
+    assert names == {1: "tag::men", 2: "tag::boats"}
+    assert table["probability"].tolist() == pytest.approx([0.4, 0.005] * 2)  # best first
+
+
+def test_predictions_meet_the_collection_by_id(judged, collection):
+    given = pd.read_csv(collection / "train.csv", dtype=str).set_index("id")["attribute_ids"]
+    true = judged.predictions().query("true")
+    found = true.groupby("id")["attribute_id"].agg(lambda ids: " ".join(map(str, sorted(ids))))
+    assert found.to_dict() == given[found.index].to_dict()
+
+
+def test_what_was_missed_is_one_query(judged):
+    table = judged.predictions()
+    missed = table.query("split == 'test' and attribute_name == 'tag::men' and true")
+    assert missed["predicted"].tolist() == [False]
+
+
+def test_improbable_labels_are_listed_only_where_they_are_true_or_predicted(collection):
+    part = take_split(split_tables(load_tables(collection)), "train")
+    probs = np.zeros((len(part.images), 2), np.float32)
+    preds = np.zeros(probs.shape, bool)
+    assert len(list_predictions(part, probs, preds)) == part.targets.sum()
+    preds[0] = True
+    listed = list_predictions(part, probs, preds)
+    assert len(listed) == part.targets[1:].sum() + 2
+    assert len(list_predictions(part, probs, preds, least=0)) == probs.size
+
+
+def test_a_run_that_was_not_evaluated_has_no_predictions(judged, output):
+    (output / "08_evaluate_test/origin.json").unlink()
+    with pytest.raises(ValueError, match="Run 08_evaluate_test there to its end"):
+        read_predictions(output)

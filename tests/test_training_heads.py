@@ -36,7 +36,7 @@ def collection(tmp_path_factory):
     save_tables(tables, run.folder)
     run.finish({})
     datasets = {split: split_dataset(tables, split) for split in ("train", "val", "test")}
-    encode_datasets(datasets, output_dir / "features", ENCODER, "none", num_workers=0)
+    encode_datasets(datasets, output_dir / "features", ENCODER, num_workers=0)
     for split, dataset in datasets.items():
         folder = output_dir / "features" / split / "hog"
         extract_features(dataset, lambda views: {"hog": hog(views)}, folder, {}, num_workers=0)
@@ -77,24 +77,19 @@ def test_a_head_streams_what_is_not_stored_and_cannot_tell(collection, run):
     streamed = train_head(HeadJob("attncnn_rnn", *run, epochs=1, seed=2))
     assert isinstance(streamed.model, EndToEnd)
     losses = (head.history["train_loss"] for head in (stored, streamed))
-    np.testing.assert_allclose(*losses, rtol=0.01)
+    np.testing.assert_allclose(*losses, rtol=1e-3)
     tables = split_tables(load_tables(run[0]), seed=0)
     inputs = open_inputs(tables, run[1], ENCODER, ("pooled", "maps"))
     assert inputs.arrays["val"].keys() == {"pooled", "images"}
 
 
-def parameters(module):
-    """List the parameters, for `zip`."""
-    return list(module.parameters())
-
-
 def test_one_setting_thaws_the_encoder(run):
     trained = train_head(HeadJob("attncnn_rnn_hog", *run, epochs=1, thawed_stages=1))
     assert set(trained.inputs["val"]) == {"hog", "images"}
-    fresh = build_encoder(ENCODER, "none")
+    fresh = build_encoder(ENCODER)
     moved = [
-        any(not torch.equal(*pair) for pair in zip(*map(parameters, stages), strict=True))
-        for stages in zip(trained.model.encoder.stages, fresh.stages, strict=True)
+        any(not torch.equal(*pair) for pair in zip(*stages, strict=True))
+        for stages in zip(trained.model.encoder.stages(), fresh.stages(), strict=True)
     ]
     assert moved == [False] * (len(moved) - 1) + [True]
     loaded = load_head("attncnn_rnn_hog", *run)
@@ -125,7 +120,7 @@ def test_notebook_and_command_line_train_the_same_on_two_processes(run):
     shutil.rmtree(job.folder)
     result = launch("baseline", "--data", data_dir, "--output", output_dir, "--epochs", 2)
     assert result.returncode == 0, result.stderr[-3000:]
-    assert result.stdout.count("baseline: 100%") == 1  # process 0 alone tells
+    assert result.stdout.count("baseline:   0%") == 1  # process 0 alone tells
     launched = load_head("baseline", data_dir, output_dir)
     pd.testing.assert_frame_equal(launched.history, together.history, rtol=0, atol=1e-5)
     # Where the head computes in bfloat16, rounding may depend on the rows of a process.

@@ -48,12 +48,15 @@ def encode_datasets(
         settings = (encoder, weights, statistics, cache_gb, num_workers)
         run_in_processes(num_processes, encode_datasets, datasets, folder, *settings)
     device = join_processes()
-    net = build_encoder(encoder, weights).to(device)
+    size = next(iter(datasets.values())).size
+    net = build_encoder(encoder, weights, size).to(device)
     mean, std = statistics or (net.mean, net.std)
     outputs = choose_outputs(net, datasets, cache_gb)
     made_by = {"encoder": encoder, "weights": weights, "mean": list(mean), "std": list(std)}
+    made_by |= {"source": net.source, "dim": net.dim}
     if Path(weights).is_file():
-        made_by["weights_file"] = hashlib.sha256(Path(weights).read_bytes()).hexdigest()
+        with open(weights, "rb") as file:
+            made_by["weights_file"] = hashlib.file_digest(file, "sha256").hexdigest()
     return {
         split: extract_features(
             dataset,
@@ -74,6 +77,7 @@ def encode_collection(
     seed: int,
     encoder: str,
     *settings: Any,  # noqa: ANN401
+    image_size: int = 224,
 ) -> dict[str, dict[str, np.memmap]]:
     """Store the outputs of an encoder for every view of all splits in `output_dir/features`.
 
@@ -83,11 +87,12 @@ def encode_collection(
         seed: of the views.
         encoder: for `build_encoder`.
         *settings: what follows in `encode_datasets`, from `weights` on.
+        image_size: side of a view in pixels.
 
     Returns:
         The opened stores by split.
     """
-    datasets = open_datasets(tables, seed)
+    datasets = open_datasets(tables, seed, image_size)
     return encode_datasets(datasets, Path(output_dir) / "features", encoder, *settings)
 
 

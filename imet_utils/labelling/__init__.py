@@ -1,4 +1,26 @@
-"""Labels for new images: by one object, on the command line, on a page for review."""
+"""Labels for new images: by one object, on the command line, on a page for review, in widgets."""
 
+from imet_utils.labelling.comparison import (
+    Comparison,
+    compare_runs,
+    other_predictions,
+    plot_flipped,
+)
+from imet_utils.labelling.explore import (
+    Album,
+    describe_threshold,
+    known_pictures,
+    open_album,
+    page_of,
+    pick_new_images,
+)
 from imet_utils.labelling.labeller import Labeller, Look, make_labeller
 from imet_utils.labelling.review import ReviewImage, Suggestion, write_review
+from imet_utils.labelling.widgets import (
+    browse,
+    is_attended,
+    look_closer,
+    page_flips,
+    slide_threshold,
+    try_own,
+)

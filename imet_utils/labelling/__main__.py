@@ -3,28 +3,26 @@
 import argparse
 import signal
 import sys
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from PIL import Image
 
 from imet_utils.files import append_csv, atomic_path, save_csv
+from imet_utils.labelling.explore import known_pictures, list_images
 from imet_utils.labelling.labeller import Labeller, Look
-from imet_utils.labelling.review import NEIGHBOUR_SIDE, ReviewImage, Suggestion, write_review
-from imet_utils.origins import TABLES, read_origin
+from imet_utils.labelling.review import ReviewImage, Suggestion, write_review
+from imet_utils.origins import LABELLING
 from imet_utils.processes import num_cores
+from imet_utils.progress import say
 from imet_utils.runs import find_output_dir
-from imet_utils.tables import find_images, is_image, measure_files, read_image
+from imet_utils.tables import measure_files, read_image
 
-RESULTS = "09_label_new_images"  # folder of the results, in that of the run
+RESULTS = LABELLING  # folder of the results, in that of the run
 SHOWN = 12  # suggestions of an image in the review, at least
-KEPT = 1000  # small pictures of training images
 EPILOG = """\
 examples:
   ./run_all.sh label photos/                      by the run in outputs
@@ -74,28 +72,6 @@ def main(arguments: Sequence[str]) -> int:
         sys.stderr.write(f"run_all.sh: {error}\n")
         return 2
     return 0
-
-
-def list_images(given: Sequence[Path]) -> list[Path]:
-    """List the files given, and all files of the folders given, by name.
-
-    Raises:
-        FileNotFoundError: if one is missing.
-        ValueError: if there is none, or two have the same name but for the suffix.
-    """
-    paths = []
-    for path in given:
-        if not path.exists():
-            raise FileNotFoundError(f"there is no {path}")
-        visible = (file for file in path.iterdir() if not file.name.startswith("."))
-        paths += sorted(visible) if path.is_dir() else [path]
-    files = [path for path in paths if path.is_file()]
-    counts = Counter(path.stem for path in files if is_image(path))
-    if twice := next((stem for stem, count in counts.items() if count > 1), None):
-        raise ValueError(f"several images are called {twice}, which shall be their id. Rename them")
-    if not files:
-        raise ValueError(f"no file in {', '.join(map(str, given))}")
-    return files
 
 
 def label_files(labeller: Labeller, files: Sequence[Path], output_dir: Path, top: int = 0) -> None:
@@ -156,7 +132,7 @@ def _review(
 
     The nearest labelled images are shown where the run's collection is still at hand.
     """
-    find_picture = _known_pictures(output_dir, labeller)
+    find_picture = known_pictures(output_dir, labeller)
     for path, look in zip(paths, looks, strict=True):
         suggestions = []
         for rank, label in enumerate(np.argsort(-look.probs, kind="stable")):
@@ -167,33 +143,6 @@ def _review(
         known = [(find_picture(image_id), labels) for image_id, labels in nearest]
         neighbours = [(picture, labels) for picture, labels in known if picture]
         yield ReviewImage(path.name, path.stem, read_image(path), suggestions, neighbours)
-
-
-def _known_pictures(output_dir: Path, labeller: Labeller) -> Callable[[str], Image.Image | None]:
-    """Return what finds a small picture of a training image by its id, or None."""
-    origin = read_origin(output_dir, TABLES)
-    ids = labeller.known["id"]
-    try:
-        found = find_images(Path(origin["data_dir"]) / "train", ids) if origin else []
-    except (OSError, ValueError):  # the collection is not here any more
-        found = []
-    files = dict(zip(ids, found, strict=False))
-
-    @lru_cache(KEPT)
-    def find(image_id: str) -> Image.Image | None:
-        if image_id not in files:
-            return None
-        picture = read_image(files[image_id])
-        picture.thumbnail((NEIGHBOUR_SIDE, NEIGHBOUR_SIDE))
-        return picture
-
-    return find
-
-
-def say(text: str) -> None:
-    """Write a line to the console at once."""
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ no image and no store, nothing but tensors and plain values.
 """
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from matplotlib.figure import Figure
 from PIL import Image
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
@@ -29,16 +30,17 @@ from imet_utils.features import views_at_once
 from imet_utils.files import atomic_folder, load_json, save_json
 from imet_utils.labelling.mixture import Mixture
 from imet_utils.models import EndToEnd
-from imet_utils.origins import grounds_of, read_origin
+from imet_utils.origins import EVALUATION, grounds_of, read_origin
+from imet_utils.plots import plot_labelled
 from imet_utils.processes import num_cores
 from imet_utils.progress import progress
 from imet_utils.runs import Run
-from imet_utils.tables import take_split
+from imet_utils.tables import read_image, take_split
 from imet_utils.training import load_head, open_inputs
 from imet_utils.views import ViewDataset, compute_views
 
 FOLDER = "labeller"  # in the output folder of a run
-MAKER = "08_evaluate_test"  # the notebook that makes it
+MAKER = EVALUATION  # the notebook that makes it
 FORMAT = 1  # of the folder; another one is refused
 SETTINGS, TENSORS = "labeller.json", "tensors.safetensors"  # its files
 SPACE = ("centre", "axes", "homes")  # arrays of `Neighbours`
@@ -71,9 +73,9 @@ class Labeller:
     """Labels new images.
 
     Attributes:
-        settings: what JSON can hold: that of the `Mixture`; `seed`, `size` and `num_views` of the
-            views; the share of the neighbours among `shares`; `thresholds` by the precision that
-            they had on validation.
+        settings: what JSON can hold: that of the `Mixture`; `seed` and `num_views` of the views;
+            the share of the neighbours among `shares`; `thresholds` by the precision that they had
+            on validation.
         labels: columns attribute_id, attribute_name; row k is class k.
         decision: how labels are read off probabilities.
         mixture: the heads.
@@ -212,6 +214,38 @@ class Labeller:
         steps = {"label": best.labels[0, 0], "probability": best.step_probs[0, 0]}
         return pd.DataFrame({name: values.numpy() for name, values in steps.items()})
 
+    def plot(
+        self,
+        image: Picture,
+        true: Sequence[str] | None = None,
+        find_picture: Callable[[str], Image.Image | None] | None = None,
+        look: Look | None = None,
+    ) -> Figure:
+        """Draw an image: its labels, the steps of its path, where they are seen, what is nearest.
+
+        Args:
+            image: as for `label`.
+            true: names of its true labels, where they are known.
+            find_picture: of a training image by its id, see `known_pictures`; None for none.
+            look: what `look` returned for it, if that is at hand.
+        """
+        look, steps = look or self.look(image), self.path(image)
+        probabilities = pd.Series(look.probs, self.names)
+        nearest = []
+        for known in look.nearest.itertuples():
+            if find_picture and (picture := find_picture(known.id)):
+                names = self.names[list(known.labels)].tolist()
+                nearest.append((np.asarray(picture), names, known.similarity))
+        return plot_labelled(
+            np.asarray(read_image(image)),
+            probabilities,
+            self.names[look.chosen].tolist(),
+            true,
+            None if look.attention is None else dict(zip(self.names, look.attention, strict=True)),
+            pd.Series(steps["probability"].to_numpy(), self.names[steps["label"].astype(int)]),
+            nearest,
+        )
+
     def _batches(
         self, images: Sequence[Picture], description: str
     ) -> Iterator[tuple[int, np.ndarray, ImageVectors, np.ndarray | None]]:
@@ -283,7 +317,7 @@ class Labeller:
         labels = pd.DataFrame(settings.pop("labels"))
         known, decision = settings.pop("known"), Decision(**settings.pop("decision"))
         mixture = Mixture(settings, len(labels))
-        if mixture.encoder.dim != settings["dims"]["pooled"]:
+        if mixture.encoder.dim != settings["dims"]["maps"]:
             raise ValueError(f"{folder} is of another encoder than {settings['encoder']}")
         try:
             arrays = load_file(folder / TENSORS)

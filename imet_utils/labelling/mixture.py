@@ -20,9 +20,10 @@ class Mixture(nn.Module):
     What the heads are given is rounded as in a feature store, by which they were trained.
 
     Args:
-        settings: `encoder`, `weights`, `mean` and `std`; `hog`, the settings of HOG; `dims` of the
-            heads' inputs; `shares` of the heads, by their names in `RECIPES`, others left out;
-            `thawed_stages` of each head, whose encoder is its own if there are any.
+        settings: `encoder`, `weights`, `mean` and `std`; `size` of the views; `hog`, the settings
+            of HOG; `dims` of the heads' inputs; `shares` of the heads, by their names in
+            `RECIPES`, others left out; `thawed_stages` of each head, whose encoder is its own if
+            there are any.
         num_classes: C.
     """
 
@@ -30,7 +31,7 @@ class Mixture(nn.Module):
         super().__init__()
         self.settings = settings
         self.num_classes = num_classes
-        self.encoder = build_encoder(settings["encoder"], settings["weights"])
+        self.encoder = build_encoder(settings["encoder"], settings["weights"], settings["size"])
         self.statistics = (settings["mean"], settings["std"])
         self.shares = {name: settings["shares"][name] for name in settings["thawed_stages"]}
         self.heads = nn.ModuleDict({name: self._build(name) for name in self.shares})
@@ -73,7 +74,7 @@ class Mixture(nn.Module):
         head = build_head(name, self.settings["dims"], self.num_classes)
         if not (thawed := self.settings["thawed_stages"][name]):
             return head
-        encoder = build_encoder(self.settings["encoder"], "none")
+        encoder = build_encoder(self.settings["encoder"], "none", self.settings["size"])
         outputs = [key for key in RECIPES[name].inputs if key in OUTPUTS]
         return EndToEnd(encoder, head, outputs, thawed, *self.statistics)
 

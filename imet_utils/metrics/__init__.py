@@ -8,6 +8,7 @@ from imet_utils.metrics.results import (
     score_row,
     score_rule,
     score_splits,
+    score_table,
 )
 from imet_utils.metrics.scores import (
     average_precision_per_class,

@@ -5,7 +5,7 @@ the intervals know nothing of another training run.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from typing import Any
 
@@ -67,6 +67,18 @@ def score_row(
     mean = math.nan if probs is None else mean_average_precision(probs, targets)[0]
     scores = sample_scores(preds, targets)
     return {"model": model, "split": split, **scores, "map": None if math.isnan(mean) else mean}
+
+
+def score_table(rows: Sequence[Mapping[str, Any]] | pd.DataFrame) -> pd.DataFrame:
+    """Show rows of `score_row` with three digits, and a score that a model has not as empty.
+
+    >>> score_table([{"model": "guess", "f2": 0.12345, "map": None}]).values.tolist()
+    [['guess', '0.123', '']]
+    """
+    table = pd.DataFrame(rows)
+    scores = table.columns.difference(["model", "split"], sort=False)
+    table[scores] = table[scores].map(lambda score: "" if pd.isna(score) else f"{score:.3f}")
+    return table
 
 
 def score_rule(

@@ -2,6 +2,8 @@
 
 from imet_utils.models.attncnn_rnn import AttnCnnRnn, build_attncnn_rnn
 from imet_utils.models.classifiers import (
+    HOG_COMPONENTS,
+    Components,
     HogFusionClassifier,
     LinearClassifier,
     MlpClassifier,

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from imet_utils.models.classifiers import MlpClassifier, Standardise
+from imet_utils.models.classifiers import HOG_COMPONENTS, MlpClassifier, Standardise
 from imet_utils.models.decoder import AttnDecoder, LabelAttention
 
 
@@ -80,6 +80,7 @@ def build_attncnn_rnn(
         attend_by_labels: see `AttnDecoder`; without, the attention is the poster's.
     """
     vectors = {name: dim for name, dim in dims.items() if name != "maps"}
+    components = {"hog": min(HOG_COMPONENTS, dims["hog"])} if "hog" in dims else {}
     decoder = AttnDecoder(
         num_classes,
         dims["maps"],
@@ -89,4 +90,4 @@ def build_attncnn_rnn(
         residual=True,
         attend_by_labels=attend_by_labels,
     )
-    return AttnCnnRnn(MlpClassifier(vectors, num_classes), decoder)
+    return AttnCnnRnn(MlpClassifier(vectors, num_classes, components=components), decoder)

@@ -1,6 +1,7 @@
 """An encoder and a head in one graph: for maps that are not stored, and for fine-tuning."""
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 from torch import Tensor, nn
 
@@ -39,7 +40,7 @@ class EndToEnd(nn.Module):
             std: likewise.
         """
         super().__init__()
-        last_first = list(encoder.stages)[::-1]
+        last_first = encoder.stages()[::-1]
         if not -1 <= thawed_stages <= len(last_first):
             raise ValueError(
                 f"thawed_stages must be -1 for all, or 0 to {len(last_first)} for {encoder.name}, "
@@ -50,8 +51,8 @@ class EndToEnd(nn.Module):
         self.outputs = tuple(outputs)
         self.statistics = (mean, std)
         self.thawed = last_first if thawed_stages == -1 else last_first[:thawed_stages]
-        for stage in self.thawed:
-            stage.requires_grad_(True)
+        for weights in chain(*self.thawed):
+            weights.requires_grad_(True)
 
     @property
     def decoder(self) -> nn.Module:
@@ -72,7 +73,7 @@ class EndToEnd(nn.Module):
         """
         yield 1.0, self.head.parameters()
         for depth, stage in enumerate(self.thawed):
-            yield ENCODER_RATE * STAGE_DECAY**depth, stage.parameters()
+            yield ENCODER_RATE * STAGE_DECAY**depth, iter(stage)
 
     def forward(self, images: Tensor, **stored: Tensor) -> Tensor:
         """Map uint8 images (B, 3, H, W) and what is stored of them to the head's logits."""

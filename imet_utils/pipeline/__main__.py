@@ -132,19 +132,20 @@ def run_and_report(plan: Plan, output_dir: Path, anew: bool) -> int:
         output_dir: of the run.
         anew: also those whose results are up to date.
     """
+    from imet_utils.origins import EVALUATION
     from imet_utils.pipeline.report import build_report, read_doubts, read_results
 
     start = perf_counter()
     failed = run_plan(plan, output_dir, anew)
-    last = list(plan.declared)[-1]
-    complete = not failed and last in plan.notebooks
+    maker = EVALUATION if EVALUATION in plan.declared else list(plan.declared)[-1]
+    complete = not failed and list(plan.notebooks)[-1] >= maker  # results.csv is of this run
     report = build_report(output_dir, complete)
     if failed:
         say(f"The report of what ran: {report}")
         say(f"To continue: the same command with --from {failed[:2]}")
         return 1
     if not complete:
-        say(f"The results will be in {output_dir / 'results.csv'} when {last} has run.\n")
+        say(f"The results will be in {output_dir / 'results.csv'} when {maker} has run.\n")
     elif (results := read_results(output_dir)) is not None:
         table = results.set_index(results.columns[0]).rename_axis(None)
         say(table.to_string(float_format="{:.3f}".format, na_rep="") + "\n")

@@ -116,8 +116,12 @@ def make_plan(
 
 
 def find_notebooks(folder: Path) -> dict[str, Path]:
-    """Map the stems of the numbered notebooks of a folder to their paths, in running order."""
-    return {path.stem: path for path in sorted(folder.glob(NUMBERED))}
+    """Map the stems of the numbered notebooks of a folder to their paths, in running order.
+
+    Number 0 is the first page, which leads to them and is not run.
+    """
+    paths = sorted(folder.glob(NUMBERED))
+    return {path.stem: path for path in paths if not path.stem.startswith("00")}
 
 
 def select(stems: Sequence[str], first: str | None, last: str | None) -> list[str]:

@@ -48,6 +48,7 @@ def plot_paths(
     step_probs: Sequence[float],
     path_probs: Sequence[float],
     thresholds: Sequence[float],
+    image: np.ndarray | None = None,
 ) -> Figure:
     """Show one image's path downwards: each label's probability, the path's, where it stops.
 
@@ -59,6 +60,7 @@ def plot_paths(
         step_probs: probability of each label given those before, (T,).
         path_probs: geometric mean of the step probabilities so far, (T,).
         thresholds: what the path probability must reach at each step, (T,).
+        image: that the path is of, (H, W, 3), shown beside it.
     """
     steps = len(labels)
     below = np.flatnonzero(np.asarray(path_probs)[1:] < np.asarray(thresholds)[1:])
@@ -66,8 +68,11 @@ def plot_paths(
     colors = colors_of([labels])
     kinds, names = zip(*map(split_label, labels), strict=True)
     bars = [colors[kind] if t < kept else FAINT for t, kind in enumerate(kinds)]
-    fig = new_figure(1.5 + 0.3 * steps, width=8.4)
-    ax = fig.subplots()
+    fig = new_figure(1.5 + 0.3 * steps, width=8.4 if image is None else WIDTH)
+    grid = fig.add_gridspec(1, 2, width_ratios=(1, 2)) if image is not None else [None, 111]
+    ax = fig.add_subplot(grid[-1])
+    if image is not None:
+        draw_image(fig.add_subplot(grid[0]), image, "N")
     ax.barh(range(steps), step_probs, height=0.66, color=bars, alpha=0.85)
     ax.plot(path_probs, range(steps), color=INK, marker="o", linewidth=2, label="path probability")
     limit = {"color": VERDICTS["wrong"][0], "linewidth": 1.6}
@@ -123,7 +128,7 @@ def plot_attention_rows(rows: Sequence[Mapping[str, object]]) -> Figure:
             probability = f"probability {row['probs'][t]:.2f}"
             head = [(f"{t + 1}  {name}", colors[kind]), (probability, MUTED)]
             write_lines(ax, head, cell, (0, 1), 17)
-            _draw_step(ax, row["image"], maps[t], scale)
+            draw_attention(ax, row["image"], maps[t], scale)
             _draw_boxes(ax, row["boxes"].get(label, []), row["image"].shape)
     place = {"shrink": min(1.0, 2.5 / sum(heights)), "anchor": (0, 1), "panchor": False}
     place |= {"aspect": 25, "extend": "max", "label": "attention (1 = even)"}
@@ -132,14 +137,22 @@ def plot_attention_rows(rows: Sequence[Mapping[str, object]]) -> Figure:
     return finish(fig)
 
 
-def _draw_step(ax: Axes, image: np.ndarray, attention: np.ndarray, scale: Normalize) -> None:
+def draw_attention(
+    ax: Axes,
+    image: np.ndarray,
+    attention: np.ndarray,
+    scale: Normalize,
+    opacity: float = 0.75,
+) -> None:
+    """Lay attention (P,), in multiples of even attention, over a grey image; 0.75 at the peaks."""
     grey = (image @ np.array([0.299, 0.587, 0.114])).astype(np.uint8)
     draw_image(ax, grey, "NW", cmap="gray", vmin=0, vmax=255)
     side = math.isqrt(len(attention))
     grid = attention.reshape(side, side)
     high, wide = grey.shape
     place = {"extent": (-0.5, wide - 0.5, high - 0.5, -0.5), "interpolation": "bilinear"}
-    ax.imshow(grid, OVERLAY_MAP, scale, alpha=0.15 + 0.6 * np.asarray(scale(grid)), **place)
+    veil = opacity * (0.2 + 0.8 * np.asarray(scale(grid)))
+    ax.imshow(grid, OVERLAY_MAP, scale, alpha=veil, **place)
 
 
 def _draw_boxes(ax: Axes, boxes: Sequence[float], shape: tuple[int, ...]) -> None:

@@ -121,7 +121,7 @@ def plot_predictions(
         predicted: labels predicted for each image, most certain first.
         scores: F2 of each image.
     """
-    pairs = [_mark_labels(*labels) for labels in zip(true, predicted, strict=True)]
+    pairs = [_list_both(*labels) for labels in zip(true, predicted, strict=True)]
     box, column = 2.0, 1.35  # inches: of an image, of a list
     tall = [
         max(image_height(image, box), LINE * (1 + max(map(len, lists))))
@@ -142,18 +142,24 @@ def plot_predictions(
     return finish(fig)
 
 
-def _mark_labels(true: Sequence[str], predicted: Sequence[str]) -> list[list[Line]]:
+def _list_both(true: Sequence[str], predicted: Sequence[str]) -> list[list[Line]]:
     """Write the lines of both lists; the correct labels lead both in the same order."""
+    lines = mark_labels(true, predicted)
+    both = [lines["correct"] + lines[verdict] for verdict in ("missed", "wrong")]
+    return [limit_lines(marked, MAX_MARKED) or [("none", MUTED)] for marked in both]
+
+
+def mark_labels(true: Sequence[str], predicted: Sequence[str]) -> dict[str, list[Line]]:
+    """Write a line for each label with the sign and the colour of its verdict, by verdict."""
     labels = {
         "correct": [label for label in predicted if label in true],
         "missed": [label for label in true if label not in predicted],
         "wrong": [label for label in predicted if label not in true],
     }
-    lines = {}
-    for verdict, (color, sign) in VERDICTS.items():
-        lines[verdict] = [(f"{sign} {split_label(label)[1]}", color) for label in labels[verdict]]
-    both = (lines["correct"] + lines["missed"], lines["correct"] + lines["wrong"])
-    return [_limit(marked, MAX_MARKED) or [("none", MUTED)] for marked in both]
+    return {
+        verdict: [(f"{sign} {split_label(label)[1]}", color) for label in labels[verdict]]
+        for verdict, (color, sign) in VERDICTS.items()
+    }
 
 
 def colors_of(captions: Iterable[Sequence[str]]) -> dict[str, str]:
@@ -164,10 +170,13 @@ def colors_of(captions: Iterable[Sequence[str]]) -> dict[str, str]:
 def label_lines(labels: Sequence[str], colors: Mapping[str, str], most: int) -> list[Line]:
     """Turn labels into lines, `most` at the most; "no label" where none is."""
     parts = [split_label(label) for label in labels]
-    return _limit([(name, colors[kind]) for kind, name in parts], most) or [("no label", MUTED)]
+    return limit_lines([(name, colors[kind]) for kind, name in parts], most) or [
+        ("no label", MUTED)
+    ]
 
 
-def _limit(lines: list[Line], most: int) -> list[Line]:
+def limit_lines(lines: list[Line], most: int) -> list[Line]:
+    """Keep `most` lines at the most, and say how many more there are."""
     if len(lines) <= most:
         return lines
     return [*lines[: most - 1], (f"+ {len(lines) - most + 1} more", MUTED)]

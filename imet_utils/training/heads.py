@@ -16,6 +16,7 @@ from imet_utils.encoders import OUTPUTS, build_encoder
 from imet_utils.features import FeatureBatches, open_features, read_fingerprint, view_targets
 from imet_utils.files import load_checkpoint, load_json, save_json
 from imet_utils.models import (
+    HOG_COMPONENTS,
     EndToEnd,
     HogFusionClassifier,
     LinearClassifier,
@@ -76,6 +77,14 @@ RECIPES = {
         lambda dims, num_classes: HogFusionClassifier(dims["pooled"], dims["hog"], num_classes),
         **POSTER,
     ),
+    "baseline_components": Recipe(
+        "05_fuse_hog/components",
+        ("pooled", "hog"),
+        lambda dims, num_classes: HogFusionClassifier(
+            dims["pooled"], dims["hog"], num_classes, min(HOG_COMPONENTS, dims["hog"])
+        ),
+        **POSTER,
+    ),
     "attncnn_rnn": Recipe(
         "06_train_attncnn_rnn/attncnn_rnn",
         ("maps", "pooled", "style"),
@@ -131,14 +140,15 @@ def open_inputs(
     features = Path(output_dir) / "features"
     sources = [encoder, "hog"] if "hog" in names else [encoder]
     made_by = [read_fingerprint(features / "train" / source) for source in sources]
-    datasets = open_datasets(tables, made_by[0]["views"]["seed"])
+    views = made_by[0]["views"]
+    datasets = open_datasets(tables, views["seed"], views["size"])
     stored = {}
     for split, dataset in datasets.items():
-        views = {"views": dataset.fingerprint()}
-        stores = [open_features(features / split / source, views) for source in sources]
+        seen = {"views": dataset.fingerprint()}
+        stores = [open_features(features / split / source, seen) for source in sources]
         stored[split] = {name: array for store in stores for name, array in store.items()}
     dims = {name: array.shape[-1] for name, array in stored["train"].items()}
-    dims["maps"] = dims["pooled"]  # the same channels
+    dims["maps"] = made_by[0]["dim"]  # which may be all that is known of them
     computed = [
         name for name in names if name in OUTPUTS and (thawed_stages or name not in stored["train"])
     ]
@@ -180,6 +190,10 @@ class HeadJob:
     def folder(self) -> Path:
         """Where the head is kept."""
         return Path(self.output_dir) / RECIPES[self.head].folder
+
+    def save(self) -> None:
+        """Note beside the head what was trained, for `load_head`."""
+        save_json(asdict(self), self.folder / "job.json")
 
 
 @dataclass(frozen=True)
@@ -225,7 +239,7 @@ def train_head(job: HeadJob, num_processes: int = 1) -> TrainedHead:
     settings = {"features": inputs.made_by, "thawed_stages": job.thawed_stages}
     history = fit(model, batches, val_batches, loss, config, job.folder, settings, job.head)
     if process_index() == 0:
-        save_json(asdict(job), job.folder / "job.json")
+        job.save()
     return TrainedHead(model, inputs.arrays, history)
 
 
@@ -263,7 +277,8 @@ def _build_head(job: HeadJob) -> tuple[nn.Module, HeadInputs, Tables]:
     model = build_head(job.head, inputs.dims, tables.num_classes, job.seed)
     if inputs.computed:
         made_by = inputs.made_by[0]
-        encoder = build_encoder(made_by["encoder"], made_by["weights"])
+        size = made_by["views"]["size"]
+        encoder = build_encoder(made_by["encoder"], made_by["weights"], size)
         statistics = made_by["mean"], made_by["std"]
         model = EndToEnd(encoder, model, inputs.computed, job.thawed_stages, *statistics)
     return model, inputs, tables

@@ -226,14 +226,14 @@ class ViewDataset(Dataset[Tensor]):
         return settings | {"images": fingerprint_of(self.image_keys())}
 
 
-def split_dataset(tables: Tables, split: str, seed: int = 0) -> ViewDataset:
-    """Make the data set of the images of `train`, `val` or `test`."""
+def split_dataset(tables: Tables, split: str, seed: int = 0, size: int = 224) -> ViewDataset:
+    """Make the data set of the images of `train`, `val` or `test`, in views of `size` pixels."""
     part = take_split(tables, split)
     has_culture = part.targets[:, part.is_culture].any(axis=1)
     paths = find_images(part.data_dir / "train", part.images["id"])
-    return ViewDataset(paths, part.images["id"], has_culture, split == "train", seed)
+    return ViewDataset(paths, part.images["id"], has_culture, split == "train", seed, size)
 
 
-def open_datasets(tables: Tables, seed: int = 0) -> dict[str, ViewDataset]:
-    """Make the data sets of all splits."""
-    return {split: split_dataset(tables, split, seed) for split in SPLITS}
+def open_datasets(tables: Tables, seed: int = 0, size: int = 224) -> dict[str, ViewDataset]:
+    """Make the data sets of all splits, in views of `size` pixels."""
+    return {split: split_dataset(tables, split, seed, size) for split in SPLITS}

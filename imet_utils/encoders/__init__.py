@@ -1,0 +1,12 @@
+"""Networks of timm, frozen, as `images -> maps, pooled, style`."""
+
+from imet_utils.encoders.encoder import (
+    OUTPUTS,
+    Encoder,
+    autocast_dtype,
+    encode_images,
+    normalise,
+    style_statistics,
+)
+from imet_utils.encoders.folding import speed_up
+from imet_utils.encoders.networks import build_encoder

@@ -1,0 +1,221 @@
+"""The notebooks in a real JupyterLab: they open without a word, and the widgets of 09 work."""
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from urllib.request import urlopen
+
+import nbformat
+import pytest
+from PIL import Image
+
+from imet_utils.pipeline.parameters import find_notebooks
+from imet_utils.runs import PROJECT_DIR
+
+sync_api = pytest.importorskip("playwright.sync_api")
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+FOUND = next(filter(None, map(shutil.which, BROWSERS)), None)
+NOTEBOOKS = find_notebooks(PROJECT_DIR / "notebooks")
+EXPLORER = "09_label_new_images"
+TOKEN = "only-for-this-test"
+SETTINGS = {  # no cell is taken off the page while it is out of sight
+    "notebook-extension/tracker": '{"windowingMode": "none"}',
+    "apputils-extension/notification": '{"fetchNews": "false", "checkForUpdates": false}',
+}
+LABS_OWN = re.compile(r"Failed to load resource|favicon|registered .* twice|ResizeObserver")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(FOUND is None, reason="no browser is installed"),
+]
+
+
+@pytest.fixture(scope="module")
+def folder(smoke, tmp_path_factory):
+    """Copy the notebooks, the last set to a finished run, with a picture of one's own beside."""
+    folder = tmp_path_factory.mktemp("lab") / "notebooks"
+    folder.mkdir()
+    for stem, path in NOTEBOOKS.items():
+        notebook = nbformat.read(path, as_version=4)
+        for cell in notebook.cells:
+            if "parameters" in cell.metadata.get("tags", []):
+                line = 'OUTPUT_DIR: str = ""'
+                cell.source = cell.source.replace(line, f'OUTPUT_DIR: str = "{smoke[0]}"')
+        nbformat.write(notebook, folder / f"{stem}.ipynb")
+    Image.new("RGB", (90, 60), (140, 90, 60)).save(folder / "own.png")
+    (folder / "broken.png").write_bytes(b"no picture")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def lab(folder, tmp_path_factory):
+    """Start JupyterLab as somebody who never used it; return its address."""
+    home = tmp_path_factory.mktemp("home")
+    for name, text in SETTINGS.items():
+        path = home / f"settings/@jupyterlab/{name}.jupyterlab-settings"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    own = {"HOME": home, "JUPYTERLAB_SETTINGS_DIR": home / "settings", "PYTHONPATH": PROJECT_DIR}
+    own |= {f"JUPYTER_{name}_DIR": home / name for name in ("CONFIG", "DATA", "RUNTIME")}
+    own |= {"JUPYTERLAB_WORKSPACES_DIR": home / "spaces", "JUPYTER_PREFER_ENV_PATH": "1"}
+    environment = os.environ | {name: str(value) for name, value in own.items()}
+    environment.pop("IMET_HEADLESS", None)
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", f"--port={port}"]
+    command += [f"--IdentityProvider.token={TOKEN}", f"--ServerApp.root_dir={folder}"]
+    command += ["--ServerApp.port_retries=0", "--allow-root", "--LabApp.extension_manager=readonly"]
+    with (home / "log").open("w") as log:
+        server = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(120):
+            assert server.poll() is None, (home / "log").read_text()[-2000:]
+            try:
+                urlopen(f"{address}/api?token={TOKEN}").close()
+                break
+            except OSError:
+                time.sleep(0.5)
+        yield address
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+@pytest.fixture(scope="module")
+def page(lab):
+    """A page of a browser; what goes wrong on it is in `page.wrong`."""
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=FOUND, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1280, "height": 800})
+        page.set_default_timeout(60_000)
+        page.wrong = []
+        page.on("pageerror", lambda error: page.wrong.append(str(error)))
+        page.on("console", lambda said: said.type == "error" and page.wrong.append(said.text))
+        yield page
+        browser.close()
+
+
+def open_notebook(page, lab, stem):
+    page.wrong.clear()
+    page.goto(f"{lab}/lab/tree/{stem}.ipynb?token={TOKEN}&reset")
+    page.locator(".jp-Notebook .jp-Cell").first.wait_for()
+    page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").first.wait_for()
+
+
+@pytest.mark.parametrize("stem", NOTEBOOKS)
+def test_a_notebook_opens_without_a_word(page, lab, stem):
+    open_notebook(page, lab, stem)
+    title = page.locator(".jp-Notebook h1").first.inner_text()
+    assert title.startswith(f"{int(stem[:2])}. ")
+    assert page.locator(".jp-Dialog").count() == 0
+    assert [text for text in page.wrong if not LABS_OWN.search(text)] == []
+
+
+@pytest.fixture(scope="module")
+def explorer(page, lab):
+    """Notebook 09, run to its end by the kernel of the lab."""
+    open_notebook(page, lab, EXPLORER)
+    page.locator(".lm-MenuBar-itemLabel", has_text=re.compile("^Run$")).click()
+    page.locator(".lm-Menu-itemLabel", has_text=re.compile("^Run All Cells$")).click()
+    code = page.locator(".jp-Notebook .jp-CodeCell")
+    last = re.compile(rf"\[{code.count()}\]:")
+    prompt = code.last.locator(".jp-InputPrompt", has_text=last)
+    prompt.wait_for(timeout=180_000)
+    assert page.locator("[data-mime-type='application/vnd.jupyter.stderr']").count() == 0
+    return page
+
+
+def menu(page, name):
+    return page.locator(".widget-dropdown", has_text=name).locator("select").first
+
+
+def box(page, number):
+    """Return the output of the `number`-th cell that shows widgets."""
+    return page.locator(".jp-OutputArea-output:has(> .jupyter-widgets)").nth(number)
+
+
+def picture(place):
+    """Return the address of the picture that a place shows, a new one for each picture."""
+    return place.locator("img").first.get_attribute("src")
+
+
+def changed(place, before):
+    """Wait for another picture than before, and return it."""
+    for _ in range(300):
+        if (now := picture(place)) != before:
+            return now
+        place.page.wait_for_timeout(100)
+    raise AssertionError("the picture stays the same")
+
+
+def test_every_widget_is_there(explorer):
+    assert explorer.locator(".jp-OutputArea-output:has(> .jupyter-widgets)").count() == 5
+
+
+def test_browse_and_look_closer(explorer):
+    browser, closer = box(explorer, 0), box(explorer, 1)
+    before, looked = picture(browser), picture(closer)
+    menu(browser, "Verdict").select_option("wrong")
+    before = changed(browser, before)
+    menu(browser, "Order").select_option("worst F2 first")
+    before = changed(browser, before)
+    looked = changed(closer, looked)
+    assert re.search(r"of 1: \d images", browser.inner_text())
+    browser.locator(".widget-toggle-button", has_text="2").click()
+    looked = changed(closer, looked)
+    menu(browser, "Images").select_option("new images")
+    menu(browser, "Verdict").select_option("any")
+    changed(browser, before)
+    browser.get_by_placeholder("any").fill("no such label")
+    browser.get_by_placeholder("any").press("Enter")
+    sync_api.expect(browser).to_contain_text("of 1: 0 images")
+
+
+def test_attention_of_any_label_under_any_veil(explorer):
+    veil = box(explorer, 1).locator(".widget-vbox").last
+    if not veil.is_visible():
+        pytest.skip("no head of the smoke run's predictions attends")
+    before = picture(veil)
+    menu(veil, "Label").select_option(index=3)
+    before = changed(veil, before)
+    veil.locator(".noUi-handle").press("ArrowLeft")
+    changed(veil, before)
+
+
+def test_ones_own_picture_by_upload_and_by_path(explorer, folder):
+    own = box(explorer, 2)
+    with explorer.expect_file_chooser() as asked:
+        own.locator(".jupyter-button").first.click()
+    asked.value.set_files(folder / "own.png")
+    own.locator("img").first.wait_for()
+    before = picture(own)
+    path = own.get_by_placeholder("path")
+    path.fill(str(folder / "broken.png"))
+    path.press("Enter")
+    sync_api.expect(own).to_contain_text("not an image in PNG")
+    assert picture(own) == before
+
+
+def test_a_threshold_slides(explorer):
+    sliding = box(explorer, 3)
+    before = picture(sliding)
+    [start] = re.findall(r"From (0\.\d\d)", sliding.inner_text())
+    sliding.locator(".noUi-handle").press("ArrowRight")
+    changed(sliding, before)
+    sync_api.expect(sliding).to_contain_text(f"From {float(start) + 0.01:.2f}")
+
+
+def test_flips_of_one_side(explorer):
+    flips = box(explorer, 4)
+    menu(flips, "Show").select_option(index=1)
+    sync_api.expect(flips).to_contain_text("of 1")
+
+
+def test_nothing_went_wrong_on_the_way(explorer):
+    assert [text for text in explorer.wrong if not LABS_OWN.search(text)] == []
+    assert explorer.locator(".jp-Dialog").count() == 0

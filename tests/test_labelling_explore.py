@@ -1,0 +1,268 @@
+"""Looking around: which images are found, how runs are compared, whose pictures are at hand."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from imet_utils.files import save_json
+from imet_utils.labelling import (
+    compare_runs,
+    describe_threshold,
+    known_pictures,
+    open_album,
+    other_predictions,
+    page_of,
+    pick_new_images,
+)
+from imet_utils.labelling.explore import list_images, match_names, score_images
+from imet_utils.metrics import f2_per_image, sample_scores
+from imet_utils.runs import list_predictions
+from imet_utils.tables import Tables
+
+NAMES = ["culture::french", "tag::dogs", "tag::hot dogs", "tag::boats"]
+#          french  dogs   hot dogs boats
+TARGETS = np.array([[1, 1, 0, 0], [0, 1, 0, 1], [1, 0, 1, 0], [0, 0, 0, 1]], bool)
+PREDS = np.array([[1, 1, 0, 0], [0, 0, 1, 1], [1, 0, 0, 1], [0, 1, 0, 0]], bool)
+PROBS = np.array(
+    [[0.9, 0.8, 0.1, 0.0], [0.2, 0.3, 0.6, 0.7], [0.5, 0.0, 0.2, 0.4], [0.1, 0.5, 0.0, 0.3]],
+    np.float32,
+)
+IDS = ["a", "b", "c", "d"]
+
+
+def part_of(split, rows, names=NAMES):
+    labels = [tuple(np.flatnonzero(TARGETS[row])) for row in rows]
+    images = pd.DataFrame({"id": [IDS[row] for row in rows], "labels": labels, "split": split})
+    attributes = {"attribute_id": range(10, 10 + len(names)), "attribute_name": names}
+    return Tables(images, pd.DataFrame(attributes), "")
+
+
+def listed(preds=PREDS, names=NAMES, least=0.01):
+    """List the predictions of images a, b and c in test and d in validation."""
+    parts = [("val", [3]), ("test", [0, 1, 2])]
+    return pd.concat(
+        [
+            list_predictions(part_of(split, k, names), PROBS[k], preds[k], least)
+            for split, k in parts
+        ],
+        ignore_index=True,
+    )
+
+
+class FakeLabeller:
+    """Names dogs in every picture, and never boats."""
+
+    known = pd.DataFrame({"id": ["a", "gone"]})
+
+    def label(self, files, top):
+        rows = [
+            [path.name, name, probability, probability > 0.5]
+            for path in files
+            for name, probability in (("tag::dogs", 0.8), ("tag::boats", 0.1))
+        ]
+        return pd.DataFrame(rows, columns=["image", "attribute_name", "probability", "chosen"])
+
+
+@pytest.fixture
+def data_dir(tmp_path):
+    for number, image_id in enumerate(IDS):
+        path = tmp_path / "data/train" / f"{image_id}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (600, 300), (60 * number, 0, 0)).save(path)
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def run(data_dir, tmp_path):
+    tables = part_of("test", [0, 1, 2])
+    return SimpleNamespace(
+        data_dir=data_dir, output_dir=tmp_path / "out", predictions=listed, tables=tables
+    )
+
+
+@pytest.fixture
+def album(run, tmp_path):
+    Image.new("RGB", (40, 80)).save(tmp_path / "a.png")  # as an image of training is called
+    return open_album(run, FakeLabeller(), [tmp_path / "a.png"])
+
+
+def found(album, *asked):
+    return album.find(*asked)["id"].tolist()
+
+
+def test_an_album_holds_every_image_with_its_file_and_score(album, data_dir, tmp_path):
+    images = album.images.set_index(["part", "id"])
+    assert images.index.tolist() == [("val", "d"), *(("test", k) for k in "abc"), ("new", "a.png")]
+    assert album.path_of(("test", "b")) == data_dir / "train/b.png"
+    assert album.path_of(("new", "a.png")) == tmp_path / "a.png"
+    np.testing.assert_allclose(images.loc["test", "f2"], f2_per_image(PREDS, TARGETS)[:3])
+    assert np.isnan(images.loc[("new", "a.png"), "f2"])
+
+
+def test_verdicts_are_those_of_true_and_predicted(album):
+    rows = album.labels_of(("test", "b")).set_index("name")["verdict"]
+    assert rows.to_dict() == {
+        "tag::boats": "correct", "tag::hot dogs": "wrong", "tag::dogs": "missed",
+        "culture::french": "",
+    }  # fmt: skip
+    assert set(album.labels_of(("new", "a.png"))["verdict"]) == {""}
+    assert album.true_of(("test", "b")) == ["tag::boats", "tag::dogs"]
+    assert album.true_of(("new", "a.png")) is None
+
+
+@pytest.mark.parametrize(
+    ("asked", "wanted"),
+    [
+        (("test",), ["a", "b", "c"]),
+        (("test", "", "any", "worst F2 first"), ["b", "c", "a"]),
+        (("test", "tag::dogs"), ["a", "b"]),
+        (("test", "dogs", "missed"), ["b"]),  # not hot dogs, which c misses
+        (("test", "dog", "missed"), ["b", "c"]),
+        (("test", "HOT", "wrong"), ["b"]),
+        (("test", "boats", "wrong"), ["c"]),
+        (("test", "boats", "any", "most probable first"), ["b", "c"]),
+        (("test", "boats", "any", "least probable first"), ["c", "b"]),
+        (("test", "french", "correct"), ["a", "c"]),
+        (("val", "dogs", "predicted"), ["d"]),
+        (("new", "dogs", "predicted"), ["a.png"]),
+        (("new", "boats", "predicted"), []),
+        (("test", "no such label"), []),
+    ],
+)
+def test_images_are_found_by_part_label_verdict_and_order(album, asked, wanted):
+    assert found(album, *asked) == wanted
+
+
+def test_orders_follow_their_column(album):
+    f2 = album.find("test")["f2"]
+    assert f2.is_monotonic_decreasing
+    assert album.find("test", "", "any", "worst F2 first")["f2"].is_monotonic_increasing
+    probability = album.find("test", "boats", "any", "most probable first")["probability"]
+    assert probability.tolist() == pytest.approx([0.7, 0.4])
+
+
+def test_a_name_is_meant_before_a_piece_of_one():
+    assert match_names(NAMES, "dogs") == ["tag::dogs"]
+    assert match_names(NAMES, "TAG::") == NAMES[1:]
+    assert match_names(NAMES, "cats") == []
+
+
+def test_scores_of_images_are_those_of_arrays():
+    scores = score_images(listed(least=2))
+    rows = [3, 0, 1, 2]
+    assert scores.index.tolist() == [IDS[row] for row in rows]
+    np.testing.assert_allclose(scores["f2"], f2_per_image(PREDS[rows], TARGETS[rows]))
+    whole = sample_scores(PREDS, TARGETS)
+    assert scores.mean().to_dict() == pytest.approx({key: whole[key] for key in scores})
+
+
+def test_pages():
+    frame = pd.DataFrame({"id": range(25)})
+    assert [len(page_of(frame, page, 12)) for page in range(3)] == [12, 12, 1]
+    assert page_of(frame, 9, 12)["id"].tolist() == [24]  # after the last is the last
+    assert len(page_of(frame[:0], 0, 12)) == 0
+
+
+def test_thumbnails_show_every_label_with_its_verdict(album):
+    fig = album.plot(album.find("test", "dogs", "missed"), "dogs")
+    said = [note.get_text() for note in fig.axes[0].texts]
+    assert said == ["1 F2 0.50", "b", "✓ boats", "○ dogs", "✗ hot dogs"]
+    assert max(fig.axes[0].images[0].get_array().shape) == 240
+    assert not any(ax.images for ax in fig.axes[1:])
+
+
+def test_equal_runs_do_not_differ():
+    same = compare_runs(listed(), listed(), ("one", "other"))
+    assert same.num_images == 3
+    assert (same.scores[["difference", "low", "high"]] == 0).all(axis=None)
+    assert len(same.flips) == 0
+
+
+def test_a_difference_is_that_of_the_scores_and_flips_are_its_images():
+    better = PREDS.copy()
+    better[1] = TARGETS[1]
+    compared = compare_runs(listed(better), listed(), ("better", "former"))
+    row = compared.scores.set_index("score").loc["f2"]
+    gains = (f2_per_image(better, TARGETS) - f2_per_image(PREDS, TARGETS))[:3]
+    assert row["difference"] == pytest.approx(gains.mean())
+    assert row["first"] - row["second"] == pytest.approx(gains.mean())
+    assert row["low"] <= row["difference"] <= row["high"]
+    [flip] = compared.flips.to_dict("records")
+    assert flip["id"] == "b"
+    assert flip["true"] == flip["first_labels"] == ["tag::boats", "tag::dogs"]
+    assert flip["second_labels"] == ["tag::boats", "tag::hot dogs"]
+    assert flip["difference"] == pytest.approx(gains[1])
+
+
+def test_an_image_without_any_label_predicted_is_compared_too():
+    none = PREDS.copy()
+    none[0] = False
+    compared = compare_runs(listed(), listed(none), ("one", "none"))
+    assert compared.num_images == 3
+    assert compared.flips["second_labels"].tolist() == [[]]
+
+
+def test_only_what_both_runs_know_is_compared():
+    renamed = [*NAMES[:3], "tag::ships"]  # c loses nothing by it, and b a true label
+    compared = compare_runs(listed(), listed(names=renamed), ("one", "other"))
+    assert compared.num_images == 3
+    assert "tag::boats" not in {name for row in compared.flips["true"] for name in row}
+    other = listed().assign(id="another")
+    with pytest.raises(ValueError, match="no test image in common"):
+        compare_runs(listed(), other, ("one", "other"))
+
+
+def test_without_another_run_the_posters_model_is_compared(run):
+    folder = run.output_dir / "05_fuse_hog"
+    folder.mkdir(parents=True)
+    np.save(folder / "probs_test.npy", PROBS[:3])
+    run.metrics = {"05_fuse_hog": {"threshold": 0.45}}.__getitem__
+    table, name = other_predictions(run)
+    assert name == "baseline + HOG"
+    assert (table["predicted"] == (table["probability"] >= 0.45)).all()
+    with pytest.raises(ValueError, match=r"has no predictions\. Run 08_evaluate_test"):
+        other_predictions(run, str(run.output_dir))
+
+
+def test_a_threshold_is_described_by_its_scores():
+    said = describe_threshold(PROBS, TARGETS, 0.45)
+    scores = sample_scores(PROBS >= 0.45, TARGETS)
+    assert f"precision {scores['precision']:.3f}" in said
+    assert f"F2 {scores['f2']:.3f}" in said
+    assert said.endswith("1.5 labels an image")
+
+
+def test_new_images_are_those_named_or_of_test_or_else_of_the_test_part(run, tmp_path):
+    assert [path.stem for path in pick_new_images(run)[0]] == ["a", "b", "c"]
+    (run.data_dir / "test").mkdir()
+    for name in ("x", "y", "z"):
+        Image.new("RGB", (8, 8)).save(run.data_dir / "test" / f"{name}.png")
+    (run.data_dir / "test/w.png").write_bytes(b"no picture")
+    files, source = pick_new_images(run, most=3)
+    assert [path.stem for path in files] == ["x", "y"]
+    assert source == "2 of 4 files, from the collection's test/"
+    files, _ = pick_new_images(run, str(run.data_dir / "train/d.png"))
+    assert files == [run.data_dir / "train/d.png"]
+    with pytest.raises(FileNotFoundError, match="there is no"):
+        pick_new_images(run, str(tmp_path / "nowhere"))
+    with pytest.raises(ValueError, match=r"none of the images in .*w\.png can be read"):
+        pick_new_images(run, str(run.data_dir / "test/w.png"))
+
+
+def test_images_of_one_name_are_refused(tmp_path):
+    for name in ("a.png", "a.jpg"):
+        Image.new("RGB", (8, 8)).save(tmp_path / name)
+    with pytest.raises(ValueError, match="several images are called a"):
+        list_images([tmp_path])
+
+
+def test_pictures_of_training_images_where_they_are_at_hand(tmp_path, data_dir):
+    labeller = SimpleNamespace(known=pd.DataFrame({"id": ["a", "b"]}))
+    assert known_pictures(tmp_path, labeller)("a") is None  # no run, no collection
+    save_json({"data_dir": str(data_dir)}, tmp_path / "02_preprocess_images/origin.json")
+    find = known_pictures(tmp_path, labeller, side=60)
+    assert find("a").size == (60, 30)
+    assert find("another") is None

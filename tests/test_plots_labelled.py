@@ -1,0 +1,120 @@
+"""What the figures of labelled images show of their data."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.colors import to_hex
+from matplotlib.text import Annotation
+
+from imet_utils import plots
+from imet_utils.plots.style import FAINT, KIND_COLORS, VERDICTS
+
+IMAGE = np.full((30, 60, 3), 200, np.uint8)
+PROBS = pd.Series(
+    [0.1, 0.8, 0.05, 0.6, 0.02, 0.01],
+    ["culture::french", "tag::dogs", "tag::cats", "culture::dutch", "tag::men", "tag::urns"],
+)
+CHOSEN = ["culture::dutch", "tag::dogs"]
+CORNER = np.zeros((7, 7), np.float32)
+CORNER[0, 6] = 1
+
+
+def notes(where):
+    return [note.get_text() for note in where.findobj(Annotation)]
+
+
+def rows_of(ax):
+    return [label.get_text() for label in ax.get_yticklabels()]
+
+
+def bars_of(ax):
+    return [(bar.get_width(), to_hex(bar.get_facecolor()).upper()) for bar in ax.patches]
+
+
+def test_chosen_labels_come_first_then_the_nearly_chosen_ones_in_pale():
+    fig = plots.plot_labelled(IMAGE, PROBS, CHOSEN)
+    picture, labels = fig.axes
+    assert np.array_equal(picture.images[0].get_array(), IMAGE)
+    assert rows_of(labels) == ["dogs", "dutch", "french", "cats", "men"]
+    assert bars_of(labels) == [
+        (0.8, KIND_COLORS["tag"].upper()),
+        (0.6, KIND_COLORS["culture"].upper()),
+        *((p, FAINT) for p in (0.1, 0.05, 0.02)),
+    ]
+    assert notes(labels) == ["0.80", "0.60", "0.10", "0.05", "0.02"]
+
+
+def test_known_labels_are_judged_and_missed_ones_shown():
+    fig = plots.plot_labelled(IMAGE, PROBS, CHOSEN, true=["tag::dogs", "tag::urns"])
+    labels = fig.axes[1]
+    assert rows_of(labels)[:3] == ["dogs", "dutch", "urns"]
+    assert notes(labels)[:3] == ["✓ 0.80", "✗ 0.60", "○ 0.01"]
+    colors = [color for _, color in bars_of(labels)[:3]]
+    assert colors == [VERDICTS[verdict][0] for verdict in ("correct", "wrong", "missed")]
+
+
+def test_the_path_attention_and_neighbours_of_an_image():
+    path = pd.Series([0.5, 0.3], ["tag::dogs", "tag::men"])
+    attention = dict.fromkeys(PROBS.index, CORNER)
+    nearest = [(IMAGE[:, :30], ["tag::men", "tag::dogs"], 0.712)]
+    fig = plots.plot_labelled(IMAGE, PROBS, CHOSEN, None, attention, path, nearest)
+    _, _, steps, dogs, dutch, near = fig.axes
+    assert rows_of(steps) == ["dogs", "men"]
+    assert bars_of(steps)[1] == (0.3, FAINT)  # named, but not chosen
+    assert notes(dogs)[1:] == ["dogs"]
+    assert notes(dutch)[1:] == ["dutch"]
+    assert np.unravel_index(dogs.images[1].get_array().argmax(), (7, 7)) == (0, 6)
+    assert notes(near)[1:] == ["0.71", "dogs", "men"]  # what both have leads
+
+
+@pytest.mark.parametrize("count", [0, 1, 28])
+def test_any_number_of_labels_is_drawn(count):
+    names = [f"tag::{k}" for k in range(30)]
+    probs = pd.Series(np.linspace(1, 0.1, 30), names)
+    labels = plots.plot_labelled(IMAGE, probs, names[:count], names[28:]).axes[1]
+    assert len(rows_of(labels)) <= 10
+    assert {"28", "29"} <= set(rows_of(labels))
+
+
+def test_attention_lies_over_the_image_as_thick_as_asked():
+    fig = plots.plot_attention(IMAGE, CORNER, "tag::dogs", 0.834, opacity=0.4)
+    grey, veil = fig.axes[0].images
+    assert grey.get_array().shape == IMAGE.shape[:2]
+    assert veil.get_alpha().max() == pytest.approx(0.4)
+    assert veil.get_alpha()[0, 6] == veil.get_alpha().max()
+    assert fig.get_suptitle() == "tag::dogs, probability 0.83"
+    assert plots.plot_attention(IMAGE, CORNER, "a", 1, 0).axes[0].images[1].get_alpha().max() == 0
+
+
+def test_thumbnails_have_two_lines_above_and_verdicts_below():
+    labels = [[("tag::dogs", "correct"), ("tag::men", "missed")], [("culture::dutch", "")]]
+    fig = plots.plot_thumbnails([IMAGE, IMAGE], [("1", "a"), ("2", "b")], labels, "some")
+    assert notes(fig.axes[0]) == ["1", "a", "✓ dogs", "○ men"]
+    assert notes(fig.axes[1]) == ["2", "b", "· dutch"]
+    assert [len(ax.images) for ax in fig.axes] == [1, 1, 0, 0, 0, 0]
+    empty = plots.plot_thumbnails([], [], [], "none")
+    empty.draw_without_rendering()
+    assert not any(ax.images for ax in empty.axes)
+
+
+def test_a_difference_whose_interval_holds_zero_is_hollow():
+    rows = [["f2", 0.6, 0.5, 0.1, 0.05, 0.15], ["recall", 0.7, 0.71, -0.01, -0.03, 0.02]]
+    columns = ["score", "first", "second", "difference", "low", "high"]
+    ax = plots.plot_comparison(pd.DataFrame(rows, columns=columns), "ours", "theirs").axes[0]
+    clear, unclear = ax.get_lines()[:2]
+    assert clear.get_xdata() == [0.1]
+    assert unclear.get_markerfacecolor() == "white" != clear.get_markerfacecolor()
+    assert rows_of(ax) == ["F2", "recall"]
+    assert notes(ax) == ["0.600 and 0.500", "0.700 and 0.710"]
+    assert ax.get_xlabel() == "ours less theirs, with 95 % intervals"
+    segments = [c.get_segments()[0][:, 0].tolist() for c in ax.collections]
+    assert segments == [[0.05, 0.15], [-0.03, 0.02]]
+
+
+def test_flips_stand_side_by_side_under_the_names_of_both():
+    predicted = [(["tag::dogs"], ["tag::men"])] * 3
+    scores = [(1.0, 0.0)] * 3
+    fig = plots.plot_flips([IMAGE] * 3, [["tag::dogs"]] * 3, predicted, scores, ("ours", "theirs"))
+    assert sum(len(ax.images) for ax in fig.axes) == 3
+    assert notes(fig.axes[1]) == ["ours", "F2 1.00", "✓ dogs"]
+    assert notes(fig.axes[2]) == ["theirs", "F2 0.00", "○ dogs", "✗ men"]
