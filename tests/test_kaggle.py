@@ -142,6 +142,7 @@ def base(tmp_path_factory):
 
 def push(base, stem):
     """Run a kernel as Kaggle does, and mount what it leaves for those after it."""
+    shutil.rmtree(base / "working", ignore_errors=True)  # of a kernel that failed
     (base / "working").mkdir()
     notebook = f"/kaggle/input/{stem}.ipynb"
     shutil.copy(base / f"built/kernels/{stem}/{stem}.ipynb", base / "input")
