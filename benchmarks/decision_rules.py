@@ -10,6 +10,8 @@ from collections.abc import Callable
 from functools import partial
 
 import numpy as np
+from scipy.special import logit
+from sklearn.linear_model import LogisticRegression
 
 from imet_utils.decoding import best_expected_sets
 
@@ -39,8 +41,32 @@ def fit_rules(probs: np.ndarray, targets: np.ndarray, is_culture: np.ndarray) ->
         "share of the highest": partial(decide_by_share, share=share),
         "class thresholds": partial(decide_by_threshold, threshold=classes[0]),
         "class thresholds, shrunk": partial(decide_by_threshold, threshold=classes[1]),
+        "expected F2, calibrated by kind": fit_calibration(probs, targets, is_culture),
         "expected F2": best_expected_sets,
     }
+
+
+def fit_calibration(probs: np.ndarray, targets: np.ndarray, is_culture: np.ndarray) -> Rule:
+    """Fit scale and shift of the logits of cultures and of tags, before the expected F2 (Platt)."""
+    fitted = []
+    for kind in (is_culture, ~is_culture):
+        model = LogisticRegression(C=np.inf)
+        if len(np.unique(targets[:, kind])) == 2:  # else there is nothing to fit
+            fitted.append((kind, model.fit(_logits(probs[:, kind]), targets[:, kind].ravel())))
+
+    def decide(probs: np.ndarray) -> np.ndarray:
+        mended = probs.copy()
+        for kind, model in fitted:
+            found = model.predict_proba(_logits(probs[:, kind]))[:, 1]
+            mended[:, kind] = found.reshape(len(probs), -1)
+        return best_expected_sets(mended)
+
+    return decide
+
+
+def _logits(probs: np.ndarray) -> np.ndarray:
+    """Return the logits of all probabilities in a column, those of 0 and 1 kept finite."""
+    return logit(np.clip(probs.astype(float), 1e-6, 1 - 1e-6)).reshape(-1, 1)
 
 
 def decide_by_threshold(probs: np.ndarray, threshold: float | np.ndarray) -> np.ndarray:

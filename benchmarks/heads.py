@@ -103,12 +103,18 @@ def list_rows(targets: np.ndarray) -> dict[str, dict[str, Row]]:
     mlp, rnn = as_notebooks("mlp"), as_notebooks("attncnn_rnn")
     queries = Row(("maps",), build_label_queries, weighted_bce)
     linear = replace(as_notebooks("baseline"), loss=poster, config=BASELINE, rule="one threshold")
+    plain, reduced = (
+        replace(linear, inputs=("pooled", "hog"), build=RECIPES[head].build)
+        for head in ("baseline_hog", "baseline_components")
+    )
     by_threshold = replace(mlp, rule="one threshold")
     aligned = replace(rnn, build=build_aligned, rule="one threshold")
     heads = {
         MLP: mlp,
         "MLP on pooled features": replace(mlp, inputs=("pooled",)),
         "linear": linear,
+        "linear + HOG": plain,
+        "linear + HOG components": reduced,
         RNN: rnn,
         "AttnCNN-RNN + HOG": as_notebooks("attncnn_rnn_hog"),
         "label queries": queries,

@@ -95,7 +95,7 @@ def other_predictions(run: Run, other: str = "") -> tuple[pd.DataFrame, str]:
         folder = Path(other).expanduser()
         return read_predictions(folder), folder.name
     probs = np.load(run.output_dir / POSTER / "probs_test.npy")
-    preds = probs >= run.metrics(POSTER)["threshold"]
+    preds = probs >= run.metrics(POSTER)["thresholds"]["baseline + HOG"]
     return list_predictions(take_split(run.tables, "test"), probs, preds), "baseline + HOG"
 
 
