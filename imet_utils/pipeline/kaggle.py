@@ -33,8 +33,8 @@ MACHINE = "NvidiaTeslaT4"
 RUN_ALL = "run_all"
 SOURCES = ("pyproject.toml", "requirements.txt", "tests/requirements.txt")
 PACKAGES = ("imet_utils", "imet_sample")
-# What Kaggle's image has: the older of what its own requirements pinned when last seen (September
-# 2025) and of Colab's list, on which it is built (June 2026); torch is that of its version 170.
+# What Kaggle's image has: as its own requirements pinned it when last seen (September 2025), else as
+# in Colab's list, on which it is built (June 2026); torch is that of its version 170 (June 2026).
 IMAGE = {
     "torch": "2.10.0",
     "torchvision": "0.25.0",
@@ -50,7 +50,7 @@ IMAGE = {
     "nbconvert": "6.4.5",
     "scipy": "1.16.3",
     "accelerate": "1.13.0",
-    "ipywidgets": "7.7.1",
+    "ipywidgets": "8.1.5",
     "tqdm": "4.67.3",
     "psutil": "5.9.5",
     "filelock": "3.29.0",
