@@ -129,13 +129,16 @@ def test_a_notebook_opens_without_a_word(page, lab, stem):
 def explorer(page, lab):
     """Notebook 09, run to its end by the kernel of the lab."""
     open_notebook(page, lab, EXPLORER)
+    cells = nbformat.read(NOTEBOOKS[EXPLORER], as_version=4).cells
+    number = sum(cell.cell_type == "code" for cell in cells)
+    code = page.locator(".jp-Notebook .jp-CodeCell")
+    sync_api.expect(code).to_have_count(number)
     page.locator(".lm-MenuBar-itemLabel", has_text=re.compile("^Run$")).click()
     page.locator(".lm-Menu-itemLabel", has_text=re.compile("^Run All Cells$")).click()
-    code = page.locator(".jp-Notebook .jp-CodeCell")
-    cells = nbformat.read(NOTEBOOKS[EXPLORER], as_version=4).cells
-    last = re.compile(rf"\[{sum(cell.cell_type == 'code' for cell in cells)}\]:")
-    prompt = code.last.locator(".jp-InputPrompt", has_text=last)
-    prompt.wait_for(timeout=180_000)
+    done = code.last.locator(".jp-InputPrompt", has_text=f"[{number}]:")
+    failed = page.locator("[data-mime-type='application/vnd.jupyter.error']")
+    done.or_(failed).first.wait_for(timeout=180_000)
+    assert failed.all_inner_texts() == []
     assert page.locator("[data-mime-type='application/vnd.jupyter.stderr']").count() == 0
     return page
 
