@@ -109,6 +109,13 @@ def predict_rows(
     return probs
 
 
+def draw_folds(tables: Tables) -> np.ndarray:
+    """Deal the images out to folds (N,) by their labels and ids."""
+    labels, ids = tables.images["labels"].tolist(), tables.images["id"].tolist()
+    names = tables.labels["attribute_name"].tolist()
+    return np.array(stratify(labels, ids, names, [1] * NUM_FOLDS, seed=0))
+
+
 def add_means(probs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Add the means of rows of which all members are there."""
     means = {
@@ -172,9 +179,7 @@ def main() -> None:
     every = {name: row for part in listed.values() for name, row in part.items()}
     rows = choose_rows(every, arguments.only)
     left_out = "; ".join(name for name in every if name not in rows)
-    rows, ids = tables.images["labels"].tolist(), tables.images["id"].tolist()
-    names = tables.labels["attribute_name"].tolist()
-    fold_of = np.array(stratify(rows, ids, names, [1] * NUM_FOLDS, seed=0))
+    fold_of = draw_folds(tables)
     probs = predict_rows(rows, tables, fold_of, arguments.work)
     votes = vote(*open_store(tables, arguments.work, SQUEEZED), tables.targets, fold_of)
     probs = add_means({**probs, NEIGHBOURS: votes})

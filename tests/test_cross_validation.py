@@ -1,4 +1,5 @@
 import importlib
+import re
 from dataclasses import replace
 from functools import partial
 from itertools import groupby
@@ -120,6 +121,20 @@ def test_predictions_are_kept_and_those_of_another_collection_refused(
     np.save(tmp_path / "a row.npy", first[:, 1:])
     with pytest.raises(ValueError, match=r"a row.npy has predictions \(12, 4\), the collection"):
         cross_validate.predict_rows(rows, *given)
+
+
+def test_the_command_prints_a_table_of_the_rows_asked_for(
+    cross_validate, tables, tmp_path, monkeypatch, capsys
+):
+    random = np.random.default_rng(0)
+    arrays = {n: random.random((12, 6, 5), dtype=np.float32) for n in ("pooled", "style")}
+    monkeypatch.setattr(cross_validate, "open_store", lambda *_: (arrays, arrays))
+    folders = ["--data", str(tables.data_dir), "--work", str(tmp_path)]
+    monkeypatch.setattr("sys.argv", ["cross_validate", *folders, "--only", "linear"])
+    cross_validate.main()
+    printed = capsys.readouterr().out
+    assert re.search(r"\| linear † \| 0\.\d{3} \|", printed)
+    assert re.search(r"\| nearest neighbours \| 0\.\d{3} \|", printed)
 
 
 def test_means_are_made_where_all_members_are_there(cross_validate, heads):

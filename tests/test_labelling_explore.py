@@ -170,6 +170,12 @@ def test_thumbnails_show_every_label_with_its_verdict(album):
     fig = album.plot(album.find("test", "dogs", "missed"), "dogs")
     said = [note.get_text() for note in fig.axes[0].texts]
     assert said == ["1 F2 0.50", "b", "✓ boats", "○ dogs", "✗ hot dogs"]
+    led = album.plot(album.find("test", "hot", "wrong"), "hot dogs", "hot")
+    assert [note.get_text() for note in led.axes[0].texts][2:] == [
+        "✗ hot dogs",
+        "✓ boats",
+        "○ dogs",
+    ]
     assert max(fig.axes[0].images[0].get_array().shape) == 240
     assert not any(ax.images for ax in fig.axes[1:])
 

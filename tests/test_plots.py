@@ -152,18 +152,7 @@ def test_text_lies_on_the_figure_and_axes_do_not_overlap(name):
     assert not any(a.overlaps(b) for i, a in enumerate(panels) for b in panels[:i])
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "plot_image_grid",
-        "plot_views",
-        "plot_predictions",
-        "plot_attention_rows",
-        "plot_flips",
-        "plot_labelled",
-        "plot_thumbnails",
-    ],
-)
+@pytest.mark.parametrize("name", OF_IMAGES)
 def test_labels_beside_images_do_not_run_into_one_another(name):
     fig = CASES[name](ODD_NAMES)
     fig.draw_without_rendering()

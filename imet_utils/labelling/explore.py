@@ -97,15 +97,23 @@ class Album:
         rows = self.labels_of(key)
         return None if key[0] == NEW else rows.loc[rows["true"], "name"].tolist()
 
-    def plot(self, page: pd.DataFrame, title: str) -> Figure:
-        """Draw images, rows of `find`, as thumbnails with their true and predicted labels."""
+    def plot(self, page: pd.DataFrame, title: str, label: str = "") -> Figure:
+        """Draw images as thumbnails with their true and predicted labels.
+
+        Args:
+            page: rows of `find`.
+            title: of the figure.
+            label: that was asked for, and leads; then the true ones.
+        """
         heads, labels = [], []
+        asked = match_names(self.labels["name"].unique(), label) if label else []
         for number, row in enumerate(page.itertuples(), start=1):
             score = "new" if np.isnan(row.f2) else f"F2 {row.f2:.2f}"
             heads.append((f"{number}  {score}", row.id))
             shown = self.labels_of((row.part, row.id))
             shown = shown[shown["true"] | shown["predicted"]]
-            shown = shown.sort_values("verdict", kind="stable")  # the wrong ones at the end
+            shown = shown.assign(rest=~shown["name"].isin(asked))
+            shown = shown.sort_values(["rest", "verdict"], kind="stable")  # the wrong ones last
             labels.append(list(zip(shown["name"], shown["verdict"], strict=True)))
         pictures = [np.asarray(thumbnail(path)) for path in page["path"]]
         return plot_thumbnails(pictures, heads, labels, title)

@@ -21,7 +21,7 @@ from imet_utils.plots import plot_attention, plot_threshold_curve
 from imet_utils.tables import read_image
 
 PAGE, FLIPS = 12, 4  # images on a page
-PARTS = {"validation": "val", "test": "test", "new images": "new"}
+PARTS = {"test": "test", "validation": "val", "new images": "new"}
 FindPicture = Callable[[str], Image.Image | None]
 
 
@@ -97,7 +97,7 @@ class Browser(ipywidgets.VBox):
     def _show(self, _: object = None) -> None:
         page = page_of(self.found, self.page.value - 1, PAGE)
         title = f"{self.label.value or 'Images'}, {self.verdict.value}, {self.order.value}"
-        self.canvas.show(self.album.plot(page, title))
+        self.canvas.show(self.album.plot(page, title, self.label.value.strip()))
         self.count.value = f"of {self.page.max:,}: {len(self.found):,} images"
         keys = list(zip(page["part"], page["id"], strict=True))
         self.image.index = None  # so that the first of the new page is picked
