@@ -33,8 +33,8 @@ MACHINE = "NvidiaTeslaT4"
 RUN_ALL = "run_all"
 SOURCES = ("pyproject.toml", "requirements.txt", "tests/requirements.txt")
 PACKAGES = ("imet_utils", "imet_sample")
-# What Kaggle's image has: as its own requirements pinned it when last seen (September 2025), else as
-# in Colab's list, on which it is built (June 2026); torch is that of its version 170 (June 2026).
+# What Kaggle's image has: what its own requirements pinned when last seen (September 2025), else
+# Colab's list, on which it is built (June 2026); torch is that of its version 170 (June 2026).
 IMAGE = {
     "torch": "2.10.0",
     "torchvision": "0.25.0",
