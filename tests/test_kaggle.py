@@ -1,6 +1,7 @@
 """The bundle for Kaggle: what is in it, and that it runs where there is no network."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -21,6 +22,7 @@ from imet_utils.pipeline.parameters import find_notebooks
 from imet_utils.runs import PROJECT_DIR
 
 STEMS = list(find_notebooks(PROJECT_DIR / "notebooks"))
+PLAYED = STEMS[: int(os.environ.get("IMET_KERNELS", 2))]  # kernels of their own that are tried
 REQUIREMENTS = (PROJECT_DIR / "requirements.txt").read_text().splitlines()
 
 
@@ -167,11 +169,11 @@ def test_the_played_kaggle_has_no_network(base):
 
 
 @pytest.mark.slow
-def test_all_kernels_run_one_after_the_other(base):
-    for stem in STEMS:
+def test_kernels_run_one_after_the_other(base):
+    for stem in PLAYED:
         output = push(base, stem)
-    assert {path.name for path in output.iterdir()} >= {"outputs", "submission.csv"}
-    origin = load_json(output / "outputs" / STEMS[-1] / "origin.json")
+    assert {path.name for path in (output / "outputs").iterdir()} >= set(PLAYED)
+    origin = load_json(output / "outputs" / PLAYED[-1] / "origin.json")
     assert origin["data_dir"] == "/kaggle/input/competitions/imet-2019-fgvc6"
 
 
