@@ -225,7 +225,7 @@ def test_without_another_run_the_posters_model_is_compared(run):
     folder = run.output_dir / "05_fuse_hog"
     folder.mkdir(parents=True)
     np.save(folder / "probs_test.npy", PROBS[:3])
-    run.metrics = {"05_fuse_hog": {"threshold": 0.45}}.__getitem__
+    run.metrics = {"05_fuse_hog": {"thresholds": {"baseline + HOG": 0.45}}}.__getitem__
     table, name = other_predictions(run)
     assert name == "baseline + HOG"
     assert (table["predicted"] == (table["probability"] >= 0.45)).all()
