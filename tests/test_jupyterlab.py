@@ -113,7 +113,7 @@ def open_notebook(page, lab, stem):
     page.wrong.clear()
     page.goto(f"{lab}/lab/tree/{stem}.ipynb?token={TOKEN}&reset")
     page.locator(".jp-Notebook .jp-Cell").first.wait_for()
-    page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").first.wait_for()
+    page.get_by_text("(ipykernel) | Idle").wait_for()  # else cells are run by nobody
 
 
 @pytest.mark.parametrize("stem", NOTEBOOKS)

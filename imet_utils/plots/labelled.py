@@ -18,6 +18,7 @@ from imet_utils.plots.images import (
     MAX_MARKED,
     PAD,
     Line,
+    colors_of,
     draw_image,
     image_height,
     limit_lines,
@@ -82,8 +83,10 @@ def plot_labelled(
     named = [*best[: BARS - len(missed[:NEXT])], *missed[:NEXT]]
     shown = ordered[[*named, *others[: min(NEXT, max(0, BARS - len(named)))]]]
     looked = best[:NARROW] if attention else []
-    high = image_height(image, 3.0)
-    top = max(high, 0.9 + 0.27 * max(len(shown), min(STEPS, 0 if path is None else len(path))))
+    top = max(
+        image_height(image, 3.0),
+        0.9 + 0.27 * max(len(shown), min(STEPS, 0 if path is None else len(path))),
+    )
     cell = WIDTH / NARROW - 0.25
     rows = [top]
     rows += [image_height(image, cell) + 0.65] if looked else []
@@ -100,8 +103,8 @@ def plot_labelled(
         _draw_looks(fig, grid[1], image, {name: attention[name] for name in looked}, colors)
     if nearest:
         _draw_nearest(fig, grid[-1], nearest, set(chosen))
-    kinds = kind_colors(split_label(name)[0] for name in shown.index)
-    add_header(fig, "A labelled image", kind_key(kinds) if true is None else VERDICT_KEY)
+    key = kind_key(colors_of([shown.index])) if true is None else VERDICT_KEY
+    add_header(fig, "A labelled image", key)
     return finish(fig)
 
 
