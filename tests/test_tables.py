@@ -16,7 +16,6 @@ from imet_utils.tables import (
     check_tables,
     drop_rare_labels,
     find_images,
-    label_strings,
     limit_images,
     load_tables,
     read_tables,
@@ -161,11 +160,6 @@ def test_targets_have_exactly_the_labels_given(rows):
     assert tables.targets.dtype == bool
     assert [set(np.flatnonzero(row)) for row in tables.targets] == rows
     assert tables.counts.tolist() == tables.targets.sum(axis=0).tolist()
-
-
-def test_label_strings_are_attribute_ids_in_the_order_of_the_classes(tmp_path):
-    preds = np.array([[True, True, False], [False, True, False], [False, False, False]])
-    assert label_strings(preds, load_tables(write(tmp_path))) == ["7 3", "3", ""]
 
 
 def test_drop_rare_labels_is_one_pass_and_drops_labels_left_without_image():

@@ -14,7 +14,8 @@ from imet_utils.labelling.explore import (
     page_of,
     pick_new_images,
 )
-from imet_utils.labelling.labeller import Labeller, Look, make_labeller
+from imet_utils.labelling.labeller import Labeller, Look
+from imet_utils.labelling.making import make_labeller
 from imet_utils.labelling.review import ReviewImage, Suggestion, write_review
 from imet_utils.labelling.widgets import (
     browse,

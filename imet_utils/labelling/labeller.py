@@ -5,7 +5,7 @@ no image and no store, nothing but tensors and plain values.
 """
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -23,20 +23,15 @@ from imet_utils.decoding import (
     ImageVectors,
     Neighbours,
     best_expected_sets,
-    find_neighbours,
-    precision_thresholds,
 )
 from imet_utils.features import views_at_once
 from imet_utils.files import atomic_folder, load_json, save_json
 from imet_utils.labelling.mixture import Mixture
-from imet_utils.models import EndToEnd
 from imet_utils.origins import EVALUATION, grounds_of, read_origin
 from imet_utils.plots import plot_labelled
 from imet_utils.processes import num_cores
 from imet_utils.progress import progress
-from imet_utils.runs import Run
-from imet_utils.tables import read_image, take_split
-from imet_utils.training import load_head, open_inputs
+from imet_utils.tables import read_image
 from imet_utils.views import ViewDataset, compute_views
 
 FOLDER = "labeller"  # in the output folder of a run
@@ -45,7 +40,6 @@ FORMAT = 1  # of the folder; another one is refused
 SETTINGS, TENSORS = "labeller.json", "tensors.safetensors"  # its files
 SPACE = ("centre", "axes", "homes")  # arrays of `Neighbours`
 NEIGHBOURS = "neighbours"  # their name among the shares
-PRECISIONS = [percent / 100 for percent in range(5, 100)]  # that a reviewer may wish for
 
 Picture = Path | str | Image.Image
 
@@ -339,42 +333,6 @@ class Labeller:
         ids = [Path(name_of(image, number)).stem for number, image in enumerate(images)]
         views = {name: self.settings[name] for name in ("seed", "size", "num_views")}
         return ViewDataset(images, ids, np.zeros(len(ids)), train=False, **views)
-
-
-def make_labeller(
-    run: Run, shares: Mapping[str, float], decision: Decision, val_probs: np.ndarray
-) -> Labeller:
-    """Make a labeller of what a run has trained.
-
-    Args:
-        run: whose notebooks have run, up to the evaluation.
-        shares: of heads, by their names in `RECIPES`, and of `neighbours`, in an image's
-            probabilities; of sum 1.
-        decision: how labels are read off these.
-        val_probs: what they are on validation, (N, C).
-    """
-    encoder = run.setting("04_train_baseline", "ENCODER")
-    inputs = open_inputs(run.tables, run.output_dir, encoder, ("maps", "pooled", "style", "hog"))
-    made_by, hog_made_by = inputs.made_by
-    thresholds = precision_thresholds(val_probs, run.targets["val"], PRECISIONS)
-    settings = {key: made_by[key] for key in ("encoder", "weights", "mean", "std")}
-    settings |= {key: made_by["views"][key] for key in ("seed", "size", "num_views")}
-    settings |= {"hog": hog_made_by["hog"], "dims": inputs.dims, "shares": dict(shares)}
-    settings |= {"thresholds": thresholds, "thawed_stages": {}}
-    states = {}
-    for name in [name for name in shares if name != NEIGHBOURS]:
-        head = load_head(name, run.data_dir, run.output_dir).model
-        settings["thawed_stages"][name] = len(head.thawed) if isinstance(head, EndToEnd) else 0
-        if isinstance(head, EndToEnd) and not head.thawed:  # as the maps were not stored
-            head = head.head
-        states |= {f"{name}.{key}": values for key, values in head.state_dict().items()}
-    mixture = Mixture(settings, run.tables.num_classes).to(run.device).eval()
-    mixture.heads.load_state_dict(states)
-    train = take_split(run.tables, "train")
-    neighbours = find_neighbours(ImageVectors(inputs.arrays["train"]), train.targets)
-    labels = run.tables.labels[["attribute_id", "attribute_name"]].reset_index(drop=True)
-    known = train.images[["id", "labels"]].reset_index(drop=True)
-    return Labeller(settings, labels, decision, mixture, neighbours, known)
 
 
 def find_labeller(folder: Path) -> Path:

@@ -11,7 +11,6 @@ from imet_utils.tables.checks import (
 from imet_utils.tables.collection_tables import (
     Tables,
     drop_rare_labels,
-    label_strings,
     limit_images,
     load_tables,
     read_tables,

@@ -228,11 +228,6 @@ def _check_name(name: str) -> str:
     return name
 
 
-def label_strings(preds: np.ndarray, tables: Tables) -> list[str]:
-    """Write predictions (N, C) as the competition does: attribute ids with blanks between them."""
-    return _join_ids(tables, map(np.flatnonzero, preds))
-
-
 def _join_ids(tables: Tables, rows: Iterable[Sequence[int]]) -> list[str]:
     ids = tables.labels["attribute_id"].astype(str).tolist()
     return [" ".join(ids[k] for k in row) for row in rows]
