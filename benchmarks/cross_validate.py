@@ -1,6 +1,6 @@
 """Cross-validate heads, ways to train them and decision rules on a collection, with intervals.
 
-    python benchmarks/cross_validate.py --data DIR --work DIR [--only NAME ...] [--page]
+    python benchmarks/cross_validate.py --data DIR --work DIR [--only NAME ...] [--page [SECTION]]
 
 Five stratified folds of all labelled images and all labels; each head is trained on four of them,
 with a fixed number of epochs, and predicts the fifth in six views. Rules that have something to fit
@@ -156,7 +156,8 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, required=True, help="a collection in iMet's layout")
     parser.add_argument("--work", type=Path, required=True, help="features and predictions go here")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="rows instead of all")
-    parser.add_argument("--page", action="store_true", help="write the tables into README.md")
+    page = {"nargs": "?", "const": "cross_validation", "metavar": "SECTION"}
+    parser.add_argument("--page", help="write the tables into README.md, as this section", **page)
     return parser.parse_args()
 
 
@@ -192,7 +193,7 @@ def main() -> None:
     rule_of = {name: row.rule for name, row in rows.items()}
     text = "\n\n".join(
         [
-            "`python benchmarks/cross_validate.py --data DIR --work DIR --page`",
+            "`python benchmarks/cross_validate.py --data DIR --work DIR --page [SECTION]`",
             f"{len(tables.images):,} images and {tables.num_classes:,} labels of "
             f"`{arguments.data.name}`, {NUM_FOLDS} folds. Decided by the set of highest expected "
             "F2; † by one threshold, where a row gives scores that are no probabilities. With "
@@ -204,7 +205,7 @@ def main() -> None:
     )
     sys.stdout.write(text + "\n")
     if arguments.page:
-        write_section("cross_validation", text)
+        write_section(arguments.page, text)
 
 
 if __name__ == "__main__":
