@@ -122,8 +122,8 @@ def test_notebook_and_command_line_train_the_same_on_two_processes(run):
     assert result.returncode == 0, result.stderr[-3000:]
     assert result.stdout.count("baseline:   0%") == 1  # process 0 alone tells
     launched = load_head("baseline", data_dir, output_dir)
-    pd.testing.assert_frame_equal(launched.history, together.history, rtol=0, atol=1e-5)
-    # Where the head computes in bfloat16, rounding may depend on the rows of a process.
+    # Where the head computes in bfloat16, rounding may depend on its threads, and on its rows.
+    pd.testing.assert_frame_equal(launched.history, together.history, rtol=0, atol=1e-3)
     pd.testing.assert_frame_equal(together.history, alone.history, rtol=0, atol=0.02)
     saved = load_json(job.folder / "job.json")
     assert (saved["head"], saved["epochs"], saved["encoder"]) == ("baseline", 2, ENCODER)

@@ -90,11 +90,11 @@ def label_files(labeller: Labeller, files: Sequence[Path], output_dir: Path, top
     faults = [fault for _, _, fault in measure_files(files, num_cores())]
     bad = [[path.name, fault] for path, fault in zip(files, faults, strict=True) if fault]
     good = [path for path, fault in zip(files, faults, strict=True) if not fault]
+    if not good:
+        raise ValueError(f"none of the {len(files)} files can be used: {bad[0][0]}: {bad[0][1]}")
     (folder / "skipped_images.csv").unlink(missing_ok=True)
     if bad:
         save_csv(pd.DataFrame(bad, columns=["file", "fault"]), folder / "skipped_images.csv")
-    if not good:
-        raise ValueError(f"none of the {len(files)} files can be used: {bad[0][0]}: {bad[0][1]}")
     with ExitStack() as unfinished:
         names = ("labels.csv", "submission.csv")
         tables = [unfinished.enter_context(atomic_path(folder / name)) for name in names]
