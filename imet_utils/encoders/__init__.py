@@ -10,3 +10,4 @@ from imet_utils.encoders.encoder import (
 )
 from imet_utils.encoders.folding import speed_up
 from imet_utils.encoders.networks import build_encoder
+from imet_utils.encoders.openvino import check_engine, compile_encoder

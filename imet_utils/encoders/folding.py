@@ -76,7 +76,8 @@ class SamePaddedConv(nn.Module):
         conv = self.conv
         if maps.device.type != "cpu":
             return conv(maps)
-        left, right, top, bottom = pad_same_arg(maps.shape[2:], conv.kernel_size, conv.stride)
+        size = [int(side) for side in maps.shape[2:]]  # a constant to a tracer
+        left, right, top, bottom = map(int, pad_same_arg(size, conv.kernel_size, conv.stride))
         kernel = functional.pad(conv.weight, (right - left, 0, bottom - top, 0))
         padding = (bottom, right)
         return functional.conv2d(maps, kernel, conv.bias, conv.stride, padding, groups=conv.groups)

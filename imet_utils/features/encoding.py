@@ -10,7 +10,14 @@ import numpy as np
 import torch
 
 from imet_utils.distributed import join_processes, run_in_processes
-from imet_utils.encoders import OUTPUTS, Encoder, build_encoder, encode_images
+from imet_utils.encoders import (
+    OUTPUTS,
+    Encoder,
+    build_encoder,
+    check_engine,
+    compile_encoder,
+    encode_images,
+)
 from imet_utils.features.store import extract_features
 from imet_utils.tables import Tables
 from imet_utils.views import ViewDataset, open_datasets
@@ -25,6 +32,7 @@ def encode_datasets(
     cache_gb: float = float("inf"),
     num_workers: int = 2,
     num_processes: int = 1,
+    engine: str = "torch",
 ) -> dict[str, dict[str, np.memmap]]:
     """Store the outputs of an encoder for every view in `folder/<split>/<encoder>`.
 
@@ -40,12 +48,13 @@ def encode_datasets(
         cache_gb: the most that all maps together may take, 10^9 bytes.
         num_workers: processes that decode images for a GPU, for each process that encodes.
         num_processes: that encode, each a part of the images.
+        engine: that computes: `torch`, or on a CPU `openvino`, where it is installed.
 
     Returns:
         The opened stores by split.
     """
     if num_processes > 1:
-        settings = (encoder, weights, statistics, cache_gb, num_workers)
+        settings = (encoder, weights, statistics, cache_gb, num_workers, 1, engine)
         run_in_processes(num_processes, encode_datasets, datasets, folder, *settings)
     device = join_processes()
     size = next(iter(datasets.values())).size
@@ -54,13 +63,18 @@ def encode_datasets(
     outputs = choose_outputs(net, datasets, cache_gb)
     made_by = {"encoder": encoder, "weights": weights, "mean": list(mean), "std": list(std)}
     made_by |= {"source": net.source, "dim": net.dim}
+    if version := check_engine(engine, device):
+        made_by["engine"] = version
+        compute = compile_encoder(net, size, mean, std, outputs)
+    else:
+        compute = partial(encode_images, net, mean=mean, std=std, outputs=outputs)
     if Path(weights).is_file():
         with open(weights, "rb") as file:
             made_by["weights_file"] = hashlib.file_digest(file, "sha256").hexdigest()
     return {
         split: extract_features(
             dataset,
-            partial(encode_images, net, mean=mean, std=std, outputs=outputs),
+            compute,
             Path(folder) / split / encoder,
             fingerprint=made_by | {"outputs": outputs},
             num_workers=num_workers,

@@ -1,0 +1,101 @@
+"""The same encoder through OpenVINO, which some CPUs compute much faster; an extra to install."""
+
+import threading
+import warnings
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from imet_utils.encoders.encoder import (
+    OUTPUTS,
+    Encoder,
+    autocast_dtype,
+    compute_outputs,
+    normalise,
+)
+
+ENGINES = ("torch", "openvino")
+
+
+def check_engine(engine: str, device: torch.device | str) -> str:
+    """Return what to note of an engine beside its results: its version, or "" for torch.
+
+    Raises:
+        ValueError: if there is no such engine, or it is not installed or not for the device.
+    """
+    if engine not in ENGINES:
+        raise ValueError(f"ENGINE must be one of {', '.join(ENGINES)}, got {engine!r}")
+    if engine == "torch":
+        return ""
+    if torch.device(device).type != "cpu":
+        raise ValueError("ENGINE openvino is for CPUs; here is a GPU: set ENGINE to torch")
+    try:
+        import openvino  # here, as it is an extra
+    except ImportError as error:
+        raise ValueError("ENGINE openvino needs a package: pip install openvino") from error
+    return f"openvino {openvino.__version__.split('-')[0]}"
+
+
+def compile_encoder(
+    encoder: Encoder,
+    size: int,
+    mean: Sequence[float],
+    std: Sequence[float],
+    outputs: Sequence[str] = OUTPUTS,
+) -> Callable[[Tensor], dict[str, Tensor]]:
+    """Compile what `encode_images` does, in bfloat16 where the CPU has it; equal by rounding.
+
+    Takes some seconds. The function may be called from as many threads as torch has.
+
+    Args:
+        encoder: on the CPU.
+        size: side of the images in pixels.
+        mean: that normalises the images.
+        std: likewise.
+        outputs: which of `OUTPUTS` to compute.
+
+    Returns:
+        From uint8 images (B, 3, size, size) to the outputs by name, float32.
+    """
+    import openvino
+    from openvino import properties
+
+    example = torch.zeros(2, 3, size, size, dtype=torch.uint8)
+    with warnings.catch_warnings():  # of the tracer: sizes become constants, as they are
+        warnings.simplefilter("ignore")
+        whole = _Whole(encoder, mean, std, outputs).eval()
+        model = openvino.convert_model(whole, example_input=example, input=[-1, 3, size, size])
+    short = autocast_dtype("cpu") == torch.bfloat16
+    settings = {
+        properties.hint.inference_precision: openvino.Type.bf16 if short else openvino.Type.f32,
+        properties.inference_num_threads: torch.get_num_threads(),
+        properties.num_streams: torch.get_num_threads(),
+    }
+    compiled = openvino.Core().compile_model(model, "CPU", settings)
+    own = threading.local()  # a request serves one thread
+
+    def compute(images: Tensor) -> dict[str, Tensor]:
+        if not hasattr(own, "request"):
+            own.request = compiled.create_infer_request()
+        found = own.request.infer({0: images.contiguous().numpy()})
+        arrays = (torch.from_numpy(found[k].copy()) for k in range(len(outputs)))
+        return dict(zip(outputs, arrays, strict=True))
+
+    return compute
+
+
+class _Whole(nn.Module):
+    """From uint8 images to all outputs, as a module that can be traced."""
+
+    def __init__(
+        self, encoder: Encoder, mean: Sequence[float], std: Sequence[float], outputs: Sequence[str]
+    ) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.statistics = (mean, std)
+        self.outputs = tuple(outputs)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        floats = normalise(images, *self.statistics)
+        return tuple(compute_outputs(self.encoder, floats, self.outputs).values())
