@@ -61,7 +61,10 @@ def test_a_store_says_by_what_engine_it_was_made(tmp_path):
         for engine in ("torch", "openvino")
     }
     found, wanted = (
-        {name: torch.from_numpy(array.astype("float32")) for name, array in stores[engine]["val"].items()}
+        {
+            name: torch.from_numpy(array.astype("float32"))
+            for name, array in stores[engine]["val"].items()
+        }
         for engine in ("openvino", "torch")
     )
     assert_close(found, wanted)

@@ -31,8 +31,9 @@ def list_notebooks(folder: Path | str, output_dir: str = "") -> pd.DataFrame:
             state = reason.removesuffix(f" (results in {results})")
         else:
             state = "done" if read_origin(results, stem) else "can be run"
-        seconds = records.get(stem, {}).get("seconds", "")
-        rows.append([stem, about.replace("\n", " "), seconds, state])
+        seconds = records.get(stem, {}).get("seconds")
+        shown = "" if seconds is None else f"{seconds:.0f}"
+        rows.append([stem, about.replace("\n", " "), shown, state])
     return pd.DataFrame(rows, columns=["notebook", "about", "seconds", "state"])
 
 
