@@ -72,13 +72,21 @@ def compile_encoder(
         properties.inference_num_threads: torch.get_num_threads(),
         properties.num_streams: torch.get_num_threads(),
     }
-    compiled = openvino.Core().compile_model(model, "CPU", settings)
+    core, lock, compiled = openvino.Core(), threading.Lock(), {}
     own = threading.local()  # a request serves one thread
 
+    def open_request(count: int) -> openvino.InferRequest:
+        with lock:  # a graph for each size of batch, which is faster than one for all
+            if count not in compiled:
+                model.reshape([count, 3, size, size])
+                compiled[count] = core.compile_model(model, "CPU", settings)
+            return compiled[count].create_infer_request()
+
     def compute(images: Tensor) -> dict[str, Tensor]:
-        if not hasattr(own, "request"):
-            own.request = compiled.create_infer_request()
-        found = own.request.infer({0: images.contiguous().numpy()})
+        requests = own.__dict__.setdefault("requests", {})
+        if len(images) not in requests:
+            requests[len(images)] = open_request(len(images))
+        found = requests[len(images)].infer({0: images.contiguous().numpy()})
         arrays = (torch.from_numpy(found[k].copy()) for k in range(len(outputs)))
         return dict(zip(outputs, arrays, strict=True))
 

@@ -1,0 +1,74 @@
+"""How many views a second an encoder describes by torch and by OpenVINO, on all cores.
+
+    python benchmarks/bench_engines.py [--page]
+
+Each of torch's threads has batches of its own, as in the package; the best of four rounds in turns.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from time import perf_counter
+
+import torch
+from page import describe_machine, write_section
+
+from imet_utils.encoders import build_encoder, check_engine, compile_encoder, encode_images
+
+ENCODERS = {"efficientnet_lite0": "imagenet", "resnet50": "none"}  # and their weights
+BATCH, BATCHES, ROUNDS = 30, 8, 4
+
+
+@torch.inference_mode()
+def encode(compute: Callable, images: torch.Tensor, _: int) -> None:
+    """Compute all outputs of a batch."""
+    compute(images)
+
+
+def views_per_second(compute: Callable, images: torch.Tensor) -> float:
+    """Time one round."""
+    threads = torch.get_num_threads()
+    start = perf_counter()
+    with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        list(pool.map(partial(encode, compute, images), range(BATCHES)))
+    torch.set_num_threads(threads)
+    return BATCHES * BATCH / (perf_counter() - start)
+
+
+def main() -> None:
+    """Measure every encoder with both engines and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--page", action="store_true", help="write the table into README.md")
+    arguments = parser.parse_args()
+    version = check_engine("openvino", "cpu")
+    images = torch.randint(0, 256, (BATCH, 3, 224, 224), dtype=torch.uint8)
+    lines = [f"| encoder | torch | {version} |", "|---|---|---|"]
+    for name, weights in ENCODERS.items():
+        encoder = build_encoder(name, weights)
+        engines = {
+            "torch": partial(encode_images, encoder),
+            "openvino": compile_encoder(encoder, 224, encoder.mean, encoder.std),
+        }
+        best = dict.fromkeys(engines, 0.0)
+        for _ in range(ROUNDS):
+            for engine, compute in engines.items():
+                best[engine] = max(best[engine], views_per_second(compute, images))
+        lines.append(f"| {name} | {best['torch']:.0f} | {best['openvino']:.0f} |")
+    text = "\n\n".join(
+        [
+            "## Engines",
+            "`python benchmarks/bench_engines.py --page`",
+            f"Views of 224 pixels a second, all outputs, in batches of {BATCH}.",
+            "\n".join(lines),
+            describe_machine(),
+        ]
+    )
+    sys.stdout.write(text + "\n")
+    if arguments.page:
+        write_section("engines", text)
+
+
+if __name__ == "__main__":
+    main()
