@@ -8,12 +8,11 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from imet_utils.files import append_csv, atomic_path, save_csv
 from imet_utils.labelling.explore import known_pictures, list_images
-from imet_utils.labelling.labeller import Labeller, Look
+from imet_utils.labelling.labeller import Labeller, Look, rank_labels
 from imet_utils.labelling.review import ReviewImage, Suggestion, write_review
 from imet_utils.origins import LABELLING
 from imet_utils.processes import num_cores
@@ -114,8 +113,8 @@ def _write_tables(
 ) -> Iterator[Look]:
     """Write the rows of each image to both tables on the way, and pass what was seen on."""
     for path, look in zip(paths, labeller.looks(paths, 5, "labelling images"), strict=True):
-        rows = labeller.tabulate(path.name, look.probs, top).rename(columns={"image": "file"})
-        append_csv(rows, tables[0], spreadsheet_safe=True)
+        rows = labeller.tabulate(path.name, look.probs, look.chosen, top)
+        append_csv(rows.rename(columns={"image": "file"}), tables[0], spreadsheet_safe=True)
         row = {"id": [path.stem], "attribute_ids": [labeller.join_ids(look.chosen)]}
         append_csv(pd.DataFrame(row), tables[1])
         yield look
@@ -135,10 +134,9 @@ def _review(
     find_picture = known_pictures(output_dir, labeller)
     for path, look in zip(paths, looks, strict=True):
         suggestions = []
-        for rank, label in enumerate(np.argsort(-look.probs, kind="stable")):
-            if look.chosen[label] or rank < max(top, SHOWN):
-                seen = None if look.attention is None else look.attention[label]
-                suggestions.append(Suggestion(label, look.probs[label], look.chosen[label], seen))
+        for label in rank_labels(look.probs, look.chosen, max(top, SHOWN)):
+            seen = None if look.attention is None else look.attention[label]
+            suggestions.append(Suggestion(label, look.probs[label], look.chosen[label], seen))
         nearest = zip(look.nearest["id"], look.nearest["labels"], strict=True)
         known = [(find_picture(image_id), labels) for image_id, labels in nearest]
         neighbours = [(picture, labels) for picture, labels in known if picture]

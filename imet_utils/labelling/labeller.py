@@ -7,6 +7,7 @@ no image and no store, nothing but tensors and plain values.
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -119,20 +120,17 @@ class Labeller:
         Raises:
             ValueError: naming the file, if one cannot be read.
         """
-        named = zip(images, self.probs(images), strict=True)
-        rows = [
-            self.tabulate(name_of(image, number), probs, top, decision)
-            for number, (image, probs) in enumerate(named)
-        ]
+        decide, rows = decision or self.decision, []
+        for number, (image, probs) in enumerate(zip(images, self.probs(images), strict=True)):
+            chosen = decide(probs[np.newaxis])[0]  # (C,)
+            rows.append(self.tabulate(name_of(image, number), probs, chosen, top))
         return pd.concat(rows, ignore_index=True)
 
     def tabulate(
-        self, image: str, probs: np.ndarray, top: int = 0, decision: Decision | None = None
+        self, image: str, probs: np.ndarray, chosen: np.ndarray, top: int = 0
     ) -> pd.DataFrame:
-        """List the labels of one image, see `label`, by its probabilities (C,)."""
-        chosen = (decision or self.decision)(probs[np.newaxis])[0]  # (C,)
-        order = np.argsort(-probs, kind="stable")
-        order = order[chosen[order] | (np.arange(len(order)) < top)]
+        """List the labels of one image, see `label`, by its probabilities and bool, (C,) both."""
+        order = rank_labels(probs, chosen, top)
         listed = self.labels.iloc[order].reset_index(drop=True)
         listed.insert(0, "image", image)
         return listed.assign(probability=probs[order], chosen=chosen[order])
@@ -169,7 +167,7 @@ class Labeller:
             images: as for `label`.
             description: shown with the progress; empty for none.
         """
-        for count, probs, _, _ in self._batches(images, description):
+        for count, probs, _, _ in self._batches(images, description, attend=False):
             yield from probs[:count]
 
     def looks(
@@ -182,7 +180,7 @@ class Labeller:
             num_nearest: training images to name.
             description: shown with the progress; empty for none.
         """
-        for count, probs, vectors, attention in self._batches(images, description):
+        for count, probs, vectors, attention in self._batches(images, description, attend=True):
             numbers, similarities = self.neighbours.nearest(vectors, num_nearest)
             chosen = self.decision(probs)
             for row in range(count):
@@ -241,9 +239,9 @@ class Labeller:
         )
 
     def _batches(
-        self, images: Sequence[Picture], description: str
+        self, images: Sequence[Picture], description: str, attend: bool
     ) -> Iterator[tuple[int, np.ndarray, ImageVectors, np.ndarray | None]]:
-        """Yield how many images a batch has, their probabilities, vectors, and view 0's attention.
+        """Yield how many images a batch has, their probabilities, vectors, attention of view 0.
 
         What follows after so many is what the batch was filled up with.
         """
@@ -251,7 +249,8 @@ class Labeller:
         step = max(1, views_at_once(device) // dataset.num_views)
         starts = range(0, len(images), step)
         parts = [[min(k, len(images) - 1) for k in range(start, start + step)] for start in starts]
-        found = compute_views(dataset, parts, self.mixture, num_cores(), device)
+        compute = partial(self.mixture, attend=attend)
+        found = compute_views(dataset, parts, compute, num_cores(), device)
         shown = progress(found, description, len(parts), "batch") if description else found
         for start, batch in zip(starts, shown, strict=True):
             views = {name: values.unflatten(0, (step, -1)) for name, values in batch.items()}
@@ -333,6 +332,16 @@ class Labeller:
         ids = [Path(name_of(image, number)).stem for number, image in enumerate(images)]
         views = {name: self.settings[name] for name in ("seed", "size", "num_views")}
         return ViewDataset(images, ids, np.zeros(len(ids)), train=False, **views)
+
+
+def rank_labels(probs: np.ndarray, chosen: np.ndarray, top: int) -> np.ndarray:
+    """Order the labels chosen, and the `top` best in any case, the most probable first.
+
+    >>> rank_labels(np.array([0.1, 0.9, 0.5, 0.2]), np.array([True, False, False, False]), top=2)
+    array([1, 2, 0])
+    """
+    order = np.argsort(-probs, kind="stable")
+    return order[chosen[order] | (np.arange(len(order)) < top)]
 
 
 def find_labeller(folder: Path) -> Path:

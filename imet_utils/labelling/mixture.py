@@ -44,12 +44,12 @@ class Mixture(nn.Module):
         return next(self.encoder.parameters()).device
 
     @torch.inference_mode()
-    def forward(self, views: Tensor) -> dict[str, Tensor]:
-        """Map uint8 views (B, 3, H, W) to probabilities, features and attention.
+    def forward(self, views: Tensor, attend: bool = False) -> dict[str, Tensor]:
+        """Map uint8 views (B, 3, H, W) to probabilities and features, and attention if wanted.
 
         Returns:
-            `probs` (B, C), the heads' part of them; `pooled` (B, E); `style` (B, S); where a head
-            attends, `attention` (B, C, h, w), where it sees each label, each of sum 1.
+            `probs` (B, C), the heads' part of them; `pooled` (B, E); `style` (B, S); with `attend`,
+            and if a head does, `attention` (B, C, h, w): where it sees each label, each of sum 1.
         """
         inputs = self._inputs(views)
         found = {"probs": torch.zeros(len(views), self.num_classes, device=views.device)}
@@ -57,7 +57,7 @@ class Mixture(nn.Module):
             for name, share in self.shares.items():
                 logits = self.heads[name](**self._taken(name, inputs))
                 found["probs"] += share * head_probs(logits)
-        if self.attending:
+        if attend and self.attending:
             taken = self._taken(self.attending, inputs)
             attention = self.heads[self.attending].label_attention(**taken)  # (B, C, P)
             found["attention"] = attention.unflatten(2, (isqrt(attention.shape[2]), -1))

@@ -28,6 +28,7 @@ LINE = 0.175  # inches a line of small text
 COLUMNS = 4  # images in a row of a grid
 Line = tuple[str, str]  # a text and its colour
 MAX_LINES, MAX_KEPT, MAX_MARKED = 9, 6, 12  # lines of labels: an image, a view, a prediction
+VERDICT_KEY = {f"{sign} {word}": color for word, (color, sign) in VERDICTS.items()}
 
 
 def plot_image_grid(images: Sequence[np.ndarray], captions: Sequence[Sequence[str]]) -> Figure:
@@ -121,24 +122,43 @@ def plot_predictions(
         predicted: labels predicted for each image, most certain first.
         scores: F2 of each image.
     """
-    pairs = [_list_both(*labels) for labels in zip(true, predicted, strict=True)]
-    box, column = 2.0, 1.35  # inches: of an image, of a list
+    lists = []
+    for *labels, score in zip(true, predicted, scores, strict=True):
+        heads = ("true", f"predicted, F2 {score:.2f}")
+        both = zip(heads, _list_both(*labels), strict=True)
+        lists.append([[(head, MUTED), *marked] for head, marked in both])
+    return draw_beside_lists(images, lists, "True and predicted labels", (2.0, 1.35))
+
+
+def draw_beside_lists(
+    images: Sequence[np.ndarray],
+    lists: Sequence[Sequence[list[Line]]],
+    title: str,
+    widths: tuple[float, float],
+) -> Figure:
+    """Draw two images a row, each with two lists of labels beside it.
+
+    Args:
+        images: (H, W, 3) uint8 each.
+        lists: two of each image, with their heads.
+        title: of the figure.
+        widths: of an image and of a list, inches.
+    """
+    box, column = widths
     tall = [
-        max(image_height(image, box), LINE * (1 + max(map(len, lists))))
-        for image, lists in zip(images, pairs, strict=True)
+        max(image_height(image, box), LINE * max(map(len, pair)))
+        for image, pair in zip(images, lists, strict=True)
     ]
     heights = [max(tall[i : i + 2]) for i in range(0, len(images), 2)]
     fig = new_figure(HEADER + sum(heights) + 0.2 * len(heights), pad=PAD)
     ratios = {"width_ratios": [box, column, column] * 2, "height_ratios": heights}
     axes = fig.subplots(len(heights), 6, squeeze=False, **ratios).reshape(-1, 3)  # (images, 3)
-    for row, image, lists, score in zip(axes, images, pairs, scores, strict=False):
+    for row, image, pair in zip(axes, images, lists, strict=False):
         draw_image(row[0], image, "NW")
-        heads = ("true", f"predicted, F2 {score:.2f}")
-        for ax, head, marked in zip(row[1:], heads, lists, strict=True):
-            write_lines(ax, [(head, MUTED), *marked], column, (0, 1), -9)
+        for ax, lines in zip(row[1:], pair, strict=True):
+            write_lines(ax, lines, column, (0, 1), -9)
     hide_empty(axes)
-    key = {f"{sign} {word}": color for word, (color, sign) in VERDICTS.items()}
-    add_header(fig, "True and predicted labels", key)
+    add_header(fig, title, VERDICT_KEY)
     return finish(fig)
 
 

@@ -17,8 +17,10 @@ from imet_utils.plots.images import (
     LINE,
     MAX_MARKED,
     PAD,
+    VERDICT_KEY,
     Line,
     colors_of,
+    draw_beside_lists,
     draw_image,
     image_height,
     limit_lines,
@@ -50,7 +52,6 @@ ACROSS, NARROW = 6, 5  # thumbnails in a row, panels of attention and neighbours
 BARS, STEPS, MAX_NAMED = 10, 8, 5  # labels with a bar, steps of a path, lines under a thumbnail
 NEXT = 3  # labels that were not chosen, but nearly
 LEAST_PEAK = 3.0  # times even attention, where the scale ends at the least
-VERDICT_KEY = {f"{sign} {word}": color for word, (color, sign) in VERDICTS.items()}
 
 
 def plot_labelled(
@@ -298,24 +299,11 @@ def plot_flips(
         scores: F2 of each image by the first and the second run.
         names: of the two runs.
     """
-    lists = [
-        [limit_lines([*chain(*mark_labels(labels, some).values())], MAX_MARKED) for some in pair]
-        for labels, pair in zip(true, predicted, strict=True)
-    ]
-    box, column = 1.9, 1.4  # inches: of an image, of a list
-    tall = [
-        max(image_height(image, box), LINE * (2 + max(map(len, pair))))
-        for image, pair in zip(images, lists, strict=True)
-    ]
-    heights = [max(tall[i : i + 2]) for i in range(0, len(images), 2)]
-    fig = new_figure(HEADER + sum(heights) + 0.2 * len(heights), pad=PAD)
-    ratios = {"width_ratios": [box, column, column] * 2, "height_ratios": heights}
-    axes = fig.subplots(len(heights), 6, squeeze=False, **ratios).reshape(-1, 3)
-    for row, image, pair, f2 in zip(axes, images, lists, scores, strict=False):
-        draw_image(row[0], image, "NW")
-        for ax, name, marked, score in zip(row[1:], names, pair, f2, strict=True):
-            head = [(name, INK), (f"F2 {score:.2f}", MUTED)]
-            write_lines(ax, [*head, *marked], column, (0, 1), -9)
-    hide_empty(axes)
-    add_header(fig, "Images that the two label differently", VERDICT_KEY)
-    return finish(fig)
+    lists = []
+    for labels, pair, f2 in zip(true, predicted, scores, strict=True):
+        columns = []
+        for name, some, score in zip(names, pair, f2, strict=True):
+            marked = limit_lines([*chain(*mark_labels(labels, some).values())], MAX_MARKED)
+            columns.append([(name, INK), (f"F2 {score:.2f}", MUTED), *marked])
+        lists.append(columns)
+    return draw_beside_lists(images, lists, "Images that the two label differently", (1.9, 1.4))
