@@ -48,18 +48,26 @@ def cross_fit(
         raise ValueError(f"held_out has {source.shape[0]} images, batches {batches.shape[0]}")
     probs = None
     for fold in progress(folds, description, unit="fold"):
-        with own_random_state(batches.device):
-            torch.manual_seed(config.seed)
-            model = build()
         part = batches.of_images(np.flatnonzero(fold_of != fold))
-        training = start_training(model, config, part)
-        calibrate(model, map(head_inputs, part.sample()))
-        for epoch in range(config.epochs):
-            train_one_epoch(training, part, loss, config, epoch)
+        model = train_to_the_end(build, part, loss, config)
         unseen = np.flatnonzero(fold_of == fold)
         held_back = source.of_images(unseen, views="all", shuffle=False)
-        found = predict(training.used, held_back).probs
+        found = predict(model, held_back).probs
         if probs is None:
             probs = np.empty((batches.shape[0], found.shape[1]), dtype=np.float32)
         probs[unseen] = found
     return probs
+
+
+def train_to_the_end(
+    build: Callable[[], nn.Module], batches: FeatureBatches, loss: Loss, config: TrainConfig
+) -> nn.Module:
+    """Train a new head for all epochs of `config`; return what it is to be used with."""
+    with own_random_state(batches.device):
+        torch.manual_seed(config.seed)
+        model = build()
+    training = start_training(model, config, batches)
+    calibrate(model, map(head_inputs, batches.sample()))
+    for epoch in range(config.epochs):
+        train_one_epoch(training, batches, loss, config, epoch)
+    return training.used

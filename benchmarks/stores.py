@@ -31,16 +31,18 @@ def open_store(tables: Tables, folder: Path, kind: str) -> tuple[Arrays, Arrays]
         kind: `SQUEEZED` is what the package does, with maps, pooled features, style and HOG;
             `PIXELS` has the views as they are; the others have pooled features and style.
     """
-    datasets = {name: make_dataset(tables, kind, train=name == "train") for name in VIEWS}
+    train, evaluation = (open_views(tables, folder, kind, name) for name in VIEWS)
+    return train, evaluation
+
+
+def open_views(tables: Tables, folder: Path, kind: str, views: str) -> Arrays:
+    """Do as `open_store` for the views named alone, `train` or `eval`."""
+    dataset = make_dataset(tables, kind, train=views == "train")
     if kind == PIXELS:
-        return tuple({"images": ViewArray(dataset)} for dataset in datasets.values())
-    compute, made_by = choose_features(kind, datasets["eval"])
-    return tuple(
-        extract_features(
-            dataset, compute, folder / "features" / name / kind, made_by, description=name
-        )
-        for name, dataset in datasets.items()
-    )
+        return {"images": ViewArray(dataset)}
+    compute, made_by = choose_features(kind, make_dataset(tables, kind, train=False))
+    store = folder / "features" / views / kind
+    return extract_features(dataset, compute, store, made_by, description=views)
 
 
 def make_dataset(tables: Tables, kind: str, train: bool) -> ViewDataset:

@@ -66,7 +66,12 @@ class AttnCnnRnn(nn.Module):
 
 
 def build_attncnn_rnn(
-    dims: Mapping[str, int], num_classes: int, width: int = 256, attend_by_labels: bool = True
+    dims: Mapping[str, int],
+    num_classes: int,
+    width: int = 256,
+    dropout: float = 0.8,
+    num_steps: int = 3,
+    attend_by_labels: bool = True,
 ) -> AttnCnnRnn:
     """Make an untrained AttnCNN-RNN of the sizes that do best on small collections.
 
@@ -77,6 +82,8 @@ def build_attncnn_rnn(
             vectors for the classifier.
         num_classes: C.
         width: of the LSTM; the poster's attention has half of it.
+        dropout: of the decoder.
+        num_steps: T, of the decoder in training and in `forward`.
         attend_by_labels: see `AttnDecoder`; without, the attention is the poster's.
     """
     vectors = {name: dim for name, dim in dims.items() if name != "maps"}
@@ -86,8 +93,9 @@ def build_attncnn_rnn(
         dims["maps"],
         attn_dim=max(1, width // 2),
         decoder_dim=width,
-        dropout=0.8,
+        dropout=dropout,
         residual=True,
         attend_by_labels=attend_by_labels,
     )
-    return AttnCnnRnn(MlpClassifier(vectors, num_classes, components=components), decoder)
+    classifier = MlpClassifier(vectors, num_classes, components=components)
+    return AttnCnnRnn(classifier, decoder, num_steps)

@@ -1,0 +1,248 @@
+"""What more images teach: heads trained on growing parts of a collection, judged on the same part.
+
+    python benchmarks/learning_curves.py --data DIR --work DIR [--only NAME ...] [--page]
+
+A fifth of the labelled images is held back, stratified by all labels. Of the rest each head is
+trained on 1,000, on 4,000 and on all, a smaller part within the larger, with a fixed number of
+epochs; nothing is chosen on the part held back. Features and each row's predictions are kept in the
+work folder: what is there is not trained again, so that the command may be stopped and repeated.
+The intervals are bootstrapped over the images held back.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from cross_fitting import train_to_the_end
+from cross_validate import choose_rows
+from decision_rules import best_cut, decide_by_threshold
+from heads import BASELINE, MLP, NEIGHBOURS, NEIGHBOURS_SHARE, RNN, Row, as_notebooks
+from held_back import Halves, hold_back
+from page import PAGE, describe_machine, write_section
+
+from imet_utils.decoding import (
+    ImageVectors,
+    best_expected_sets,
+    class_thresholds,
+    find_neighbours,
+    predict,
+    search_views,
+    union_of_views,
+)
+from imet_utils.features import FeatureBatches, view_targets
+from imet_utils.files import atomic_path, save_array, save_json
+from imet_utils.metrics import bootstrap_mean, constant_guess, f2_per_image
+from imet_utils.models import (
+    AttnCnnRnn,
+    MlpClassifier,
+    build_attncnn_rnn,
+    positive_weights,
+    weighted_bce,
+)
+from imet_utils.plots.style import add_legend, new_figure, pick_series, style_axes
+from imet_utils.training import RECIPES
+
+SIZES = (1_000, 4_000)  # beside all
+GUESS, BEAM, BOTH = "constant guess", "beam, the poster's stop", "heads and neighbours"
+SHOWN = (BOTH, RNN, MLP, NEIGHBOURS, "linear", f"{RNN}, {BEAM}", GUESS)  # in the figure
+FIGURE = PAGE.with_name("learning_curves.png")
+STOP_SCALE, BEAM_SIZE, MAX_STEPS = 2.5, 5, 10  # as in notebook 6
+
+
+def list_rows() -> dict[str, Row]:
+    """List the heads by name; those of the notebooks, then what else they might be at a size."""
+    mlp, rnn = as_notebooks("mlp"), as_notebooks("attncnn_rnn")
+    linear = Row(("pooled",), RECIPES["baseline"].build, config=BASELINE, rule="one threshold")
+    reduced = replace(linear, inputs=("pooled", "hog"), build=RECIPES["baseline_components"].build)
+    sizes = {
+        "width 512": {"width": 512},
+        "dropout 0.5": {"dropout": 0.5},
+        "width 512, dropout 0.5": {"width": 512, "dropout": 0.5},
+        "6 steps": {"num_steps": 6},
+        "10 steps": {"num_steps": 10},
+        "the poster's attention": {"attend_by_labels": False},
+        "the poster's attention and sizes": {
+            "width": 512,
+            "dropout": 0.5,
+            "num_steps": 10,
+            "attend_by_labels": False,
+        },
+    }
+    hidden = {
+        "2,048 hidden": {"hidden_dim": 2048},
+        "dropout 0.3": {"dropout": 0.3},
+        "dropout 0.7": {"dropout": 0.7},
+    }
+    return {
+        "linear": linear,
+        "linear + HOG components": reduced,
+        MLP: mlp,
+        f"{MLP} + HOG": replace(mlp, inputs=(*mlp.inputs, "hog"), build=build_mlp_with_hog),
+        RNN: rnn,
+        f"{RNN} + HOG": as_notebooks("attncnn_rnn_hog"),
+        **{
+            f"{MLP}, {name}": replace(mlp, build=partial(MlpClassifier, **changed))
+            for name, changed in hidden.items()
+        },
+        **{
+            f"{RNN}, {name}": replace(rnn, build=partial(build_attncnn_rnn, **changed))
+            for name, changed in sizes.items()
+        },
+    }
+
+
+def build_mlp_with_hog(dims: Mapping[str, int], num_classes: int) -> MlpClassifier:
+    """Make the MLP with components of HOG beside its inputs."""
+    return build_attncnn_rnn({**dims, "maps": 1}, num_classes).classifier
+
+
+def learn(row: Row, halves: Halves, size: int, folder: Path, name: str) -> None:
+    """Train a head on so many images and keep what it predicts, and the time that it took.
+
+    Writes `<name>.npy`, probabilities (M, C) of the images held back; for an RNN also
+    `<name>, <BEAM>.npy`, bool (M, C); and `<name>.json`.
+    """
+    numbers, targets = halves.first(size), halves.known.targets
+    loss = row.loss
+    if row.rule == "one threshold":  # the poster's, which weighs positives up
+        weights = positive_weights(torch.from_numpy(targets[numbers]))
+        loss = partial(weighted_bce, pos_weight=weights)
+    seen, unseen = ({k: some[k] for k in row.inputs} for some in (halves.train, halves.evaluation))
+    spread = view_targets(targets, np.zeros(targets.shape[1], dtype=bool))  # (N, V, C)
+    batches = FeatureBatches(seen, spread, 64, row.views, seed=row.config.seed, images=numbers)
+    build = partial(row.build, {k: array.shape[-1] for k, array in seen.items()}, targets.shape[1])
+    start = time.perf_counter()
+    model = train_to_the_end(build, batches, loss, row.config)
+    seconds = time.perf_counter() - start
+    views = FeatureBatches(unseen, None, 64, "all", shuffle=False)
+    probs = predict(model, views).probs
+    if isinstance(model, AttnCnnRnn):
+        paths = search_views(model, views, BEAM_SIZE, MAX_STEPS)
+        shares = torch.from_numpy(targets[numbers].mean(axis=0)).float()  # (C,)
+        limits = class_thresholds(shares, STOP_SCALE)
+        preds = union_of_views(paths, limits, views.shape[1]).numpy()
+        save_array(preds, folder / f"{name}, {BEAM}.npy")
+    save_json({"seconds": seconds}, folder / f"{name}.json")
+    save_array(probs, folder / f"{name}.npy")
+    sys.stdout.write(f"{size:,} images, {name}: {seconds:.0f} s\n")
+    sys.stdout.flush()
+
+
+def score_size(
+    rows: Mapping[str, Row], halves: Halves, size: int, folder: Path
+) -> dict[str, np.ndarray]:
+    """Score all that the folder has of a size on the images held back: F2 (M,) by name."""
+    numbers, truth = halves.first(size), halves.judged.targets
+    known = halves.known.targets[numbers]
+    found = {GUESS: np.broadcast_to(constant_guess(known, known), truth.shape)}
+    probs = {name: np.load(folder / f"{name}.npy") for name in rows}
+    neighbours = find_neighbours(ImageVectors(halves.train)[numbers], known)
+    probs[NEIGHBOURS] = neighbours.vote(ImageVectors(halves.evaluation))
+    if {MLP, RNN} <= probs.keys():
+        share = (1 - NEIGHBOURS_SHARE) / 2
+        probs[BOTH] = share * (probs[MLP] + probs[RNN]) + NEIGHBOURS_SHARE * probs[NEIGHBOURS]
+    for name, values in probs.items():
+        found[name] = decide(values, truth, name in rows and rows[name].rule == "one threshold")
+        if (beam := folder / f"{name}, {BEAM}.npy").exists():
+            found[f"{name}, {BEAM}"] = np.load(beam)
+    return {name: f2_per_image(preds, truth) for name, preds in found.items()}
+
+
+def decide(probs: np.ndarray, truth: np.ndarray, by_threshold: bool) -> np.ndarray:
+    """Choose labels by expected F2, or by a threshold fitted to the other half of the images."""
+    if not by_threshold:
+        return best_expected_sets(probs)
+    second = np.arange(len(probs)) % 2 == 1
+    preds = np.empty_like(truth)
+    for half in (second, ~second):
+        preds[half] = decide_by_threshold(probs[half], best_cut(probs[~half], truth[~half]))
+    return preds
+
+
+def tabulate(scores: Mapping[int, Mapping[str, np.ndarray]]) -> str:
+    """Write F2 at each size, and its difference to the AttnCNN-RNN of that size, as Markdown."""
+    sizes = [f"{size:,} images" for size in scores]
+    lines = [f"| | {' | '.join(sizes)} | {' | '.join(f'difference, {size}' for size in sizes)} |"]
+    lines.append("|---" * (1 + 2 * len(sizes)) + "|")
+    for name in scores[max(scores)]:
+        means = [f"{found[name].mean():.3f}" for found in scores.values()]
+        gaps = [bootstrap_mean(found[name] - found[RNN]) for found in scores.values()]
+        cells = [f"{gap.mean:+.3f} ({gap.low:+.3f} to {gap.high:+.3f})" for gap in gaps]
+        shown = [""] * len(gaps) if name == RNN else cells
+        lines.append(f"| {name} | {' | '.join([*means, *shown])} |")
+    return "\n".join(lines)
+
+
+def plot_curves(scores: Mapping[int, Mapping[str, np.ndarray]], path: Path) -> None:
+    """Draw F2 over the number of training images, with 95 % intervals."""
+    fig = new_figure(5.0, width=8.0)
+    ax = fig.subplots()
+    sizes = list(scores)
+    for number, name in enumerate(SHOWN):
+        found = [bootstrap_mean(scores[size][name]) for size in sizes]
+        look = pick_series(number)
+        ax.fill_between(
+            sizes, [k.low for k in found], [k.high for k in found], alpha=0.12, color=look["color"]
+        )
+        ax.plot(sizes, [k.mean for k in found], label=name, linewidth=1.8, **look)
+    ax.set_xscale("log")
+    ax.set_xticks(sizes, [f"{size:,}" for size in sizes])
+    ax.minorticks_off()
+    style_axes(ax, "What more images teach", "training images", "F2 on the images held back")
+    add_legend(fig, loc="outside right center")
+    with atomic_path(path) as temporary:
+        fig.savefig(temporary, dpi=100)
+
+
+def parse_arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True, help="a collection in iMet's layout")
+    parser.add_argument("--work", type=Path, required=True, help="features and predictions go here")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="rows instead of all")
+    parser.add_argument("--sizes", nargs="+", type=int, help="instead of 1,000, 4,000 and all")
+    parser.add_argument("--page", action="store_true", help="write table and figure to the page")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Train what is not there, score all, print the table."""
+    arguments = parse_arguments()
+    rows = choose_rows(list_rows(), arguments.only)
+    halves = hold_back(arguments.data, arguments.work)
+    scores = {}
+    for size in arguments.sizes or [*SIZES, len(halves.known.images)]:
+        folder = arguments.work / f"{size}"
+        for name, row in rows.items():
+            if not (folder / f"{name}.npy").exists():
+                learn(row, halves, size, folder, name)
+        scores[size] = score_size(rows, halves, size, folder)
+    if RNN not in rows:
+        return
+    text = "\n\n".join(
+        [
+            "## What more images teach",
+            "`python benchmarks/learning_curves.py --data DIR --work DIR --page`",
+            f"F2 on {len(halves.judged.images):,} images of `{arguments.data.name}` held back, "
+            f"{halves.judged.num_classes:,} labels. Decided by the set of highest expected F2, "
+            "linear heads by one threshold. The differences are to the AttnCNN-RNN that was "
+            "trained on as many images, with their 95 % intervals.",
+            f"![F2 over the number of training images]({FIGURE.name})",
+            tabulate(scores),
+            describe_machine(),
+        ]
+    )
+    sys.stdout.write(text + "\n")
+    if arguments.page:
+        plot_curves(scores, FIGURE)
+        write_section("learning_curves", text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,154 @@
+"""The benchmarks of growing parts: what they train on, what they keep, what they print."""
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from imet_utils.files import load_json
+from imet_utils.tables import load_tables
+
+DIMS = {"maps": (4, 6), "pooled": (5,), "style": (4,), "hog": (8,)}
+
+
+@pytest.fixture
+def collection(tmp_path):
+    """Sixty images of which only the tables are there, with some of twelve labels."""
+    folder, random = tmp_path / "data", np.random.default_rng(0)
+    (folder / "train").mkdir(parents=True)
+    rows = [" ".join(map(str, np.flatnonzero(random.random(12) < 0.25))) or "0" for _ in range(60)]
+    lines = ["id,attribute_ids", *(f"i{number:02},{row}" for number, row in enumerate(rows))]
+    (folder / "train.csv").write_text("\n".join(lines) + "\n")
+    names = [f"{number},{'culture' if number < 2 else 'tag'}::{number}" for number in range(12)]
+    (folder / "labels.csv").write_text("\n".join(["attribute_id,attribute_name", *names]) + "\n")
+    for number in range(60):
+        (folder / "train" / f"i{number:02}.png").touch()
+    return folder
+
+
+@pytest.fixture
+def command(load, collection, tmp_path, monkeypatch):
+    """Run a benchmark's command on features drawn at random, one epoch a head."""
+    held_back, curves = load("held_back"), load("learning_curves")
+
+    def draw(tables, folder, kind, views):
+        random, shape = np.random.default_rng(len(views)), (len(tables.images), 6)
+        return {k: random.random((*shape, *dims), dtype=np.float32) for k, dims in DIMS.items()}
+
+    monkeypatch.setattr(held_back, "open_views", draw)
+    monkeypatch.setattr(curves, "SIZES", (12, 24))
+    rows = curves.list_rows()
+    short = {k: replace(row, config=replace(row.config, epochs=1)) for k, row in rows.items()}
+    monkeypatch.setattr(curves, "list_rows", lambda: short)
+
+    def run(name, *options):
+        module = load(name)
+        given = ["--data", str(collection), "--work", str(tmp_path / "work"), *options]
+        monkeypatch.setattr("sys.argv", [name, *given])
+        module.main()
+
+    return run
+
+
+def test_parts_grow_and_none_is_judged_on_what_it_learned(load, collection, command, tmp_path):
+    halves = load("held_back").hold_back(collection, tmp_path)
+    assert (len(halves.known.images), len(halves.judged.images)) == (48, 12)
+    assert not set(halves.known.images["id"]) & set(halves.judged.images["id"])
+    everything = load_tables(collection).images.set_index("id")["labels"]
+    for part in (halves.known, halves.judged):
+        assert part.images["labels"].tolist() == everything[part.images["id"]].tolist()
+    small, large = halves.first(12), halves.first(24)
+    assert len(small) == 12
+    assert set(small) < set(large)
+    assert (np.diff(large) > 0).all()
+
+
+def test_every_head_is_scored_at_every_size_and_kept(command, load, tmp_path, capsys):
+    command("learning_curves")
+    printed, work = capsys.readouterr().out, tmp_path / "work"
+    rows = load("learning_curves").list_rows()
+    for size in (12, 24, 48):
+        for name in rows:
+            probs = np.load(work / f"{size}" / f"{name}.npy")
+            assert probs.shape == (12, 12)
+            assert probs.std() > 0
+            assert load_json(work / f"{size}" / f"{name}.json")["seconds"] > 0
+    for name in (*rows, "constant guess", "nearest neighbours", "heads and neighbours"):
+        row = re.escape(f"| {name} ") + r"(\| 0\.\d{3} ){3}\|"
+        assert re.search(row, printed), name
+    assert len(re.findall("beam, the poster's stop", printed)) == sum("RNN" in k for k in rows)
+    command("learning_curves")
+    again = capsys.readouterr().out
+    assert "images, MLP:" in printed
+    assert "images, MLP:" not in again
+    assert again in printed
+
+
+def test_a_head_learns_from_its_part_alone(command, load, collection, tmp_path):
+    command("learning_curves", "--only", "MLP", "--sizes", "12")
+    first = np.load(tmp_path / "work" / "12" / "MLP.npy")
+    curves = load("learning_curves")
+    halves = load("held_back").hold_back(collection, tmp_path)
+    left_out = np.setdiff1d(halves.order, halves.first(12))
+    for array in halves.train.values():
+        array[left_out] = np.nan
+    curves.learn(curves.list_rows()["MLP"], halves, 12, tmp_path, "MLP")
+    np.testing.assert_array_equal(np.load(tmp_path / "MLP.npy"), first)
+
+
+def test_labels_are_named_only_where_others_are_left(load):
+    named_labels = load("named_labels")
+    targets = np.array([[1, 1, 1, 0], [0, 1, 0, 0], [1, 0, 1, 1]], dtype=bool)
+    named = named_labels.name_labels(targets, 1)
+    assert named.sum(axis=1).tolist() == [1, 0, 1]
+    assert not (named & ~targets).any()
+    assert named_labels.name_labels(targets, 2).sum(axis=1).tolist() == [2, 0, 2]
+    probs = np.full((3, 4), 0.01)
+    probs[named] = 0.99
+    probs[0, 3] = 0.9  # wrong
+    probs[2][targets[2] & ~named[2]] = 0.9  # all right
+    scores = named_labels.judge_rest(probs, targets, named)
+    assert scores.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("name", ["MLP", "AttnCNN-RNN"])
+def test_a_head_that_is_told_is_certain_of_the_label_and_thinks_again(load, name):
+    told = load("named_labels").TOLD[name][1]
+    dims = {"maps": 6, "pooled": 5, "style": 4, "truth": 7}
+    torch.manual_seed(0)
+    model = told(dims if name != "MLP" else {k: v for k, v in dims.items() if k != "maps"}, 7)
+    model.eval()
+    inputs = {"maps": torch.randn(2, 4, 6), "pooled": torch.randn(2, 5)}
+    inputs |= {"style": torch.randn(2, 4)}
+    if name == "MLP":
+        del inputs["maps"]
+    truth = torch.zeros(2, 7)
+    before = model(truth=truth, **inputs).sigmoid()
+    truth[0, 3] = 1
+    after = model(truth=truth, **inputs).sigmoid()
+    assert after[0, ..., 3].min() > 0.99
+    assert (after[0, ..., :3] - before[0, ..., :3]).abs().max() > 0
+    torch.testing.assert_close(after[1], before[1])
+
+
+def test_named_labels_are_drawn_from_the_true_ones(load):
+    torch.manual_seed(0)
+    truth = (torch.rand(2_000, 5) < 0.5).float()
+    named = load("named_labels").draw_named(truth)
+    assert not (named & ~truth.bool()).any()
+    told = named.sum(dim=1) > 0
+    assert 0.2 < told.float().mean() < 0.5  # half of the images, some of which draw none
+    with_all = truth.sum(dim=1) == named.sum(dim=1)
+    assert (with_all & told).any()
+
+
+def test_the_table_of_named_labels_compares_three_heads(command, load, monkeypatch, capsys):
+    heads, named_labels = load("heads"), load("named_labels")
+    monkeypatch.setattr(named_labels, "SIZES", (12,))
+    monkeypatch.setattr(heads, "STRONG", replace(heads.STRONG, epochs=1))
+    command("learning_curves", "--only", "MLP", "AttnCNN-RNN", "--sizes", "12", "48")
+    command("named_labels")
+    rows = re.findall(r"\| (\d+) \| (\S+) \| (\d) \|( 0\.\d{3} \|){3}", capsys.readouterr().out)
+    assert len(rows) == 2 * 2 * 3
