@@ -22,7 +22,7 @@ import torch
 from cross_fitting import train_to_the_end
 from cross_validate import choose_rows
 from decision_rules import best_cut, decide_by_threshold
-from heads import BASELINE, MLP, NEIGHBOURS, NEIGHBOURS_SHARE, RNN, Row, as_notebooks
+from heads import BASELINE, MLP, NEIGHBOURS, NEIGHBOURS_SHARE, RNN, STRONG, Row, as_notebooks
 from held_back import Halves, hold_back
 from page import PAGE, describe_machine, write_section
 
@@ -39,7 +39,6 @@ from imet_utils.features import FeatureBatches, view_targets
 from imet_utils.files import atomic_path, save_array, save_json
 from imet_utils.metrics import bootstrap_mean, constant_guess, f2_per_image
 from imet_utils.models import (
-    AttnCnnRnn,
     MlpClassifier,
     build_attncnn_rnn,
     positive_weights,
@@ -52,6 +51,8 @@ SIZES = (1_000, 4_000)  # beside all
 GUESS, BEAM, BOTH = "constant guess", "beam, the poster's stop", "heads and neighbours"
 SHOWN = (BOTH, RNN, MLP, NEIGHBOURS, "linear", f"{RNN}, {BEAM}", GUESS)  # in the figure
 FIGURE = PAGE.with_name("learning_curves.png")
+BEAMED = (RNN,)  # read off by beam search, too
+EPOCHS = (12, 50)  # beside 25
 STOP_SCALE, BEAM_SIZE, MAX_STEPS = 2.5, 5, 10  # as in notebook 6
 
 
@@ -60,12 +61,18 @@ def list_rows() -> dict[str, Row]:
     mlp, rnn = as_notebooks("mlp"), as_notebooks("attncnn_rnn")
     linear = Row(("pooled",), RECIPES["baseline"].build, config=BASELINE, rule="one threshold")
     reduced = replace(linear, inputs=("pooled", "hog"), build=RECIPES["baseline_components"].build)
-    sizes = {
-        "width 512": {"width": 512},
+    mlps = {
+        "dropout 0.3": {"dropout": 0.3},
         "dropout 0.5": {"dropout": 0.5},
+        "dropout 0.8": {"dropout": 0.8},
+        "dropout 0.5, 2,048 hidden": {"dropout": 0.5, "hidden_dim": 2048},
+        "dropout 0.8, 2,048 hidden": {"dropout": 0.8, "hidden_dim": 2048},
+    }
+    rnns = {
+        "classifier's dropout 0.5": {"classifier_dropout": 0.5},
+        "width 512": {"width": 512},
         "width 512, dropout 0.5": {"width": 512, "dropout": 0.5},
         "6 steps": {"num_steps": 6},
-        "10 steps": {"num_steps": 10},
         "the poster's attention": {"attend_by_labels": False},
         "the poster's attention and sizes": {
             "width": 512,
@@ -74,11 +81,7 @@ def list_rows() -> dict[str, Row]:
             "attend_by_labels": False,
         },
     }
-    hidden = {
-        "2,048 hidden": {"hidden_dim": 2048},
-        "dropout 0.3": {"dropout": 0.3},
-        "dropout 0.7": {"dropout": 0.7},
-    }
+    epochs = {k: {"config": replace(STRONG, epochs=k)} for k in EPOCHS}
     return {
         "linear": linear,
         "linear + HOG components": reduced,
@@ -88,11 +91,17 @@ def list_rows() -> dict[str, Row]:
         f"{RNN} + HOG": as_notebooks("attncnn_rnn_hog"),
         **{
             f"{MLP}, {name}": replace(mlp, build=partial(MlpClassifier, **changed))
-            for name, changed in hidden.items()
+            for name, changed in mlps.items()
+        },
+        **{
+            f"{MLP}, {number} epochs": replace(mlp, **changed) for number, changed in epochs.items()
         },
         **{
             f"{RNN}, {name}": replace(rnn, build=partial(build_attncnn_rnn, **changed))
-            for name, changed in sizes.items()
+            for name, changed in rnns.items()
+        },
+        **{
+            f"{RNN}, {number} epochs": replace(rnn, **changed) for number, changed in epochs.items()
         },
     }
 
@@ -105,7 +114,7 @@ def build_mlp_with_hog(dims: Mapping[str, int], num_classes: int) -> MlpClassifi
 def learn(row: Row, halves: Halves, size: int, folder: Path, name: str) -> None:
     """Train a head on so many images and keep what it predicts, and the time that it took.
 
-    Writes `<name>.npy`, probabilities (M, C) of the images held back; for an RNN also
+    Writes `<name>.npy`, probabilities (M, C) of the images held back; for those of `BEAMED` also
     `<name>, <BEAM>.npy`, bool (M, C); and `<name>.json`.
     """
     numbers, targets = halves.first(size), halves.known.targets
@@ -122,7 +131,7 @@ def learn(row: Row, halves: Halves, size: int, folder: Path, name: str) -> None:
     seconds = time.perf_counter() - start
     views = FeatureBatches(unseen, None, 64, "all", shuffle=False)
     probs = predict(model, views).probs
-    if isinstance(model, AttnCnnRnn):
+    if name in BEAMED:
         paths = search_views(model, views, BEAM_SIZE, MAX_STEPS)
         shares = torch.from_numpy(targets[numbers].mean(axis=0)).float()  # (C,)
         limits = class_thresholds(shares, STOP_SCALE)

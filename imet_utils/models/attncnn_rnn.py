@@ -72,6 +72,7 @@ def build_attncnn_rnn(
     dropout: float = 0.8,
     num_steps: int = 3,
     attend_by_labels: bool = True,
+    classifier_dropout: float = 0.7,
 ) -> AttnCnnRnn:
     """Make an untrained AttnCNN-RNN of the sizes that do best on small collections.
 
@@ -85,6 +86,7 @@ def build_attncnn_rnn(
         dropout: of the decoder.
         num_steps: T, of the decoder in training and in `forward`.
         attend_by_labels: see `AttnDecoder`; without, the attention is the poster's.
+        classifier_dropout: see `MlpClassifier`.
     """
     vectors = {name: dim for name, dim in dims.items() if name != "maps"}
     components = {"hog": min(HOG_COMPONENTS, dims["hog"])} if "hog" in dims else {}
@@ -97,5 +99,7 @@ def build_attncnn_rnn(
         residual=True,
         attend_by_labels=attend_by_labels,
     )
-    classifier = MlpClassifier(vectors, num_classes, components=components)
+    classifier = MlpClassifier(
+        vectors, num_classes, dropout=classifier_dropout, components=components
+    )
     return AttnCnnRnn(classifier, decoder, num_steps)

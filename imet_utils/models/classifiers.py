@@ -149,7 +149,7 @@ class MlpClassifier(nn.Module):
         dims: Mapping[str, int],
         num_classes: int,
         hidden_dim: int = 1024,
-        dropout: float = 0.5,
+        dropout: float = 0.7,
         components: Mapping[str, int] = NOTHING,
     ) -> None:
         super().__init__()
