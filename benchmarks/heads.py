@@ -20,7 +20,7 @@ from imet_utils.models import (
     positive_weights,
     weighted_bce,
 )
-from imet_utils.training import AVERAGED, RECIPES, TrainConfig
+from imet_utils.training import AVERAGED, RECIPES, TrainConfig, choose_size
 
 Dims = Mapping[str, int]
 MLP, RNN, NEIGHBOURS = "MLP", "AttnCNN-RNN", "nearest neighbours"
@@ -61,10 +61,14 @@ class Row:
     rule: str = "expected F2"
 
 
-def as_notebooks(head: str) -> Row:
-    """Take a head as the notebooks make it, by its name in `RECIPES`."""
-    recipe = RECIPES[head]
-    return Row(recipe.inputs, recipe.build, recipe.loss)
+def as_notebooks(head: str, num_images: int = 1_000) -> Row:
+    """Take a head as the notebooks make it for so many images, by its name in `RECIPES`."""
+    recipe, size = RECIPES[head], choose_size(num_images)
+
+    def build(dims: Dims, num_classes: int) -> nn.Module:
+        return recipe.build(dims, num_classes, size)
+
+    return Row(recipe.inputs, build, recipe.loss)
 
 
 def build_additive(dims: Dims, num_classes: int) -> AttnCnnRnn:
@@ -85,9 +89,9 @@ def build_aligned(dims: Dims, num_classes: int) -> AlignedRnn:
 def build_end_to_end(thawed_stages: int, _: Dims, num_classes: int) -> EndToEnd:
     """Make the MLP on top of an encoder of which the last stages are trained with it."""
     encoder = build_encoder("efficientnet_lite0")
-    recipe = RECIPES["mlp"]
-    head = recipe.build({"pooled": encoder.dim, "style": encoder.style_dim}, num_classes)
-    return EndToEnd(encoder, head, recipe.inputs, thawed_stages)
+    mlp = as_notebooks("mlp")
+    head = mlp.build({"pooled": encoder.dim, "style": encoder.style_dim}, num_classes)
+    return EndToEnd(encoder, head, mlp.inputs, thawed_stages)
 
 
 def list_rows(targets: np.ndarray) -> dict[str, dict[str, Row]]:
@@ -104,7 +108,7 @@ def list_rows(targets: np.ndarray) -> dict[str, dict[str, Row]]:
     queries = Row(("maps",), build_label_queries, weighted_bce)
     linear = replace(as_notebooks("baseline"), loss=poster, config=BASELINE, rule="one threshold")
     plain, reduced = (
-        replace(linear, inputs=("pooled", "hog"), build=RECIPES[head].build)
+        replace(linear, inputs=("pooled", "hog"), build=as_notebooks(head).build)
         for head in ("baseline_hog", "baseline_components")
     )
     by_threshold = replace(mlp, rule="one threshold")

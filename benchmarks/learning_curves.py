@@ -45,13 +45,13 @@ from imet_utils.models import (
     weighted_bce,
 )
 from imet_utils.plots.style import add_legend, new_figure, pick_series, style_axes
-from imet_utils.training import RECIPES
 
 SIZES = (1_000, 4_000)  # beside all
 GUESS, BEAM, BOTH = "constant guess", "beam, the poster's stop", "heads and neighbours"
 SHOWN = (BOTH, RNN, MLP, NEIGHBOURS, "linear", f"{RNN}, {BEAM}", GUESS)  # in the figure
 FIGURE = PAGE.with_name("learning_curves.png")
 BEAMED = (RNN,)  # read off by beam search, too
+LARGE = "width 512, dropout 0.5, classifier's 2,048 hidden"
 EPOCHS = (12, 50)  # beside 25
 STOP_SCALE, BEAM_SIZE, MAX_STEPS = 2.5, 5, 10  # as in notebook 6
 
@@ -59,19 +59,22 @@ STOP_SCALE, BEAM_SIZE, MAX_STEPS = 2.5, 5, 10  # as in notebook 6
 def list_rows() -> dict[str, Row]:
     """List the heads by name; those of the notebooks, then what else they might be at a size."""
     mlp, rnn = as_notebooks("mlp"), as_notebooks("attncnn_rnn")
-    linear = Row(("pooled",), RECIPES["baseline"].build, config=BASELINE, rule="one threshold")
-    reduced = replace(linear, inputs=("pooled", "hog"), build=RECIPES["baseline_components"].build)
+    linear, reduced = (
+        replace(as_notebooks(head), config=BASELINE, rule="one threshold")
+        for head in ("baseline", "baseline_components")
+    )
     mlps = {
         "dropout 0.3": {"dropout": 0.3},
         "dropout 0.5": {"dropout": 0.5},
         "dropout 0.8": {"dropout": 0.8},
-        "dropout 0.5, 2,048 hidden": {"dropout": 0.5, "hidden_dim": 2048},
-        "dropout 0.8, 2,048 hidden": {"dropout": 0.8, "hidden_dim": 2048},
+        "2,048 hidden": {"hidden_dim": 2048},
     }
     rnns = {
-        "classifier's dropout 0.5": {"classifier_dropout": 0.5},
+        "classifier's dropout 0.5": {"classifier": {"dropout": 0.5}},
+        "classifier's 2,048 hidden": {"classifier": {"hidden_dim": 2048}},
         "width 512": {"width": 512},
         "width 512, dropout 0.5": {"width": 512, "dropout": 0.5},
+        LARGE: {"width": 512, "dropout": 0.5, "classifier": {"hidden_dim": 2048}},
         "6 steps": {"num_steps": 6},
         "the poster's attention": {"attend_by_labels": False},
         "the poster's attention and sizes": {

@@ -37,7 +37,7 @@ from imet_utils.views import ViewDataset, compute_views
 
 FOLDER = "labeller"  # in the output folder of a run
 MAKER = EVALUATION  # the notebook that makes it
-FORMAT = 1  # of the folder; another one is refused
+FORMAT = 2  # of the folder; another one is refused
 SETTINGS, TENSORS = "labeller.json", "tensors.safetensors"  # its files
 SPACE = ("centre", "axes", "homes")  # arrays of `Neighbours`
 NEIGHBOURS = "neighbours"  # their name among the shares

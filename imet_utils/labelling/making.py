@@ -34,7 +34,8 @@ def make_labeller(
     settings = {key: made_by[key] for key in ("encoder", "weights", "mean", "std")}
     settings |= {key: made_by["views"][key] for key in ("seed", "size", "num_views")}
     settings |= {"hog": hog_made_by["hog"], "dims": inputs.dims, "shares": dict(shares)}
-    settings |= {"thresholds": thresholds, "thawed_stages": {}}
+    train = take_split(run.tables, "train")
+    settings |= {"num_images": len(train.images), "thresholds": thresholds, "thawed_stages": {}}
     states = {}
     for name in [name for name in shares if name != NEIGHBOURS]:
         head = load_head(name, run.data_dir, run.output_dir).model
@@ -44,7 +45,6 @@ def make_labeller(
         states |= {f"{name}.{key}": values for key, values in head.state_dict().items()}
     mixture = Mixture(settings, run.tables.num_classes).to(run.device).eval()
     mixture.heads.load_state_dict(states)
-    train = take_split(run.tables, "train")
     neighbours = find_neighbours(ImageVectors(inputs.arrays["train"]), train.targets)
     labels = run.tables.labels[["attribute_id", "attribute_name"]].reset_index(drop=True)
     known = train.images[["id", "labels"]].reset_index(drop=True)

@@ -21,9 +21,9 @@ class Mixture(nn.Module):
 
     Args:
         settings: `encoder`, `weights`, `mean` and `std`; `size` of the views; `hog`, the settings
-            of HOG; `dims` of the heads' inputs; `shares` of the heads, by their names in
-            `RECIPES`, others left out; `thawed_stages` of each head, whose encoder is its own if
-            there are any.
+            of HOG; `dims` of the heads' inputs; `num_images` that they learned from; `shares` of
+            the heads, by their names in `RECIPES`, others left out; `thawed_stages` of each head,
+            whose encoder is its own if there are any.
         num_classes: C.
     """
 
@@ -71,7 +71,8 @@ class Mixture(nn.Module):
         return beam_search(head.decoder, maps, probs, max_steps=max_steps).best().cpu()
 
     def _build(self, name: str) -> nn.Module:
-        head = build_head(name, self.settings["dims"], self.num_classes)
+        dims, num_images = self.settings["dims"], self.settings["num_images"]
+        head = build_head(name, dims, self.num_classes, num_images)
         if not (thawed := self.settings["thawed_stages"][name]):
             return head
         encoder = build_encoder(self.settings["encoder"], "none", self.settings["size"])

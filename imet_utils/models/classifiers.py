@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 HOG_COMPONENTS = 64  # that a head takes beside what the encoder says
 SMALLEST_VARIANCE = 1e-5  # a channel that never changes is not blown up
-NOTHING: Mapping[str, int] = MappingProxyType({})
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class Standardise(nn.Module):

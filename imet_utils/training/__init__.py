@@ -18,3 +18,4 @@ from imet_utils.training.loop import (
     start_training,
     train_one_epoch,
 )
+from imet_utils.training.sizes import SIZES, choose_size, describe_size

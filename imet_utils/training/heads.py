@@ -30,10 +30,11 @@ from imet_utils.origins import TABLES, read_origin
 from imet_utils.processes import num_cores
 from imet_utils.tables import Tables, read_tables, take_split
 from imet_utils.training.loop import Loss, TrainConfig, fit
+from imet_utils.training.sizes import Size, choose_size
 from imet_utils.views import ViewArray, open_datasets
 
 Arrays = dict[str, np.ndarray | ViewArray]
-Build = Callable[[Mapping[str, int], int], nn.Module]
+Build = Callable[[Mapping[str, int], int, Size], nn.Module]
 
 AVERAGED = {"weight_decay": 0.3, "average_decay": 0.98}
 
@@ -45,7 +46,8 @@ class Recipe:
     Attributes:
         folder: where it is kept, in the output folder.
         inputs: names of the features that it takes.
-        build: from the last dimension of each input and the number of classes to the layers.
+        build: from the last dimension of each input, the number of classes and what suits the
+            number of training images, to the layers.
         loss: of logits and targets.
         weighs_positives: whether the loss weighs rare labels up, as on the poster.
         batch_size: images a step.
@@ -61,26 +63,34 @@ class Recipe:
     settings: Mapping[str, float] = field(default_factory=lambda: AVERAGED)
 
 
+def _build_rnn(dims: Mapping[str, int], num_classes: int, size: Size) -> nn.Module:
+    return build_attncnn_rnn(dims, num_classes, **size.rnn, classifier=size.mlp)
+
+
 POSTER = {"weighs_positives": True, "batch_size": 32, "settings": {}}
 
 RECIPES = {
     "baseline": Recipe(
         "04_train_baseline",
         ("pooled",),
-        lambda dims, num_classes: LinearClassifier(dims["pooled"], num_classes),
+        lambda dims, num_classes, _: LinearClassifier(dims["pooled"], num_classes),
         **POSTER,
     ),
-    "mlp": Recipe("04_train_baseline/mlp", ("pooled", "style"), MlpClassifier),
+    "mlp": Recipe(
+        "04_train_baseline/mlp",
+        ("pooled", "style"),
+        lambda dims, num_classes, size: MlpClassifier(dims, num_classes, **size.mlp),
+    ),
     "baseline_hog": Recipe(
         "05_fuse_hog",
         ("pooled", "hog"),
-        lambda dims, num_classes: HogFusionClassifier(dims["pooled"], dims["hog"], num_classes),
+        lambda dims, num_classes, _: HogFusionClassifier(dims["pooled"], dims["hog"], num_classes),
         **POSTER,
     ),
     "baseline_components": Recipe(
         "05_fuse_hog/components",
         ("pooled", "hog"),
-        lambda dims, num_classes: HogFusionClassifier(
+        lambda dims, num_classes, _: HogFusionClassifier(
             dims["pooled"], dims["hog"], num_classes, min(HOG_COMPONENTS, dims["hog"])
         ),
         **POSTER,
@@ -88,13 +98,13 @@ RECIPES = {
     "attncnn_rnn": Recipe(
         "06_train_attncnn_rnn/attncnn_rnn",
         ("maps", "pooled", "style"),
-        build_attncnn_rnn,
+        _build_rnn,
         order_free_loss,
     ),
     "attncnn_rnn_hog": Recipe(
         "06_train_attncnn_rnn/attncnn_rnn_hog",
         ("maps", "pooled", "style", "hog"),
-        build_attncnn_rnn,
+        _build_rnn,
         order_free_loss,
     ),
 }
@@ -254,19 +264,23 @@ def load_head(head: str, data_dir: Path | str, output_dir: Path | str) -> Traine
     return TrainedHead(model.to(join_processes()), inputs.arrays, history)
 
 
-def build_head(head: str, dims: Mapping[str, int], num_classes: int, seed: int = 0) -> nn.Module:
+def build_head(
+    head: str, dims: Mapping[str, int], num_classes: int, num_images: int, seed: int = 0
+) -> nn.Module:
     """Make an untrained head of `RECIPES`.
 
     Args:
         head: its name.
         dims: the last dimension of each of its inputs, maybe of others too.
         num_classes: C.
+        num_images: to train on, which decide its size.
         seed: of its weights.
     """
     recipe = RECIPES[head]
+    dims = {name: dims[name] for name in recipe.inputs}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return recipe.build({name: dims[name] for name in recipe.inputs}, num_classes)
+        return recipe.build(dims, num_classes, choose_size(num_images))
 
 
 def _build_head(job: HeadJob) -> tuple[nn.Module, HeadInputs, Tables]:
@@ -274,7 +288,8 @@ def _build_head(job: HeadJob) -> tuple[nn.Module, HeadInputs, Tables]:
     tables = read_tables(Path(job.output_dir) / TABLES, job.data_dir)
     names = RECIPES[job.head].inputs
     inputs = open_inputs(tables, job.output_dir, job.encoder, names, job.thawed_stages)
-    model = build_head(job.head, inputs.dims, tables.num_classes, job.seed)
+    num_images = len(take_split(tables, "train").images)
+    model = build_head(job.head, inputs.dims, tables.num_classes, num_images, job.seed)
     if inputs.computed:
         made_by = inputs.made_by[0]
         size = made_by["views"]["size"]

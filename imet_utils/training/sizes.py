@@ -1,0 +1,65 @@
+"""What suits a number of training images: the one place where settings follow the size.
+
+What wins on two thousand images is too small for ten thousand, and what wins there learns two
+thousand by heart. The rows were chosen by `benchmarks/learning_curves.py`, see the page of results.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Size:
+    """Settings for collections up to a number of training images.
+
+    Attributes:
+        name: of the size.
+        most: training images up to which it holds.
+        measured: numbers of training images that it was chosen on.
+        mlp: arguments of `MlpClassifier`, alone and as the AttnCNN-RNN's classifier.
+        rnn: arguments of `build_attncnn_rnn`.
+    """
+
+    name: str
+    most: float
+    measured: tuple[int, ...]
+    mlp: Mapping[str, Any]
+    rnn: Mapping[str, Any]
+
+
+SIZES = (
+    Size(
+        "small",
+        6_500,
+        (1_000, 4_000),
+        {"dropout": 0.7},
+        {"width": 256, "dropout": 0.8},
+    ),
+    Size(
+        "large",
+        math.inf,
+        (11_050,),
+        {"dropout": 0.7},
+        {"width": 512, "dropout": 0.5},
+    ),
+)
+
+
+def choose_size(num_images: int) -> Size:
+    """Choose the settings for a number of training images."""
+    return next(size for size in SIZES if num_images <= size.most)
+
+
+def describe_size(num_images: int) -> str:
+    """Say which size a number of training images is, and how far from what was measured.
+
+    >>> describe_size(1_436)
+    '1,436 training images: small (chosen on 1,000 and 4,000)'
+    """
+    size = choose_size(num_images)
+    measured = " and ".join(f"{number:,}" for number in size.measured)
+    beyond = num_images / max(size.measured)
+    far = f", {beyond:.0f} times fewer" if beyond >= 1.5 else ""
+    return f"{num_images:,} training images: {size.name} (chosen on {measured}{far})"
