@@ -18,6 +18,7 @@ from imet_utils.plots.images import plot_hog, plot_image_grid, plot_predictions,
 from imet_utils.plots.labelled import (
     plot_attention,
     plot_comparison,
+    plot_doubted,
     plot_flips,
     plot_labelled,
     plot_thumbnails,
