@@ -169,15 +169,18 @@ def measure(output_dir: Path) -> str:
     return f"{counts}\n\n{table}"
 
 
-INTRODUCTION = """## Faults in the labels
+INTRODUCTION = f"""## Faults in the labels
 
 `python benchmarks/label_faults.py --output DIR ... --page`
 
-Share of the first pairs of image and label that are truly missing, or truly wrong. Missing labels of the rendered sample are motifs that were drawn and not
-noted, and the culture of an image that nobody noted one for, if its style shows it; of other collections, labels that were removed. Wrong labels
-are planted: {planted:.0%} of those noted, exchanged for random others. The probabilities of an image come from the labels of other images alone; a label's *threshold* is
-its mean probability where it is noted (confident learning), *odds* are compared with those of that mean. Notebook 8 takes *{mean}*, missing ones by their
-probability, wrong ones by their odds."""
+Share of the first pairs of image and label that are truly missing, or truly wrong. Missing from the
+rendered sample are motifs that were drawn and not noted, and the culture of an image that nobody
+noted one for, if its style shows it; of other collections only labels that were removed count, not
+those that have always been missing. Wrong labels are planted: {PLANTED:.0%} of those noted,
+exchanged for random others. The probabilities of an image come from the labels of other images
+alone. A label's *threshold* is its mean probability where it is noted, as in confident learning; its
+*usual odds* are those of that mean. Notebook 8 takes *{MEAN}*, missing labels by their probability,
+wrong ones by their odds."""
 
 
 def main() -> None:
@@ -186,8 +189,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, nargs="+", required=True, help="finished runs")
     parser.add_argument("--page", action="store_true", help="write the tables into README.md")
     arguments = parser.parse_args()
-    introduction = INTRODUCTION.format(planted=PLANTED, mean=MEAN)
-    parts = [introduction, *map(measure, arguments.output), describe_machine()]
+    parts = [INTRODUCTION, *map(measure, arguments.output), describe_machine()]
     text = "\n\n".join(parts)
     sys.stdout.write(text + "\n")
     if arguments.page:

@@ -16,10 +16,9 @@ from imet_utils.labelling.explore import (
 )
 from imet_utils.labelling.faults import (
     doubt_pairs,
-    list_label_faults,
     place_images,
     plot_label_faults,
-    save_label_faults,
+    write_label_faults,
 )
 from imet_utils.labelling.labeller import Labeller, Look
 from imet_utils.labelling.making import make_labeller

@@ -85,45 +85,39 @@ def doubt_pairs(known: Neighbours, most: int) -> pd.DataFrame:
     return turns[columns].astype({"image": int, "label": int})
 
 
-def list_label_faults(run: Run, most: int) -> pd.DataFrame:
-    """List the labels of a collection that are most likely wrong or missing.
+def write_label_faults(run: Run, most: int) -> pd.DataFrame:
+    """List the labels of a collection that are most likely wrong or missing, in `label_faults.csv`.
 
-    Those that a person has judged before, in `label_faults.csv`, are not listed again.
+    What a person has judged there before, after an earlier run, is not listed again, but kept at
+    the end of the file.
 
     Args:
         run: whose features are there.
         most: pairs of each of both kinds.
 
     Returns:
-        The columns of `FAULT_COLUMNS`, see `doubt_pairs`; noted is yes or no, verdict empty.
+        What is listed, the columns of `FAULT_COLUMNS`, see `doubt_pairs`; noted is yes or no,
+        verdict empty.
     """
+    path = run.folder / FAULTS
+    judged = pd.DataFrame(read_judged(path), columns=list(FAULT_COLUMNS))
     encoder = run.setting("04_train_baseline", "ENCODER")
     known = place_images(run.tables, run.output_dir, encoder)
-    judged = {(row[0], row[2]) for row in read_judged(run.folder / FAULTS)}
     pairs = doubt_pairs(known, most + len(judged))
     ids = pd.concat([take_split(run.tables, split).images["id"] for split in SPLITS])
     listed = run.tables.labels[["attribute_id", "attribute_name"]].iloc[pairs["label"]]
     listed = listed.reset_index(drop=True).assign(
         id=ids.to_numpy()[pairs["image"]],
-        noted=pairs["noted"].map({True: "yes", False: "no"}),
+        noted=np.where(pairs["noted"], "yes", "no"),
         probability=pairs["probability"].round(4),
         verdict="",
     )
-    keys = zip(listed["id"].map(defuse), listed["attribute_name"].map(defuse), strict=True)
-    new = listed[[key not in judged for key in keys]].groupby("noted", sort=False).head(most)
-    return new.reset_index(drop=True)[list(FAULT_COLUMNS)]
-
-
-def save_label_faults(run: Run, faults: pd.DataFrame) -> Path:
-    """Write `label_faults.csv`: what `list_label_faults` found, then what was judged before.
-
-    Returns:
-        Its path.
-    """
-    path = run.folder / FAULTS
-    judged = pd.DataFrame(read_judged(path), columns=list(FAULT_COLUMNS))
-    save_csv(pd.concat([faults.astype(str), judged]), path, spreadsheet_safe=True)
-    return path
+    keys = ["id", "attribute_name"]
+    done = set(judged[keys].itertuples(index=False, name=None))
+    new = [key not in done for key in listed[keys].map(defuse).itertuples(index=False, name=None)]
+    listed = listed.loc[new, list(FAULT_COLUMNS)].groupby("noted").head(most)
+    save_csv(pd.concat([listed.astype(str), judged]), path, spreadsheet_safe=True)
+    return listed.reset_index(drop=True)
 
 
 def plot_label_faults(run: Run, faults: pd.DataFrame, count: int) -> Figure:
