@@ -25,7 +25,7 @@ from scipy.special import logit
 
 from imet_sample import draw_records, image_id
 from imet_sample.vocabulary import CULTURES
-from imet_utils.decoding import Neighbours, leave_one_out
+from imet_utils.decoding import ImageVectors, Neighbours, find_neighbours, leave_one_out
 from imet_utils.features import FeatureBatches, view_targets
 from imet_utils.labelling import place_images
 from imet_utils.origins import TABLES, read_origin
@@ -131,7 +131,9 @@ def measure(output_dir: Path) -> str:
     encoder = read_origin(output_dir, "04_train_baseline")["parameters"]["ENCODER"]
     tables = read_tables(output_dir / TABLES, data_dir)
     stores = open_inputs(tables, output_dir, encoder, ("pooled", "style")).arrays
-    known = place_images(tables, output_dir, encoder)
+    train = take_split(tables, "train").targets
+    known = find_neighbours(ImageVectors(stores["train"]), train)
+    known = place_images(known, tables, output_dir, encoder)
     arrays = {
         name: np.concatenate([stores[split][name] for split in SPLITS]) for name in stores["train"]
     }
@@ -178,9 +180,9 @@ rendered sample are motifs that were drawn and not noted, and the culture of an 
 noted one for, if its style shows it; of other collections only labels that were removed count, not
 those that have always been missing. Wrong labels are planted: {PLANTED:.0%} of those noted,
 exchanged for random others. The probabilities of an image come from the labels of other images
-alone. A label's *threshold* is its mean probability where it is noted, as in confident learning; its
-*usual odds* are those of that mean. Notebook 8 takes *{MEAN}*, missing labels by their probability,
-wrong ones by their odds."""
+alone. A label's *threshold* is its mean probability where it is noted, as in confident learning;
+its *usual odds* are those of that mean. Notebook 8 takes *{MEAN}*, missing labels by their
+probability, wrong ones by their odds."""
 
 
 def main() -> None:

@@ -14,7 +14,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from scipy.special import logit
 
-from imet_utils.decoding import ImageVectors, Neighbours, find_neighbours, leave_one_out
+from imet_utils.decoding import ImageVectors, Neighbours, leave_one_out
 from imet_utils.files import defuse, save_csv
 from imet_utils.labelling.explore import thumbnail
 from imet_utils.plots import plot_doubted
@@ -34,18 +34,17 @@ LEAST = 1e-4  # probability that is told from 0
 SHOWN_SIDE = 300  # pixels of the longer side in the figure
 
 
-def place_images(tables: Tables, output_dir: Path, encoder: str) -> Neighbours:
-    """Place all labelled images in the space of the training images: train, then val, then test.
+def place_images(known: Neighbours, tables: Tables, output_dir: Path, encoder: str) -> Neighbours:
+    """Place the images of validation and test, in this order, behind those of training.
 
     Args:
+        known: the training images.
         tables: of the collection.
         output_dir: of the run.
         encoder: whose features are stored there.
     """
     arrays = open_inputs(tables, output_dir, encoder, ("pooled", "style")).arrays
-    first, *others = SPLITS
-    known = find_neighbours(ImageVectors(arrays[first]), take_split(tables, first).targets)
-    for split in others:
+    for split in SPLITS[1:]:
         known = known.join(ImageVectors(arrays[split]), take_split(tables, split).targets)
     return known
 
@@ -85,7 +84,7 @@ def doubt_pairs(known: Neighbours, most: int) -> pd.DataFrame:
     return turns[columns].astype({"image": int, "label": int})
 
 
-def write_label_faults(run: Run, most: int) -> pd.DataFrame:
+def write_label_faults(run: Run, known: Neighbours, most: int) -> pd.DataFrame:
     """List the labels of a collection that are most likely wrong or missing, in `label_faults.csv`.
 
     What a person has judged there before, after an earlier run, is not listed again, but kept at
@@ -93,6 +92,7 @@ def write_label_faults(run: Run, most: int) -> pd.DataFrame:
 
     Args:
         run: whose features are there.
+        known: its training images.
         most: pairs of each of both kinds.
 
     Returns:
@@ -102,8 +102,8 @@ def write_label_faults(run: Run, most: int) -> pd.DataFrame:
     path = run.folder / FAULTS
     judged = pd.DataFrame(read_judged(path), columns=list(FAULT_COLUMNS))
     encoder = run.setting("04_train_baseline", "ENCODER")
-    known = place_images(run.tables, run.output_dir, encoder)
-    pairs = doubt_pairs(known, most + len(judged))
+    placed = place_images(known, run.tables, run.output_dir, encoder)
+    pairs = doubt_pairs(placed, most + len(judged))
     ids = pd.concat([take_split(run.tables, split).images["id"] for split in SPLITS])
     listed = run.tables.labels[["attribute_id", "attribute_name"]].iloc[pairs["label"]]
     listed = listed.reset_index(drop=True).assign(
