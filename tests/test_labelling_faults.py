@@ -117,6 +117,12 @@ def test_the_table_names_what_it_doubts(run, targets):
     assert len(faults) == len(table) == 12
 
 
+def test_of_few_labels_a_tenth_is_doubted(run, targets):
+    faults = write_label_faults(run, None, 200)
+    assert (faults["noted"] == "yes").sum() == targets.sum() // 10
+    assert (faults["noted"] == "no").sum() == targets.sum() // 10
+
+
 def test_verdicts_are_kept_and_not_asked_for_again(run):
     first = write_label_faults(run, None, 6)
     path, table = read(run)

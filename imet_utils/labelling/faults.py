@@ -60,28 +60,32 @@ def doubt_pairs(known: Neighbours, most: int) -> pd.DataFrame:
         Columns image and label (numbers), noted and probability; the most doubtful first, the two
         kinds in turns.
     """
-    noted, missing = [], []
-    for part, probs in leave_one_out(known):
-        targets, shape = known.targets[part], probs.shape
-        some = np.flatnonzero(targets)
-        others = np.where(targets, -1, probs).ravel()
-        best = np.argpartition(-others, min(most, others.size) - 1)[:most]
-        for found, cells in ((noted, some), (missing, best[others[best] > LEAST])):
-            rows, labels = np.unravel_index(cells, shape)
-            found.append(np.stack([part.start + rows, labels, probs.ravel()[cells]]))
-    tables = []
-    for parts in (missing, noted):
-        pairs = pd.DataFrame(
-            np.concatenate(parts, axis=1).T, columns=["image", "label", "probability"]
-        )
-        odds = logit(pairs["probability"].clip(LEAST, 1 - LEAST))
-        tables.append(pairs.assign(noted=parts is noted, doubt=odds))
-    usual = logit(tables[1].groupby("label")["probability"].mean().clip(LEAST, 1 - LEAST))
-    tables[1]["doubt"] = tables[1]["label"].map(usual) - tables[1]["doubt"]
-    ranked = [table.nlargest(most, "doubt").reset_index(drop=True) for table in tables]
-    turns = pd.concat(ranked).sort_index(kind="stable").reset_index(drop=True)
-    columns = ["image", "label", "noted", "probability"]
-    return turns[columns].astype({"image": int, "label": int})
+    parts = leave_one_out(known)
+    picked = [_pick(known.targets[part], probs, part.start, most) for part, probs in parts]
+    pairs = pd.concat(picked, ignore_index=True)
+    noted, probs = pairs["noted"], pairs["probability"].clip(LEAST, 1 - LEAST)
+    usual = logit(probs[noted].groupby(pairs["label"]).mean())
+    doubt = logit(probs).where(~noted, pairs["label"].map(usual) - logit(probs))
+    pairs = pairs.assign(doubt=doubt).sort_values("doubt", ascending=False, kind="stable")
+    pairs = pairs.assign(turn=pairs.groupby("noted").cumcount()).query("turn < @most")
+    pairs = pairs.sort_values(["turn", "noted"], kind="stable", ignore_index=True)
+    return pairs[["image", "label", "noted", "probability"]]
+
+
+def _pick(targets: np.ndarray, probs: np.ndarray, start: int, most: int) -> pd.DataFrame:
+    """Take all pairs that are noted, and the `most` probable others: rows as of `doubt_pairs`."""
+    others = np.where(targets, -1, probs).ravel()
+    best = np.argpartition(-others, min(most, others.size) - 1)[:most]
+    cells = np.concatenate([np.flatnonzero(targets), np.sort(best[others[best] > LEAST])])
+    rows, labels = np.unravel_index(cells, targets.shape)
+    return pd.DataFrame(
+        {
+            "image": start + rows,
+            "label": labels,
+            "noted": targets[rows, labels],
+            "probability": probs[rows, labels],
+        }
+    )
 
 
 def write_label_faults(run: Run, known: Neighbours, most: int) -> pd.DataFrame:
@@ -93,7 +97,7 @@ def write_label_faults(run: Run, known: Neighbours, most: int) -> pd.DataFrame:
     Args:
         run: whose features are there.
         known: its training images.
-        most: pairs of each of both kinds.
+        most: pairs of each of both kinds; a tenth of the noted labels, where that is less.
 
     Returns:
         What is listed, the columns of `FAULT_COLUMNS`, see `doubt_pairs`; noted is yes or no,
@@ -103,6 +107,7 @@ def write_label_faults(run: Run, known: Neighbours, most: int) -> pd.DataFrame:
     judged = pd.DataFrame(read_judged(path), columns=list(FAULT_COLUMNS))
     encoder = run.setting("04_train_baseline", "ENCODER")
     placed = place_images(known, run.tables, run.output_dir, encoder)
+    most = min(most, max(1, np.count_nonzero(placed.targets) // 10))
     pairs = doubt_pairs(placed, most + len(judged))
     ids = pd.concat([take_split(run.tables, split).images["id"] for split in SPLITS])
     listed = run.tables.labels[["attribute_id", "attribute_name"]].iloc[pairs["label"]]
@@ -125,21 +130,15 @@ def plot_label_faults(run: Run, faults: pd.DataFrame, count: int) -> Figure:
 
     Args:
         run: of the collection.
-        faults: of `list_label_faults`.
+        faults: of `write_label_faults`.
         count: images at the most.
     """
     ids = faults["id"].drop_duplicates().head(count).tolist()
+    files = find_images(run.data_dir / "train", ids)
     labels = run.tables.images.set_index("id")["labels"]
-    noted = [run.label_names[list(labels[image_id])].tolist() for image_id in ids]
+    rows = [faults[faults["id"] == image_id] for image_id in ids]
     return plot_doubted(
-        [
-            np.asarray(thumbnail(path, SHOWN_SIDE))
-            for path in find_images(run.data_dir / "train", ids)
-        ],
-        noted,
-        [_probabilities(faults[faults["id"] == image_id]) for image_id in ids],
+        [np.asarray(thumbnail(file, SHOWN_SIDE)) for file in files],
+        [run.label_names[list(labels[image_id])].tolist() for image_id in ids],
+        [dict(zip(row["attribute_name"], row["probability"], strict=True)) for row in rows],
     )
-
-
-def _probabilities(rows: pd.DataFrame) -> dict[str, float]:
-    return dict(zip(rows["attribute_name"], rows["probability"], strict=True))

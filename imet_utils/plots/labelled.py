@@ -335,4 +335,4 @@ def plot_doubted(
                 columns[1].append((f"{plus} {probs[name]:.2f} {split_label(name)[1]}", missing))
         lists.append([limit_lines(lines, MAX_MARKED) for lines in columns])
     key = {f"{cross} may be wrong": wrong, f"{plus} may be missing": missing}
-    return draw_beside_lists(images, lists, "Labels that may be wrong or missing", (1.9, 1.4), key)
+    return draw_beside_lists(images, lists, "Labels that may be wrong or missing", (1.6, 1.55), key)
