@@ -139,6 +139,10 @@ def test_verdicts_are_kept_and_not_asked_for_again(run):
     before = path.read_bytes()
     write_label_faults(run, None, 6)
     assert path.read_bytes() == before
+    after.loc[after.index[-2:], "id"] = ["gone", kept[1][0]]
+    after.to_csv(path, index=False)
+    write_label_faults(run, None, 6)
+    assert read_judged(path) == kept[1:]
 
 
 def test_what_is_no_table_of_doubts_any_more_is_not_overwritten(run):

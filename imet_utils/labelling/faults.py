@@ -92,7 +92,7 @@ def write_label_faults(run: Run, known: Neighbours, most: int) -> pd.DataFrame:
     """List the labels of a collection that are most likely wrong or missing, in `label_faults.csv`.
 
     What a person has judged there before, after an earlier run, is not listed again, but kept at
-    the end of the file.
+    the end of the file, for as long as the collection has the image and the label.
 
     Args:
         run: whose features are there.
@@ -105,6 +105,9 @@ def write_label_faults(run: Run, known: Neighbours, most: int) -> pd.DataFrame:
     """
     path = run.folder / FAULTS
     judged = pd.DataFrame(read_judged(path), columns=list(FAULT_COLUMNS))
+    there = {"id": run.tables.images["id"], "attribute_name": run.tables.labels["attribute_name"]}
+    for column, values in there.items():
+        judged = judged[judged[column].isin(values.map(defuse))]
     encoder = run.setting("04_train_baseline", "ENCODER")
     placed = place_images(known, run.tables, run.output_dir, encoder)
     most = min(most, max(1, np.count_nonzero(placed.targets) // 10))
@@ -117,9 +120,8 @@ def write_label_faults(run: Run, known: Neighbours, most: int) -> pd.DataFrame:
         probability=pairs["probability"].round(4),
         verdict="",
     )
-    keys = ["id", "attribute_name"]
-    done = set(judged[keys].itertuples(index=False, name=None))
-    new = [key not in done for key in listed[keys].map(defuse).itertuples(index=False, name=None)]
+    keys, done = listed[[*there]].map(defuse), judged[[*there]]
+    new = ~pd.MultiIndex.from_frame(keys).isin(pd.MultiIndex.from_frame(done))
     listed = listed.loc[new, list(FAULT_COLUMNS)].groupby("noted").head(most)
     save_csv(pd.concat([listed.astype(str), judged]), path, spreadsheet_safe=True)
     return listed.reset_index(drop=True)

@@ -68,10 +68,7 @@ def correct_labels(data_dir: Path, verdicts: Path, path: Path) -> Corrected:
     table = read_csv(data_dir / "train.csv", ["id", "attribute_ids"])
     place = table.header.index(choose_column(table))
     before = tables.images["labels"].map(set).tolist()
-    after = [
-        {k for k in labels | changes.get(n, {}).keys() if changes.get(n, {}).get(k, k in labels)}
-        for n, labels in enumerate(before)
-    ]
+    after = [_apply(labels, changes.get(n, {})) for n, labels in enumerate(before)]
     if not any(after):
         raise ValueError(f"by {verdicts} no image would have a label: nothing was written")
     texts = _join_labels(tables, table, after)
@@ -88,6 +85,12 @@ def correct_labels(data_dir: Path, verdicts: Path, path: Path) -> Corrected:
         sum(len(old - new) for old, new in both),
         after.count(set()),
     )
+
+
+def _apply(labels: set[int], answers: Mapping[int, bool]) -> set[int]:
+    """Add the labels that an image has by the answers, and remove those that it has not."""
+    right = {k for k, has in answers.items() if has}
+    return (labels | right) - (answers.keys() - right)
 
 
 def _join_labels(tables: Tables, table: CsvFile, rows: list[set[int]]) -> list[str]:
