@@ -40,6 +40,13 @@ def test_verdicts_that_agree_with_the_table_change_nothing(collection):
     assert written(collection) == TRAIN
 
 
+def test_a_byte_order_mark_and_the_ends_of_lines_stay(collection):
+    before = b"\xef\xbb\xbf" + TRAIN.replace("\n", "\r\n").encode()
+    (collection / "train.csv").write_bytes(before)
+    correct(collection, "a,7,tag::men,yes,0.01,no")
+    assert (collection / "new/train.csv").read_bytes() == before.replace(b"a,3 7", b"a,3")
+
+
 def test_applied_twice_is_applied_once(collection):
     row = "a,7,tag::men,yes,0.01,no"
     correct(collection, row)

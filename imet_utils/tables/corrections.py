@@ -1,6 +1,7 @@
 """A person's verdicts on labels that are doubted, and `train.csv` corrected by them."""
 
 import csv
+from codecs import BOM_UTF8
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,8 +49,8 @@ def read_judged(path: Path) -> list[list[str]]:
 def correct_labels(data_dir: Path, verdicts: Path, path: Path) -> Corrected:
     """Write the `train.csv` of a collection anew, corrected by a person's verdicts.
 
-    It keeps the form that it has: its columns, what parts them, its order. An image that is left
-    without a label has no row in it, since it needs one.
+    It keeps the form that it has: its columns, what parts them, its order, its ends of lines. An
+    image that is left without a label has no row in it, since it needs one.
 
     Args:
         data_dir: the collection; nothing in it is changed.
@@ -71,9 +72,11 @@ def correct_labels(data_dir: Path, verdicts: Path, path: Path) -> Corrected:
     after = [_apply(labels, changes.get(n, {})) for n, labels in enumerate(before)]
     if not any(after):
         raise ValueError(f"by {verdicts} no image would have a label: nothing was written")
-    texts = _join_labels(tables, table, after)
-    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, delimiter=table.separator, lineterminator="\n")
+    texts, content = _join_labels(tables, table, after), table.path.read_bytes()
+    encoding = "utf-8-sig" if content.startswith(BOM_UTF8) else "utf-8"
+    end = "\r\n" if b"\r\n" in content else "\n"
+    with atomic_path(path) as temporary, temporary.open("w", encoding=encoding, newline="") as file:
+        writer = csv.writer(file, delimiter=table.separator, lineterminator=end)
         writer.writerow(table.header)
         for n, (_, row) in enumerate(table.rows):
             text = row[place] if after[n] == before[n] else texts[n]
