@@ -142,7 +142,7 @@ case ${1:-} in
     set_up run
     exec "$python" -P -m imet_utils.museums "${@:2}"
     ;;
-  label | export)
+  label | export | correct)
     set_up run
     exec "$python" -P -m imet_utils.labelling "$@"
     ;;

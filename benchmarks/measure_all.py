@@ -1,10 +1,11 @@
 """Run every benchmark and write the page of results anew.
 
-    python benchmarks/measure_all.py --tables DIR --data DIR --work DIR [--only full_size]
+    python benchmarks/measure_all.py --tables DIR --data DIR --work DIR --output DIR [--only NAME]
 
 `--tables` holds iMet's label tables, `--data` a labelled collection of real images, `--work` may
-be filled with what takes long. A benchmark whose folder is not given is left out, and so its
-section stays as it is. On two cores all takes some hours.
+be filled with what takes long, `--output` holds a finished run of the sample. A benchmark whose
+folder is not given is left out, and so its section stays as it is. On two cores all takes some
+hours.
 """
 
 import argparse
@@ -23,6 +24,7 @@ BENCHMARKS = {  # name: script, options; a folder in braces comes from the comma
     "engines": "bench_engines.py",
     "full_size": "full_size.py --tables {tables} --work {work}",
     "cross_validation": "cross_validate.py --data {data} --work {work}",
+    "label_faults": "label_faults.py --output {output}",
 }
 
 
@@ -41,9 +43,10 @@ def main() -> int:
     parser.add_argument("--tables", type=Path, help="iMet's label tables")
     parser.add_argument("--data", type=Path, help="a collection of real images")
     parser.add_argument("--work", type=Path, help="folder for data and results")
+    parser.add_argument("--output", type=Path, help="a finished run of the sample")
     parser.add_argument("--only", nargs="+", choices=BENCHMARKS, default=[*BENCHMARKS])
     asked = parser.parse_args()
-    folders = {name: getattr(asked, name) for name in ("tables", "data", "work")}
+    folders = {name: getattr(asked, name) for name in ("tables", "data", "work", "output")}
     for name in asked.only:
         command = fill_in(BENCHMARKS[name], folders)
         if command is None:

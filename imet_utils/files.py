@@ -132,11 +132,12 @@ def save_csv(frame: pd.DataFrame, path: Path | str, spreadsheet_safe: bool = Fal
 def append_csv(frame: pd.DataFrame, path: Path, spreadsheet_safe: bool = False) -> None:
     """Write rows at the end of a table, with the names of the columns if it is a new one."""
     if spreadsheet_safe:
-        frame = frame.rename(columns=_defuse).map(_defuse)
+        frame = frame.rename(columns=defuse).map(defuse)
     frame.to_csv(path, mode="a", header=not path.exists(), index=False, lineterminator="\n")
 
 
-def _defuse(cell: Any) -> Any:  # noqa: ANN401
+def defuse(cell: Any) -> Any:  # noqa: ANN401
+    """Put a quote in front of a text that a spreadsheet would run as a formula."""
     return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA_STARTS) else cell
 
 

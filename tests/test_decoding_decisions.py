@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from imet_utils.decoding import best_expected_sets, choose_decision
+from imet_utils.decoding import best_expected_sets, choose_candidate, choose_decision
 from imet_utils.decoding.decisions import precision_thresholds
-from imet_utils.metrics import sample_scores, threshold_curve
+from imet_utils.metrics import f2_per_image, sample_scores, threshold_curve
 
 
 @pytest.fixture
@@ -55,3 +55,31 @@ def test_what_cannot_be_decided_is_refused(data):
     for decision in ("F2", "1.5", "0", ""):
         with pytest.raises(ValueError, match="it must be 'expected F2'"):
             choose_decision(decision, probs, targets)
+
+
+def test_the_usual_candidate_is_taken_unless_another_is_clearly_better(data):
+    probs, targets = data
+    noisy = np.clip(probs + np.random.default_rng(1).normal(0, 0.02, probs.shape), 0, 1)
+    near = {"usual": {"val": probs}, "the same": {"val": probs.copy()}, "worse": {"val": 1 - probs}}
+    bad = {"usual": {"val": 1 - probs}, "noisy": {"val": noisy}, "best": {"val": probs}}
+    assert choose_candidate(near, targets, "expected F2", "usual")[0] == "usual"
+    chosen, decisions, table = choose_candidate(bad, targets, "expected F2", "usual")
+    assert chosen == table["val F2"].idxmax() != "usual"
+    for name, row in table.iterrows():
+        preds = decisions[name](bad[name]["val"])
+        assert row["val F2"] == pytest.approx(f2_per_image(preds, targets).mean())
+    gap = f2_per_image(best_expected_sets(probs), targets) - f2_per_image(
+        best_expected_sets(1 - probs), targets
+    )
+    assert table.loc["usual", ["gain", "standard error"]].tolist() == [0, 0]
+    assert table.loc["best", "gain"] == pytest.approx(gap.mean())
+    wanted = gap.std() / np.sqrt(len(gap))
+    assert table.loc["best", "standard error"] == pytest.approx(wanted, rel=0.05)
+
+
+def test_scores_of_a_baseline_are_cut_at_a_threshold(data):
+    probs, targets = data
+    candidates = {"baseline + HOG": {"val": np.sqrt(probs)}, "MLP": {"val": probs}}
+    _, decisions, _ = choose_candidate(candidates, targets, "expected F2", "MLP")
+    assert decisions["baseline + HOG"].threshold is not None
+    assert decisions["MLP"].beta == 2.0

@@ -20,6 +20,7 @@ from imet_utils.metrics import (
     f2_per_image,
     frequency_bands,
     mean_average_precision,
+    precision_recall_curves,
     proportion_thresholds,
     roc_average,
     roc_per_class,
@@ -193,6 +194,41 @@ def test_roc_average_refuses():
     for average in ("micro", "macro"):
         with pytest.raises(ValueError, match="needs a class that has both"):
             roc_average(probs, np.zeros_like(targets), average)
+
+
+def test_precision_recall_has_the_areas_of_scikit_learn_and_curves_to_match():
+    probs, targets = draw(num_images=300, seed=4)
+    band = np.arange(12) < 5
+    curves = precision_recall_curves(probs, targets, {"band": band})
+    wanted = {
+        name: average_precision_score(targets, probs, average=name)
+        for name in curves
+        if name != "band"
+    }
+    wanted["band"] = average_precision_score(targets[:, band], probs[:, band], average="macro")
+    assert list(curves) == ["micro", "macro", "band"]
+    for name, curve in curves.items():
+        assert curve.average_precision == pytest.approx(wanted[name])
+        area = np.trapezoid(curve.precision, curve.recall)
+        assert area == pytest.approx(curve.average_precision, abs=2e-3)
+
+
+def test_precision_recall_by_hand():
+    # Ranked 1, 0, 1, 0: half of the true ones at once, the other half among three.
+    probs, targets = np.array([[0.9], [0.8], [0.7], [0.1]]), np.array([[1], [0], [1], [0]], bool)
+    curve = precision_recall_curves(probs, targets, {})["macro"]
+    assert curve.average_precision == pytest.approx(0.5 * 1 + 0.5 * 2 / 3)
+    assert curve.recall[[0, 500, 501, 1000]].tolist() == [0, 0.5, 0.501, 1]
+    assert curve.precision[[0, 500, 501, 1000]].tolist() == pytest.approx([1, 1, 2 / 3, 2 / 3])
+
+
+def test_precision_recall_of_nothing_true_or_all_true_is_left_out():
+    probs, targets = draw()
+    targets[:, :3] = False
+    curves = precision_recall_curves(probs, targets, {"bare": np.arange(12) < 3})
+    assert list(curves) == ["micro", "macro"]
+    for one_sided in (np.zeros_like(targets), np.ones_like(targets)):
+        assert precision_recall_curves(probs, one_sided, {"all": np.ones(12, bool)}) == {}
 
 
 # --- thresholds ---

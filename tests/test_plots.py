@@ -32,7 +32,9 @@ HISTORY = pd.DataFrame(
 )
 SCORES = {"f2": RISING, "f1": RISING, "precision": RISING, "recall": RISING}
 CURVE = SimpleNamespace(fpr=np.array([0, 0.2, 1]), tpr=np.array([0, 0.7, 1]), auc=0.75)
+TRADE = SimpleNamespace(recall=RISING, precision=RISING[::-1], average_precision=0.5)
 INTERVALS = ["labels", "f2", "low", "high", "difference", "difference_low", "difference_high"]
+BINS = {"pairs": 7, "expected": RISING, "noted": RISING, "low": RISING / 2, "high": RISING}
 RATES = ["hit_rate", "chance", "center_rate", "shuffled"]
 
 
@@ -59,6 +61,9 @@ CASES = {
     "plot_auc_distribution": lambda names: plots.plot_auc_distribution(
         RISING, np.arange(COUNT), names
     ),
+    "plot_calibration": lambda names: plots.plot_calibration(
+        pd.DataFrame({"group": names[:2] * 3, "first": [True] * 3 + [False] * 3, **BINS})
+    ),
     "plot_channel_stats": lambda _: plots.plot_channel_stats(np.full(3, 0.5), np.full(3, 0.2)),
     "plot_comparison": lambda names: plots.plot_comparison(
         pd.DataFrame({"score": ["f2", "precision", "recall"], **GAPS}), *names[:2]
@@ -66,6 +71,9 @@ CASES = {
     "plot_cooccurrence": lambda names: plots.plot_cooccurrence(np.tri(COUNT, dtype=bool), names),
     "plot_decodings": lambda names: plots.plot_decodings(
         pd.DataFrame({"decoding": names, **dict.fromkeys(INTERVALS, RISING)})
+    ),
+    "plot_doubted": lambda names: plots.plot_doubted(
+        IMAGES, [names[:4]] * COUNT, [dict.fromkeys(names[2:], 0.5)] * COUNT
     ),
     "plot_flips": lambda names: plots.plot_flips(
         IMAGES,
@@ -94,6 +102,9 @@ CASES = {
     "plot_pointing": lambda names: plots.plot_pointing(
         pd.DataFrame({"label": names, "count": range(COUNT, 0, -1)} | dict.fromkeys(RATES, RISING))
     ),
+    "plot_precision_recall": lambda names: plots.plot_precision_recall(
+        dict.fromkeys(["micro", "macro", *names], TRADE), 0.1
+    ),
     "plot_predictions": lambda names: plots.plot_predictions(
         IMAGES, [names] * COUNT, [names[2:], *[[]] * (COUNT - 1)], RISING
     ),
@@ -117,7 +128,7 @@ CASES = {
 }
 OF_IMAGES = [
     "plot_image_grid", "plot_views", "plot_predictions", "plot_attention_rows", "plot_flips",
-    "plot_labelled", "plot_thumbnails",
+    "plot_labelled", "plot_thumbnails", "plot_doubted",
 ]  # fmt: skip
 
 

@@ -337,6 +337,65 @@ def test_roc_names_averages_and_the_highlighted_and_counts_the_others():
     ]
 
 
+def test_precision_recall_names_averages_and_groups_with_their_areas():
+    recall = np.linspace(0, 1, 5)
+    curves = {
+        name: SimpleNamespace(
+            recall=recall, precision=level * (1 - recall), average_precision=level
+        )
+        for name, level in (("micro", 0.8), ("macro", 0.6), ("3-9 images", 0.4))
+    }
+    ax = plots.plot_precision_recall(curves, 0.05).axes[0]
+    *lines, chance = ax.get_lines()
+    for line, curve in zip(lines, curves.values(), strict=True):
+        assert x_of(line) == recall.tolist()
+        assert line.get_ydata() == pytest.approx(curve.precision)
+    assert chance.get_ydata() == [0.05, 0.05]
+    assert legend(ax) == [
+        *("micro average  0.800", "macro average  0.600", "3-9 images  0.400"),
+        "chance, micro  0.050",
+    ]
+
+
+def test_calibration_has_a_panel_a_group_and_a_hollow_dot_for_the_others():
+    columns = ["group", "first", "pairs", "expected", "noted", "low", "high"]
+    rows = [
+        ["culture", True, 30, 0.2, 0.1, 0.05, 0.3],
+        ["culture", True, 30, 0.6, 0.8, 0.7, 0.9],
+        ["culture", False, 900, 0.01, 0.02, 0.0, 0.05],
+        ["tag", True, 40, 0.3, 0.3, 0.2, 0.4],
+    ]
+    fig = plots.plot_calibration(pd.DataFrame(rows, columns=columns), "score, no probability")
+    culture, tag = fig.axes
+    line, first, others = culture.get_lines()
+    assert x_of(line) == [0, 1]
+    assert (x_of(first), x_of(others)) == ([0.2, 0.6], [0.01])
+    assert first.get_ydata().tolist() == [0.1, 0.8]
+    assert others.get_markerfacecolor() == "white" != first.get_markerfacecolor()
+    bars = [segment[:, 1].tolist() for segment in culture.collections[0].get_segments()]
+    assert bars == [[0.05, 0.3], [0.7, 0.9]]
+    assert culture.get_xlabel() == "score, no probability"
+    assert legend(culture) == ["most probable of an image: 60 pairs", "all others: 900 pairs"]
+    assert legend(tag) == ["most probable of an image: 40 pairs"]
+    assert tag.get_xlim()[1] < 0.5 < culture.get_xlim()[1]
+
+
+def test_doubted_labels_are_marked_where_noted_and_suggested_where_not():
+    doubted = [{"tag::women": 0.004, "tag::trees": 0.93}, {}]
+    fig = plots.plot_doubted(
+        [IMAGE] * 2, [["culture::french", "tag::women"], ["tag::men"]], doubted
+    )
+    _, noted, missing, _, second, empty = fig.axes
+    assert notes(noted) == ["noted", "french", "✗ 0.00 women"]
+    assert notes(missing) == ["may be missing", "○ 0.93 trees"]
+    assert (notes(second), notes(empty)) == (["noted", "men"], ["may be missing"])
+    colors = {note.get_text(): note.get_color() for note in fig.findobj(Annotation)}
+    assert colors["✗ 0.00 women"] == VERDICTS["wrong"][0]
+    assert colors["○ 0.93 trees"] == VERDICTS["missed"][0]
+    assert colors["french"] == colors["men"]
+    assert legend(fig) == ["✗ may be wrong", "○ may be missing"]
+
+
 def test_auc_stands_against_frequency_by_kind():
     aucs, counts = np.array([0.9, 0.4, 0.7, 0.5]), np.array([10, 1, 1000, 0])
     ax, side = plots.plot_auc_distribution(aucs, counts, ["tag", "culture", "tag", "tag"]).axes

@@ -9,8 +9,14 @@ from imet_utils.decoding.beam_search import (
     stop_paths,
     union_of_views,
 )
-from imet_utils.decoding.decisions import Decision, choose_decision, precision_thresholds
+from imet_utils.decoding.decisions import (
+    Decision,
+    choose_candidate,
+    choose_decision,
+    precision_thresholds,
+)
 from imet_utils.decoding.expected_fbeta import best_expected_sets
+from imet_utils.decoding.leave_one_out import leave_one_out
 from imet_utils.decoding.neighbours import (
     ImageVectors,
     Neighbours,

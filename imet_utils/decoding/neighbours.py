@@ -1,7 +1,7 @@
 """A vote of the nearest training images: label probabilities from frozen features alone."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -85,13 +85,35 @@ class Neighbours:
         >>> Neighbours(np.zeros(2), np.eye(2), square, np.eye(4)).vote(np.array([[2.0, 0.1]]), 1)
         array([[1., 0., 0., 0.]], dtype=float32)
         """
-        numbers, cosines = self.nearest(vectors, count)
+        return self.tally(*self.nearest(vectors, count), temperature)
+
+    def nearest_others(self, count: int = 30) -> tuple[np.ndarray, np.ndarray]:
+        """Find for each labelled image those of the others, see `nearest`: (M, K) both."""
+        count = min(count, len(self.homes) - 1)
+        distances, numbers = self._search.kneighbors(n_neighbors=count)
+        return numbers, 1 - distances**2 / 2
+
+    def tally(
+        self, numbers: np.ndarray, cosines: np.ndarray, temperature: float = 0.1
+    ) -> np.ndarray:
+        """Count the votes of images, by their numbers and cosines (N, K), as `vote` does."""
         weights = np.exp((cosines - cosines[:, :1]) / temperature)
         weights /= weights.sum(axis=1, keepdims=True)
         starts = np.arange(0, numbers.size + 1, numbers.shape[1])
         shape = (len(numbers), len(self.homes))
         votes = csr_array((weights.ravel().astype(np.float32), numbers.ravel(), starts), shape)
-        return (votes @ np.asarray(self.targets, dtype=np.float32)).clip(0, 1)  # (N, C)
+        return (votes @ self.labels).toarray().clip(0, 1)  # (N, C)
+
+    def join(self, vectors: Vectors, targets: np.ndarray) -> "Neighbours":
+        """Return the same space with more labelled images: features (N, F), labels bool (N, C)."""
+        homes = normalize(_place(vectors, self.centre, self.axes))
+        both = {"homes": (self.homes, homes), "targets": (self.targets, targets)}
+        return replace(self, **{name: np.concatenate(parts) for name, parts in both.items()})
+
+    @cached_property
+    def labels(self) -> csr_array:
+        """The targets, sparse float32 (M, C)."""
+        return csr_array(np.asarray(self.targets, dtype=bool), dtype=np.float32)
 
     @cached_property
     def _search(self) -> NearestNeighbors:

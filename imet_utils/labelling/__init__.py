@@ -14,6 +14,12 @@ from imet_utils.labelling.explore import (
     page_of,
     pick_new_images,
 )
+from imet_utils.labelling.faults import (
+    doubt_pairs,
+    place_images,
+    plot_label_faults,
+    write_label_faults,
+)
 from imet_utils.labelling.labeller import Labeller, Look
 from imet_utils.labelling.making import make_labeller
 from imet_utils.labelling.review import ReviewImage, Suggestion, write_review

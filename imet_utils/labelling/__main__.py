@@ -1,4 +1,6 @@
-"""Label new images by what a run has learned: `./run_all.sh label`, `./run_all.sh export`."""
+"""Label new images by what a run has learned, and correct the labels of those that it has:
+`./run_all.sh label`, `./run_all.sh export`, `./run_all.sh correct`.
+"""  # noqa: D205
 
 import argparse
 import signal
@@ -12,15 +14,17 @@ import pandas as pd
 
 from imet_utils.files import append_csv, atomic_path, save_csv
 from imet_utils.labelling.explore import known_pictures, list_images
+from imet_utils.labelling.faults import FAULTS
 from imet_utils.labelling.labeller import Labeller, Look, rank_labels
 from imet_utils.labelling.review import ReviewImage, Suggestion, write_review
-from imet_utils.origins import LABELLING
+from imet_utils.origins import EVALUATION, LABELLING, TABLES, read_origin
 from imet_utils.processes import num_cores
 from imet_utils.progress import say
 from imet_utils.runs import find_output_dir
-from imet_utils.tables import measure_files, read_image
+from imet_utils.tables import correct_labels, measure_files, read_image
 
 RESULTS = LABELLING  # folder of the results, in that of the run
+CORRECTED = "train_corrected.csv"  # in that of the run
 SHOWN = 12  # suggestions of an image in the review, at least
 EPILOG = """\
 examples:
@@ -28,6 +32,7 @@ examples:
   ./run_all.sh label a.jpg b.tif --output DIR     by another run, or by a labeller of `export`
   ./run_all.sh label photos/ --precision 0.7      fewer labels, 7 of 10 of them right on validation
   ./run_all.sh export DIR                         what is needed to label, to be handed on
+  ./run_all.sh correct                            apply the verdicts in label_faults.csv
 
 exit code: 0 all done, 2 refused
 """
@@ -48,16 +53,22 @@ def build_parser() -> argparse.ArgumentParser:
     label.add_argument("--precision", type=float, help="wished of the labels, such as 0.7")
     export = commands.add_parser("export", help="write the labeller of a run to a folder")
     export.add_argument("folder", type=Path)
-    for command in (label, export):
+    correct = commands.add_parser("correct", help=f"write DIR/{CORRECTED} by a person's verdicts")
+    table = f"with the column verdict filled in (DIR/{EVALUATION}/{FAULTS})"
+    correct.add_argument("table", nargs="?", type=Path, help=table)
+    for command in (label, export, correct):
         command.add_argument("--output", default="", metavar="DIR", help="of the run (outputs)")
     return parser
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Label images or export a labeller; return the exit code."""
+    """Label images, export a labeller or correct labels; return the exit code."""
     args = build_parser().parse_args(arguments)
     output_dir = find_output_dir(args.output)
     try:
+        if args.command == "correct":
+            correct_table(output_dir, args.table)
+            return 0
         labeller = Labeller.load(output_dir)
         if args.command == "export":
             labeller.save(args.folder)
@@ -71,6 +82,29 @@ def main(arguments: Sequence[str]) -> int:
         sys.stderr.write(f"run_all.sh: {error}\n")
         return 2
     return 0
+
+
+def correct_table(output_dir: Path, verdicts: Path | None = None) -> None:
+    """Write `train_corrected.csv` by a person's verdicts on what `08_evaluate_test` doubts.
+
+    Args:
+        output_dir: of the run.
+        verdicts: the table of doubted labels, filled in; None for the run's own.
+
+    Raises:
+        FileNotFoundError: if there is no run or no such table.
+        ValueError: as `correct_labels`.
+    """
+    origin = read_origin(output_dir, TABLES)
+    if origin is None:
+        raise FileNotFoundError(f"{output_dir} has no run: name its folder by --output")
+    verdicts = verdicts or output_dir / EVALUATION / FAULTS
+    train = Path(origin["data_dir"]) / "train.csv"
+    done = correct_labels(train.parent, verdicts, output_dir / CORRECTED)
+    say(f"{done.added:,} labels added, {done.removed:,} removed: {output_dir / CORRECTED}")
+    if done.left_out:
+        say(f"{done.left_out:,} images are left without a label, and so have no row in it.")
+    say(f"To use it, keep {train} elsewhere, put this file in its place, and run all again.")
 
 
 def label_files(labeller: Labeller, files: Sequence[Path], output_dir: Path, top: int = 0) -> None:

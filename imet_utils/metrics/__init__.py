@@ -1,5 +1,6 @@
 """What probabilities, label sets and attention are worth."""
 
+from imet_utils.metrics.calibration import calibration_bins, calibration_table
 from imet_utils.metrics.pointing import pointing_by_label, pointing_game
 from imet_utils.metrics.results import (
     bootstrap_mean,
@@ -17,6 +18,7 @@ from imet_utils.metrics.scores import (
     f2_per_image,
     frequency_bands,
     mean_average_precision,
+    precision_recall_curves,
     proportion_thresholds,
     roc_average,
     roc_per_class,

@@ -1,20 +1,20 @@
-"""How good label sets and probabilities are: scores, thresholds, average precision, ROC curves.
+"""How good label sets and probabilities are: scores, thresholds, average precision, curves.
 
 Scores are averaged over images, as in the competition; an image whose score has a zero
 denominator counts 0. A label is predicted where its probability is at or above the threshold.
-Average precision and ROC curves need images with and without the label; other classes are left
-out, and counted.
+Average precision and curves need images with and without the label; other classes are left out,
+and counted.
 
 Everywhere `preds` and `targets` are predicted and true labels, bool (N, C), and `probs`
 probabilities (N, C).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import auc, roc_curve
+from sklearn.metrics import auc, precision_recall_curve, roc_curve
 
 THRESHOLDS = tuple(k / 100 for k in range(51))
 
@@ -34,6 +34,15 @@ class RocCurve:
     fpr: np.ndarray
     tpr: np.ndarray
     auc: float
+
+
+@dataclass(frozen=True, eq=False)
+class PrecisionRecallCurve:
+    """Precision at rising recall from 0 to 1, and the average precision, the area below it."""
+
+    recall: np.ndarray
+    precision: np.ndarray
+    average_precision: float
 
 
 def sample_scores(preds: np.ndarray, targets: np.ndarray) -> dict[str, float]:
@@ -223,18 +232,71 @@ def roc_average(probs: np.ndarray, targets: np.ndarray, average: str) -> RocCurv
     Raises:
         ValueError: if `average` is neither, or no class has both kinds.
     """
-    if average not in ("micro", "macro"):
-        raise ValueError(f"average must be 'micro' or 'macro', got {average!r}")
-    if average == "macro":
-        curves = list(roc_per_class(probs, targets).values())
-    else:
-        curves = [_roc(probs.ravel(), targets.ravel())] if 0 < targets.mean() < 1 else []
+    curves = _trace(_roc, probs, targets, average)
     if not curves:
         raise ValueError("a ROC curve needs a class that has both true and false targets")
     fpr = np.linspace(0, 1, 1001)
     tpr = np.mean([np.interp(fpr, curve.fpr, curve.tpr) for curve in curves], axis=0)
     area = float(np.mean([curve.auc for curve in curves]))
     return RocCurve(np.append(0.0, fpr), np.append(0.0, tpr), area)
+
+
+def precision_recall_curves(
+    probs: np.ndarray, targets: np.ndarray, groups: Mapping[str, np.ndarray]
+) -> dict[str, PrecisionRecallCurve]:
+    """Trace precision against recall for all classes, and for groups of them.
+
+    Args:
+        probs: probabilities.
+        targets: true labels.
+        groups: the classes of each group by its name, bool (C,).
+
+    Returns:
+        `micro`, of all pairs of image and class ranked together; `macro`, the mean of the curves
+        of all classes; and that mean in each group: at 1,001 recalls, with the exact area. Those
+        for which no class has both kinds of image are left out.
+    """
+    whole = np.ones(targets.shape[1], dtype=bool)
+    wanted = {"micro": ("micro", whole), "macro": ("macro", whole)}
+    wanted |= {name: ("macro", members) for name, members in groups.items()}
+    recall = np.linspace(0, 1, 1001)
+    found = {}
+    for name, (average, members) in wanted.items():
+        steps = _trace(_precision_steps, probs[:, members], targets[:, members], average)
+        if steps:
+            at = [p[np.searchsorted(r, recall - 1e-9)] for r, p, _ in steps]
+            area = float(np.mean([area for _, _, area in steps]))
+            found[name] = PrecisionRecallCurve(recall, np.mean(at, axis=0), area)
+    return found
+
+
+def _precision_steps(
+    probs: np.ndarray, targets: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """Return the recalls that are reached, ascending, the precision at each, and the area below.
+
+    A recall between two of them has the precision of the next: more must be taken to reach it.
+    """
+    precision, recall, _ = precision_recall_curve(targets, probs, drop_intermediate=True)
+    reached, first = np.unique(recall[:-1][::-1], return_index=True)  # without the end's (0, 1)
+    precision = precision[:-1][::-1][first]  # of the fewest that are taken
+    if reached[0] == 0:  # what is taken before the first true one
+        reached, precision = reached[1:], precision[1:]
+    return reached, precision, float(np.sum(np.diff(reached, prepend=0) * precision))
+
+
+def _trace(trace: Callable, probs: np.ndarray, targets: np.ndarray, average: str) -> list:
+    """Trace the curve of all pairs, or of every class, that have both true and false targets.
+
+    Raises:
+        ValueError: if `average` is neither `micro` nor `macro`.
+    """
+    if average not in ("micro", "macro"):
+        raise ValueError(f"average must be 'micro' or 'macro', got {average!r}")
+    if average == "micro":
+        pairs = probs.reshape(-1, 1), targets.reshape(-1, 1)
+        return _trace(trace, *pairs, "macro")
+    return [trace(probs[:, k], targets[:, k]) for k in _classes_of_both_kinds(targets)]
 
 
 def _roc(probs: np.ndarray, targets: np.ndarray) -> RocCurve:

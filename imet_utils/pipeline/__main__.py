@@ -18,6 +18,7 @@ examples:
   ./run_all.sh --list                           the notebooks and their parameters
   ./run_all.sh collect DIR                      real images from a museum; --help tells how
   ./run_all.sh label IMAGES --output DIR        labels for new images; export hands the model on
+  ./run_all.sh correct --output DIR             apply a person's verdicts on doubted labels
   ./run_all.sh kaggle USER                      what Kaggle needs to run it without a network
   ./run_all.sh test [pytest's arguments]        all tests
   ./run_all.sh lint                             check style and that notebooks hold no outputs

@@ -7,21 +7,26 @@ from imet_utils.plots.collection import (
     plot_label_frequencies,
     plot_labels_per_image,
 )
+from imet_utils.plots.curves import (
+    plot_auc_distribution,
+    plot_calibration,
+    plot_precision_recall,
+    plot_roc,
+)
 from imet_utils.plots.decoder import plot_attention_rows, plot_paths, plot_pointing
 from imet_utils.plots.images import plot_hog, plot_image_grid, plot_predictions, plot_views
 from imet_utils.plots.labelled import (
     plot_attention,
     plot_comparison,
+    plot_doubted,
     plot_flips,
     plot_labelled,
     plot_thumbnails,
 )
 from imet_utils.plots.models import (
-    plot_auc_distribution,
     plot_decodings,
     plot_history,
     plot_model_scores,
-    plot_roc,
     plot_scores_by_group,
     plot_threshold_curve,
     plot_timing,

@@ -135,6 +135,7 @@ def draw_beside_lists(
     lists: Sequence[Sequence[list[Line]]],
     title: str,
     widths: tuple[float, float],
+    key: Mapping[str, str] = VERDICT_KEY,
 ) -> Figure:
     """Draw two images a row, each with two lists of labels beside it.
 
@@ -143,6 +144,7 @@ def draw_beside_lists(
         lists: two of each image, with their heads.
         title: of the figure.
         widths: of an image and of a list, inches.
+        key: to the colours of the labels.
     """
     box, column = widths
     tall = [
@@ -158,7 +160,7 @@ def draw_beside_lists(
         for ax, lines in zip(row[1:], pair, strict=True):
             write_lines(ax, lines, column, (0, 1), -9)
     hide_empty(axes)
-    add_header(fig, title, VERDICT_KEY)
+    add_header(fig, title, key)
     return finish(fig)
 
 

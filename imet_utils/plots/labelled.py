@@ -307,3 +307,32 @@ def plot_flips(
             columns.append([(name, INK), (f"F2 {score:.2f}", MUTED), *marked])
         lists.append(columns)
     return draw_beside_lists(images, lists, "Images that the two label differently", (1.9, 1.4))
+
+
+def plot_doubted(
+    images: Sequence[np.ndarray],
+    noted: Sequence[Sequence[str]],
+    doubted: Sequence[Mapping[str, float]],
+) -> Figure:
+    """Show images whose labels are doubted: what is noted, and what may be missing.
+
+    Args:
+        images: (H, W, 3) uint8 each.
+        noted: labels of each image.
+        doubted: probabilities of the doubted labels of each image by their names; those that are
+            not noted may be missing.
+    """
+    (missing, plus), (wrong, cross) = VERDICTS["missed"], VERDICTS["wrong"]
+    lists = []
+    for names, probs in zip(noted, doubted, strict=True):
+        columns = [[("noted", MUTED)], [("may be missing", MUTED)]]
+        for name in names:
+            known = split_label(name)[1]
+            line = (f"{cross} {probs[name]:.2f} {known}", wrong) if name in probs else (known, INK)
+            columns[0].append(line)
+        for name in probs:
+            if name not in names:
+                columns[1].append((f"{plus} {probs[name]:.2f} {split_label(name)[1]}", missing))
+        lists.append([limit_lines(lines, MAX_MARKED) for lines in columns])
+    key = {f"{cross} may be wrong": wrong, f"{plus} may be missing": missing}
+    return draw_beside_lists(images, lists, "Labels that may be wrong or missing", (1.6, 1.55), key)

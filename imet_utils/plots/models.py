@@ -1,34 +1,29 @@
-"""Figures of models: their time, training, scores and curves. Import from `plots`."""
+"""Figures of models: their time, training and scores. Import from `plots`."""
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from imet_utils.plots.style import (
     FAINT,
-    FRAME,
     INK,
     MUTED,
     REFERENCE,
     SCORES,
     SERIES_COLORS,
-    SERIES_MARKERS,
     add_legend,
     add_note,
     count_axis,
-    kind_colors,
     name_rows,
     new_figure,
     pick_series,
     style_axes,
 )
-from imet_utils.plots.text import SMALL_SIZE, clean_text, finish
+from imet_utils.plots.text import clean_text, finish
 
 FLOOR = "constant guess"
 RING = {"marker": "o", "markersize": 11, "markeredgewidth": 1.6, "markerfacecolor": "none"}
@@ -212,69 +207,4 @@ def plot_decodings(table: pd.DataFrame) -> Figure:
         Line2D([], [], label="best", color=ORANGE, linewidth=2),
     ]
     add_legend(fig, handles, loc="outside upper right", ncols=4)
-    return finish(fig)
-
-
-def plot_roc(curves: Mapping[str, Any], highlighted: Collection[str] = ()) -> Figure:
-    """Show ROC curves: all labels faintly, a few in colour, micro and macro average in bold.
-
-    Args:
-        curves: by label name, each with fpr, tpr (false and true positive rates) and auc (the
-            area below); those named "micro" and "macro" are averages.
-        highlighted: label names to draw in colour and name in the legend.
-    """
-    fig = new_figure(5.4, width=9.4)
-    ax = fig.subplots()
-    averages = [name for name in ("micro", "macro") if name in curves]
-    others = [name for name in curves if name not in {*averages, *highlighted}]
-    lines = [np.column_stack([curves[name].fpr, curves[name].tpr]) for name in others]
-    opacity = min(0.8, max(0.08, 25 / max(1, len(others))))
-    ax.add_collection(LineCollection(lines, colors=FRAME, linewidths=0.7, alpha=opacity))
-    bold = {"color": INK, "linewidth": 2.8}
-    looks = {"micro": bold, "macro": {**bold, "linestyle": "--"}}
-    for i, name in enumerate(highlighted):
-        looks[name] = {"color": SERIES_COLORS[i % len(SERIES_COLORS)], "linewidth": 1.8}
-    for name in [*averages, *highlighted]:
-        curve, text = curves[name], f"{clean_text(name, 2.0)}{' average' * (name in averages)}"
-        ax.plot(curve.fpr, curve.tpr, label=f"{text}  {curve.auc:.3f}", **looks[name])
-    if others:
-        label = f"{len(others):,} other label{'s' * (len(others) > 1)}"
-        ax.plot([], [], color=FRAME, linewidth=0.9, label=label)
-    ax.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=":", label="chance  0.500")
-    ax.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
-    style_axes(ax, "ROC curves", "false positive rate", "true positive rate")
-    title = {"title": "area under the curve", "title_fontsize": SMALL_SIZE, "alignment": "left"}
-    add_legend(ax, loc="center left", bbox_to_anchor=(1.02, 0.5), **title)
-    return finish(fig)
-
-
-def plot_auc_distribution(aucs: np.ndarray, counts: np.ndarray, kinds: Sequence[str]) -> Figure:
-    """Show each label's area under the ROC curve against its frequency.
-
-    Args:
-        aucs: (C',) areas of the labels that have one.
-        counts: (C',) training images with the label.
-        kinds: kind of each label.
-    """
-    kind_of = np.asarray(kinds, dtype=object)
-    fig = new_figure(4.2)
-    ax, side = fig.subplots(1, 2, sharey=True, width_ratios=(3, 1))
-    bins = np.linspace(min(0.5, aucs.min()), 1, 26)
-    opacity = min(0.9, max(0.35, 120 / len(aucs)))
-    for i, (kind, color) in enumerate(kind_colors(kinds).items()):
-        mine = kind_of == kind
-        label = f"{clean_text(kind, 1.5)} ({mine.sum():,}), median {np.median(aucs[mine]):.3f}"
-        dots = {"s": 20, "alpha": opacity, "linewidths": 0, "marker": SERIES_MARKERS[i % 7]}
-        ax.scatter(counts[mine], aucs[mine], color=color, label=label, **dots)
-        bars = {"orientation": "horizontal", "histtype": "step", "linewidth": 1.6}
-        side.hist(aucs[mine], bins, color=color, **bars)
-    ax.set_xscale("symlog", linthresh=1, linscale=0.3)  # a log axis has no place for 0
-    ax.set_xlim(-0.3 if counts.min() == 0 else counts.min() / 1.5, max(2, counts.max() * 1.5))
-    for panel in (ax, side):
-        panel.axhline(0.5, color=MUTED, linewidth=1, linestyle=":")
-    ax.set_ylim(min(0.45, aucs.min() - 0.03), 1.02)
-    style_axes(ax, "Area under the ROC curve by label", "training images with the label", "area")
-    style_axes(side, "Distribution", "labels")
-    count_axis(side.xaxis, ticks=3)
-    add_legend(fig, loc="outside upper right", ncols=3)
     return finish(fig)

@@ -18,6 +18,7 @@ from imet_utils.tables.collection_tables import (
     split_tables,
     take_split,
 )
+from imet_utils.tables.corrections import FAULT_COLUMNS, correct_labels, read_judged
 from imet_utils.tables.images import (
     SUFFIXES,
     find_images,

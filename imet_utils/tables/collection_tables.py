@@ -76,7 +76,7 @@ def load_tables(data_dir: Path | str) -> Tables:
     """
     data_dir = Path(data_dir)
     table = read_csv(data_dir / "train.csv", ["id", "attribute_ids"])
-    columns = ["id", _choose_column(table)]
+    columns = ["id", choose_column(table)]
     notes = []
     if table.separator != ",":
         notes.append(f"train.csv has a {SEPARATORS[table.separator]} between its fields")
@@ -93,7 +93,7 @@ def load_tables(data_dir: Path | str) -> Tables:
     return Tables(images, labels, data_dir, tuple(notes))
 
 
-def _choose_column(table: CsvFile) -> str:
+def choose_column(table: CsvFile) -> str:
     """Choose the column of the labels: iMet's, or else the one of `COLUMNS` that the table has."""
     found = [column for column in COLUMNS if column in table.header] or list(COLUMNS)
     if found == ["labels", "tags"]:
@@ -108,10 +108,16 @@ def _split_ids(table: CsvFile) -> SplitLabels:
 
 
 def _split_names(table: CsvFile, column: str) -> SplitLabels:
-    """Return what splits names: at the one of `;` and `|` that the column has.
+    """Return what splits names."""
+    mark = find_mark(table, column)
+    return lambda _, text: [_check_name(part.strip()) for part in text.split(mark) if part.strip()]
 
-    Without either it is the comma where this does not part fields, or else each image must have
-    one label, of a single word.
+
+def find_mark(table: CsvFile, column: str) -> str | None:
+    """Find what parts names: the one of `;` and `|` that the column has.
+
+    Without either it is the comma where this does not part fields, or else None: then each image
+    must have one label, of a single word.
     """
     texts = parse_rows(table, [column], lambda _, text: text)
     marks = [mark for mark in ";|" if any(mark in text for text in texts)]
@@ -123,8 +129,7 @@ def _split_names(table: CsvFile, column: str) -> SplitLabels:
             f"{table.path}: without a labels.csv, {column} must be names of labels, parted by `;` "
             f"or by `|` in all rows; got {doubtful[0]!r}. Write them so, or add labels.csv"
         )
-    mark = marks[0] if marks else None
-    return lambda _, text: [_check_name(part.strip()) for part in text.split(mark) if part.strip()]
+    return marks[0] if marks else None
 
 
 def read_tables(folder: Path | str, data_dir: Path | str) -> Tables:
@@ -144,7 +149,7 @@ def save_tables(tables: Tables, folder: Path | str) -> None:
     """Write `images.csv` (labels as the collection's own attribute ids) and `labels.csv`."""
     from imet_utils.files import save_csv  # here, since it loads torch, which takes seconds
 
-    attribute_ids = _join_ids(tables, tables.images["labels"])
+    attribute_ids = join_ids(tables, tables.images["labels"])
     images = tables.images.assign(attribute_ids=attribute_ids)[["id", "attribute_ids", "split"]]
     save_csv(tables.labels[list(LABELS)], Path(folder) / "labels.csv")
     save_csv(images, Path(folder) / "images.csv")
@@ -228,7 +233,8 @@ def _check_name(name: str) -> str:
     return name
 
 
-def _join_ids(tables: Tables, rows: Iterable[Sequence[int]]) -> list[str]:
+def join_ids(tables: Tables, rows: Iterable[Sequence[int]]) -> list[str]:
+    """Write class indices as attribute ids, parted by blanks."""
     ids = tables.labels["attribute_id"].astype(str).tolist()
     return [" ".join(ids[k] for k in row) for row in rows]
 
