@@ -41,7 +41,7 @@ SIZES = (
         "large",
         math.inf,
         (11_050,),
-        {"dropout": 0.7},
+        {"hidden_dim": 2_048, "dropout": 0.7},
         {"width": 512, "dropout": 0.5},
     ),
 )
