@@ -1,11 +1,12 @@
 """What more images teach: heads trained on growing parts of a collection, judged on the same part.
 
-    python benchmarks/learning_curves.py --data DIR --work DIR [--only NAME ...] [--page]
+    python benchmarks/learning_curves.py --data DIR --work DIR [--only NAME ...] [--kept] [--page]
 
 A fifth of the labelled images is held back, stratified by all labels. Of the rest each head is
 trained on 1,000, on 4,000 and on all, a smaller part within the larger, with a fixed number of
 epochs; nothing is chosen on the part held back. Features and each row's predictions are kept in the
-work folder: what is there is not trained again, so that the command may be stopped and repeated.
+work folder: what is there is not trained again, so that the command may be stopped and repeated;
+`--kept` trains nothing and shows what is there.
 The intervals are bootstrapped over the images held back.
 """
 
@@ -153,7 +154,8 @@ def score_size(
     numbers, truth = halves.first(size), halves.judged.targets
     known = halves.known.targets[numbers]
     found = {GUESS: np.broadcast_to(constant_guess(known, known), truth.shape)}
-    probs = {name: np.load(folder / f"{name}.npy") for name in rows}
+    kept = {name: folder / f"{name}.npy" for name in rows}
+    probs = {name: np.load(path) for name, path in kept.items() if path.exists()}
     neighbours = find_neighbours(ImageVectors(halves.train)[numbers], known)
     probs[NEIGHBOURS] = neighbours.vote(ImageVectors(halves.evaluation))
     if {MLP, RNN} <= probs.keys():
@@ -182,12 +184,14 @@ def tabulate(scores: Mapping[int, Mapping[str, np.ndarray]]) -> str:
     sizes = [f"{size:,} images" for size in scores]
     lines = [f"| | {' | '.join(sizes)} | {' | '.join(f'difference, {size}' for size in sizes)} |"]
     lines.append("|---" * (1 + 2 * len(sizes)) + "|")
-    for name in scores[max(scores)]:
-        means = [f"{found[name].mean():.3f}" for found in scores.values()]
-        gaps = [bootstrap_mean(found[name] - found[RNN]) for found in scores.values()]
-        cells = [f"{gap.mean:+.3f} ({gap.low:+.3f} to {gap.high:+.3f})" for gap in gaps]
-        shown = [""] * len(gaps) if name == RNN else cells
-        lines.append(f"| {name} | {' | '.join([*means, *shown])} |")
+    for name in dict.fromkeys(name for found in scores.values() for name in found):
+        means, gaps = [], []
+        for found in scores.values():
+            means.append(f"{found[name].mean():.3f}" if name in found else "")
+            compared = name != RNN and {name, RNN} <= found.keys()
+            gap = bootstrap_mean(found[name] - found[RNN]) if compared else None
+            gaps.append(f"{gap.mean:+.3f} ({gap.low:+.3f} to {gap.high:+.3f})" if gap else "")
+        lines.append(f"| {name} | {' | '.join([*means, *gaps])} |")
     return "\n".join(lines)
 
 
@@ -197,6 +201,8 @@ def plot_curves(scores: Mapping[int, Mapping[str, np.ndarray]], path: Path) -> N
     ax = fig.subplots()
     sizes = list(scores)
     for number, name in enumerate(SHOWN):
+        if any(name not in found for found in scores.values()):
+            continue
         found = [bootstrap_mean(scores[size][name]) for size in sizes]
         look = pick_series(number)
         ax.fill_between(
@@ -219,6 +225,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--work", type=Path, required=True, help="features and predictions go here")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="rows instead of all")
     parser.add_argument("--sizes", nargs="+", type=int, help="instead of 1,000, 4,000 and all")
+    parser.add_argument("--kept", action="store_true", help="train nothing, show what is there")
     parser.add_argument("--page", action="store_true", help="write table and figure to the page")
     return parser.parse_args()
 
@@ -232,11 +239,9 @@ def main() -> None:
     for size in arguments.sizes or [*SIZES, len(halves.known.images)]:
         folder = arguments.work / f"{size}"
         for name, row in rows.items():
-            if not (folder / f"{name}.npy").exists():
+            if not arguments.kept and not (folder / f"{name}.npy").exists():
                 learn(row, halves, size, folder, name)
         scores[size] = score_size(rows, halves, size, folder)
-    if RNN not in rows:
-        return
     text = "\n\n".join(
         [
             "## What more images teach",
@@ -244,7 +249,7 @@ def main() -> None:
             f"F2 on {len(halves.judged.images):,} images of `{arguments.data.name}` held back, "
             f"{halves.judged.num_classes:,} labels. Decided by the set of highest expected F2, "
             "linear heads by one threshold. The differences are to the AttnCNN-RNN that was "
-            "trained on as many images, with their 95 % intervals.",
+            "trained on as many images, with their 95 % intervals. Empty cells were not trained.",
             f"![F2 over the number of training images]({FIGURE.name})",
             tabulate(scores),
             describe_machine(),
