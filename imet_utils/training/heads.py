@@ -64,7 +64,7 @@ class Recipe:
 
 
 def _build_rnn(dims: Mapping[str, int], num_classes: int, size: Size) -> nn.Module:
-    return build_attncnn_rnn(dims, num_classes, **size.rnn, classifier=size.mlp)
+    return build_attncnn_rnn(dims, num_classes, classifier=size.mlp)
 
 
 POSTER = {"weighs_positives": True, "batch_size": 32, "settings": {}}

@@ -1,7 +1,7 @@
 """What suits a number of training images: the one place where settings follow the size.
 
-What wins on two thousand images is too small for ten thousand, and what wins there learns two
-thousand by heart. The rows were chosen by `benchmarks/learning_curves.py`, see the page of results.
+A wider hidden layer pays on ten thousand images and not before; dropout stays, as do width, dropout
+and steps of the RNN, of which no others won at any size (`benchmarks/learning_curves.py`).
 """
 
 import math
@@ -19,31 +19,17 @@ class Size:
         most: training images up to which it holds.
         measured: numbers of training images that it was chosen on.
         mlp: arguments of `MlpClassifier`, alone and as the AttnCNN-RNN's classifier.
-        rnn: arguments of `build_attncnn_rnn`.
     """
 
     name: str
     most: float
     measured: tuple[int, ...]
     mlp: Mapping[str, Any]
-    rnn: Mapping[str, Any]
 
 
 SIZES = (
-    Size(
-        "small",
-        6_500,
-        (1_000, 4_000),
-        {"dropout": 0.7},
-        {"width": 256, "dropout": 0.8},
-    ),
-    Size(
-        "large",
-        math.inf,
-        (11_050,),
-        {"hidden_dim": 2_048, "dropout": 0.7},
-        {"width": 512, "dropout": 0.5},
-    ),
+    Size("small", 6_500, (1_000, 4_000), {"hidden_dim": 1_024, "dropout": 0.7}),
+    Size("large", math.inf, (11_050,), {"hidden_dim": 2_048, "dropout": 0.7}),
 )
 
 
