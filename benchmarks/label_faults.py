@@ -155,7 +155,7 @@ def measure(output_dir: Path) -> str:
         for (ranking, present), (_, planted_present) in ways:
             scores = precision(present, missing, ~noted)
             scores += precision(-planted_present, wrong, planted)
-            time_taken = f"{seconds[name]:,.1f}" if name in seconds else ""
+            time_taken = f"{seconds[name]:,.2f}" if name in seconds else ""
             rows.append([name, ranking, *(f"{score:.2f}" for score in scores), time_taken])
     chance = [missing[~noted].mean()] * 2 + [wrong[planted].mean()] * 2
     rows.append(["chance", "", *(f"{share:.4f}" for share in chance), ""])

@@ -5,7 +5,7 @@ out. The *line* is a ridge regression of the labels on an image's place among th
 value for an image, had it been fitted without it, follows from the fit with it: with x the place,
 H = x (X'X + penalty)^-1 x', it is (fit - H y) / (1 - H) (Allen's PRESS, 1974). Their mean is better
 than either at finding wrong and missing labels. A network that is trained anew for each fold finds
-as many missing ones and more of the wrong ones, in a thousand times the time
+as many missing ones and more of the wrong ones, in hundreds of times the time
 (`benchmarks/label_faults.py`).
 """
 
