@@ -21,6 +21,7 @@ class Halves:
         order: numbers of the known images in the order in which more and more are taken.
         train: the training views of the known images, (N, V, ...) by name.
         evaluation: the evaluation views of the judged ones, (M, V, ...) by name.
+        folder: where features are kept, and predictions by number of images.
     """
 
     known: Tables
@@ -28,14 +29,21 @@ class Halves:
     order: np.ndarray
     train: Arrays
     evaluation: Arrays
+    folder: Path
 
     def first(self, size: int) -> np.ndarray:
         """Return the numbers of so many known images, ascending; a larger size has them too."""
         return np.sort(self.order[:size])
 
 
-def hold_back(data_dir: Path, folder: Path) -> Halves:
-    """Hold back a fifth of a collection, stratified, and compute or open the features of all."""
+def hold_back(data_dir: Path, work: Path) -> Halves:
+    """Hold back a fifth of a collection, stratified, and compute or open the features of all.
+
+    Args:
+        data_dir: the collection.
+        work: features and predictions go to `learning_curves` in it.
+    """
+    folder = work / "learning_curves"
     tables = load_tables(data_dir)
     labels, ids = tables.images["labels"].tolist(), tables.images["id"].tolist()
     names = tables.labels["attribute_name"].tolist()
@@ -47,4 +55,4 @@ def hold_back(data_dir: Path, folder: Path) -> Halves:
     train = open_views(known, folder, SQUEEZED, "train")
     evaluation = open_views(judged, folder, SQUEEZED, "eval")
     order = np.random.default_rng(0).permutation(len(known.images))
-    return Halves(known, judged, order, train, evaluation)
+    return Halves(known, judged, order, train, evaluation, folder)

@@ -237,7 +237,7 @@ def main() -> None:
     halves = hold_back(arguments.data, arguments.work)
     scores = {}
     for size in arguments.sizes or [*SIZES, len(halves.known.images)]:
-        folder = arguments.work / f"{size}"
+        folder = halves.folder / f"{size}"
         for name, row in rows.items():
             if not arguments.kept and not (folder / f"{name}.npy").exists():
                 learn(row, halves, size, folder, name)

@@ -1,11 +1,11 @@
 """Run every benchmark and write the page of results anew.
 
-    python benchmarks/measure_all.py --tables DIR --data DIR --work DIR --output DIR [--only NAME]
+    python benchmarks/measure_all.py --tables DIR --data DIR --many DIR --work DIR --output DIR
 
-`--tables` holds iMet's label tables, `--data` a labelled collection of real images, `--work` may
-be filled with what takes long, `--output` holds a finished run of the sample. A benchmark whose
-folder is not given is left out, and so its section stays as it is. On two cores all takes some
-hours.
+`--tables` holds iMet's label tables, `--data` a labelled collection of real images, `--many` one
+of ten thousand or more, `--work` may be filled with what takes long, `--output` holds a finished
+run of the sample. A benchmark whose folder is not given is left out, and so its section stays as
+it is; `--only NAME` measures some. On two cores all takes some hours.
 """
 
 import argparse
@@ -24,6 +24,8 @@ BENCHMARKS = {  # name: script, options; a folder in braces comes from the comma
     "engines": "bench_engines.py",
     "full_size": "full_size.py --tables {tables} --work {work}",
     "cross_validation": "cross_validate.py --data {data} --work {work}",
+    "learning_curves": "learning_curves.py --data {many} --work {work}",
+    "named_labels": "named_labels.py --data {many} --work {work}",
     "label_faults": "label_faults.py --output {output}",
 }
 
@@ -42,11 +44,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--tables", type=Path, help="iMet's label tables")
     parser.add_argument("--data", type=Path, help="a collection of real images")
+    parser.add_argument("--many", type=Path, help="another, of ten thousand or more")
     parser.add_argument("--work", type=Path, help="folder for data and results")
     parser.add_argument("--output", type=Path, help="a finished run of the sample")
     parser.add_argument("--only", nargs="+", choices=BENCHMARKS, default=[*BENCHMARKS])
     asked = parser.parse_args()
-    folders = {name: getattr(asked, name) for name in ("tables", "data", "work", "output")}
+    folders = {name: getattr(asked, name) for name in ("tables", "data", "many", "work", "output")}
     for name in asked.only:
         command = fill_in(BENCHMARKS[name], folders)
         if command is None:

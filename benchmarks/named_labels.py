@@ -165,7 +165,7 @@ def main() -> None:
     halves = hold_back(arguments.data, arguments.work)
     sizes = [*SIZES, len(halves.known.images)]
     for size in sizes:
-        folder = arguments.work / f"{size}"
+        folder = halves.folder / f"{size}"
         for name in TOLD:
             if not (folder / f"{name}, told {NUM_NAMED[-1]}.npy").exists():
                 learn(name, halves, size, folder)
@@ -177,7 +177,7 @@ def main() -> None:
             f"F2 of the labels that were not named, on {num_images:,} images of "
             f"`{arguments.data.name}` held back, those with more labels than were named; "
             "95 % intervals of the difference.",
-            tabulate(sizes, arguments.work, halves.judged.targets),
+            tabulate(sizes, halves.folder, halves.judged.targets),
             describe_machine(),
         ]
     )

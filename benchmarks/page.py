@@ -14,7 +14,7 @@ INTRODUCTION = """# Benchmarks
 
 Each table below is written by the command named above it, between two marks that the command finds
 again; nothing in them is typed by hand. The last line of each section names the machine. To write
-them all anew: `python benchmarks/measure_all.py --tables DIR --data DIR --work DIR --output DIR`.
+them all anew: `python benchmarks/measure_all.py --help`.
 """
 
 

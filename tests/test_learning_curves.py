@@ -67,7 +67,7 @@ def test_parts_grow_and_none_is_judged_on_what_it_learned(load, collection, comm
 
 def test_every_head_is_scored_at_every_size_and_kept(command, load, tmp_path, capsys):
     command("learning_curves")
-    printed, work = capsys.readouterr().out, tmp_path / "work"
+    printed, work = capsys.readouterr().out, tmp_path / "work" / "learning_curves"
     rows = load("learning_curves").list_rows()
     for size in (12, 24, 48):
         for name in rows:
@@ -88,7 +88,7 @@ def test_every_head_is_scored_at_every_size_and_kept(command, load, tmp_path, ca
 
 def test_a_head_learns_from_its_part_alone(command, load, collection, tmp_path):
     command("learning_curves", "--only", "MLP", "--sizes", "12")
-    first = np.load(tmp_path / "work" / "12" / "MLP.npy")
+    first = np.load(tmp_path / "work" / "learning_curves" / "12" / "MLP.npy")
     curves = load("learning_curves")
     halves = load("held_back").hold_back(collection, tmp_path)
     left_out = np.setdiff1d(halves.order, halves.first(12))
