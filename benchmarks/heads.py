@@ -16,6 +16,7 @@ from imet_utils.encoders import build_encoder
 from imet_utils.models import (
     AttnCnnRnn,
     EndToEnd,
+    MlpClassifier,
     build_attncnn_rnn,
     positive_weights,
     weighted_bce,
@@ -127,6 +128,7 @@ def list_rows(targets: np.ndarray) -> dict[str, dict[str, Row]]:
     mlps = {
         MLP: mlp,
         **{f"{MLP}, seed {k}": replace(mlp, config=replace(STRONG, seed=k)) for k in MORE_SEEDS},
+        "MLP, dropout 0.5": replace(mlp, build=partial(MlpClassifier, dropout=0.5)),
         "MLP, weighted positives": replace(by_threshold, loss=poster),
         "MLP, focal loss": replace(by_threshold, loss=focal_loss),
         "MLP, asymmetric loss": replace(by_threshold, loss=asymmetric_loss),
@@ -148,6 +150,9 @@ def list_rows(targets: np.ndarray) -> dict[str, dict[str, Row]]:
     rnns = {
         RNN: rnn,
         **{f"{RNN}, seed {k}": replace(rnn, config=replace(STRONG, seed=k)) for k in MORE_SEEDS},
+        "AttnCNN-RNN, classifier's dropout 0.5": replace(
+            rnn, build=partial(build_attncnn_rnn, classifier={"dropout": 0.5})
+        ),
         "AttnCNN-RNN, the poster's attention": replace(rnn, build=build_additive),
         "AttnCNN-RNN, predicted-label alignment": replace(aligned, loss=pla),
         "AttnCNN-RNN, minimal-loss alignment": replace(aligned, loss=mla),

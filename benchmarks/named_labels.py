@@ -1,16 +1,18 @@
 """Does naming some labels of an image help to find the others? Heads told, and heads not told.
 
-    python benchmarks/named_labels.py --data DIR --work DIR [--page]
+    python benchmarks/named_labels.py --data DIR --work DIR [--kept] [--page]
 
 A head that can be told is trained with a random part of each image's true labels given to it, none
 of them in half of the draws. Then one, two or three random true labels of each image held back are
 named to it, and it is judged by the labels that are left: beside itself, told nothing, and beside
 the same head that cannot be told. From the predictions of those the named labels are taken, too, so
 that all have the same labels to find. Folders, parts and sizes are those of `learning_curves`,
-which is to be run before, on the same collection.
+which is to be run before, on the same collection; what is there is not trained again, and with
+`--kept` nothing is.
 """
 
 import argparse
+import itertools
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -124,6 +126,11 @@ def learn(name: str, halves: Halves, size: int, folder: Path) -> None:
     sys.stdout.write(f"{size:,} images, {name}: told\n")
 
 
+def is_kept(folder: Path, name: str) -> bool:
+    """Tell whether a head that can be told has been trained and asked."""
+    return (folder / f"{name}, told {NUM_NAMED[-1]}.npy").exists()
+
+
 def judge_rest(probs: np.ndarray, targets: np.ndarray, named: np.ndarray) -> np.ndarray:
     """Score the labels that were not named, F2 (M',) of the images of which some were."""
     asked = named.any(axis=1)
@@ -137,21 +144,19 @@ def tabulate(sizes: list[int], folder: Path, targets: np.ndarray) -> str:
         "| images | head | named | told | told nothing | cannot be told | told against cannot |",
         "|---|---|---|---|---|---|---|",
     ]
-    for size in sizes:
-        for name in TOLD:
-            for count in NUM_NAMED:
-                named = name_labels(targets, count)
-                files = (f"{name}, told {count}", f"{name}, told 0", name)
-                scores = [
-                    judge_rest(np.load(folder / f"{size}" / f"{file}.npy"), targets, named)
-                    for file in files
-                ]
-                gap = bootstrap_mean(scores[0] - scores[2])
-                means = " | ".join(f"{part.mean():.3f}" for part in scores)
-                lines.append(
-                    f"| {size:,} | {name} | {count} | {means} | "
-                    f"{gap.mean:+.3f} ({gap.low:+.3f} to {gap.high:+.3f}) |"
-                )
+    for size, name, count in itertools.product(sizes, TOLD, NUM_NAMED):
+        if not is_kept(folder / f"{size}", name):
+            continue
+        named = name_labels(targets, count)
+        files = (f"{name}, told {count}", f"{name}, told 0", name)
+        scores = [
+            judge_rest(np.load(folder / f"{size}" / f"{file}.npy"), targets, named)
+            for file in files
+        ]
+        gap = bootstrap_mean(scores[0] - scores[2])
+        means = " | ".join(f"{part.mean():.3f}" for part in scores)
+        difference = f"{gap.mean:+.3f} ({gap.low:+.3f} to {gap.high:+.3f})"
+        lines.append(f"| {size:,} | {name} | {count} | {means} | {difference} |")
     return "\n".join(lines)
 
 
@@ -160,6 +165,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="a collection in iMet's layout")
     parser.add_argument("--work", type=Path, required=True, help="that of `learning_curves`")
+    parser.add_argument("--kept", action="store_true", help="train nothing, show what is there")
     parser.add_argument("--page", action="store_true", help="write the table into README.md")
     arguments = parser.parse_args()
     halves = hold_back(arguments.data, arguments.work)
@@ -167,7 +173,7 @@ def main() -> None:
     for size in sizes:
         folder = halves.folder / f"{size}"
         for name in TOLD:
-            if not (folder / f"{name}, told {NUM_NAMED[-1]}.npy").exists():
+            if not arguments.kept and not is_kept(folder, name):
                 learn(name, halves, size, folder)
     num_images = len(halves.judged.images)
     text = "\n\n".join(
@@ -176,7 +182,7 @@ def main() -> None:
             "`python benchmarks/named_labels.py --data DIR --work DIR --page`",
             f"F2 of the labels that were not named, on {num_images:,} images of "
             f"`{arguments.data.name}` held back, those with more labels than were named; "
-            "95 % intervals of the difference.",
+            "95 % intervals of the difference. What is not there was not trained.",
             tabulate(sizes, halves.folder, halves.judged.targets),
             describe_machine(),
         ]
