@@ -145,6 +145,6 @@ def plot_calibration(bins: pd.DataFrame, quantity: str = "probability") -> Figur
         end = 0.02 + min(1.0, 1.05 * mine[["expected", "high"]].to_numpy().max())
         ax.set(xlim=(-0.02, end), ylim=(-0.02, end), aspect="equal")
         style_axes(ax, f"Kind {clean_text(group, 1.5)}", quantity, "share noted")
-        add_legend(ax, loc="upper left")
+        add_legend(ax, loc="lower right")
     hide_empty(axes)
     return finish(fig)
