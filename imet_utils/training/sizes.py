@@ -1,8 +1,8 @@
 """What suits a number of training images: the one place where settings follow the size.
 
 A hidden layer of twice the width loses on 4,000 images and pays on 11,050. The rest stays: a
-dropout of 0.8 gains 0.004 on 1,000 images and loses 0.014 on 11,050, one of 0.5 loses 0.026 on 4,000 and
-gains nothing on 11,050; a wider LSTM and more steps have not won where they were tried
+dropout of 0.8 gains 0.004 on 1,000 images and loses 0.014 on 11,050, one of 0.5 loses 0.026 on
+4,000 and gains nothing on 11,050; a wider LSTM and more steps have not won where they were tried
 (`benchmarks/learning_curves.py`).
 """
 
