@@ -35,7 +35,9 @@ NUM_FOLDS = 5
 def cross_predict(
     row: Row, train: Arrays, held_out: Arrays, targets: np.ndarray, fold_of: np.ndarray
 ) -> np.ndarray:
-    """Predict each image with a head that has not seen it, (N, C)."""
+    """Predict each image with a head, or by neighbours, that have not seen it, (N, C)."""
+    if row.build is None:
+        return vote(train, held_out, targets, fold_of)
     spread = view_targets(targets, np.zeros(targets.shape[1], dtype=bool))  # (N, V, C)
     seen, unseen = ({name: arrays[name] for name in row.inputs} for arrays in (train, held_out))
     build = partial(row.build, {name: a.shape[-1] for name, a in seen.items()}, targets.shape[1])

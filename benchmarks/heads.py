@@ -9,7 +9,7 @@ import torch
 from alternatives import AlignedRnn, aligned_loss
 from label_queries import LabelQueryClassifier
 from lost_losses import asymmetric_loss, focal_loss
-from stores import CROPPED, OWN_STATISTICS, PADDED, PIXELS, SQUEEZED
+from stores import CROPPED, OWN_STATISTICS, PADDED, PIXELS, SQUEEZED, TEXTURE
 from torch import nn
 
 from imet_utils.encoders import build_encoder
@@ -25,6 +25,7 @@ from imet_utils.training import AVERAGED, RECIPES, TrainConfig, choose_size
 
 Dims = Mapping[str, int]
 MLP, RNN, NEIGHBOURS = "MLP", "AttnCNN-RNN", "nearest neighbours"
+TEXTURED = f"{NEIGHBOURS}, {TEXTURE}"
 SHORT_MLP = f"{MLP}, 10 epochs"
 NEIGHBOURS_SHARE = 0.3  # in a mean with them
 MORE_SEEDS = (1, 2)  # beside 0
@@ -44,7 +45,8 @@ class Row:
 
     Attributes:
         inputs: the arrays of the store that the head takes, by name.
-        build: makes an untrained head from the last dimension of each input and C.
+        build: makes an untrained head from the last dimension of each input and C; None for a vote
+            of the neighbours instead.
         loss: of (logits, targets).
         config: settings of the training; its seed also draws the batches.
         store: kind of the store, see `stores`.
@@ -54,7 +56,7 @@ class Row:
     """
 
     inputs: tuple[str, ...]
-    build: Callable[[Dims, int], nn.Module]
+    build: Callable[[Dims, int], nn.Module] | None
     loss: Callable = weighted_bce
     config: TrainConfig = STRONG
     store: str = SQUEEZED
@@ -117,6 +119,8 @@ def list_rows(targets: np.ndarray) -> dict[str, dict[str, Row]]:
     heads = {
         MLP: mlp,
         "MLP on pooled features": replace(mlp, inputs=("pooled",)),
+        f"MLP, {TEXTURE}": replace(mlp, store=TEXTURE),
+        TEXTURED: Row(("pooled", "style"), None, store=TEXTURE),
         "linear": linear,
         "linear + HOG": plain,
         "linear + HOG components": reduced,
@@ -182,4 +186,8 @@ def list_means() -> dict[str, dict[str, dict[str, float]]]:
         }
         for name, rows in (members | singles).items()
     }
-    return {"Means of heads": means, "Means with neighbours": with_neighbours}
+    with_texture = {
+        f"{name}, {TEXTURE}": {TEXTURED if k == NEIGHBOURS else k: v for k, v in shares.items()}
+        for name, shares in with_neighbours.items()
+    }
+    return {"Means of heads": means, "Means with neighbours": with_neighbours | with_texture}

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from alternatives import ReshapedDataset, crop_if_long, pad_to_square
+from texture import encode_texture
 
 from imet_utils.encoders import Encoder, build_encoder, encode_images
 from imet_utils.features import extract_features
@@ -18,6 +19,7 @@ from imet_utils.views import ViewArray, ViewDataset, channel_stats
 Arrays = Mapping[str, np.ndarray | ViewArray]
 VIEWS = ("train", "eval")
 SQUEEZED, OWN_STATISTICS, PADDED, CROPPED = "squeezed", "own statistics", "padded", "cropped"
+TEXTURE = "style with texture"
 PIXELS = "no store: the images themselves"
 RESHAPES = {PADDED: pad_to_square, CROPPED: crop_if_long}
 
@@ -58,6 +60,8 @@ def choose_features(kind: str, dataset: ViewDataset) -> tuple[Callable, dict[str
     encoder = build_encoder("efficientnet_lite0")
     if kind == SQUEEZED:
         return partial(encode_all, encoder), {"encoder": encoder.name, "with": "style, hog"}
+    if kind == TEXTURE:
+        return partial(encode_texture, encoder), {"encoder": encoder.name, "with": TEXTURE}
     statistics = (encoder.mean, encoder.std)
     if kind == OWN_STATISTICS:
         statistics = tuple(values.tolist() for values in channel_stats(dataset))

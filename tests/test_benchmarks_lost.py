@@ -34,6 +34,11 @@ def losses(load):
     return load("lost_losses")
 
 
+@pytest.fixture
+def texture_products(load):
+    return load("texture").texture_products
+
+
 def draw(seed=0, shape=(3, 5, 6)):
     """Logits of any shape, and targets of its images and classes."""
     random = np.random.default_rng(seed)
@@ -194,3 +199,33 @@ def test_only_views_of_the_whole_image_are_reshaped(
     same = [torch.equal(*pair) for pair in zip(usual[0], reshaped[0], strict=True)]
     assert same == [False] * changed + [True] * (6 - changed)
     assert reshaped.fingerprint() != usual.fingerprint()
+
+
+# --- texture --------------------------------------------------------------------------------------
+
+
+def test_texture_keeps_the_distances_between_correlations_at_any_scale(texture_products):
+    channels = torch.randn(6, 30, 30) @ torch.randn(6, 30, 49)  # six images, each of its texture
+    stage = channels.view(6, 30, 7, 7)
+    texture = texture_products([stage])
+    exact = np.stack([np.corrcoef(image) for image in channels.numpy()])  # (6, 30, 30)
+    ratios = torch.pdist(texture) / torch.pdist(torch.from_numpy(exact).float().flatten(1))
+    assert texture.shape == (6, 64 * 65 // 2)
+    assert ratios.std() < 0.1 * ratios.mean()
+    scale, shift = torch.rand(2, 1, 30, 1, 1) + 0.5
+    again = texture_products([stage * scale + shift])
+    torch.testing.assert_close(again, texture, atol=1e-4, rtol=1e-4)
+
+
+def test_texture_by_hand(texture_products):
+    stage = torch.tensor([1.0, 3.0, 5.0, 7.0]).view(1, 1, 2, 2)
+    generator = torch.Generator().manual_seed(0)
+    signs = torch.randint(2, (64,), generator=generator) * 2.0 - 1
+    torch.testing.assert_close(texture_products([stage])[0, :64], signs[0] * signs)
+    flat = texture_products([torch.full((1, 1, 2, 2), 1000.0)])
+    assert torch.equal(flat, torch.zeros(1, 2080))
+
+
+def test_texture_is_of_the_last_stage_with_a_quarter_of_the_resolution(texture_products):
+    stages = [torch.randn(1, dim, side, side) for dim, side in [(3, 8), (4, 4), (5, 2), (6, 1)]]
+    assert torch.equal(texture_products(stages), texture_products([stages[2]]))
