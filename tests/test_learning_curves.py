@@ -144,11 +144,27 @@ def test_named_labels_are_drawn_from_the_true_ones(load):
     assert (with_all & told).any()
 
 
-def test_the_table_of_named_labels_compares_three_heads(command, load, monkeypatch, capsys):
+def test_the_table_of_named_labels_compares_heads_and_neighbours(
+    command, load, monkeypatch, capsys
+):
     heads, named_labels = load("heads"), load("named_labels")
     monkeypatch.setattr(named_labels, "SIZES", (12,))
     monkeypatch.setattr(heads, "STRONG", replace(heads.STRONG, epochs=1))
     command("learning_curves", "--only", "MLP", "AttnCNN-RNN", "--sizes", "12", "48")
     command("named_labels")
-    rows = re.findall(r"\| (\d+) \| (\S+) \| (\d) \|( 0\.\d{3} \|){3}", capsys.readouterr().out)
-    assert len(rows) == 2 * 2 * 3
+    rows = re.findall(
+        r"\| (\d+) \| ([^|]+) \| (\d (?:named|rejected)) \| 0\.\d{3}", capsys.readouterr().out
+    )
+    trained, by_neighbours = "trained to be told", "by neighbours"
+    wanted = [("MLP", trained, 3), ("AttnCNN-RNN", trained, 3)]
+    wanted += [("MLP", by_neighbours, 5), ("heads and neighbours", by_neighbours, 5)]
+    heads_named = [head for _, head, _ in rows]
+    assert heads_named == 2 * [f"{name}, {way}" for name, way, n in wanted for _ in range(n)]
+
+
+def test_only_the_surest_wrong_choices_are_rejected(load):
+    reject = load("named_labels").reject_wrong
+    targets = np.array([[1, 0, 0, 0], [1, 1, 0, 0]], dtype=bool)
+    probs = np.array([[0.9, 0.8, 0.85, 0.01], [0.9, 0.9, 0.7, 0.01]])
+    assert np.argwhere(reject(probs, targets, 1)).tolist() == [[0, 2], [1, 2]]
+    assert np.argwhere(reject(probs, targets, 2)).tolist() == [[0, 1], [0, 2]]  # else too few

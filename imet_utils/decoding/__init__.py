@@ -18,6 +18,8 @@ from imet_utils.decoding.decisions import (
 from imet_utils.decoding.expected_fbeta import best_expected_sets
 from imet_utils.decoding.leave_one_out import leave_one_out
 from imet_utils.decoding.neighbours import (
+    TEMPERATURE,
+    VOTERS,
     ImageVectors,
     Neighbours,
     find_neighbours,
@@ -31,4 +33,11 @@ from imet_utils.decoding.prediction import (
     predict_splits,
     search_views,
     short_floats,
+)
+from imet_utils.decoding.stated_labels import (
+    CANDIDATES,
+    FARTHER,
+    NEARER,
+    PRIOR,
+    revise_probs,
 )

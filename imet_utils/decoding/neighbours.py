@@ -11,6 +11,8 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, normalize
 
+VOTERS = 30  # neighbours that vote
+TEMPERATURE = 0.1  # of their weights
 FITTED_ROWS = 10_000  # vectors that coordinates are found from, at the most
 PLACED_ROWS = 1_000  # vectors that are given coordinates at once
 
@@ -70,7 +72,9 @@ class Neighbours:
         distances, numbers = self._search.kneighbors(normalize(places), n_neighbors=count)
         return numbers, 1 - distances**2 / 2
 
-    def vote(self, vectors: Vectors, count: int = 30, temperature: float = 0.1) -> np.ndarray:
+    def vote(
+        self, vectors: Vectors, count: int = VOTERS, temperature: float = TEMPERATURE
+    ) -> np.ndarray:
         """Average the labels of the nearest, weighed in proportion to exp(cosine / temperature).
 
         Args:
@@ -87,14 +91,14 @@ class Neighbours:
         """
         return self.tally(*self.nearest(vectors, count), temperature)
 
-    def nearest_others(self, count: int = 30) -> tuple[np.ndarray, np.ndarray]:
+    def nearest_others(self, count: int = VOTERS) -> tuple[np.ndarray, np.ndarray]:
         """Find for each labelled image those of the others, see `nearest`: (M, K) both."""
         count = min(count, len(self.homes) - 1)
         distances, numbers = self._search.kneighbors(n_neighbors=count)
         return numbers, 1 - distances**2 / 2
 
     def tally(
-        self, numbers: np.ndarray, cosines: np.ndarray, temperature: float = 0.1
+        self, numbers: np.ndarray, cosines: np.ndarray, temperature: float = TEMPERATURE
     ) -> np.ndarray:
         """Count the votes of images, by their numbers and cosines (N, K), as `vote` does."""
         weights = np.exp((cosines - cosines[:, :1]) / temperature)

@@ -8,6 +8,7 @@ from imet_utils.labelling.comparison import (
 )
 from imet_utils.labelling.explore import (
     Album,
+    compare_named,
     describe_threshold,
     known_pictures,
     open_album,

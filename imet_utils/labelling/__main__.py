@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from imet_utils.decoding import CANDIDATES
 from imet_utils.files import append_csv, atomic_path, save_csv
 from imet_utils.labelling.explore import known_pictures, list_images
 from imet_utils.labelling.faults import FAULTS
@@ -26,6 +27,7 @@ from imet_utils.tables import correct_labels, measure_files, read_image
 RESULTS = LABELLING  # folder of the results, in that of the run
 CORRECTED = "train_corrected.csv"  # in that of the run
 SHOWN = 12  # suggestions of an image in the review, at least
+NEIGHBOURS = 5  # labelled images whose pictures it shows
 EPILOG = """\
 examples:
   ./run_all.sh label photos/                      by the run in outputs
@@ -146,7 +148,9 @@ def _write_tables(
     labeller: Labeller, paths: Sequence[Path], tables: Sequence[Path], top: int
 ) -> Iterator[Look]:
     """Write the rows of each image to both tables on the way, and pass what was seen on."""
-    for path, look in zip(paths, labeller.looks(paths, 5, "labelling images"), strict=True):
+    for path, look in zip(
+        paths, labeller.looks(paths, CANDIDATES, "labelling images"), strict=True
+    ):
         rows = labeller.tabulate(path.name, look.probs, look.chosen, top)
         append_csv(rows.rename(columns={"image": "file"}), tables[0], spreadsheet_safe=True)
         row = {"id": [path.stem], "attribute_ids": [labeller.join_ids(look.chosen)]}
@@ -171,10 +175,18 @@ def _review(
         for label in rank_labels(look.probs, look.chosen, max(top, SHOWN)):
             seen = None if look.attention is None else look.attention[label]
             suggestions.append(Suggestion(label, look.probs[label], look.chosen[label], seen))
-        nearest = zip(look.nearest["id"], look.nearest["labels"], strict=True)
-        known = [(find_picture(image_id), labels) for image_id, labels in nearest]
-        neighbours = [(picture, labels) for picture, labels in known if picture]
-        yield ReviewImage(path.name, path.stem, read_image(path), suggestions, neighbours)
+        nearest = look.nearest.head(NEIGHBOURS)
+        shown = zip(nearest["id"], nearest["labels"], strict=True)
+        known = [(find_picture(image_id), labels) for image_id, labels in shown]
+        yield ReviewImage(
+            path.name,
+            path.stem,
+            read_image(path),
+            suggestions,
+            [(picture, labels) for picture, labels in known if picture],
+            look.probs,
+            list(zip(look.nearest["similarity"], look.nearest["labels"], strict=True)),
+        )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Look around in what a run predicts: images by label and verdict, the files of new ones."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from PIL import Image
 
-from imet_utils.labelling.labeller import Labeller
+from imet_utils.labelling.labeller import Labeller, Picture
 from imet_utils.labelling.review import NEIGHBOUR_SIDE
 from imet_utils.metrics import sample_scores
 from imet_utils.origins import TABLES, read_origin
@@ -144,6 +144,27 @@ def open_album(run: Run, labeller: Labeller, new: Sequence[Path] = ()) -> Album:
     labels["verdict"] = np.select(cases, ["", "correct", "missed", "wrong"], "")
     columns = ["part", "id", "name", "probability", "true", "predicted", "verdict"]
     return Album(pd.concat(albums, ignore_index=True), labels[columns])
+
+
+def compare_named(
+    labeller: Labeller, image: Picture, named: Collection[str], most: int = 8
+) -> pd.DataFrame:
+    """Compare what a labeller thinks of an image before and after some of its labels are named.
+
+    Args:
+        labeller: of the run.
+        image: as for `Labeller.label`.
+        named: names of labels that it has.
+        most: other labels at the most; those that move most come first.
+
+    Returns:
+        Columns before and after, probabilities, by the label's name.
+    """
+    looks = {"before": labeller.look(image), "after": labeller.look(image, named=named)}
+    probs = pd.DataFrame({name: look.probs for name, look in looks.items()}, labeller.names)
+    probs = probs.drop(index=named)
+    moved = (probs["after"] - probs["before"]).abs().to_numpy()
+    return probs.iloc[np.argsort(-moved, kind="stable")[:most]]
 
 
 def score_images(predictions: pd.DataFrame) -> pd.DataFrame:

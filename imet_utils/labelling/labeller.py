@@ -5,8 +5,9 @@ no image and no store, nothing but tensors and plain values.
 """
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,10 +21,13 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from imet_utils.decoding import (
+    CANDIDATES,
+    VOTERS,
     Decision,
     ImageVectors,
     Neighbours,
     best_expected_sets,
+    revise_probs,
 )
 from imet_utils.features import views_at_once
 from imet_utils.files import atomic_folder, load_json, save_json
@@ -104,7 +108,11 @@ class Labeller:
         return Decision(threshold=reached[enough[0]])
 
     def label(
-        self, images: Sequence[Picture], top: int = 0, decision: Decision | None = None
+        self,
+        images: Sequence[Picture],
+        top: int = 0,
+        decision: Decision | None = None,
+        named: Sequence[Collection[str]] | None = None,
     ) -> pd.DataFrame:
         """Label images.
 
@@ -112,16 +120,23 @@ class Labeller:
             images: paths of files, or images of Pillow; those have no name but their number.
             top: how many labels of each image to list at least, chosen or not.
             decision: that chooses; None for the run's own.
+            named: names of labels that each image is known to have, from which its others follow
+                the better (`revise_probs`).
 
         Returns:
             Columns image, attribute_id, attribute_name, probability, chosen; the images in their
             order, the most probable label first.
 
         Raises:
-            ValueError: naming the file, if one cannot be read.
+            ValueError: naming the file, if one cannot be read, or the name that no label has; if
+                labels of another number of images are named.
         """
         decide, rows = decision or self.decision, []
-        for number, (image, probs) in enumerate(zip(images, self.probs(images), strict=True)):
+        if named is not None and len(named) != len(images):
+            raise ValueError(f"labels are named of {len(named)} images, and {len(images)} given")
+        stated = None if named is None else self.state(named)
+        found = self.probs(images, stated=stated)
+        for number, (image, probs) in enumerate(zip(images, found, strict=True)):
             chosen = decide(probs[np.newaxis])[0]  # (C,)
             rows.append(self.tabulate(name_of(image, number), probs, chosen, top))
         return pd.concat(rows, ignore_index=True)
@@ -157,7 +172,28 @@ class Labeller:
         """Write a label set, bool (C,), as a table's `attribute_ids`."""
         return " ".join(map(str, self.labels["attribute_id"][row]))
 
-    def probs(self, images: Sequence[Picture], description: str = "") -> Iterator[np.ndarray]:
+    def state(self, named: Sequence[Collection[str]]) -> np.ndarray:
+        """Write the names of labels that images have as `revise_probs` takes them, int8 (N, C).
+
+        Raises:
+            ValueError: for a name that no label has.
+        """
+        rows = np.zeros((len(named), len(self.names)), dtype=np.int8)
+        known = set(self.names)
+        for row, names in zip(rows, named, strict=True):
+            if unknown := [name for name in names if name not in known]:
+                near = get_close_matches(unknown[0], known)
+                hint = f"; near names are {', '.join(near)}" if near else ""
+                raise ValueError(f"no label is called {unknown[0]!r}{hint}")
+            row[np.isin(self.names, list(names))] = 1
+        return rows
+
+    def probs(
+        self,
+        images: Sequence[Picture],
+        description: str = "",
+        stated: np.ndarray | None = None,
+    ) -> Iterator[np.ndarray]:
         """Yield the probabilities (C,) float32 of each image, as they are computed.
 
         Those of an image do not depend on what else is labelled: an encoder rounds by the size of
@@ -166,8 +202,9 @@ class Labeller:
         Args:
             images: as for `label`.
             description: shown with the progress; empty for none.
+            stated: what is known of their labels, (N, C), see `revise_probs`; None for nothing.
         """
-        for count, probs, _, _ in self._batches(images, description, attend=False):
+        for count, probs, _, _, _ in self._batches(images, description, False, stated):
             yield from probs[:count]
 
     def looks(
@@ -177,21 +214,31 @@ class Labeller:
 
         Args:
             images: as for `label`.
-            num_nearest: training images to name.
+            num_nearest: training images to name, 200 at the most.
             description: shown with the progress; empty for none.
         """
-        for count, probs, vectors, attention in self._batches(images, description, attend=True):
-            numbers, similarities = self.neighbours.nearest(vectors, num_nearest)
+        return self._looks(images, num_nearest, description, None)
+
+    def look(self, image: Picture, num_nearest: int = 5, named: Collection[str] = ()) -> Look:
+        """Look closely at one image, see `looks`; `named` are labels that it is known to have."""
+        return next(self._looks([image], num_nearest, "", self.state([named])))
+
+    def _looks(
+        self,
+        images: Sequence[Picture],
+        num_nearest: int,
+        description: str,
+        stated: np.ndarray | None,
+    ) -> Iterator[Look]:
+        for count, probs, numbers, cosines, attention in self._batches(
+            images, description, True, stated
+        ):
             chosen = self.decision(probs)
             for row in range(count):
-                nearest = self.known.iloc[numbers[row]].reset_index(drop=True)
-                nearest = nearest.assign(similarity=similarities[row])
+                nearest = self.known.iloc[numbers[row, :num_nearest]].reset_index(drop=True)
+                nearest = nearest.assign(similarity=cosines[row, :num_nearest])
                 seen = None if attention is None else attention[row]
                 yield Look(probs[row], chosen[row], seen, nearest)
-
-    def look(self, image: Picture, num_nearest: int = 5) -> Look:
-        """Look closely at one image, see `looks`."""
-        return next(self.looks([image], num_nearest))
 
     def path(self, image: Picture, max_steps: int = 10) -> pd.DataFrame:
         """Search what the RNN names one after the other on the whole image.
@@ -239,28 +286,36 @@ class Labeller:
         )
 
     def _batches(
-        self, images: Sequence[Picture], description: str, attend: bool
-    ) -> Iterator[tuple[int, np.ndarray, ImageVectors, np.ndarray | None]]:
-        """Yield how many images a batch has, their probabilities, vectors, attention of view 0.
+        self, images: Sequence[Picture], description: str, attend: bool, stated: np.ndarray | None
+    ) -> Iterator[tuple[int, np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]]:
+        """Yield how many images a batch has, and what is found of each.
 
-        What follows after so many is what the batch was filled up with.
+        These are the probabilities (B, C), the numbers and the cosines of the nearest labelled
+        images (B, K), and the attention of view 0. What follows after so many images is what the
+        batch was filled up with.
         """
         dataset, device = self._views(images), self.mixture.device
         step = max(1, views_at_once(device) // dataset.num_views)
-        starts = range(0, len(images), step)
-        parts = [[min(k, len(images) - 1) for k in range(start, start + step)] for start in starts]
+        last = len(images) - 1
+        parts = [
+            [min(k, last) for k in range(start, start + step)]
+            for start in range(0, len(images), step)
+        ]
         compute = partial(self.mixture, attend=attend)
         found = compute_views(dataset, parts, compute, num_cores(), device)
         shown = progress(found, description, len(parts), "batch") if description else found
-        for start, batch in zip(starts, shown, strict=True):
+        for part, batch in zip(parts, shown, strict=True):
             views = {name: values.unflatten(0, (step, -1)) for name, values in batch.items()}
             probs = views["probs"].mean(dim=1).cpu().numpy()  # (B, C)
-            store = {name: views[name].cpu().numpy() for name in ("pooled", "style")}
-            vectors = ImageVectors(store)
+            vectors = ImageVectors({k: views[k].cpu().numpy() for k in ("pooled", "style")})
+            numbers, cosines = self.neighbours.nearest(vectors, CANDIDATES)
             if share := self.settings["shares"].get(NEIGHBOURS):
-                probs = probs + np.float32(share) * self.neighbours.vote(vectors)
+                votes = self.neighbours.tally(numbers[:, :VOTERS], cosines[:, :VOTERS])
+                probs = probs + np.float32(share) * votes
+            if stated is not None:
+                probs = revise_probs(probs, self.neighbours, numbers, cosines, stated[part])
             attention = views["attention"][:, 0].cpu().numpy() if "attention" in views else None
-            yield min(step, len(images) - start), probs, vectors, attention
+            yield min(step, len(images) - part[0]), probs, numbers, cosines, attention
 
     def save(self, folder: Path | str) -> None:
         """Write everything to a folder, in place of the labeller that may be there.

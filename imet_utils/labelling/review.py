@@ -13,11 +13,19 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader
 from PIL import Image
 
+from imet_utils.decoding import FARTHER, NEARER, PRIOR, TEMPERATURE, VOTERS
 from imet_utils.files import atomic_path, fingerprint_of
 
 PICTURE_SIDE, NEIGHBOUR_SIDE = 480, 96  # pixels of the longer side
 QUALITY = 80  # of JPEG
 LEVELS = 99  # of attention above none
+REVISION = {  # of the probabilities, by the page
+    "voters": VOTERS,
+    "temperature": TEMPERATURE,
+    "nearer": NEARER,
+    "farther": FARTHER,
+    "prior": PRIOR,
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +56,9 @@ class ReviewImage:
         picture: of any size.
         suggestions: the most probable first.
         neighbours: the pictures of the labelled images nearest to it, with their class indices.
+        probs: (C,) of all labels; what a person says of one moves the others (`revise_probs`).
+        near: cosines and class indices of the labelled images that this is reckoned from, the
+            nearest first; with none of them nothing moves.
     """
 
     file: str
@@ -55,6 +66,8 @@ class ReviewImage:
     picture: Image.Image
     suggestions: Sequence[Suggestion]
     neighbours: Sequence[tuple[Image.Image, Sequence[int]]] = ()
+    probs: np.ndarray | None = None
+    near: Sequence[tuple[float, Sequence[int]]] = ()
 
 
 def write_review(
@@ -95,7 +108,7 @@ def write_review(
             pairs = (pair for _, pair in group)
             paths.append(folder / page_name(page))
             temporary = unfinished.enter_context(atomic_path(paths[-1]))
-            values = {"page": page, "page_name": page_name, "labels": labels}
+            values = {"page": page, "page_name": page_name, "labels": labels, "revision": REVISION}
             stream = template.stream(values, records=_make_records(pairs, fingerprint_of(labels)))
             stream.dump(str(temporary), encoding="utf-8")
         if not paths:
@@ -125,6 +138,7 @@ def _make_records(
 ) -> Iterator[dict[str, Any]]:
     """Yield what the page holds of an image: its key, its data, and whether another follows."""
     for image, after in pairs:
+        borne = sorted({label for _, labels in image.near for label in labels})
         data = {
             "id": image.id,
             "file": image.file,
@@ -142,6 +156,8 @@ def _make_records(
                 {"picture": encode_picture(picture, NEIGHBOUR_SIDE), "labels": list(map(int, row))}
                 for picture, row in image.neighbours
             ],
+            "near": [[round(float(c), 4), list(map(int, labels))] for c, labels in image.near],
+            "probs": [[int(label), round(float(image.probs[label]), 4)] for label in borne],
         }
         key = fingerprint_of([vocabulary, image.id, data["picture"]])
         yield {"key": key, "data": data, "followed": after is not None}

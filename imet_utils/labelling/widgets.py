@@ -111,27 +111,46 @@ def browse(album: Album) -> Browser:
 
 
 class CloserLook(ipywidgets.VBox):
-    """An image, its labels and neighbours, and where any label of choice is seen."""
+    """An image, its labels and neighbours, and where any label of choice is seen.
+
+    Attributes:
+        named: labels that the image is known to have; those that are typed move the others.
+    """
 
     def __init__(self, labeller: Labeller, find_picture: FindPicture) -> None:
         self.labeller, self.find_picture = labeller, find_picture
         self.canvas, self.veiled = Canvas(), Canvas()
+        self.named = ipywidgets.TagsInput(
+            allowed_tags=labeller.names.tolist(), allow_duplicates=False, layout=_wide(600)
+        )
         self.label = ipywidgets.Dropdown(description="Label", layout=_wide(320))
         self.opacity = ipywidgets.FloatSlider(
             0.75, min=0, max=1, step=0.05, description="Opacity", continuous_update=False
         )
+        self.image: Picture | None = None
+        self.true: Sequence[str] | None = None
         self.picture: np.ndarray | None = None
         self.seen: Look | None = None
+        self.named.observe(self._show, "value")
         for widget in (self.label, self.opacity):
             widget.observe(self._lay_veil, "value")
         self.veil = ipywidgets.VBox([ipywidgets.HBox([self.label, self.opacity]), self.veiled])
-        super().__init__([self.canvas, self.veil])
+        known = ipywidgets.HBox([ipywidgets.Label("Known labels"), self.named])
+        super().__init__([known, self.canvas, self.veil])
         self.layout.display = "none"  # until there is an image
 
     def look(self, image: Picture, true: Sequence[str] | None = None) -> None:
         """Look at an image; over `Labeller.plot`."""
-        self.picture, self.seen = np.asarray(read_image(image)), self.labeller.look(image)
-        self.canvas.show(self.labeller.plot(image, true, self.find_picture, self.seen))
+        self.picture, self.image, self.true = np.asarray(read_image(image)), None, true
+        self.named.value = []
+        self.image = image
+        self._show()
+
+    def _show(self, _: object = None) -> None:
+        if self.image is None:
+            return
+        self.seen = self.labeller.look(self.image, named=self.named.value)
+        self.canvas.show(self.labeller.plot(self.image, self.true, self.find_picture, self.seen))
         order = np.argsort(-self.seen.probs, kind="stable")
         names = self.labeller.names[order]
         listed = zip(names, self.seen.probs[order], order, strict=True)

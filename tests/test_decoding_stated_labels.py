@@ -1,0 +1,112 @@
+"""What is said of some labels moves the others, as neighbours that agree have it."""
+
+import numpy as np
+import pytest
+
+from imet_utils.decoding import (
+    CANDIDATES,
+    FARTHER,
+    NEARER,
+    PRIOR,
+    TEMPERATURE,
+    VOTERS,
+    Neighbours,
+    revise_probs,
+)
+
+
+def draw(num_labelled=300, num_classes=9, num_images=4, seed=0):
+    """Labelled images, the candidates among them of each image, and probabilities."""
+    rng = np.random.default_rng(seed)
+    homes = rng.normal(size=(num_labelled, 6))
+    homes /= np.linalg.norm(homes, axis=1, keepdims=True)
+    targets = rng.random((num_labelled, num_classes)) < 0.25
+    neighbours = Neighbours(np.zeros(6), np.eye(6), homes, targets)
+    nearest = neighbours.nearest(rng.normal(size=(num_images, 6)), CANDIDATES)
+    return rng.random((num_images, num_classes)), neighbours, *nearest
+
+
+def say(shape, **labels):
+    """State that an image has labels, or has not: `yes` and `no` are lists of (image, label)."""
+    stated = np.zeros(shape, dtype=np.int8)
+    for image, label in labels.get("yes", ()):
+        stated[image, label] = 1
+    for image, label in labels.get("no", ()):
+        stated[image, label] = -1
+    return stated
+
+
+def reference(prob, rows, cosines, stated):
+    """Revise one image's probabilities, candidate by candidate."""
+
+    def vote(said):
+        scored = []
+        for row, cosine in zip(rows, cosines, strict=True):
+            shift = NEARER * (row & (said > 0)).sum() - FARTHER * (row & (said < 0)).sum()
+            scored.append((cosine + shift, row))
+        best = sorted(scored, key=lambda pair: -pair[0])[:VOTERS]
+        weights = np.exp((np.array([score for score, _ in best]) - best[0][0]) / TEMPERATURE)
+        return weights @ np.array([row for _, row in best]) / weights.sum()
+
+    before, after = vote(0 * stated), vote(stated)
+    odds = prob / (1 - prob) * (after + PRIOR) / (1 - after + PRIOR)
+    odds *= (1 - before + PRIOR) / (before + PRIOR)
+    revised = odds / (1 + odds)
+    revised[stated > 0], revised[stated < 0] = 1, 0
+    return revised
+
+
+def test_probabilities_equal_those_of_a_loop():
+    probs, neighbours, numbers, cosines = draw()
+    stated = say(probs.shape, yes=[(0, 2), (1, 2), (1, 5), (2, 8)], no=[(1, 3), (3, 0), (3, 1)])
+    found = revise_probs(probs, neighbours, numbers, cosines, stated)
+    assert found.dtype == np.float32
+    for image in range(len(probs)):
+        rows = neighbours.targets[numbers[image]]
+        wanted = reference(probs[image], rows, cosines[image], stated[image])
+        np.testing.assert_allclose(found[image], wanted, atol=1e-5)
+    assert np.abs(found - probs).max() > 0.05
+
+
+def test_where_nothing_is_said_nothing_moves():
+    probs, neighbours, numbers, cosines = draw()
+    stated = say(probs.shape, yes=[(1, 4)])
+    found = revise_probs(probs, neighbours, numbers, cosines, stated)
+    np.testing.assert_allclose(np.delete(found, 1, axis=0), np.delete(probs, 1, axis=0), atol=1e-6)
+    assert np.abs(found[1] - probs[1]).max() > 0.01
+
+
+def test_labels_that_go_together_rise_and_fall_together():
+    rng = np.random.default_rng(1)
+    targets = np.zeros((200, 4), dtype=bool)
+    targets[:, 0] = targets[:, 1] = rng.random(200) < 0.3  # always together
+    targets[:, 2] = ~targets[:, 0] & (rng.random(200) < 0.5)  # never with them
+    targets[:, 3] = rng.random(200) < 0.3  # no matter
+    neighbours = Neighbours(np.zeros(2), np.eye(2), np.zeros((200, 2)), targets)
+    numbers, cosines = np.arange(200)[None], np.linspace(0.8, 0.4, 200)[None]
+    probs = np.full((1, 4), 0.3)
+    yes = revise_probs(probs, neighbours, numbers, cosines, say((1, 4), yes=[(0, 0)]))[0]
+    no = revise_probs(probs, neighbours, numbers, cosines, say((1, 4), no=[(0, 0)]))[0]
+    assert (yes[0], no[0]) == (1, 0)
+    assert yes[1] > 0.7
+    assert yes[2] < 0.1
+    assert no[1] < 0.2
+    assert no[2] > 0.3
+    assert max(abs(yes[3] - 0.3), abs(no[3] - 0.3)) < 0.15
+
+
+@pytest.mark.parametrize("prob", [0.0, 1.0])
+def test_what_is_certain_stays_so(prob):
+    probs, neighbours, numbers, cosines = draw()
+    probs[:, 1] = prob
+    found = revise_probs(probs, neighbours, numbers, cosines, say(probs.shape, yes=[(0, 2)]))
+    assert (found[:, 1] == np.float32(prob)).all()
+
+
+def test_few_labelled_images_are_enough():
+    probs, neighbours, numbers, cosines = draw(num_labelled=3)
+    assert numbers.shape[1] == 3
+    found = revise_probs(probs, neighbours, numbers, cosines, say(probs.shape, yes=[(0, 2)]))
+    assert np.isfinite(found).all()
+    assert found.min() >= 0
+    assert found.max() <= 1
