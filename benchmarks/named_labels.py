@@ -3,8 +3,9 @@
     python benchmarks/named_labels.py --data DIR --work DIR [--folds] [--kept] [--page SECTION]
 
 One, two or three random true labels of each image are named, and it is judged by the labels that
-are left. The package revises what any heads say by the nearest labelled images (`revise_probs`);
-so do labels that are rejected, here the surest ones that are chosen and wrong.
+are left. The package revises what any heads say by the nearest labelled images (`revise_probs`),
+with a strength that is chosen on other images than those judged: other folds, or the other half.
+Labels may be rejected, too, here the surest ones that are chosen and wrong.
 
 A head can be told, too, if it is trained with a random part of each image's true labels given to
 it, none of them in half of the draws. It is judged beside itself, told nothing, and beside the same
@@ -41,6 +42,7 @@ from imet_utils.decoding import (
     ImageVectors,
     Neighbours,
     best_expected_sets,
+    choose_strength,
     find_neighbours,
     predict,
     revise_probs,
@@ -165,12 +167,14 @@ class Part:
     cosines: np.ndarray
 
 
-def part_of_size(halves: Halves, size: int) -> Part:
-    """Look for the neighbours of all images held back among so many others."""
+def parts_of_size(halves: Halves, size: int) -> list[Part]:
+    """Look for the neighbours of the images held back among so many others, in two halves."""
     known = halves.first(size)
     neighbours = find_neighbours(ImageVectors(halves.train)[known], halves.known.targets[known])
-    nearest = neighbours.nearest(ImageVectors(halves.evaluation), CANDIDATES)
-    return Part(np.arange(len(halves.judged.images)), neighbours, *nearest)
+    numbers, cosines = neighbours.nearest(ImageVectors(halves.evaluation), CANDIDATES)
+    every = np.arange(len(halves.judged.images))
+    halved = (every[0::2], every[1::2])
+    return [Part(half, neighbours, numbers[half], cosines[half]) for half in halved]
 
 
 def parts_of_folds(data_dir: Path, work: Path) -> tuple[list[Part], np.ndarray]:
@@ -196,14 +200,25 @@ def mix_in_votes(parts: list[Part], heads: list[np.ndarray]) -> np.ndarray:
     return probs
 
 
-def revise(parts: list[Part], probs: np.ndarray, stated: np.ndarray) -> np.ndarray:
+def choose_strengths(parts: list[Part], probs: np.ndarray, targets: np.ndarray) -> list[float]:
+    """Choose the strength of each part on the next one's images."""
+    ahead = [*parts[1:], parts[0]]
+    return [
+        choose_strength(
+            probs[part.images], part.neighbours, part.numbers, part.cosines, targets[part.images]
+        )
+        for part in ahead
+    ]
+
+
+def revise(
+    parts: list[Part], strengths: list[float], probs: np.ndarray, stated: np.ndarray
+) -> np.ndarray:
     """Do as `revise_probs`, part by part."""
     revised = np.empty_like(probs)
-    for part in parts:
-        at = part.images
-        revised[at] = revise_probs(
-            probs[at], part.neighbours, part.numbers, part.cosines, stated[at]
-        )
+    for part, strength in zip(parts, strengths, strict=True):
+        at, nearest = part.images, (part.neighbours, part.numbers, part.cosines)
+        revised[at] = revise_probs(probs[at], *nearest, stated[at], strength)
     return revised
 
 
@@ -230,19 +245,17 @@ def tabulate_revised(
     """Write a row for each of the heads and number of labels stated, revised by neighbours."""
     lines = []
     for name, probs in probs_of.items():
-        for count in NUM_NAMED:
-            named = name_labels(targets, count)
-            told = judge_rest(revise(parts, probs, named.astype(int)), targets, named)
-            untold = judge_rest(probs, targets, named)
-            lines.append(
-                f"| {images} | {name}, by neighbours | {count} named {_pair(told, untold)}"
-            )
-        for count in NUM_NAMED[:2]:
-            rejected = reject_wrong(probs, targets, count)
-            told = judge_rest(revise(parts, probs, -rejected.astype(int)), targets, rejected)
-            untold = judge_rest(probs, targets, rejected)
-            stated = f"{count} rejected"
-            lines.append(f"| {images} | {name}, by neighbours | {stated} {_pair(told, untold)}")
+        strengths = choose_strengths(parts, probs, targets)
+        powers = " and ".join(f"{strength:.2g}" for strength in sorted(set(strengths)))
+        asked = [(name_labels(targets, count), count, "named", 1) for count in NUM_NAMED]
+        asked += [
+            (reject_wrong(probs, targets, count), count, "rejected", -1) for count in NUM_NAMED[:2]
+        ]
+        for said, count, what, sign in asked:
+            revised = revise(parts, strengths, probs, sign * said.astype(int))
+            told, untold = (judge_rest(found, targets, said) for found in (revised, probs))
+            row = f"| {images} | {name}, by neighbours (strength {powers}) "
+            lines.append(f"{row}| {count} {what} {_pair(told, untold)}")
     return lines
 
 
@@ -287,7 +300,7 @@ def compare_sizes(data_dir: Path, work: Path, kept: bool) -> tuple[list[str], np
         for name in TOLD:
             if not kept and not is_kept(folder, name):
                 learn(name, halves, size, folder)
-        parts = [part_of_size(halves, size)]
+        parts = parts_of_size(halves, size)
         heads = [np.load(folder / f"{name}.npy") for name in (MLP, RNN)]
         probs_of = {MLP: heads[0], BOTH: mix_in_votes(parts, heads)}
         lines += tabulate_told(size, folder, targets)

@@ -11,6 +11,7 @@ from imet_utils.decoding import (
     TEMPERATURE,
     VOTERS,
     Neighbours,
+    choose_strength,
     revise_probs,
 )
 
@@ -36,7 +37,7 @@ def say(shape, **labels):
     return stated
 
 
-def reference(prob, rows, cosines, stated):
+def reference(prob, rows, cosines, stated, strength):
     """Revise one image's probabilities, candidate by candidate."""
 
     def vote(said):
@@ -49,21 +50,22 @@ def reference(prob, rows, cosines, stated):
         return weights @ np.array([row for _, row in best]) / weights.sum()
 
     before, after = vote(0 * stated), vote(stated)
-    odds = prob / (1 - prob) * (after + PRIOR) / (1 - after + PRIOR)
-    odds *= (1 - before + PRIOR) / (before + PRIOR)
+    ratio = (after + PRIOR) / (1 - after + PRIOR) * (1 - before + PRIOR) / (before + PRIOR)
+    odds = prob / (1 - prob) * ratio**strength
     revised = odds / (1 + odds)
     revised[stated > 0], revised[stated < 0] = 1, 0
     return revised
 
 
-def test_probabilities_equal_those_of_a_loop():
+@pytest.mark.parametrize("strength", [0.5, 1.0])
+def test_probabilities_equal_those_of_a_loop(strength):
     probs, neighbours, numbers, cosines = draw()
     stated = say(probs.shape, yes=[(0, 2), (1, 2), (1, 5), (2, 8)], no=[(1, 3), (3, 0), (3, 1)])
-    found = revise_probs(probs, neighbours, numbers, cosines, stated)
+    found = revise_probs(probs, neighbours, numbers, cosines, stated, strength)
     assert found.dtype == np.float32
     for image in range(len(probs)):
         rows = neighbours.targets[numbers[image]]
-        wanted = reference(probs[image], rows, cosines[image], stated[image])
+        wanted = reference(probs[image], rows, cosines[image], stated[image], strength)
         np.testing.assert_allclose(found[image], wanted, atol=1e-5)
     assert np.abs(found - probs).max() > 0.05
 
@@ -110,3 +112,42 @@ def test_few_labelled_images_are_enough():
     assert np.isfinite(found).all()
     assert found.min() >= 0
     assert found.max() <= 1
+
+
+def test_at_strength_0_nothing_moves_but_what_is_stated():
+    probs, neighbours, numbers, cosines = draw()
+    stated = say(probs.shape, yes=[(0, 2)], no=[(1, 3)])
+    found = revise_probs(probs, neighbours, numbers, cosines, stated, 0.0)
+    np.testing.assert_allclose(found[stated == 0], probs[stated == 0], atol=1e-6)
+    assert (found[0, 2], found[1, 3]) == (1, 0)
+
+
+def collect(draw_rows, num_images=400, seed=0):
+    """Images of no particular look, whose labels are drawn by a rule: half of them to judge by."""
+    rng = np.random.default_rng(seed)
+    targets = draw_rows(rng, num_images)
+    known, judged = np.split(targets, 2)
+    neighbours = Neighbours(np.zeros(2), np.eye(2), np.zeros((len(known), 2)), known)
+    numbers = np.stack([rng.permutation(len(known)) for _ in judged])
+    cosines = np.sort(rng.uniform(0.4, 0.8, numbers.shape))[:, ::-1]
+    probs = np.tile(known.mean(axis=0), (len(judged), 1))
+    return probs, neighbours, numbers, cosines, judged
+
+
+def test_the_strength_is_full_where_labels_go_together_and_none_where_they_do_not():
+    def together(rng, num_images):
+        groups = rng.integers(5, size=num_images)
+        return np.repeat(np.eye(5, dtype=bool)[groups], 3, axis=1)  # three labels at a time
+
+    def apart(rng, num_images):
+        return rng.random((num_images, 15)) < np.linspace(0.05, 0.5, 15)
+
+    assert choose_strength(*collect(together)) > 0
+    assert choose_strength(*collect(apart)) == 0
+
+
+def test_of_single_labels_no_strength_can_be_learned():
+    def single(rng, num_images):
+        return np.eye(4, dtype=bool)[rng.integers(4, size=num_images)]
+
+    assert choose_strength(*collect(single)) == 0

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import textwrap
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -120,6 +121,7 @@ def test_a_table_lists_the_chosen_labels_best_first(labeller, files):
 
 def test_named_labels_move_the_others(labeller, files):
     some, names = files[:3], labeller.names
+    labeller = replace(labeller, settings=labeller.settings | {"strength": 1.0})
     named = [[names[1]], [], [names[0], names[2]]]
     before = stack(labeller.probs(some))
     after = stack(labeller.probs(some, stated=labeller.state(named)))

@@ -218,12 +218,13 @@ def moving(tmp_path):
     images = [
         ReviewImage(f"{n}.png", f"{n}", picture, suggestions, (), probs[0], near) for n in range(2)
     ]
-    page = write_review(images, range(40), [f"tag::{k}" for k in range(40)], tmp_path)[0]
+    names = [f"tag::{k}" for k in range(40)]
+    page = write_review(images, range(40), names, tmp_path, strength=0.75)[0]
 
     def percents(said):
         stated = np.zeros((1, 40), dtype=np.int8)
         stated[0, list(said)] = list(said.values())
-        found = revise_probs(probs, neighbours, numbers, cosines, stated)[0]
+        found = revise_probs(probs, neighbours, numbers, cosines, stated, 0.75)[0]
         return [f"{100 * p:.0f} %" for p in found]
 
     return page, percents, first.tolist()

@@ -69,7 +69,7 @@ def test_a_page_holds_images_labels_and_what_was_suggested(tmp_path):
     alike = [(np.float32(0.81239), (0, 2)), (0.5, (2,))]
     probs = np.array([0.25, 0.1, 0.91237], dtype=np.float32)
     image = make_image(5, chosen, neighbours=near, probs=probs, near=alike)
-    [path] = write(tmp_path, [image])
+    [path] = write(tmp_path, [image], strength=0.5)
     page = Page(path)
     assert page.labels == {"ids": ["7", "30", "4"], "names": NAMES}
     [image] = page.images
@@ -83,6 +83,7 @@ def test_a_page_holds_images_labels_and_what_was_suggested(tmp_path):
     assert image["near"] == [[0.8124, [0, 2]], [0.5, [2]]]
     assert image["probs"] == [[0, 0.25], [2, 0.9124]]  # of what a statement can move
     assert page.revision["voters"] == VOTERS
+    assert page.revision["strength"] == 0.5
 
 
 @pytest.mark.parametrize(("size", "kept"), [((960, 300), (480, 150)), ((30, 40), (30, 40))])

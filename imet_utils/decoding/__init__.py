@@ -39,5 +39,6 @@ from imet_utils.decoding.stated_labels import (
     FARTHER,
     NEARER,
     PRIOR,
+    choose_strength,
     revise_probs,
 )

@@ -2,11 +2,15 @@
 
 import numpy as np
 
+from imet_utils.decoding.expected_fbeta import best_expected_sets
 from imet_utils.decoding.neighbours import VOTERS, Neighbours
+from imet_utils.metrics import f2_per_image
 
 CANDIDATES = 200  # nearest labelled images, among which those that agree are looked for
 NEARER, FARTHER = 0.2, 0.1  # in cosine, an image with a label that was named, or was rejected
 PRIOR = 0.03  # votes for and against every label that are there from the start
+STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)  # that `choose_strength` tries
+TRIED_IMAGES = 500  # on which it does, at the most
 
 
 def revise_probs(
@@ -15,6 +19,7 @@ def revise_probs(
     numbers: np.ndarray,
     cosines: np.ndarray,
     stated: np.ndarray,
+    strength: float = 1.0,
 ) -> np.ndarray:
     """Revise the probabilities of images by what is stated of some of their labels.
 
@@ -30,24 +35,68 @@ def revise_probs(
         numbers: (N, K) of the nearest of them, `CANDIDATES` if there are as many, see `nearest`.
         cosines: (N, K) of these.
         stated: (N, C), 1 for a label that the image has, -1 for one that it has not, else 0.
+        strength: power of the factor, from 0, at which nothing moves, to 1, see `choose_strength`.
 
     Returns:
         (N, C) float32, 1 and 0 where a label is stated.
     """
-    before = neighbours.tally(numbers[:, :VOTERS], cosines[:, :VOTERS])
-    after = _tally_agreeing(neighbours, numbers, cosines, stated)
-    factor = (after + PRIOR) * (1 - before + PRIOR) / ((1 - after + PRIOR) * (before + PRIOR))
-    revised = probs * factor / (1 - probs + probs * factor)
+    factor = _odds_factor(neighbours, numbers, cosines, stated) ** strength
+    revised = _multiply_odds(probs, factor)
     return np.select([stated > 0, stated < 0], [1, 0], revised).astype(np.float32)
 
 
-def _tally_agreeing(
+def choose_strength(
+    probs: np.ndarray,
+    neighbours: Neighbours,
+    numbers: np.ndarray,
+    cosines: np.ndarray,
+    targets: np.ndarray,
+) -> float:
+    """Choose how far a statement moves the other labels, by naming known ones.
+
+    Each true label of some images is named in turn, and the strength taken that finds the others
+    best, by mean F2. Where labels do not go together, that is 0.
+
+    Args:
+        probs: (N, C) in [0, 1], of images that are none of the neighbours.
+        neighbours: and the next two, as for `revise_probs`.
+        numbers: (N, K).
+        cosines: (N, K).
+        targets: what these images have, bool (N, C).
+
+    Returns:
+        One of `STRENGTHS`; 0 if no image has two labels.
+    """
+    several = np.flatnonzero(targets.sum(axis=1) > 1)
+    if not len(several):
+        return 0.0
+    spread = np.linspace(0, len(several) - 1, min(len(several), TRIED_IMAGES)).round().astype(int)
+    images, labels = np.nonzero(targets[several[spread]])
+    images = several[spread][images]  # (R,), one for each label that is named
+    named = np.zeros((len(images), targets.shape[1]), dtype=np.int8)
+    named[np.arange(len(images)), labels] = 1
+    factor = _odds_factor(neighbours, numbers[images], cosines[images], named)
+    rest = targets[images] & (named == 0)
+    scores = []
+    for strength in STRENGTHS:
+        revised = np.where(named, 0, _multiply_odds(probs[images], factor**strength))
+        scores.append(f2_per_image(best_expected_sets(revised), rest).mean())
+    return STRENGTHS[int(np.argmax(scores))]
+
+
+def _multiply_odds(probs: np.ndarray, factor: np.ndarray) -> np.ndarray:
+    return probs * factor / (1 - probs + probs * factor)
+
+
+def _odds_factor(
     neighbours: Neighbours, numbers: np.ndarray, cosines: np.ndarray, stated: np.ndarray
 ) -> np.ndarray:
-    """Count the votes of the candidates nearest after statements have moved them, (N, C)."""
+    """Divide the odds of each label in the vote after statements by those before, (N, C)."""
+    before = neighbours.tally(numbers[:, :VOTERS], cosines[:, :VOTERS])
     moves = np.select([stated > 0, stated < 0], [NEARER, -FARTHER], 0.0).astype(np.float32)
     moved = (neighbours.labels @ moves.T).T  # (N, M)
     closeness = cosines + np.take_along_axis(moved, numbers, axis=1)  # (N, K)
     order = np.argsort(-closeness, axis=1, kind="stable")[:, :VOTERS]
     numbers, closeness = (np.take_along_axis(a, order, axis=1) for a in (numbers, closeness))
-    return neighbours.tally(numbers, closeness)
+    after = neighbours.tally(numbers, closeness)
+    return (after + PRIOR) * (1 - before + PRIOR) / ((1 - after + PRIOR) * (before + PRIOR))

@@ -139,6 +139,7 @@ def label_files(labeller: Labeller, files: Sequence[Path], output_dir: Path, top
             labeller.labels["attribute_id"].tolist(),
             labeller.names.tolist(),
             folder,
+            strength=labeller.settings["strength"],
         )
     say(f"{len(good):,} images labelled, {len(bad):,} files skipped: {folder}")
     say(f"To review the labels: {pages[0]}")

@@ -41,7 +41,7 @@ from imet_utils.views import ViewDataset, compute_views
 
 FOLDER = "labeller"  # in the output folder of a run
 MAKER = EVALUATION  # the notebook that makes it
-FORMAT = 2  # of the folder; another one is refused
+FORMAT = 3  # of the folder; another one is refused
 SETTINGS, TENSORS = "labeller.json", "tensors.safetensors"  # its files
 SPACE = ("centre", "axes", "homes")  # arrays of `Neighbours`
 NEIGHBOURS = "neighbours"  # their name among the shares
@@ -74,7 +74,7 @@ class Labeller:
     Attributes:
         settings: what JSON can hold: that of the `Mixture`; `seed` and `num_views` of the views;
             the share of the neighbours among `shares`; `thresholds` by the precision that they had
-            on validation.
+            on validation; `strength`, see `revise_probs`.
         labels: columns attribute_id, attribute_name; row k is class k.
         decision: how labels are read off probabilities.
         mixture: the heads.
@@ -313,7 +313,8 @@ class Labeller:
                 votes = self.neighbours.tally(numbers[:, :VOTERS], cosines[:, :VOTERS])
                 probs = probs + np.float32(share) * votes
             if stated is not None:
-                probs = revise_probs(probs, self.neighbours, numbers, cosines, stated[part])
+                near, strength = (self.neighbours, numbers, cosines), self.settings["strength"]
+                probs = revise_probs(probs, *near, stated[part], strength)
             attention = views["attention"][:, 0].cpu().numpy() if "attention" in views else None
             yield min(step, len(images) - part[0]), probs, numbers, cosines, attention
 

@@ -4,7 +4,14 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from imet_utils.decoding import Decision, ImageVectors, find_neighbours, precision_thresholds
+from imet_utils.decoding import (
+    CANDIDATES,
+    Decision,
+    ImageVectors,
+    choose_strength,
+    find_neighbours,
+    precision_thresholds,
+)
 from imet_utils.labelling.labeller import NEIGHBOURS, Labeller
 from imet_utils.labelling.mixture import Mixture
 from imet_utils.models import EndToEnd
@@ -30,7 +37,8 @@ def make_labeller(
     encoder = run.setting("04_train_baseline", "ENCODER")
     inputs = open_inputs(run.tables, run.output_dir, encoder, ("maps", "pooled", "style", "hog"))
     made_by, hog_made_by = inputs.made_by
-    thresholds = precision_thresholds(val_probs, run.targets["val"], PRECISIONS)
+    val_targets = run.targets["val"]
+    thresholds = precision_thresholds(val_probs, val_targets, PRECISIONS)
     settings = {key: made_by[key] for key in ("encoder", "weights", "mean", "std")}
     settings |= {key: made_by["views"][key] for key in ("seed", "size", "num_views")}
     settings |= {"hog": hog_made_by["hog"], "dims": inputs.dims, "shares": dict(shares)}
@@ -46,6 +54,8 @@ def make_labeller(
     mixture = Mixture(settings, run.tables.num_classes).to(run.device).eval()
     mixture.heads.load_state_dict(states)
     neighbours = find_neighbours(ImageVectors(inputs.arrays["train"]), train.targets)
+    nearest = neighbours.nearest(ImageVectors(inputs.arrays["val"]), CANDIDATES)
+    settings["strength"] = choose_strength(val_probs, neighbours, *nearest, val_targets)
     labels = run.tables.labels[["attribute_id", "attribute_name"]].reset_index(drop=True)
     known = train.images[["id", "labels"]].reset_index(drop=True)
     return Labeller(settings, labels, decision, mixture, neighbours, known)

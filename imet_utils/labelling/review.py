@@ -76,6 +76,7 @@ def write_review(
     label_names: Sequence[str],
     folder: Path | str,
     per_page: int = 1000,
+    strength: float = 1.0,
 ) -> list[Path]:
     """Write `review.html`, `review_2.html`, …, which need no other file and no network.
 
@@ -90,6 +91,7 @@ def write_review(
         label_names: their names, (C,).
         folder: of the pages; made where it is missing.
         per_page: images on a page at the most.
+        strength: of what a person says on the labels that nothing was said of (`revise_probs`).
 
     Returns:
         The paths of the pages.
@@ -108,7 +110,8 @@ def write_review(
             pairs = (pair for _, pair in group)
             paths.append(folder / page_name(page))
             temporary = unfinished.enter_context(atomic_path(paths[-1]))
-            values = {"page": page, "page_name": page_name, "labels": labels, "revision": REVISION}
+            values = {"page": page, "page_name": page_name, "labels": labels}
+            values["revision"] = REVISION | {"strength": strength}
             stream = template.stream(values, records=_make_records(pairs, fingerprint_of(labels)))
             stream.dump(str(temporary), encoding="utf-8")
         if not paths:
