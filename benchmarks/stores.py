@@ -58,8 +58,9 @@ def make_dataset(tables: Tables, kind: str, train: bool) -> ViewDataset:
     ids = tables.images["id"]
     has_culture = tables.targets[:, tables.is_culture].any(axis=1)
     make = partial(ReshapedDataset, RESHAPES[kind]) if kind in RESHAPES else ViewDataset
-    _, size = OTHERS.get(kind, (0, 224))
-    return make(find_images(tables.data_dir / "train", ids), ids, has_culture, train, size=size)
+    if kind in OTHERS:
+        make = partial(ViewDataset, size=OTHERS[kind][1])
+    return make(find_images(tables.data_dir / "train", ids), ids, has_culture, train)
 
 
 def choose_features(kind: str, dataset: ViewDataset) -> tuple[Callable, dict[str, Any]]:

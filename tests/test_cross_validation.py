@@ -188,7 +188,6 @@ def test_other_encoders_see_views_of_their_size(stores, tables, tmp_path, kind):
     views = stores.make_dataset(tables, kind, train=False)[3]  # (V, 3, H, W)
     assert views.shape[2:] == (size, size)
     pooled = encode_images(encoder, views)["pooled"]
-    assert pooled.std(dim=0).mean() > 0.1  # weights that fit tell the views apart
     [train, held_out] = stores.open_store(tables, tmp_path, kind)
     assert train.keys() == held_out.keys() == {"pooled", "style"}
     np.testing.assert_allclose(held_out["pooled"][3], pooled, atol=0.05)
