@@ -17,7 +17,12 @@ from page import describe_machine, write_section
 
 from imet_utils.encoders import build_encoder, check_engine, compile_encoder, encode_images
 
-ENCODERS = {"efficientnet_lite0": "imagenet", "resnet50": "none"}  # and their weights
+ENCODERS = {  # and their weights, and the side of their views in pixels
+    "efficientnet_lite0": ("imagenet", 224),
+    "tf_efficientnet_lite1": ("none", 240),
+    "tf_efficientnet_lite2": ("none", 260),
+    "resnet50": ("none", 224),
+}
 BATCH, BATCHES, ROUNDS = 30, 8, 4
 
 
@@ -43,24 +48,24 @@ def main() -> None:
     parser.add_argument("--page", action="store_true", help="write the table into README.md")
     arguments = parser.parse_args()
     version = check_engine("openvino", "cpu")
-    images = torch.randint(0, 256, (BATCH, 3, 224, 224), dtype=torch.uint8)
-    lines = [f"| encoder | torch | {version} |", "|---|---|---|"]
-    for name, weights in ENCODERS.items():
-        encoder = build_encoder(name, weights)
+    lines = [f"| encoder | pixels | torch | {version} |", "|---|---|---|---|"]
+    for name, (weights, size) in ENCODERS.items():
+        images = torch.randint(0, 256, (BATCH, 3, size, size), dtype=torch.uint8)
+        encoder = build_encoder(name, weights, size)
         engines = {
             "torch": partial(encode_images, encoder),
-            "openvino": compile_encoder(encoder, 224, encoder.mean, encoder.std),
+            "openvino": compile_encoder(encoder, size, encoder.mean, encoder.std),
         }
         best = dict.fromkeys(engines, 0.0)
         for _ in range(ROUNDS):
             for engine, compute in engines.items():
                 best[engine] = max(best[engine], views_per_second(compute, images))
-        lines.append(f"| {name} | {best['torch']:.0f} | {best['openvino']:.0f} |")
+        lines.append(f"| {name} | {size} | {best['torch']:.0f} | {best['openvino']:.0f} |")
     text = "\n\n".join(
         [
             "## Engines",
             "`python benchmarks/bench_engines.py --page`",
-            f"Views of 224 pixels a second, all outputs, in batches of {BATCH}.",
+            f"Views a second, all outputs, in batches of {BATCH}.",
             "\n".join(lines),
             describe_machine(),
         ]
