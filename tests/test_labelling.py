@@ -124,7 +124,7 @@ def test_named_labels_move_the_others(labeller, files):
     labeller = replace(labeller, settings=labeller.settings | {"strength": 1.0})
     named = [[names[1]], [], [names[0], names[2]]]
     before = stack(labeller.probs(some))
-    after = stack(labeller.probs(some, stated=labeller.state(named)))
+    after = stack(labeller.probs(some, named=[labeller.find_classes(row) for row in named]))
     assert after[0, 1] == 1
     assert (after[2, [0, 2]] == 1).all()
     np.testing.assert_allclose(after[1], before[1], atol=1e-6)
@@ -267,6 +267,30 @@ def test_the_command_labels_what_can_be_read_and_lists_the_rest(smoke, tmp_path,
     page = (results / "review.html").read_text()
     assert page.count("data:image/jpeg") >= 3 * 6  # each with its five nearest
     assert "2 files skipped" in capsys.readouterr().out
+
+
+def test_the_command_takes_what_a_catalogue_knows(smoke, tmp_path, files, capsys):
+    labeller = Labeller.load(smoke[0])
+    ids = labeller.labels["attribute_id"]
+    rows = f"{files[0].stem},{ids[1]} 99999\n{files[1].stem},\nanother,{ids[0]}\n"
+    (tmp_path / "known.csv").write_text(f"id,attribute_ids\n{rows}")
+    output_dir = tmp_path / "run"
+    shutil.copytree(smoke[0], output_dir)
+    given = [str(file) for file in files[:3]]
+    known = str(tmp_path / "known.csv")
+    assert main(["label", *given, "--output", str(output_dir), "--known", known]) == 0
+    said = capsys.readouterr().out
+    assert "labels are known of 1 of 3 images" in said
+    assert "1 labels in it that this run has not learned" in said
+    assert "99999" in said
+    found = pd.read_csv(output_dir / "09_label_new_images/labels.csv")
+    wanted = labeller.label(files[:3], named=[[labeller.names[1]], [], []])
+    wanted = wanted.rename(columns={"image": "file"})
+    pd.testing.assert_frame_equal(found, wanted, rtol=1e-5, check_dtype=False)
+    assert found.loc[0, ["attribute_id", "probability"]].tolist() == [ids[1], 1]
+    page = (output_dir / "09_label_new_images/review.html").read_text(encoding="utf-8")
+    assert page.count('"known": [[1, 1]]') == 1
+    assert page.count('"known": []') == 2
 
 
 def test_the_command_refuses_with_a_sentence(smoke, tmp_path, files, capsys):

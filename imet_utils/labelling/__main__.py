@@ -22,7 +22,14 @@ from imet_utils.origins import EVALUATION, LABELLING, TABLES, read_origin
 from imet_utils.processes import num_cores
 from imet_utils.progress import say
 from imet_utils.runs import find_output_dir
-from imet_utils.tables import correct_labels, measure_files, read_image
+from imet_utils.tables import (
+    KnownLabels,
+    correct_labels,
+    file_key,
+    measure_files,
+    read_image,
+    read_known_labels,
+)
 
 RESULTS = LABELLING  # folder of the results, in that of the run
 CORRECTED = "train_corrected.csv"  # in that of the run
@@ -33,6 +40,7 @@ examples:
   ./run_all.sh label photos/                      by the run in outputs
   ./run_all.sh label a.jpg b.tif --output DIR     by another run, or by a labeller of `export`
   ./run_all.sh label photos/ --precision 0.7      fewer labels, 7 of 10 of them right on validation
+  ./run_all.sh label photos/ --known some.csv     what follows from labels that are known already
   ./run_all.sh export DIR                         what is needed to label, to be handed on
   ./run_all.sh correct                            apply the verdicts in label_faults.csv
 
@@ -53,6 +61,8 @@ def build_parser() -> argparse.ArgumentParser:
     label.add_argument("images", nargs="+", type=Path, help="a folder of images, or files")
     label.add_argument("--top", type=int, default=0, help="list so many labels at least")
     label.add_argument("--precision", type=float, help="wished of the labels, such as 0.7")
+    known = "labels that are known already, in the form of a train.csv"
+    label.add_argument("--known", type=Path, metavar="TABLE", help=known)
     export = commands.add_parser("export", help="write the labeller of a run to a folder")
     export.add_argument("folder", type=Path)
     correct = commands.add_parser("correct", help=f"write DIR/{CORRECTED} by a person's verdicts")
@@ -79,7 +89,7 @@ def main(arguments: Sequence[str]) -> int:
             return 0
         if args.precision is not None:
             labeller = replace(labeller, decision=labeller.wish(args.precision))
-        label_files(labeller, list_images(args.images), output_dir, args.top)
+        label_files(labeller, list_images(args.images), output_dir, args.top, args.known)
     except (ValueError, OSError) as error:
         sys.stderr.write(f"run_all.sh: {error}\n")
         return 2
@@ -109,7 +119,13 @@ def correct_table(output_dir: Path, verdicts: Path | None = None) -> None:
     say(f"To use it, keep {train} elsewhere, put this file in its place, and run all again.")
 
 
-def label_files(labeller: Labeller, files: Sequence[Path], output_dir: Path, top: int = 0) -> None:
+def label_files(
+    labeller: Labeller,
+    files: Sequence[Path],
+    output_dir: Path,
+    top: int = 0,
+    known: Path | None = None,
+) -> None:
     """Label the images among files; write `labels.csv`, `submission.csv`, `review.html`.
 
     They go to `09_label_new_images` in `output_dir`, and `skipped_images.csv` with the files that
@@ -120,22 +136,25 @@ def label_files(labeller: Labeller, files: Sequence[Path], output_dir: Path, top
         files: to label.
         output_dir: of the run.
         top: how many labels of an image to list at least, chosen or not.
+        known: a table of labels that images are known to have (`read_known_labels`), or None.
     """
     folder = output_dir / RESULTS
+    table = known and read_known_labels(known, labeller.labels)
     faults = [fault for _, _, fault in measure_files(files, num_cores())]
     bad = [[path.name, fault] for path, fault in zip(files, faults, strict=True) if fault]
     good = [path for path, fault in zip(files, faults, strict=True) if not fault]
     if not good:
         raise ValueError(f"none of the {len(files)} files can be used: {bad[0][0]}: {bad[0][1]}")
+    named = _name_known(table, known, good) if table else None
     (folder / "skipped_images.csv").unlink(missing_ok=True)
     if bad:
         save_csv(pd.DataFrame(bad, columns=["file", "fault"]), folder / "skipped_images.csv")
     with ExitStack() as unfinished:
         names = ("labels.csv", "submission.csv")
         tables = [unfinished.enter_context(atomic_path(folder / name)) for name in names]
-        looks = _write_tables(labeller, good, tables, top)
+        looks = _write_tables(labeller, good, tables, top, named)
         pages = write_review(
-            _review(labeller, good, looks, output_dir, top),
+            _review(labeller, good, looks, output_dir, top, named),
             labeller.labels["attribute_id"].tolist(),
             labeller.names.tolist(),
             folder,
@@ -145,13 +164,27 @@ def label_files(labeller: Labeller, files: Sequence[Path], output_dir: Path, top
     say(f"To review the labels: {pages[0]}")
 
 
+def _name_known(table: KnownLabels, path: Path, files: Sequence[Path]) -> list[list[int]]:
+    """List the class indices that a table knows of each file, and say what it does not know."""
+    named = [table.rows.get(file_key(file.stem), []) for file in files]
+    say(f"{path}: labels are known of {sum(map(bool, named)):,} of {len(files):,} images.")
+    if table.strangers:
+        shown = ", ".join(label for label, _ in table.strangers.most_common(5))
+        count = f"{len(table.strangers):,} labels in it that this run has not learned"
+        say(f"{count} tell nothing of the others, and are left out: {shown}")
+    return named
+
+
 def _write_tables(
-    labeller: Labeller, paths: Sequence[Path], tables: Sequence[Path], top: int
+    labeller: Labeller,
+    paths: Sequence[Path],
+    tables: Sequence[Path],
+    top: int,
+    named: Sequence[Sequence[int]] | None,
 ) -> Iterator[Look]:
     """Write the rows of each image to both tables on the way, and pass what was seen on."""
-    for path, look in zip(
-        paths, labeller.looks(paths, CANDIDATES, "labelling images"), strict=True
-    ):
+    looks = labeller.looks(paths, CANDIDATES, "labelling images", named)
+    for path, look in zip(paths, looks, strict=True):
         rows = labeller.tabulate(path.name, look.probs, look.chosen, top)
         append_csv(rows.rename(columns={"image": "file"}), tables[0], spreadsheet_safe=True)
         row = {"id": [path.stem], "attribute_ids": [labeller.join_ids(look.chosen)]}
@@ -165,13 +198,14 @@ def _review(
     looks: Iterator[Look],
     output_dir: Path,
     top: int,
+    named: Sequence[Sequence[int]] | None,
 ) -> Iterator[ReviewImage]:
     """Prepare each image for its review: the chosen labels and the next ones, where they are seen.
 
     The nearest labelled images are shown where the run's collection is still at hand.
     """
     find_picture = known_pictures(output_dir, labeller)
-    for path, look in zip(paths, looks, strict=True):
+    for number, (path, look) in enumerate(zip(paths, looks, strict=True)):
         suggestions = []
         for label in rank_labels(look.probs, look.chosen, max(top, SHOWN)):
             seen = None if look.attention is None else look.attention[label]
@@ -187,6 +221,7 @@ def _review(
             [(picture, labels) for picture, labels in known if picture],
             look.probs,
             list(zip(look.nearest["similarity"], look.nearest["labels"], strict=True)),
+            named[number] if named else (),
         )
 
 

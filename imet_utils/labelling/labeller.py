@@ -134,8 +134,8 @@ class Labeller:
         decide, rows = decision or self.decision, []
         if named is not None and len(named) != len(images):
             raise ValueError(f"labels are named of {len(named)} images, and {len(images)} given")
-        stated = None if named is None else self.state(named)
-        found = self.probs(images, stated=stated)
+        classes = None if named is None else [self.find_classes(names) for names in named]
+        found = self.probs(images, named=classes)
         for number, (image, probs) in enumerate(zip(images, found, strict=True)):
             chosen = decide(probs[np.newaxis])[0]  # (C,)
             rows.append(self.tabulate(name_of(image, number), probs, chosen, top))
@@ -172,27 +172,24 @@ class Labeller:
         """Write a label set, bool (C,), as a table's `attribute_ids`."""
         return " ".join(map(str, self.labels["attribute_id"][row]))
 
-    def state(self, named: Sequence[Collection[str]]) -> np.ndarray:
-        """Write the names of labels that images have as `revise_probs` takes them, int8 (N, C).
+    def find_classes(self, names: Collection[str]) -> list[int]:
+        """Find the class indices of labels by their names.
 
         Raises:
             ValueError: for a name that no label has.
         """
-        rows = np.zeros((len(named), len(self.names)), dtype=np.int8)
         known = set(self.names)
-        for row, names in zip(rows, named, strict=True):
-            if unknown := [name for name in names if name not in known]:
-                near = get_close_matches(unknown[0], known)
-                hint = f"; near names are {', '.join(near)}" if near else ""
-                raise ValueError(f"no label is called {unknown[0]!r}{hint}")
-            row[np.isin(self.names, list(names))] = 1
-        return rows
+        if unknown := [name for name in names if name not in known]:
+            near = get_close_matches(unknown[0], known)
+            hint = f"; near names are {', '.join(near)}" if near else ""
+            raise ValueError(f"no label is called {unknown[0]!r}{hint}")
+        return np.flatnonzero(np.isin(self.names, list(names))).tolist()
 
     def probs(
         self,
         images: Sequence[Picture],
         description: str = "",
-        stated: np.ndarray | None = None,
+        named: Sequence[Collection[int]] | None = None,
     ) -> Iterator[np.ndarray]:
         """Yield the probabilities (C,) float32 of each image, as they are computed.
 
@@ -202,13 +199,17 @@ class Labeller:
         Args:
             images: as for `label`.
             description: shown with the progress; empty for none.
-            stated: what is known of their labels, (N, C), see `revise_probs`; None for nothing.
+            named: class indices of the labels that each image is known to have; None for none.
         """
-        for count, probs, _, _, _ in self._batches(images, description, False, stated):
+        for count, probs, _, _, _ in self._batches(images, description, False, named):
             yield from probs[:count]
 
     def looks(
-        self, images: Sequence[Picture], num_nearest: int = 5, description: str = ""
+        self,
+        images: Sequence[Picture],
+        num_nearest: int = 5,
+        description: str = "",
+        named: Sequence[Collection[int]] | None = None,
     ) -> Iterator[Look]:
         """Look closely at each image, as they are computed.
 
@@ -216,29 +217,20 @@ class Labeller:
             images: as for `label`.
             num_nearest: training images to name, 200 at the most.
             description: shown with the progress; empty for none.
+            named: as for `probs`.
         """
-        return self._looks(images, num_nearest, description, None)
-
-    def look(self, image: Picture, num_nearest: int = 5, named: Collection[str] = ()) -> Look:
-        """Look closely at one image, see `looks`; `named` are labels that it is known to have."""
-        return next(self._looks([image], num_nearest, "", self.state([named])))
-
-    def _looks(
-        self,
-        images: Sequence[Picture],
-        num_nearest: int,
-        description: str,
-        stated: np.ndarray | None,
-    ) -> Iterator[Look]:
-        for count, probs, numbers, cosines, attention in self._batches(
-            images, description, True, stated
-        ):
+        found = self._batches(images, description, True, named)
+        for count, probs, numbers, cosines, attention in found:
             chosen = self.decision(probs)
             for row in range(count):
                 nearest = self.known.iloc[numbers[row, :num_nearest]].reset_index(drop=True)
                 nearest = nearest.assign(similarity=cosines[row, :num_nearest])
                 seen = None if attention is None else attention[row]
                 yield Look(probs[row], chosen[row], seen, nearest)
+
+    def look(self, image: Picture, num_nearest: int = 5, named: Collection[str] = ()) -> Look:
+        """Look closely at one image, see `looks`; `named` are labels that it is known to have."""
+        return next(self.looks([image], num_nearest, named=[self.find_classes(named)]))
 
     def path(self, image: Picture, max_steps: int = 10) -> pd.DataFrame:
         """Search what the RNN names one after the other on the whole image.
@@ -286,7 +278,11 @@ class Labeller:
         )
 
     def _batches(
-        self, images: Sequence[Picture], description: str, attend: bool, stated: np.ndarray | None
+        self,
+        images: Sequence[Picture],
+        description: str,
+        attend: bool,
+        named: Sequence[Collection[int]] | None,
     ) -> Iterator[tuple[int, np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]]:
         """Yield how many images a batch has, and what is found of each.
 
@@ -312,9 +308,12 @@ class Labeller:
             if share := self.settings["shares"].get(NEIGHBOURS):
                 votes = self.neighbours.tally(numbers[:, :VOTERS], cosines[:, :VOTERS])
                 probs = probs + np.float32(share) * votes
-            if stated is not None:
+            if named is not None:
+                stated = np.zeros(probs.shape, dtype=np.int8)
+                for row, k in enumerate(part):
+                    stated[row, list(named[k])] = 1
                 near, strength = (self.neighbours, numbers, cosines), self.settings["strength"]
-                probs = revise_probs(probs, *near, stated[part], strength)
+                probs = revise_probs(probs, *near, stated, strength)
             attention = views["attention"][:, 0].cpu().numpy() if "attention" in views else None
             yield min(step, len(images) - part[0]), probs, numbers, cosines, attention
 

@@ -59,6 +59,7 @@ class ReviewImage:
         probs: (C,) of all labels; what a person says of one moves the others (`revise_probs`).
         near: cosines and class indices of the labelled images that this is reckoned from, the
             nearest first; with none of them nothing moves.
+        known: class indices of labels that `probs` have been revised by already.
     """
 
     file: str
@@ -68,6 +69,7 @@ class ReviewImage:
     neighbours: Sequence[tuple[Image.Image, Sequence[int]]] = ()
     probs: np.ndarray | None = None
     near: Sequence[tuple[float, Sequence[int]]] = ()
+    known: Sequence[int] = ()
 
 
 def write_review(
@@ -160,6 +162,7 @@ def _make_records(
                 for picture, row in image.neighbours
             ],
             "near": [[round(float(c), 4), list(map(int, labels))] for c, labels in image.near],
+            "known": [[int(label), 1] for label in image.known],
             "probs": [[int(label), round(float(image.probs[label]), 4)] for label in borne],
         }
         key = fingerprint_of([vocabulary, image.id, data["picture"]])

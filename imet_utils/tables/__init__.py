@@ -19,6 +19,7 @@ from imet_utils.tables.collection_tables import (
     take_split,
 )
 from imet_utils.tables.corrections import FAULT_COLUMNS, correct_labels, read_judged
+from imet_utils.tables.csv_files import file_key
 from imet_utils.tables.images import (
     SUFFIXES,
     find_images,
@@ -27,4 +28,5 @@ from imet_utils.tables.images import (
     read_image,
     submission_ids,
 )
+from imet_utils.tables.known_labels import KnownLabels, read_known_labels
 from imet_utils.tables.split import SPLITS, stratify

@@ -82,9 +82,9 @@ def load_tables(data_dir: Path | str) -> Tables:
         notes.append(f"train.csv has a {SEPARATORS[table.separator]} between its fields")
     if (data_dir / "labels.csv").is_file():
         labels = _read_labels(data_dir / "labels.csv")
-        images = _parse_images(table, columns, _split_ids(table), labels["attribute_id"])
+        images = _parse_images(table, columns, split_ids(table), labels["attribute_id"])
     else:
-        split = _split_names(table, columns[1])
+        split = split_names(table, columns[1])
         names = sorted(set(chain.from_iterable(parse_rows(table, columns[1:], split))))
         labels = _label_frame(range(len(names)), names)
         images = _parse_images(table, columns, split, names)
@@ -101,13 +101,13 @@ def choose_column(table: CsvFile) -> str:
     return found[0]
 
 
-def _split_ids(table: CsvFile) -> SplitLabels:
+def split_ids(table: CsvFile) -> SplitLabels:
     """Return what splits attribute ids: at blanks, and where no commas part fields at marks too."""
     marks = r"\s+" if table.separator == "," else r"[\s,;|]+"
     return lambda _, text: [_attribute_id(part) for part in re.split(marks, text) if part]
 
 
-def _split_names(table: CsvFile, column: str) -> SplitLabels:
+def split_names(table: CsvFile, column: str) -> SplitLabels:
     """Return what splits names."""
     mark = find_mark(table, column)
     return lambda _, text: [_check_name(part.strip()) for part in text.split(mark) if part.strip()]
@@ -141,7 +141,7 @@ def read_tables(folder: Path | str, data_dir: Path | str) -> Tables:
     columns = ["id", "attribute_ids", "split"]
     labels = _read_labels(Path(folder) / "labels.csv")
     table = read_csv(Path(folder) / "images.csv", columns)
-    images = _parse_images(table, columns, _split_ids(table), labels["attribute_id"])
+    images = _parse_images(table, columns, split_ids(table), labels["attribute_id"])
     return Tables(images, labels, Path(data_dir))
 
 
