@@ -8,13 +8,14 @@ import pandas as pd
 import pytest
 
 from imet_utils.decoding import find_neighbours, leave_one_out
-from imet_utils.labelling import doubt_pairs, write_label_faults
+from imet_utils.labelling import doubt_pairs, judge_pairs, write_label_faults
 from imet_utils.labelling.__main__ import main
 from imet_utils.tables import FAULT_COLUMNS, load_tables, read_judged, split_tables
 
 IDS = [f"{n:04}" for n in range(90)]
 KINDS = np.arange(90) % 3  # of the images, far from one another
 WRONG, MISSING = (4, 0), (8, 2)  # image and label
+LABELLER = SimpleNamespace(neighbours=None, settings={"strength": 0.5})  # what is asked of one
 
 
 def place(targets):
@@ -71,6 +72,26 @@ def test_fewer_pairs_than_asked_for_are_all_listed():
     assert everything["noted"].tolist() == [True] * 3  # nothing can be missing
 
 
+def test_what_an_image_has_tells_of_what_it_lacks():
+    rng = np.random.default_rng(3)
+    first = rng.random(200) < 0.3
+    targets = np.stack([first, first, rng.random(200) < 0.3], axis=1)  # the first two together
+    missing = np.flatnonzero(first)[:5]
+    targets[missing, 1] = False
+    known = find_neighbours(rng.normal(size=(200, 6)).astype(np.float32), targets)
+
+    alone, told = (
+        np.concatenate([probs for _, probs in judge_pairs(known, strength)])
+        for strength in (0.0, 1.0)
+    )
+    rise = (told - alone)[:, 1]
+    assert rise[missing].min() > 0.05
+    assert rise[~first].mean() < 0.01  # of those that lack both rightly
+    np.testing.assert_array_equal(told[targets], alone[targets])  # what is noted is judged alike
+    alone_of_all = np.concatenate([probs for _, probs in leave_one_out(known)])
+    np.testing.assert_allclose(alone, alone_of_all, atol=1e-6)
+
+
 @pytest.fixture
 def run(tmp_path, targets, monkeypatch):
     """What `write_label_faults` needs of a run, here of 90 images."""
@@ -103,7 +124,7 @@ def read(run):
 
 
 def test_the_table_names_what_it_doubts(run, targets):
-    faults = write_label_faults(run, None, 6)
+    faults = write_label_faults(run, LABELLER, 6)
     _, table = read(run)
     assert list(table) == list(FAULT_COLUMNS)
     assert table.loc[0, ["id", "attribute_name", "noted"]].tolist() == ["0008", "tag::men", "no"]
@@ -118,17 +139,17 @@ def test_the_table_names_what_it_doubts(run, targets):
 
 
 def test_of_few_labels_a_tenth_is_doubted(run, targets):
-    faults = write_label_faults(run, None, 200)
+    faults = write_label_faults(run, LABELLER, 200)
     assert (faults["noted"] == "yes").sum() == targets.sum() // 10
     assert (faults["noted"] == "no").sum() == targets.sum() // 10
 
 
 def test_verdicts_are_kept_and_not_asked_for_again(run):
-    first = write_label_faults(run, None, 6)
+    first = write_label_faults(run, LABELLER, 6)
     path, table = read(run)
     table.loc[[0, 3], "verdict"] = ["yes", "perhaps"]
     table.to_csv(path, index=False, sep=";")  # as a spreadsheet may
-    again = write_label_faults(run, None, 6)
+    again = write_label_faults(run, LABELLER, 6)
     _, after = read(run)
     kept = table.loc[[0, 3]].values.tolist()
     assert after.tail(2).values.tolist() == kept == read_judged(path)
@@ -137,11 +158,11 @@ def test_verdicts_are_kept_and_not_asked_for_again(run):
     assert not asked & {(row[0], row[2]) for row in kept}
     assert len(asked & set(zip(first["id"], first["attribute_name"], strict=True))) == 10
     before = path.read_bytes()
-    write_label_faults(run, None, 6)
+    write_label_faults(run, LABELLER, 6)
     assert path.read_bytes() == before
     after.loc[after.index[-2:], "id"] = ["gone", kept[1][0]]
     after.to_csv(path, index=False)
-    write_label_faults(run, None, 6)
+    write_label_faults(run, LABELLER, 6)
     assert read_judged(path) == kept[1:]
 
 
@@ -150,12 +171,12 @@ def test_what_is_no_table_of_doubts_any_more_is_not_overwritten(run):
     path.parent.mkdir(parents=True)
     path.write_text("a,b\n1,2\n")
     with pytest.raises(ValueError, match=r"label_faults\.csv: the header must have the columns id"):
-        write_label_faults(run, None, 6)
+        write_label_faults(run, LABELLER, 6)
     assert path.read_text() == "a,b\n1,2\n"
 
 
 def test_the_command_corrects_the_collection_s_table(run, monkeypatch, capsys):
-    write_label_faults(run, None, 6)
+    write_label_faults(run, LABELLER, 6)
     path, table = read(run)
     table.loc[[0, 1], "verdict"] = ["yes", "no"]
     table.to_csv(path, index=False)

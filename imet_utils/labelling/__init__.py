@@ -17,6 +17,7 @@ from imet_utils.labelling.explore import (
 )
 from imet_utils.labelling.faults import (
     doubt_pairs,
+    judge_pairs,
     place_images,
     plot_label_faults,
     write_label_faults,

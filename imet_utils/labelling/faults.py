@@ -2,11 +2,14 @@
 
 What is missing is ranked by its probability, which is what confident learning (Northcutt, Jiang and
 Chuang, 2021) calls self-confidence; for one label apart from the rest the normalised margin ranks
-the same. What is wrong is ranked by how far the odds of a label fall below those that the images
-with it usually have, as rare labels are improbable even where they are right. Both were measured
-where it is known what is wrong (`benchmarks/label_faults.py`).
+the same. The labels that an image has tell of those that it lacks (`revise_probs`), at half the
+strength that is best for finding all, since here only the surest count. What is wrong is ranked by
+how far the odds of a label fall below those that the images with it usually have, as rare labels
+are improbable even where they are right. All were measured where it is known what is wrong
+(`benchmarks/label_faults.py`).
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +17,16 @@ import pandas as pd
 from matplotlib.figure import Figure
 from scipy.special import logit
 
-from imet_utils.decoding import ImageVectors, Neighbours, leave_one_out
+from imet_utils.decoding import (
+    CANDIDATES,
+    ImageVectors,
+    Neighbours,
+    leave_one_out,
+    revise_probs,
+)
 from imet_utils.files import defuse, save_csv
 from imet_utils.labelling.explore import thumbnail
+from imet_utils.labelling.labeller import Labeller
 from imet_utils.plots import plot_doubted
 from imet_utils.runs import Run
 from imet_utils.tables import (
@@ -49,18 +59,19 @@ def place_images(known: Neighbours, tables: Tables, output_dir: Path, encoder: s
     return known
 
 
-def doubt_pairs(known: Neighbours, most: int) -> pd.DataFrame:
+def doubt_pairs(known: Neighbours, most: int, strength: float = 0.0) -> pd.DataFrame:
     """Find the pairs of image and label that are noted and unlikely, or not noted and likely.
 
     Args:
         known: the labelled images.
         most: pairs of each of both kinds.
+        strength: of what labels tell of each other, see `revise_probs`.
 
     Returns:
         Columns image and label (numbers), noted and probability; the most doubtful first, the two
         kinds in turns.
     """
-    parts = leave_one_out(known)
+    parts = judge_pairs(known, strength)
     picked = [_pick(known.targets[part], probs, part.start, most) for part, probs in parts]
     pairs = pd.concat(picked, ignore_index=True)
     noted, probs = pairs["noted"], pairs["probability"].clip(LEAST, 1 - LEAST)
@@ -70,6 +81,19 @@ def doubt_pairs(known: Neighbours, most: int) -> pd.DataFrame:
     pairs = pairs.assign(turn=pairs.groupby("noted").cumcount()).query("turn < @most")
     pairs = pairs.sort_values(["turn", "noted"], kind="stable", ignore_index=True)
     return pairs[["image", "label", "noted", "probability"]]
+
+
+def judge_pairs(known: Neighbours, strength: float) -> Iterator[tuple[slice, np.ndarray]]:
+    """Yield which images, and how probable each label of theirs is by all other images, (B, C).
+
+    Labels that an image lacks are judged by those that it has, too.
+    """
+    numbers, cosines = nearest = known.nearest_others(CANDIDATES)
+    for part, probs in leave_one_out(known, nearest=nearest):
+        noted = known.targets[part]
+        near = (known, numbers[part], cosines[part])
+        told = revise_probs(probs, *near, noted.astype(np.int8), strength / 2)
+        yield part, np.where(noted, probs, told)
 
 
 def _pick(targets: np.ndarray, probs: np.ndarray, start: int, most: int) -> pd.DataFrame:
@@ -88,7 +112,7 @@ def _pick(targets: np.ndarray, probs: np.ndarray, start: int, most: int) -> pd.D
     )
 
 
-def write_label_faults(run: Run, known: Neighbours, most: int) -> pd.DataFrame:
+def write_label_faults(run: Run, labeller: Labeller, most: int) -> pd.DataFrame:
     """List the labels of a collection that are most likely wrong or missing, in `label_faults.csv`.
 
     What a person has judged there before, after an earlier run, is not listed again, but kept at
@@ -96,7 +120,7 @@ def write_label_faults(run: Run, known: Neighbours, most: int) -> pd.DataFrame:
 
     Args:
         run: whose features are there.
-        known: its training images.
+        labeller: of the run.
         most: pairs of each of both kinds; a tenth of the noted labels, where that is less.
 
     Returns:
@@ -109,9 +133,9 @@ def write_label_faults(run: Run, known: Neighbours, most: int) -> pd.DataFrame:
     for column, values in there.items():
         judged = judged[judged[column].isin(values.map(defuse))]
     encoder = run.setting("04_train_baseline", "ENCODER")
-    placed = place_images(known, run.tables, run.output_dir, encoder)
+    placed = place_images(labeller.neighbours, run.tables, run.output_dir, encoder)
     most = min(most, max(1, np.count_nonzero(placed.targets) // 10))
-    pairs = doubt_pairs(placed, most + len(judged))
+    pairs = doubt_pairs(placed, most + len(judged), labeller.settings["strength"])
     ids = pd.concat([take_split(run.tables, split).images["id"] for split in SPLITS])
     listed = run.tables.labels[["attribute_id", "attribute_name"]].iloc[pairs["label"]]
     listed = listed.reset_index(drop=True).assign(
