@@ -1,13 +1,13 @@
 """Measure how well wrong and missing labels are found, where it is known which they are.
 
-    python benchmarks/label_faults.py --output DIR [DIR ...] [--page]
+    python benchmarks/label_faults.py --output DIR [DIR ...] [--no-network] [--page [SECTION]]
 
 Each folder holds a finished run. Of the rendered sample it is known what was drawn and yet not
 noted: its tags that the vocabulary has, and the culture of an image that nobody noted one for, if
 the style shows it. Wrong labels are planted: a share of those noted is exchanged for random others
 of the vocabulary; of other collections these exchanges are all that is known, so what they have
 removed counts as missing. All is the mean of five such draws. The network is trained anew for each
-fold and draw: four minutes for 1,200 images.
+fold and draw: four minutes for 1,200 images; `--no-network` leaves it out.
 """
 
 import argparse
@@ -109,7 +109,7 @@ def cross_fit_mlp(arrays: Mapping[str, np.ndarray], targets: np.ndarray) -> np.n
 
 
 def predict(
-    known: Neighbours, arrays: Mapping[str, np.ndarray], targets: np.ndarray
+    known: Neighbours, arrays: Mapping[str, np.ndarray], targets: np.ndarray, network: bool
 ) -> tuple[Probs, dict[str, float]]:
     """Predict every image without its own labels in all ways: probabilities (N, C), and seconds."""
     known = replace(known, targets=targets)
@@ -118,14 +118,16 @@ def predict(
         LINE: lambda: predict_left_out(known, 1.0),
         MEAN: lambda: predict_left_out(known, 0.5),
         TOLD: lambda: predict_told(known),
-        NETWORK: lambda: cross_fit_mlp(arrays, targets),
     }
+    if network:
+        ways[NETWORK] = lambda: cross_fit_mlp(arrays, targets)
     probs, seconds = {}, {}
     for name, way in ways.items():
         start = time.process_time()
         probs[name] = way()
         seconds[name] = time.process_time() - start
-    probs[f"{NETWORK}, and vote"] = (probs[NETWORK] + probs[VOTE]) / 2
+    if network:
+        probs[f"{NETWORK}, and vote"] = (probs[NETWORK] + probs[VOTE]) / 2
     return probs, seconds
 
 
@@ -144,8 +146,8 @@ def precision(values: np.ndarray, truth: np.ndarray, among: np.ndarray) -> list[
     return [float(truth[among][order[:count]].mean()) for count in FIRST]
 
 
-def measure(output_dir: Path) -> str:
-    """Measure one run; return its table as Markdown."""
+def measure(output_dir: Path, network: bool) -> str:
+    """Measure one run, with the network or without; return its table as Markdown."""
     data_dir = Path(read_origin(output_dir, TABLES)["data_dir"])
     encoder = read_origin(output_dir, "04_train_baseline")["parameters"]["ENCODER"]
     tables = read_tables(output_dir / TABLES, data_dir)
@@ -159,7 +161,15 @@ def measure(output_dir: Path) -> str:
     parts = [take_split(tables, split) for split in SPLITS]
     overlooked = [find_overlooked(part, data_dir) for part in parts]
     truth = None if overlooked[0] is None else np.concatenate(overlooked)
-    draws = [score_draw(known, arrays, seed, truth) for seed in range(DRAWS)]
+    as_noted = None if truth is None else predict(known, arrays, known.targets, network)[0]
+    draws = []
+    for seed in range(DRAWS):
+        planted = plant(known.targets, seed=seed)
+        probs, seconds = predict(known, arrays, planted, network)
+        removed = known.targets & ~planted
+        missing = (probs, planted, removed) if truth is None else (as_noted, known.targets, truth)
+        wrong = (probs, planted, planted & ~known.targets)
+        draws.append(score_draw(missing, wrong, seconds))
     rows = []
     for name, ranking in draws[0]:
         found = np.mean([draw[name, ranking] for draw in draws], axis=0)
@@ -182,36 +192,35 @@ def measure(output_dir: Path) -> str:
 
 
 def score_draw(
-    known: Neighbours, arrays: Mapping[str, np.ndarray], seed: int, truth: np.ndarray | None
+    missing: tuple[Probs, np.ndarray, np.ndarray],
+    wrong: tuple[Probs, np.ndarray, np.ndarray],
+    seconds: Mapping[str, float],
 ) -> dict[tuple[str, str], list[float]]:
-    """Plant wrong labels and score every way to find them, by its name and that of its ranking.
+    """Score every way to find faults, by its name and that of its ranking.
 
     Args:
-        known: the labelled images.
-        arrays: their features.
-        seed: of what is planted.
-        truth: which labels are missing, bool (N, C); None for those that are removed.
+        missing: probabilities (N, C) by the way's name, what is noted and what is missing, both
+            bool (N, C).
+        wrong: the same of wrong labels.
+        seconds: by the way's name.
 
     Returns:
         The four precisions, and the seconds, 0 where they are not known.
     """
-    targets = known.targets
-    planted = plant(targets, seed=seed)
-    wrong = planted & ~targets
-    missing = targets & ~planted if truth is None else truth & ~planted
-    probs, seconds = predict(known, arrays, planted)
+    (lacking, noted, absent), (found, planted, false) = missing, wrong
     scores = {}
-    for name, found in probs.items():
-        for ranking, present in rankings(found, planted):
-            precisions = precision(present, missing, ~planted) + precision(-present, wrong, planted)
+    for name in found:
+        ways = zip(rankings(lacking[name], noted), rankings(found[name], planted), strict=True)
+        for (ranking, present), (_, as_planted) in ways:
+            precisions = precision(present, absent, ~noted) + precision(-as_planted, false, planted)
             scores[name, ranking] = [*precisions, seconds.get(name, 0.0)]
-    chance = [missing[~planted].mean()] * 2 + [wrong[planted].mean()] * 2
+    chance = [absent[~noted].mean()] * 2 + [false[planted].mean()] * 2
     return scores | {("chance", ""): [*chance, 0.0]}
 
 
 INTRODUCTION = f"""## Faults in the labels
 
-`python benchmarks/label_faults.py --output DIR ... --page`
+`python benchmarks/label_faults.py --output DIR ... --page [SECTION]`
 
 Share of the first pairs of image and label that are truly missing, or truly wrong. Missing from the
 rendered sample are motifs that were drawn and not noted, and the culture of an image that nobody
@@ -228,13 +237,16 @@ def main() -> None:
     """Measure every run, print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, nargs="+", required=True, help="finished runs")
-    parser.add_argument("--page", action="store_true", help="write the tables into README.md")
+    parser.add_argument("--no-network", action="store_true", help="without the MLP")
+    page = {"nargs": "?", "const": "label_faults", "metavar": "SECTION"}
+    parser.add_argument("--page", help="write the tables into README.md, as this section", **page)
     arguments = parser.parse_args()
-    parts = [INTRODUCTION, *map(measure, arguments.output), describe_machine()]
+    tables = [measure(output, not arguments.no_network) for output in arguments.output]
+    parts = [INTRODUCTION, *tables, describe_machine()]
     text = "\n\n".join(parts)
     sys.stdout.write(text + "\n")
     if arguments.page:
-        write_section("label_faults", text)
+        write_section(arguments.page, text)
 
 
 if __name__ == "__main__":

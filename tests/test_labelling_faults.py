@@ -1,5 +1,6 @@
 """Doubted labels: planted faults come first, and a person's verdicts are never lost."""
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -225,3 +226,20 @@ def test_the_benchmark_plants_and_counts(bench, targets):
     values, truth = np.array([0.1, 0.9, 0.5]), np.array([True, True, False])
     shares = bench.precision(values, truth, np.array([True, True, True]))
     assert shares == [pytest.approx(2 / 3)] * 2
+
+
+@pytest.mark.slow
+def test_the_benchmark_scores_every_way_on_a_run(smoke, bench, monkeypatch):
+    monkeypatch.setattr(bench, "DRAWS", 2)
+    monkeypatch.setattr(bench, "STRONG", replace(bench.STRONG, epochs=1))
+    rows = [line.strip("| ").split(" | ") for line in bench.measure(smoke[0], True).splitlines()]
+    ways = dict.fromkeys(row[0] for row in rows[4:])
+    assert list(ways) == [
+        bench.VOTE, bench.LINE, bench.MEAN, bench.TOLD, bench.NETWORK,
+        f"{bench.NETWORK}, and vote", "chance",
+    ]  # fmt: skip
+    shares = np.array([[float(cell) for cell in row[2:6]] for row in rows[4:]])
+    assert shares.min() >= 0
+    assert shares.max() <= 1
+    chance = shares[-1]
+    assert (shares[:-1].max(axis=0) > chance).all()
