@@ -220,6 +220,7 @@ def test_what_is_no_labeller_is_refused(run, saved, tmp_path):
     (saved / "tensors.safetensors").write_bytes(tensors[:-9])
     with pytest.raises(ValueError, match=r"is damaged .* Make it anew"):
         Labeller.load(saved)
+    (saved / "tensors.safetensors").write_bytes(tensors)
     settings = load_json(saved / "labeller.json")
     for key, value, message in (("format", 0, "has format 0"), ("encoder", "resnet50", "encoder")):
         weights = {"weights": "none"} if key == "encoder" else {}

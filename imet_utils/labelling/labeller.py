@@ -1,10 +1,9 @@
-"""One object that labels new images by what a run has learned, kept in a small folder of its own.
+"""One object that labels new images by what a run has learned.
 
-The folder holds heads, labels, statistics, the decision and the vectors of the training images:
-no image and no store, nothing but tensors and plain values.
+It holds heads, labels, statistics, the decision and the vectors of the training images, and is kept
+in a small folder of its own.
 """
 
-import shutil
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from difflib import get_close_matches
@@ -17,8 +16,6 @@ import pandas as pd
 import torch
 from matplotlib.figure import Figure
 from PIL import Image
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
 
 from imet_utils.decoding import (
     CANDIDATES,
@@ -30,19 +27,14 @@ from imet_utils.decoding import (
     revise_probs,
 )
 from imet_utils.features import views_at_once
-from imet_utils.files import atomic_folder, load_json, save_json
+from imet_utils.labelling.labeller_files import damaged, find_labeller, read_files, write_files
 from imet_utils.labelling.mixture import Mixture
-from imet_utils.origins import EVALUATION, grounds_of, read_origin
 from imet_utils.plots import plot_labelled
 from imet_utils.processes import num_cores
 from imet_utils.progress import progress
 from imet_utils.tables import read_image
 from imet_utils.views import ViewDataset, compute_views
 
-FOLDER = "labeller"  # in the output folder of a run
-MAKER = EVALUATION  # the notebook that makes it
-FORMAT = 3  # of the folder; another one is refused
-SETTINGS, TENSORS = "labeller.json", "tensors.safetensors"  # its files
 SPACE = ("centre", "axes", "homes")  # arrays of `Neighbours`
 NEIGHBOURS = "neighbours"  # their name among the shares
 
@@ -323,23 +315,14 @@ class Labeller:
         Raises:
             ValueError: if the folder holds something else.
         """
-        folder = Path(folder)
-        if folder.exists() and any(folder.iterdir()) and not (folder / SETTINGS).is_file():
-            raise ValueError(f"{folder} holds other files. Name an empty or a new folder")
         arrays = {name: getattr(self.neighbours, name) for name in SPACE}
         arrays["targets"] = np.packbits(self.neighbours.targets, axis=1)
         state = self.mixture.heads.state_dict()
         arrays |= {f"heads.{key}": values.cpu().numpy() for key, values in state.items()}
         arrays = {key: np.ascontiguousarray(array) for key, array in arrays.items()}
-        settings = self.settings | {"format": FORMAT, "decision": asdict(self.decision)}
+        settings = self.settings | {"decision": asdict(self.decision)}
         settings |= {"labels": self.labels.to_dict("list"), "known": self.known["id"].tolist()}
-        weights = Path(settings["weights"])
-        settings["weights_file"] = f"encoder{weights.suffix}" if weights.is_file() else ""
-        with atomic_folder(folder) as whole:
-            if settings["weights_file"]:
-                shutil.copyfile(weights, whole / settings["weights_file"])
-            save_file(arrays, whole / TENSORS)
-            save_json(settings, whole / SETTINGS)
+        write_files(Path(folder), settings, arrays)
 
     @staticmethod
     def load(folder: Path | str) -> "Labeller":
@@ -354,28 +337,19 @@ class Labeller:
                 version.
         """
         folder = find_labeller(Path(folder))
-        settings = load_json(folder / SETTINGS)
-        if settings.get("format") != FORMAT:
-            raise ValueError(
-                f"{folder} has format {settings.get('format')}, and this version reads {FORMAT}. "
-                f"Make it anew by {MAKER}"
-            )
-        if settings["weights_file"]:
-            settings["weights"] = str(folder / settings["weights_file"])
+        settings, arrays = read_files(folder)
         labels = pd.DataFrame(settings.pop("labels"))
         known, decision = settings.pop("known"), Decision(**settings.pop("decision"))
         mixture = Mixture(settings, len(labels))
         if mixture.encoder.dim != settings["dims"]["maps"]:
             raise ValueError(f"{folder} is of another encoder than {settings['encoder']}")
         try:
-            arrays = load_file(folder / TENSORS)
             state = {key: arrays[f"heads.{key}"] for key in mixture.heads.state_dict()}
             mixture.heads.load_state_dict({k: torch.from_numpy(v) for k, v in state.items()})
             targets = np.unpackbits(arrays["targets"], axis=1, count=len(labels)).astype(bool)
             neighbours = Neighbours(*(arrays[name] for name in SPACE), targets)
-        except (OSError, SafetensorError, KeyError, RuntimeError, ValueError) as error:
-            reason = str(error).splitlines()[0]
-            raise ValueError(f"{folder} is damaged ({reason}). Make it anew by {MAKER}") from error
+        except (KeyError, RuntimeError, ValueError) as error:
+            raise damaged(folder, error) from error
         rows = [tuple(np.flatnonzero(row)) for row in targets]
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         mixture = mixture.to(device).eval()
@@ -397,25 +371,6 @@ def rank_labels(probs: np.ndarray, chosen: np.ndarray, top: int) -> np.ndarray:
     """
     order = np.argsort(-probs, kind="stable")
     return order[chosen[order] | (np.arange(len(order)) < top)]
-
-
-def find_labeller(folder: Path) -> Path:
-    """Find a labeller: the folder itself, or the one in the results of a run.
-
-    Raises:
-        FileNotFoundError: if there is none.
-        ValueError: if notebooks before it have run anew since it was made.
-    """
-    if (folder / SETTINGS).is_file():
-        return folder
-    made = read_origin(folder, MAKER)
-    if made is None or not (folder / FOLDER / SETTINGS).is_file():
-        raise FileNotFoundError(f"{folder} has no labeller. Run {MAKER} to its end, which makes it")
-    for name in grounds_of(MAKER):
-        now = read_origin(folder, name)
-        if now is None or now["id"] != made["made_from"][name]["id"]:
-            raise ValueError(f"{folder}: {name} was run anew after {MAKER}. Run the latter again")
-    return folder / FOLDER
 
 
 def name_of(image: Picture, number: int) -> str:
