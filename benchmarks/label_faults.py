@@ -26,15 +26,9 @@ from scipy.special import logit
 
 from imet_sample import draw_records, image_id
 from imet_sample.vocabulary import CULTURES
-from imet_utils.decoding import (
-    CANDIDATES,
-    ImageVectors,
-    Neighbours,
-    choose_strength,
-    find_neighbours,
-    leave_one_out,
-)
+from imet_utils.decoding import ImageVectors, Neighbours, find_neighbours, leave_one_out
 from imet_utils.features import FeatureBatches, view_targets
+from imet_utils.files import load_json
 from imet_utils.labelling import judge_pairs, place_images
 from imet_utils.origins import TABLES, read_origin
 from imet_utils.tables import SPLITS, Tables, read_tables, take_split
@@ -89,11 +83,8 @@ def predict_left_out(known: Neighbours, share: float) -> np.ndarray:
     return np.concatenate([probs for _, probs in leave_one_out(known, share)])
 
 
-def predict_told(known: Neighbours) -> np.ndarray:
+def predict_told(known: Neighbours, strength: float) -> np.ndarray:
     """Do so, and let the labels that an image has tell of those that it lacks, (N, C)."""
-    nearest = known.nearest_others(CANDIDATES)
-    probs = predict_left_out(known, 0.5)
-    strength = choose_strength(probs, known, *nearest, known.targets)
     return np.concatenate([found for _, found in judge_pairs(known, strength)])
 
 
@@ -109,7 +100,11 @@ def cross_fit_mlp(arrays: Mapping[str, np.ndarray], targets: np.ndarray) -> np.n
 
 
 def predict(
-    known: Neighbours, arrays: Mapping[str, np.ndarray], targets: np.ndarray, network: bool
+    known: Neighbours,
+    arrays: Mapping[str, np.ndarray],
+    targets: np.ndarray,
+    strength: float,
+    network: bool,
 ) -> tuple[Probs, dict[str, float]]:
     """Predict every image without its own labels in all ways: probabilities (N, C), and seconds."""
     known = replace(known, targets=targets)
@@ -117,7 +112,7 @@ def predict(
         VOTE: lambda: predict_left_out(known, 0.0),
         LINE: lambda: predict_left_out(known, 1.0),
         MEAN: lambda: predict_left_out(known, 0.5),
-        TOLD: lambda: predict_told(known),
+        TOLD: lambda: predict_told(known, strength),
     }
     if network:
         ways[NETWORK] = lambda: cross_fit_mlp(arrays, targets)
@@ -161,11 +156,13 @@ def measure(output_dir: Path, network: bool) -> str:
     parts = [take_split(tables, split) for split in SPLITS]
     overlooked = [find_overlooked(part, data_dir) for part in parts]
     truth = None if overlooked[0] is None else np.concatenate(overlooked)
-    as_noted = None if truth is None else predict(known, arrays, known.targets, network)[0]
+    strength = load_json(output_dir / "labeller" / "labeller.json")["strength"]
+    way = {"strength": strength, "network": network}
+    as_noted = None if truth is None else predict(known, arrays, known.targets, **way)[0]
     draws = []
     for seed in range(DRAWS):
         planted = plant(known.targets, seed=seed)
-        probs, seconds = predict(known, arrays, planted, network)
+        probs, seconds = predict(known, arrays, planted, **way)
         removed = known.targets & ~planted
         missing = (probs, planted, removed) if truth is None else (as_noted, known.targets, truth)
         wrong = (probs, planted, planted & ~known.targets)
@@ -186,7 +183,7 @@ def measure(output_dir: Path, network: bool) -> str:
     missing = f"{wrong:,} removed" if truth is None else f"{truth.sum():,} drawn and not noted"
     counts = (
         f"{len(targets):,} images, {tables.num_classes:,} labels of `{data_dir.name}`: "
-        f"{targets.sum():,} noted, {missing}, {wrong:,} planted."
+        f"{targets.sum():,} noted, {missing}, {wrong:,} planted; strength {strength:.2g}."
     )
     return f"{counts}\n\n{table}"
 
@@ -228,9 +225,10 @@ noted one for, if its style shows it; of other collections only labels that were
 those that have always been missing. Wrong labels are planted: {PLANTED:.0%} of those noted,
 exchanged for random others; all is the mean of {DRAWS} draws. The probabilities of an image come
 from the labels of other images alone; *told what is noted* lets the labels that an image has tell
-of those that it lacks. A label's *threshold* is its mean probability where it is noted, as in
-confident learning; its *usual odds* are those of that mean. Notebook 8 takes *told what is noted*,
-missing labels by their probability, wrong ones by their odds. Seconds are of the processor."""
+of those that it lacks, with the strength that the run has chosen. A label's *threshold* is its mean
+probability where it is noted, as in confident learning; its *usual odds* are those of that mean.
+Notebook 8 takes *told what is noted*, missing labels by their probability, wrong ones by their
+odds. Seconds are of the processor."""
 
 
 def main() -> None:

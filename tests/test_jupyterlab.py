@@ -198,6 +198,19 @@ def test_attention_of_any_label_under_any_veil(explorer):
     changed(veil, before)
 
 
+def test_a_known_label_is_typed_and_everything_drawn_anew(explorer):
+    closer = box(explorer, 1)
+    options, before = closer.locator("select option"), None
+    while before != (before := options.all_inner_texts()):  # until what was asked for is drawn
+        explorer.wait_for_timeout(3000)
+    label = before[5].rsplit(maxsplit=1)[0]
+    known = closer.locator("input.jupyter-widget-taginput")
+    known.fill(label)
+    known.press("Tab")
+    sync_api.expect(options.first).to_have_text(f"{label} 1.00", timeout=30_000)
+    sync_api.expect(closer.locator(".jupyter-widget-tag:not(input)")).to_have_text(label)
+
+
 def test_ones_own_picture_by_upload_and_by_path(explorer, folder):
     own = box(explorer, 2)
     with explorer.expect_file_chooser() as asked:

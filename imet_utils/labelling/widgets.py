@@ -135,7 +135,7 @@ class CloserLook(ipywidgets.VBox):
         for widget in (self.label, self.opacity):
             widget.observe(self._lay_veil, "value")
         self.veil = ipywidgets.VBox([ipywidgets.HBox([self.label, self.opacity]), self.veiled])
-        known = ipywidgets.HBox([ipywidgets.Label("Known labels"), self.named])
+        known = ipywidgets.HBox([ipywidgets.Label("Known labels, each with Tab"), self.named])
         super().__init__([known, self.canvas, self.veil])
         self.layout.display = "none"  # until there is an image
 
