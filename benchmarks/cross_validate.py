@@ -22,7 +22,7 @@ import numpy as np
 from cross_fitting import cross_fit
 from decision_rules import fit_rules
 from heads import NEIGHBOURS, NEIGHBOURS_SHARE, RNN, Row, list_means, list_rows
-from page import describe_machine, write_section
+from page import describe_gap, describe_machine, write_section
 from stores import SQUEEZED, Arrays, open_store
 
 from imet_utils.decoding import ImageVectors, find_neighbours
@@ -78,8 +78,7 @@ def tabulate(scores: Mapping[str, np.ndarray]) -> str:
     lines = [f"| | F2 | 95 % interval | difference to {reference} |", "|---|---|---|---|"]
     for name, values in scores.items():
         mean = bootstrap_mean(values)
-        gap = bootstrap_mean(values - scores[reference])
-        difference = f"{gap.mean:+.3f} ({gap.low:+.3f} to {gap.high:+.3f})"
+        difference = describe_gap(values - scores[reference])
         lines.append(
             f"| {name} | {mean.mean:.3f} | {mean.low:.3f} to {mean.high:.3f} | "
             f"{'' if name == reference else difference} |"

@@ -35,7 +35,7 @@ from heads import (
     as_notebooks,
 )
 from held_back import Halves, hold_back
-from page import PAGE, describe_machine, write_section
+from page import PAGE, describe_gap, describe_machine, write_section
 
 from imet_utils.decoding import (
     ImageVectors,
@@ -215,8 +215,7 @@ def tabulate(scores: Mapping[int, Mapping[str, np.ndarray]]) -> str:
         for found in scores.values():
             means.append(f"{found[name].mean():.3f}" if name in found else "")
             compared = name != reference and {name, reference} <= found.keys()
-            gap = bootstrap_mean(found[name] - found[reference]) if compared else None
-            gaps.append(f"{gap.mean:+.3f} ({gap.low:+.3f} to {gap.high:+.3f})" if gap else "")
+            gaps.append(describe_gap(found[name] - found[reference]) if compared else "")
         lines.append(f"| {name} | {' | '.join([*means, *gaps])} |")
     return "\n".join(lines)
 

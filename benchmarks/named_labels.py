@@ -32,13 +32,12 @@ from cross_validate import draw_folds
 from heads import MLP, NEIGHBOURS_SHARE, RNN, Row, as_notebooks
 from held_back import Halves, hold_back
 from learning_curves import BOTH, SIZES
-from page import describe_machine, write_section
+from page import describe_gap, describe_machine, write_section
 from stores import SQUEEZED, open_store
 from torch import Tensor, nn
 
 from imet_utils.decoding import (
     CANDIDATES,
-    VOTERS,
     ImageVectors,
     Neighbours,
     best_expected_sets,
@@ -49,7 +48,7 @@ from imet_utils.decoding import (
 )
 from imet_utils.features import FeatureBatches, view_targets
 from imet_utils.files import save_array
-from imet_utils.metrics import bootstrap_mean, f2_per_image
+from imet_utils.metrics import f2_per_image
 from imet_utils.models import MlpClassifier, build_attncnn_rnn, candidate_logits
 from imet_utils.tables import load_tables
 
@@ -190,14 +189,15 @@ def parts_of_folds(data_dir: Path, work: Path) -> tuple[list[Part], np.ndarray]:
     return parts, targets
 
 
-def mix_in_votes(parts: list[Part], heads: list[np.ndarray]) -> np.ndarray:
-    """Take the mean of heads and neighbours, as the notebooks do, (N, C)."""
-    probs = np.mean(heads, axis=0)
+def load_probs(folder: Path, parts: list[Part]) -> dict[str, np.ndarray]:
+    """Load what the MLP says, and add the mean of heads and neighbours, as the notebooks do."""
+    mlp, rnn = (np.load(folder / f"{name}.npy") for name in (MLP, RNN))
+    probs = np.mean([mlp, rnn], axis=0)
     for part in parts:
-        votes = part.neighbours.tally(part.numbers[:, :VOTERS], part.cosines[:, :VOTERS])
+        votes = part.neighbours.tally(part.numbers, part.cosines)
         mine = (1 - NEIGHBOURS_SHARE) * probs[part.images] + NEIGHBOURS_SHARE * votes
         probs[part.images] = mine
-    return probs
+    return {MLP: mlp, BOTH: probs}
 
 
 def choose_strengths(parts: list[Part], probs: np.ndarray, targets: np.ndarray) -> list[float]:
@@ -278,17 +278,14 @@ def tabulate_told(size: int, folder: Path, targets: np.ndarray) -> list[str]:
 
 def _pair(told: np.ndarray, untold: np.ndarray, note: str = "") -> str:
     """Write two means and their difference as cells."""
-    gap = bootstrap_mean(told - untold)
-    difference = f"{gap.mean:+.3f} ({gap.low:+.3f} to {gap.high:+.3f})"
-    return f"| {told.mean():.3f}{note} | {untold.mean():.3f} | {difference} |"
+    return f"| {told.mean():.3f}{note} | {untold.mean():.3f} | {describe_gap(told - untold)} |"
 
 
 def compare_folds(data_dir: Path, work: Path) -> tuple[list[str], np.ndarray]:
     """Revise what `cross_validate` has kept of both heads; return rows, and targets."""
     parts, targets = parts_of_folds(data_dir, work)
-    heads = [np.load(work / f"{name}.npy") for name in (MLP, RNN)]
-    probs_of = {MLP: heads[0], BOTH: mix_in_votes(parts, heads)}
-    return tabulate_revised(probs_of, parts, targets, f"{len(targets):,}, 5 folds"), targets
+    images = f"{len(targets):,}, 5 folds"
+    return tabulate_revised(load_probs(work, parts), parts, targets, images), targets
 
 
 def compare_sizes(data_dir: Path, work: Path, kept: bool) -> tuple[list[str], np.ndarray]:
@@ -301,10 +298,8 @@ def compare_sizes(data_dir: Path, work: Path, kept: bool) -> tuple[list[str], np
             if not kept and not is_kept(folder, name):
                 learn(name, halves, size, folder)
         parts = parts_of_size(halves, size)
-        heads = [np.load(folder / f"{name}.npy") for name in (MLP, RNN)]
-        probs_of = {MLP: heads[0], BOTH: mix_in_votes(parts, heads)}
         lines += tabulate_told(size, folder, targets)
-        lines += tabulate_revised(probs_of, parts, targets, f"{size:,}")
+        lines += tabulate_revised(load_probs(folder, parts), parts, targets, f"{size:,}")
     return lines, targets
 
 

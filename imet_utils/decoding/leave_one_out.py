@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from imet_utils.decoding.neighbours import VOTERS, Neighbours
+from imet_utils.decoding.neighbours import Neighbours
 
 PENALTY = 3.0  # of the ridge regression, on places of length 1
 LINE_SHARE = 0.5  # of the line, beside the vote
@@ -45,5 +45,5 @@ def leave_one_out(
         some, targets = places[part], known.targets[part]
         own = np.einsum("nd,nd->n", some @ inverse, some)[:, np.newaxis]  # (B, 1), H
         line = (some @ weights - own * targets) / (1 - own)
-        votes = known.tally(numbers[part, :VOTERS], cosines[part, :VOTERS])
+        votes = known.tally(numbers[part], cosines[part])
         yield part, line_share * line.clip(0, 1) + (1 - line_share) * votes

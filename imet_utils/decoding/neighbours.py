@@ -89,7 +89,7 @@ class Neighbours:
         >>> Neighbours(np.zeros(2), np.eye(2), square, np.eye(4)).vote(np.array([[2.0, 0.1]]), 1)
         array([[1., 0., 0., 0.]], dtype=float32)
         """
-        return self.tally(*self.nearest(vectors, count), temperature)
+        return self.tally(*self.nearest(vectors, count), count, temperature)
 
     def nearest_others(self, count: int = VOTERS) -> tuple[np.ndarray, np.ndarray]:
         """Find for each labelled image those of the others, see `nearest`: (M, K) both."""
@@ -98,9 +98,21 @@ class Neighbours:
         return numbers, 1 - distances**2 / 2
 
     def tally(
-        self, numbers: np.ndarray, cosines: np.ndarray, temperature: float = TEMPERATURE
+        self,
+        numbers: np.ndarray,
+        cosines: np.ndarray,
+        count: int = VOTERS,
+        temperature: float = TEMPERATURE,
     ) -> np.ndarray:
-        """Count the votes of images, by their numbers and cosines (N, K), as `vote` does."""
+        """Count the votes of the first `count` of some images, as `vote` does.
+
+        Args:
+            numbers: of these images, (N, K), the nearest first.
+            cosines: of the same.
+            count: as for `vote`, and the next.
+            temperature: likewise.
+        """
+        numbers, cosines = numbers[:, :count], cosines[:, :count]
         weights = np.exp((cosines - cosines[:, :1]) / temperature)
         weights /= weights.sum(axis=1, keepdims=True)
         starts = np.arange(0, numbers.size + 1, numbers.shape[1])

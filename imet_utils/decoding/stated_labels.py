@@ -3,7 +3,7 @@
 import numpy as np
 
 from imet_utils.decoding.expected_fbeta import best_expected_sets
-from imet_utils.decoding.neighbours import VOTERS, Neighbours
+from imet_utils.decoding.neighbours import Neighbours
 from imet_utils.metrics import f2_per_image
 
 CANDIDATES = 200  # nearest labelled images, among which those that agree are looked for
@@ -92,11 +92,11 @@ def _odds_factor(
     neighbours: Neighbours, numbers: np.ndarray, cosines: np.ndarray, stated: np.ndarray
 ) -> np.ndarray:
     """Divide the odds of each label in the vote after statements by those before, (N, C)."""
-    before = neighbours.tally(numbers[:, :VOTERS], cosines[:, :VOTERS])
+    before = neighbours.tally(numbers, cosines)
     moves = np.select([stated > 0, stated < 0], [NEARER, -FARTHER], 0.0).astype(np.float32)
     moved = (neighbours.labels @ moves.T).T  # (N, M)
     closeness = cosines + np.take_along_axis(moved, numbers, axis=1)  # (N, K)
-    order = np.argsort(-closeness, axis=1, kind="stable")[:, :VOTERS]
+    order = np.argsort(-closeness, axis=1, kind="stable")
     numbers, closeness = (np.take_along_axis(a, order, axis=1) for a in (numbers, closeness))
     after = neighbours.tally(numbers, closeness)
     return (after + PRIOR) * (1 - before + PRIOR) / ((1 - after + PRIOR) * (before + PRIOR))

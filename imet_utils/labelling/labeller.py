@@ -19,7 +19,6 @@ from PIL import Image
 
 from imet_utils.decoding import (
     CANDIDATES,
-    VOTERS,
     Decision,
     ImageVectors,
     Neighbours,
@@ -222,7 +221,8 @@ class Labeller:
 
     def look(self, image: Picture, num_nearest: int = 5, named: Collection[str] = ()) -> Look:
         """Look closely at one image, see `looks`; `named` are labels that it is known to have."""
-        return next(self.looks([image], num_nearest, named=[self.find_classes(named)]))
+        classes = [self.find_classes(named)] if named else None
+        return next(self.looks([image], num_nearest, named=classes))
 
     def path(self, image: Picture, max_steps: int = 10) -> pd.DataFrame:
         """Search what the RNN names one after the other on the whole image.
@@ -298,8 +298,7 @@ class Labeller:
             vectors = ImageVectors({k: views[k].cpu().numpy() for k in ("pooled", "style")})
             numbers, cosines = self.neighbours.nearest(vectors, CANDIDATES)
             if share := self.settings["shares"].get(NEIGHBOURS):
-                votes = self.neighbours.tally(numbers[:, :VOTERS], cosines[:, :VOTERS])
-                probs = probs + np.float32(share) * votes
+                probs = probs + np.float32(share) * self.neighbours.tally(numbers, cosines)
             if named is not None:
                 stated = np.zeros(probs.shape, dtype=np.int8)
                 for row, k in enumerate(part):

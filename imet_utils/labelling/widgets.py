@@ -141,14 +141,13 @@ class CloserLook(ipywidgets.VBox):
 
     def look(self, image: Picture, true: Sequence[str] | None = None) -> None:
         """Look at an image; over `Labeller.plot`."""
-        self.picture, self.image, self.true = np.asarray(read_image(image)), None, true
-        self.named.value = []
-        self.image = image
-        self._show()
+        self.picture, self.image, self.true = np.asarray(read_image(image)), image, true
+        if self.named.value:
+            self.named.value = []  # which shows it
+        else:
+            self._show()
 
     def _show(self, _: object = None) -> None:
-        if self.image is None:
-            return
         self.seen = self.labeller.look(self.image, named=self.named.value)
         self.canvas.show(self.labeller.plot(self.image, self.true, self.find_picture, self.seen))
         order = np.argsort(-self.seen.probs, kind="stable")
