@@ -92,7 +92,7 @@ def ask_neighbours(folder: Path) -> None:
     store = open_features(folder / STORE)
     known = ImageVectors(store)
     asked = ImageVectors({name: array[: len(targets) // 10] for name, array in store.items()})
-    find_neighbours(known, targets).vote(asked)
+    find_neighbours(known, targets).nearest(asked).vote()
 
 
 STEPS = {

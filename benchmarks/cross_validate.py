@@ -55,7 +55,7 @@ def vote(train: Arrays, held_out: Arrays, targets: np.ndarray, fold_of: np.ndarr
     for fold in range(NUM_FOLDS):
         mine, others = fold_of == fold, fold_of != fold
         known = find_neighbours(references[others], targets[others])
-        probs[mine] = known.vote(queries[mine])
+        probs[mine] = known.nearest(queries[mine]).vote()
     return probs
 
 

@@ -174,7 +174,7 @@ def score_size(
     kept = {name: folder / f"{name}.npy" for name in rows}
     probs = {name: np.load(path) for name, path in kept.items() if path.exists()}
     neighbours = find_neighbours(ImageVectors(halves.train)[numbers], known)
-    probs[NEIGHBOURS] = neighbours.vote(ImageVectors(halves.evaluation))
+    probs[NEIGHBOURS] = neighbours.nearest(ImageVectors(halves.evaluation)).vote()
     if {MLP, RNN} <= probs.keys():
         share = (1 - NEIGHBOURS_SHARE) / 2
         probs[BOTH] = share * (probs[MLP] + probs[RNN]) + NEIGHBOURS_SHARE * probs[NEIGHBOURS]

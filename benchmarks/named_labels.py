@@ -39,7 +39,7 @@ from torch import Tensor, nn
 from imet_utils.decoding import (
     CANDIDATES,
     ImageVectors,
-    Neighbours,
+    Nearest,
     best_expected_sets,
     choose_strength,
     find_neighbours,
@@ -151,29 +151,20 @@ def is_kept(folder: Path, name: str) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """Images to judge by, and those that their neighbours are looked for among.
-
-    Attributes:
-        images: numbers of the first.
-        neighbours: the others.
-        numbers: of the nearest of these, (M, K).
-        cosines: of these, (M, K).
-    """
+    """Images to judge by, by their numbers, and those nearest to them among the others."""
 
     images: np.ndarray
-    neighbours: Neighbours
-    numbers: np.ndarray
-    cosines: np.ndarray
+    nearest: Nearest
 
 
 def parts_of_size(halves: Halves, size: int) -> list[Part]:
     """Look for the neighbours of the images held back among so many others, in two halves."""
     known = halves.first(size)
     neighbours = find_neighbours(ImageVectors(halves.train)[known], halves.known.targets[known])
-    numbers, cosines = neighbours.nearest(ImageVectors(halves.evaluation), CANDIDATES)
+    nearest = neighbours.nearest(ImageVectors(halves.evaluation), CANDIDATES)
     every = np.arange(len(halves.judged.images))
     halved = (every[0::2], every[1::2])
-    return [Part(half, neighbours, numbers[half], cosines[half]) for half in halved]
+    return [Part(half, nearest[half]) for half in halved]
 
 
 def parts_of_folds(data_dir: Path, work: Path) -> tuple[list[Part], np.ndarray]:
@@ -185,7 +176,7 @@ def parts_of_folds(data_dir: Path, work: Path) -> tuple[list[Part], np.ndarray]:
     for fold in np.unique(fold_of):
         images, others = np.flatnonzero(fold_of == fold), fold_of != fold
         neighbours = find_neighbours(references[others], targets[others])
-        parts.append(Part(images, neighbours, *neighbours.nearest(queries[images], CANDIDATES)))
+        parts.append(Part(images, neighbours.nearest(queries[images], CANDIDATES)))
     return parts, targets
 
 
@@ -194,7 +185,7 @@ def load_probs(folder: Path, parts: list[Part]) -> dict[str, np.ndarray]:
     mlp, rnn = (np.load(folder / f"{name}.npy") for name in (MLP, RNN))
     probs = np.mean([mlp, rnn], axis=0)
     for part in parts:
-        votes = part.neighbours.tally(part.numbers, part.cosines)
+        votes = part.nearest.vote()
         mine = (1 - NEIGHBOURS_SHARE) * probs[part.images] + NEIGHBOURS_SHARE * votes
         probs[part.images] = mine
     return {MLP: mlp, BOTH: probs}
@@ -204,10 +195,7 @@ def choose_strengths(parts: list[Part], probs: np.ndarray, targets: np.ndarray) 
     """Choose the strength of each part on the next one's images."""
     ahead = [*parts[1:], parts[0]]
     return [
-        choose_strength(
-            probs[part.images], part.neighbours, part.numbers, part.cosines, targets[part.images]
-        )
-        for part in ahead
+        choose_strength(probs[part.images], part.nearest, targets[part.images]) for part in ahead
     ]
 
 
@@ -217,8 +205,8 @@ def revise(
     """Do as `revise_probs`, part by part."""
     revised = np.empty_like(probs)
     for part, strength in zip(parts, strengths, strict=True):
-        at, nearest = part.images, (part.neighbours, part.numbers, part.cosines)
-        revised[at] = revise_probs(probs[at], *nearest, stated[at], strength)
+        at = part.images
+        revised[at] = revise_probs(probs[at], part.nearest, stated[at], strength)
     return revised
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
 
-from imet_utils.decoding import Neighbours, find_neighbours, leave_one_out
+from imet_utils.decoding import Nearest, Neighbours, find_neighbours, leave_one_out
 from imet_utils.decoding.leave_one_out import PENALTY
 
 
@@ -43,14 +43,16 @@ def test_the_line_is_that_of_a_regression_fitted_without_the_image(known):
 
 @pytest.mark.usefixtures("in_parts")
 def test_the_vote_is_that_of_the_other_images(known):
-    numbers, cosines = known.nearest_others(5)
-    assert not (numbers == np.arange(60)[:, np.newaxis]).any()
+    nearest = known.nearest_others(5)
+    assert not (nearest.numbers == np.arange(60)[:, np.newaxis]).any()
     found = gather(known, 0.0)
     for image in (0, 24, 25, 59):
         others = without(known, image)
-        distances, near = others._search.kneighbors(known.homes[[image]], 30)
-        np.testing.assert_allclose(found[image], others.tally(near, 1 - distances**2 / 2)[0])
-        np.testing.assert_allclose(cosines[image], (1 - distances**2 / 2)[0, :5], atol=1e-6)
+        cosines = others.homes @ known.homes[image]
+        numbers = np.argsort(-cosines, kind="stable")[np.newaxis]
+        wanted = Nearest(others, numbers, cosines[numbers])
+        np.testing.assert_allclose(found[image], wanted.vote()[0], atol=1e-6)
+        np.testing.assert_allclose(nearest.cosines[image], wanted.cosines[0, :5], atol=1e-6)
 
 
 def test_both_are_averaged_and_parts_follow_one_another(known, in_parts):
@@ -74,7 +76,7 @@ def test_of_the_same_image_twice_the_other_one_counts(known):
         (known.homes / 1e3) @ np.linalg.pinv(known.axes) + known.centre, known.targets
     )
     np.testing.assert_allclose(twice.homes[60:], known.homes, atol=1e-3)
-    assert (twice.nearest_others(1)[0][:, 0] == np.roll(np.arange(120), 60)).all()
+    assert (twice.nearest_others(1).numbers[:, 0] == np.roll(np.arange(120), 60)).all()
 
 
 def test_two_images_judge_one_another():

@@ -42,7 +42,7 @@ def reference_probs(queries, references, targets, num_neighbours, temperature):
 @pytest.mark.parametrize(("num_neighbours", "temperature"), [(1, 0.05), (7, 0.05), (40, 1.0)])
 def test_votes_equal_those_of_a_loop(num_neighbours, temperature):
     queries, *labelled = draw()
-    found = known(*labelled).vote(queries, num_neighbours, temperature)
+    found = known(*labelled).nearest(queries, 40).vote(num_neighbours, temperature)
     assert found.dtype == np.float32
     wanted = reference_probs(queries, *labelled, num_neighbours, temperature)
     np.testing.assert_allclose(found, wanted, atol=1e-5)
@@ -50,7 +50,7 @@ def test_votes_equal_those_of_a_loop(num_neighbours, temperature):
 
 def test_an_image_at_the_mean_is_alike_to_all():
     references = np.array([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
-    probs = known(references, np.eye(4)).vote(np.zeros((1, 2)), 4)
+    probs = known(references, np.eye(4)).nearest(np.zeros((1, 2)), 4).vote()
     np.testing.assert_allclose(probs, 0.25)
 
 
@@ -58,10 +58,11 @@ def test_features_are_read_only_and_may_be_short_floats():
     queries, references, targets = (values.astype(np.float16) for values in draw())
     copies = [queries.copy(), references.copy()]
     queries.flags.writeable = references.flags.writeable = False
-    found = find_neighbours(references, targets).vote(queries, 5)
+    found = find_neighbours(references, targets).nearest(queries, 5).vote()
     np.testing.assert_array_equal(queries, copies[0])
     np.testing.assert_array_equal(references, copies[1])
-    long = find_neighbours(references.astype(float), targets).vote(queries.astype(float), 5)
+    long = find_neighbours(references.astype(float), targets)
+    long = long.nearest(queries.astype(float), 5).vote()
     np.testing.assert_allclose(found, long, atol=0.01)
 
 
@@ -81,18 +82,19 @@ def test_training_images_vote_on_every_other_split():
 
 def test_where_there_are_fewer_references_all_vote():
     queries, references, targets = draw(num_references=12)
-    few = known(references, targets)
-    np.testing.assert_array_equal(few.vote(queries, 30), few.vote(queries, 12))
+    few = known(references, targets).nearest(queries, 30)
+    assert few.numbers.shape == (len(queries), 12)
+    np.testing.assert_array_equal(few.vote(30), few.vote(12))
 
 
 def test_the_nearest_come_first_with_their_cosines():
     queries, references, targets = draw()
-    numbers, cosines = known(references, targets).nearest(queries, 3)
+    found = known(references, targets).nearest(queries, 3)
     centred = queries - references.mean(axis=0), references - references.mean(axis=0)
     units = [side / np.linalg.norm(side, axis=1, keepdims=True) for side in centred]
     wanted = units[0] @ units[1].T  # (N, M)
-    np.testing.assert_array_equal(numbers, np.argsort(-wanted)[:, :3])
-    np.testing.assert_allclose(cosines, -np.sort(-wanted)[:, :3], atol=1e-5)
+    np.testing.assert_array_equal(found.numbers, np.argsort(-wanted)[:, :3])
+    np.testing.assert_allclose(found.cosines, -np.sort(-wanted)[:, :3], atol=1e-5)
 
 
 def test_image_vectors_are_means_over_the_views():
@@ -140,4 +142,4 @@ def test_a_space_of_few_images_has_few_dimensions_and_no_nan():
     references = np.array([[1.0, 2.0, 5.0], [3.0, 1.0, 5.0]])
     space = find_neighbours(references, np.eye(2))
     assert space.homes.shape == (2, 2)
-    assert np.isfinite(space.vote(np.array([[2.0, 2.0, 6.0]]))).all()
+    assert np.isfinite(space.nearest(np.array([[2.0, 2.0, 6.0]])).vote()).all()

@@ -10,6 +10,7 @@ from imet_utils.decoding import (
     PRIOR,
     TEMPERATURE,
     VOTERS,
+    Nearest,
     Neighbours,
     choose_strength,
     revise_probs,
@@ -24,7 +25,7 @@ def draw(num_labelled=300, num_classes=9, num_images=4, seed=0):
     targets = rng.random((num_labelled, num_classes)) < 0.25
     neighbours = Neighbours(np.zeros(6), np.eye(6), homes, targets)
     nearest = neighbours.nearest(rng.normal(size=(num_images, 6)), CANDIDATES)
-    return rng.random((num_images, num_classes)), neighbours, *nearest
+    return rng.random((num_images, num_classes)), nearest
 
 
 def say(shape, **labels):
@@ -59,21 +60,21 @@ def reference(prob, rows, cosines, stated, strength):
 
 @pytest.mark.parametrize("strength", [0.5, 1.0])
 def test_probabilities_equal_those_of_a_loop(strength):
-    probs, neighbours, numbers, cosines = draw()
+    probs, nearest = draw()
     stated = say(probs.shape, yes=[(0, 2), (1, 2), (1, 5), (2, 8)], no=[(1, 3), (3, 0), (3, 1)])
-    found = revise_probs(probs, neighbours, numbers, cosines, stated, strength)
+    found = revise_probs(probs, nearest, stated, strength)
     assert found.dtype == np.float32
     for image in range(len(probs)):
-        rows = neighbours.targets[numbers[image]]
-        wanted = reference(probs[image], rows, cosines[image], stated[image], strength)
+        rows = nearest.known.targets[nearest.numbers[image]]
+        wanted = reference(probs[image], rows, nearest.cosines[image], stated[image], strength)
         np.testing.assert_allclose(found[image], wanted, atol=1e-5)
     assert np.abs(found - probs).max() > 0.05
 
 
 def test_where_nothing_is_said_nothing_moves():
-    probs, neighbours, numbers, cosines = draw()
+    probs, nearest = draw()
     stated = say(probs.shape, yes=[(1, 4)])
-    found = revise_probs(probs, neighbours, numbers, cosines, stated)
+    found = revise_probs(probs, nearest, stated)
     np.testing.assert_allclose(np.delete(found, 1, axis=0), np.delete(probs, 1, axis=0), atol=1e-6)
     assert np.abs(found[1] - probs[1]).max() > 0.01
 
@@ -85,10 +86,10 @@ def test_labels_that_go_together_rise_and_fall_together():
     targets[:, 2] = ~targets[:, 0] & (rng.random(200) < 0.5)  # never with them
     targets[:, 3] = rng.random(200) < 0.3  # no matter
     neighbours = Neighbours(np.zeros(2), np.eye(2), np.zeros((200, 2)), targets)
-    numbers, cosines = np.arange(200)[None], np.linspace(0.8, 0.4, 200)[None]
+    nearest = Nearest(neighbours, np.arange(200)[None], np.linspace(0.8, 0.4, 200)[None])
     probs = np.full((1, 4), 0.3)
-    yes = revise_probs(probs, neighbours, numbers, cosines, say((1, 4), yes=[(0, 0)]))[0]
-    no = revise_probs(probs, neighbours, numbers, cosines, say((1, 4), no=[(0, 0)]))[0]
+    yes = revise_probs(probs, nearest, say((1, 4), yes=[(0, 0)]))[0]
+    no = revise_probs(probs, nearest, say((1, 4), no=[(0, 0)]))[0]
     assert (yes[0], no[0]) == (1, 0)
     assert yes[1] > 0.7
     assert yes[2] < 0.1
@@ -99,25 +100,25 @@ def test_labels_that_go_together_rise_and_fall_together():
 
 @pytest.mark.parametrize("prob", [0.0, 1.0])
 def test_what_is_certain_stays_so(prob):
-    probs, neighbours, numbers, cosines = draw()
+    probs, nearest = draw()
     probs[:, 1] = prob
-    found = revise_probs(probs, neighbours, numbers, cosines, say(probs.shape, yes=[(0, 2)]))
+    found = revise_probs(probs, nearest, say(probs.shape, yes=[(0, 2)]))
     assert (found[:, 1] == np.float32(prob)).all()
 
 
 def test_few_labelled_images_are_enough():
-    probs, neighbours, numbers, cosines = draw(num_labelled=3)
-    assert numbers.shape[1] == 3
-    found = revise_probs(probs, neighbours, numbers, cosines, say(probs.shape, yes=[(0, 2)]))
+    probs, nearest = draw(num_labelled=3)
+    assert nearest.numbers.shape[1] == 3
+    found = revise_probs(probs, nearest, say(probs.shape, yes=[(0, 2)]))
     assert np.isfinite(found).all()
     assert found.min() >= 0
     assert found.max() <= 1
 
 
 def test_at_strength_0_nothing_moves_but_what_is_stated():
-    probs, neighbours, numbers, cosines = draw()
+    probs, nearest = draw()
     stated = say(probs.shape, yes=[(0, 2)], no=[(1, 3)])
-    found = revise_probs(probs, neighbours, numbers, cosines, stated, 0.0)
+    found = revise_probs(probs, nearest, stated, 0.0)
     np.testing.assert_allclose(found[stated == 0], probs[stated == 0], atol=1e-6)
     assert (found[0, 2], found[1, 3]) == (1, 0)
 
@@ -131,7 +132,7 @@ def collect(draw_rows, num_images=400, seed=0):
     numbers = np.stack([rng.permutation(len(known)) for _ in judged])
     cosines = np.sort(rng.uniform(0.4, 0.8, numbers.shape))[:, ::-1]
     probs = np.tile(known.mean(axis=0), (len(judged), 1))
-    return probs, neighbours, numbers, cosines, judged
+    return probs, Nearest(neighbours, numbers, cosines), judged
 
 
 def test_the_strength_is_full_where_labels_go_together_and_none_where_they_do_not():

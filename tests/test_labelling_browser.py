@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from imet_utils.decoding import CANDIDATES, Neighbours, revise_probs
+from imet_utils.decoding import CANDIDATES, Nearest, Neighbours, revise_probs
 from imet_utils.labelling import ReviewImage, Suggestion, write_review
 from imet_utils.tables import load_tables
 
@@ -204,9 +204,10 @@ def moving(tmp_path, request):
     """Write a page of two images with many labels; return it with what reckons their shares."""
     rng = np.random.default_rng(0)
     targets = rng.random((300, 40)) < 0.1
-    neighbours = Neighbours(np.zeros(4), np.eye(4), np.zeros((300, 4)), targets)
+    known = Neighbours(np.zeros(4), np.eye(4), np.zeros((300, 4)), targets)
     numbers = rng.permutation(300)[None, :CANDIDATES]
     cosines = np.sort(rng.uniform(0.2, 0.9, numbers.shape))[:, ::-1].round(4)
+    nearest = Nearest(known, numbers, cosines)
     probs = rng.uniform(0.001, 0.2, (1, 40)).round(4)
     near = [
         (cosine, np.flatnonzero(targets[k]))
@@ -217,7 +218,7 @@ def moving(tmp_path, request):
         stated = np.zeros((1, 40), dtype=np.int8)
         for label, sign in {**dict.fromkeys(request.param, 1), **said}.items():
             stated[0, label] = sign
-        return revise_probs(probs, neighbours, numbers, cosines, stated, 0.75)[0]
+        return revise_probs(probs, nearest, stated, 0.75)[0]
 
     shown = revise({})
     first = np.argsort(-shown, kind="stable")[:7]

@@ -21,6 +21,7 @@ from imet_utils.decoding.neighbours import (
     TEMPERATURE,
     VOTERS,
     ImageVectors,
+    Nearest,
     Neighbours,
     find_neighbours,
     neighbour_votes,

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from imet_utils.decoding.neighbours import Neighbours
+from imet_utils.decoding.neighbours import Nearest, Neighbours
 
 PENALTY = 3.0  # of the ridge regression, on places of length 1
 LINE_SHARE = 0.5  # of the line, beside the vote
@@ -23,7 +23,7 @@ CHUNK = 4096  # images at once: 18 MB of probabilities for 1,103 labels
 def leave_one_out(
     known: Neighbours,
     line_share: float = LINE_SHARE,
-    nearest: tuple[np.ndarray, np.ndarray] | None = None,
+    nearest: Nearest | None = None,
 ) -> Iterator[tuple[slice, np.ndarray]]:
     """Predict each labelled image by all the others, a part of them after the other.
 
@@ -35,7 +35,7 @@ def leave_one_out(
     Yields:
         Which images, and their probabilities (B, C).
     """
-    numbers, cosines = known.nearest_others() if nearest is None else nearest
+    nearest = nearest or known.nearest_others()
     places = np.column_stack([known.homes, np.ones(len(known.homes), dtype=np.float32)])  # (M, D)
     penalty = np.diag([PENALTY] * known.homes.shape[1] + [0.0])  # none on the constant
     inverse = np.linalg.inv(places.T @ places + penalty).astype(np.float32)  # (D, D)
@@ -45,5 +45,5 @@ def leave_one_out(
         some, targets = places[part], known.targets[part]
         own = np.einsum("nd,nd->n", some @ inverse, some)[:, np.newaxis]  # (B, 1), H
         line = (some @ weights - own * targets) / (1 - own)
-        votes = known.tally(numbers[part], cosines[part])
+        votes = nearest[part].vote()
         yield part, line_share * line.clip(0, 1) + (1 - line_share) * votes

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -10,6 +10,8 @@ from sklearn.decomposition import PCA
 from sklearn.neighbors import NearestNeighbors
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, normalize
+
+from imet_utils.features import spread_rows
 
 VOTERS = 30  # neighbours that vote
 TEMPERATURE = 0.1  # of their weights
@@ -42,6 +44,55 @@ Vectors = np.ndarray | ImageVectors
 
 
 @dataclass(frozen=True, eq=False)
+class Nearest:
+    """Of some images the labelled ones of the greatest cosine, nearest first.
+
+    Attributes:
+        known: the labelled images.
+        numbers: of these, (N, K).
+        cosines: (N, K).
+    """
+
+    known: "Neighbours"
+    numbers: np.ndarray
+    cosines: np.ndarray
+
+    def __getitem__(self, images: np.ndarray | slice) -> "Nearest":
+        """Return those of some of the images."""
+        return replace(self, numbers=self.numbers[images], cosines=self.cosines[images])
+
+    def vote(self, count: int = VOTERS, temperature: float = TEMPERATURE) -> np.ndarray:
+        """Average the labels of the nearest, weighed in proportion to exp(cosine / temperature).
+
+        Args:
+            count: how many vote.
+            temperature: above 0; the higher, the more alike the votes.
+
+        Returns:
+            Probabilities (N, C) float32.
+        """
+        numbers, cosines = self.numbers[:, :count], self.cosines[:, :count]
+        weights = np.exp((cosines - cosines[:, :1]) / temperature)
+        weights /= weights.sum(axis=1, keepdims=True)
+        starts = np.arange(0, numbers.size + 1, numbers.shape[1])
+        shape = (len(numbers), len(self.known.homes))
+        votes = csr_array((weights.ravel().astype(np.float32), numbers.ravel(), starts), shape)
+        return (votes @ self.known.labels).toarray().clip(0, 1)
+
+    def move(self, moves: np.ndarray) -> "Nearest":
+        """Bring each labelled image nearer by what its labels add up to, and sort anew.
+
+        Args:
+            moves: of each label for each image, in cosine, (N, C) float32.
+        """
+        moved = (self.known.labels @ moves.T).T  # (N, M)
+        cosines = self.cosines + np.take_along_axis(moved, self.numbers, axis=1)
+        order = np.argsort(-cosines, axis=1, kind="stable")
+        sort = partial(np.take_along_axis, indices=order, axis=1)
+        return replace(self, numbers=sort(self.numbers), cosines=sort(cosines))
+
+
+@dataclass(frozen=True, eq=False)
 class Neighbours:
     """Labelled images in a space where those that are alike have labels in common.
 
@@ -57,68 +108,24 @@ class Neighbours:
     homes: np.ndarray
     targets: np.ndarray
 
-    def nearest(self, vectors: Vectors, count: int) -> tuple[np.ndarray, np.ndarray]:
-        """Find the labelled images of the greatest cosine, (N, K) both, nearest first.
+    def nearest(self, vectors: Vectors, count: int = VOTERS) -> Nearest:
+        """Find the labelled images nearest to others.
 
         Args:
             vectors: features (N, F).
             count: K; all M, where there are fewer.
 
-        Returns:
-            Their numbers, and the cosines.
-        """
-        places = _place(vectors, self.centre, self.axes)
-        count = min(count, len(self.homes))
-        distances, numbers = self._search.kneighbors(normalize(places), n_neighbors=count)
-        return numbers, 1 - distances**2 / 2
-
-    def vote(
-        self, vectors: Vectors, count: int = VOTERS, temperature: float = TEMPERATURE
-    ) -> np.ndarray:
-        """Average the labels of the nearest, weighed in proportion to exp(cosine / temperature).
-
-        Args:
-            vectors: features (N, F).
-            count: how many vote.
-            temperature: above 0; the higher, the more alike the votes.
-
-        Returns:
-            Probabilities (N, C) float32.
-
         >>> square = np.array([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
-        >>> Neighbours(np.zeros(2), np.eye(2), square, np.eye(4)).vote(np.array([[2.0, 0.1]]), 1)
+        >>> known = Neighbours(np.zeros(2), np.eye(2), square, np.eye(4))
+        >>> known.nearest(np.array([[2.0, 0.1]])).vote(1)
         array([[1., 0., 0., 0.]], dtype=float32)
         """
-        return self.tally(*self.nearest(vectors, count), count, temperature)
+        places = normalize(_place(vectors, self.centre, self.axes))
+        return self._look_up(min(count, len(self.homes)), places)
 
-    def nearest_others(self, count: int = VOTERS) -> tuple[np.ndarray, np.ndarray]:
-        """Find for each labelled image those of the others, see `nearest`: (M, K) both."""
-        count = min(count, len(self.homes) - 1)
-        distances, numbers = self._search.kneighbors(n_neighbors=count)
-        return numbers, 1 - distances**2 / 2
-
-    def tally(
-        self,
-        numbers: np.ndarray,
-        cosines: np.ndarray,
-        count: int = VOTERS,
-        temperature: float = TEMPERATURE,
-    ) -> np.ndarray:
-        """Count the votes of the first `count` of some images, as `vote` does.
-
-        Args:
-            numbers: of these images, (N, K), the nearest first.
-            cosines: of the same.
-            count: as for `vote`, and the next.
-            temperature: likewise.
-        """
-        numbers, cosines = numbers[:, :count], cosines[:, :count]
-        weights = np.exp((cosines - cosines[:, :1]) / temperature)
-        weights /= weights.sum(axis=1, keepdims=True)
-        starts = np.arange(0, numbers.size + 1, numbers.shape[1])
-        shape = (len(numbers), len(self.homes))
-        votes = csr_array((weights.ravel().astype(np.float32), numbers.ravel(), starts), shape)
-        return (votes @ self.labels).toarray().clip(0, 1)  # (N, C)
+    def nearest_others(self, count: int = VOTERS) -> Nearest:
+        """Find for each labelled image the nearest of the others."""
+        return self._look_up(min(count, len(self.homes) - 1))
 
     def join(self, vectors: Vectors, targets: np.ndarray) -> "Neighbours":
         """Return the same space with more labelled images: features (N, F), labels bool (N, C)."""
@@ -130,6 +137,10 @@ class Neighbours:
     def labels(self) -> csr_array:
         """The targets, sparse float32 (M, C)."""
         return csr_array(np.asarray(self.targets, dtype=bool), dtype=np.float32)
+
+    def _look_up(self, count: int, places: np.ndarray | None = None) -> Nearest:
+        distances, numbers = self._search.kneighbors(places, n_neighbors=count)
+        return Nearest(self, numbers, 1 - distances**2 / 2)
 
     @cached_property
     def _search(self) -> NearestNeighbors:
@@ -149,8 +160,7 @@ def find_neighbours(references: Vectors, targets: np.ndarray, num_dims: int = 25
         targets: their labels, bool (M, C).
         num_dims: components kept at the most.
     """
-    count = min(FITTED_ROWS, len(references))
-    sample = references[np.linspace(0, len(references) - 1, count).round().astype(int)]
+    sample = references[spread_rows(len(references), FITTED_ROWS)]
     pca = PCA(min(num_dims, *sample.shape), svd_solver="randomized", random_state=0)
     scaler = make_pipeline(StandardScaler(), pca).fit(sample)[0]
     smallest = np.finfo(np.float32).tiny  # a component without variance is 0 and stays 0
@@ -182,7 +192,7 @@ def neighbour_votes(
     """
     known = find_neighbours(ImageVectors(stores["train"]), train_targets)
     return {
-        split: known.vote(ImageVectors(store))
+        split: known.nearest(ImageVectors(store)).vote()
         for split, store in stores.items()
         if split != "train"
     }

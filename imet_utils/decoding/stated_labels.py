@@ -3,7 +3,8 @@
 import numpy as np
 
 from imet_utils.decoding.expected_fbeta import best_expected_sets
-from imet_utils.decoding.neighbours import Neighbours
+from imet_utils.decoding.neighbours import Nearest
+from imet_utils.features import spread_rows
 from imet_utils.metrics import f2_per_image
 
 CANDIDATES = 200  # nearest labelled images, among which those that agree are looked for
@@ -15,9 +16,7 @@ TRIED_IMAGES = 500  # on which it does, at the most
 
 def revise_probs(
     probs: np.ndarray,
-    neighbours: Neighbours,
-    numbers: np.ndarray,
-    cosines: np.ndarray,
+    nearest: Nearest,
     stated: np.ndarray,
     strength: float = 1.0,
 ) -> np.ndarray:
@@ -31,27 +30,20 @@ def revise_probs(
 
     Args:
         probs: (N, C) in [0, 1], of any heads.
-        neighbours: the labelled images.
-        numbers: (N, K) of the nearest of them, `CANDIDATES` if there are as many, see `nearest`.
-        cosines: (N, K) of these.
+        nearest: labelled images, `CANDIDATES` each if there are as many.
         stated: (N, C), 1 for a label that the image has, -1 for one that it has not, else 0.
         strength: power of the factor, from 0, at which nothing moves, to 1, see `choose_strength`.
 
     Returns:
         (N, C) float32, 1 and 0 where a label is stated.
     """
-    factor = _odds_factor(neighbours, numbers, cosines, stated) ** strength
-    revised = _multiply_odds(probs, factor)
+    revised = probs
+    if strength:
+        revised = _multiply_odds(probs, _odds_factor(nearest, stated) ** strength)
     return np.select([stated > 0, stated < 0], [1, 0], revised).astype(np.float32)
 
 
-def choose_strength(
-    probs: np.ndarray,
-    neighbours: Neighbours,
-    numbers: np.ndarray,
-    cosines: np.ndarray,
-    targets: np.ndarray,
-) -> float:
+def choose_strength(probs: np.ndarray, nearest: Nearest, targets: np.ndarray) -> float:
     """Choose how far a statement moves the other labels, by naming known ones.
 
     Each true label of some images is named in turn, and the strength taken that finds the others
@@ -59,9 +51,7 @@ def choose_strength(
 
     Args:
         probs: (N, C) in [0, 1], of images that are none of the neighbours.
-        neighbours: and the next two, as for `revise_probs`.
-        numbers: (N, K).
-        cosines: (N, K).
+        nearest: as for `revise_probs`.
         targets: what these images have, bool (N, C).
 
     Returns:
@@ -70,12 +60,12 @@ def choose_strength(
     several = np.flatnonzero(targets.sum(axis=1) > 1)
     if not len(several):
         return 0.0
-    spread = np.linspace(0, len(several) - 1, min(len(several), TRIED_IMAGES)).round().astype(int)
-    images, labels = np.nonzero(targets[several[spread]])
-    images = several[spread][images]  # (R,), one for each label that is named
+    tried = several[spread_rows(len(several), TRIED_IMAGES)]
+    images, labels = np.nonzero(targets[tried])
+    images = tried[images]  # (R,), one for each label that is named
     named = np.zeros((len(images), targets.shape[1]), dtype=np.int8)
     named[np.arange(len(images)), labels] = 1
-    factor = _odds_factor(neighbours, numbers[images], cosines[images], named)
+    factor = _odds_factor(nearest[images], named)
     rest = targets[images] & (named == 0)
     scores = []
     for strength in STRENGTHS:
@@ -88,15 +78,8 @@ def _multiply_odds(probs: np.ndarray, factor: np.ndarray) -> np.ndarray:
     return probs * factor / (1 - probs + probs * factor)
 
 
-def _odds_factor(
-    neighbours: Neighbours, numbers: np.ndarray, cosines: np.ndarray, stated: np.ndarray
-) -> np.ndarray:
+def _odds_factor(nearest: Nearest, stated: np.ndarray) -> np.ndarray:
     """Divide the odds of each label in the vote after statements by those before, (N, C)."""
-    before = neighbours.tally(numbers, cosines)
     moves = np.select([stated > 0, stated < 0], [NEARER, -FARTHER], 0.0).astype(np.float32)
-    moved = (neighbours.labels @ moves.T).T  # (N, M)
-    closeness = cosines + np.take_along_axis(moved, numbers, axis=1)  # (N, K)
-    order = np.argsort(-closeness, axis=1, kind="stable")
-    numbers, closeness = (np.take_along_axis(a, order, axis=1) for a in (numbers, closeness))
-    after = neighbours.tally(numbers, closeness)
+    before, after = nearest.vote(), nearest.move(moves).vote()
     return (after + PRIOR) * (1 - before + PRIOR) / ((1 - after + PRIOR) * (before + PRIOR))

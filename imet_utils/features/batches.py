@@ -14,6 +14,15 @@ from imet_utils.views import ViewArray, load_rows
 VIEWS = ("random", "all", "whole", "each")
 
 
+def spread_rows(num_rows: int, most: int) -> np.ndarray:
+    """Take up to `most` row numbers, from all over.
+
+    >>> spread_rows(10, 4)
+    array([0, 3, 6, 9])
+    """
+    return np.linspace(0, num_rows - 1, min(num_rows, most)).round().astype(int)
+
+
 def view_targets(
     targets: np.ndarray, is_culture: np.ndarray, crop_targets: str = "all", num_views: int = 6
 ) -> np.ndarray:
@@ -122,9 +131,7 @@ class FeatureBatches:
 
     def sample(self, num_images: int = 1000) -> "FeatureBatches":
         """Take up to so many images from all over the store, a random view of each."""
-        count = min(num_images, len(self.images))
-        spread = np.linspace(0, len(self.images) - 1, count).round().astype(int)
-        return self.of_images(spread, "random", shuffle=False)
+        return self.of_images(spread_rows(len(self.images), num_images), "random", shuffle=False)
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch that the next pass draws its order and views for."""

@@ -88,11 +88,10 @@ def judge_pairs(known: Neighbours, strength: float) -> Iterator[tuple[slice, np.
 
     Labels that an image lacks are judged by those that it has, too.
     """
-    numbers, cosines = nearest = known.nearest_others(CANDIDATES)
+    nearest = known.nearest_others(CANDIDATES)
     for part, probs in leave_one_out(known, nearest=nearest):
         noted = known.targets[part]
-        near = (known, numbers[part], cosines[part])
-        told = revise_probs(probs, *near, noted.astype(np.int8), strength / 2)
+        told = revise_probs(probs, nearest[part], noted.astype(np.int8), strength / 2)
         yield part, np.where(noted, probs, told)
 
 

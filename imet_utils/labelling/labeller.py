@@ -21,6 +21,7 @@ from imet_utils.decoding import (
     CANDIDATES,
     Decision,
     ImageVectors,
+    Nearest,
     Neighbours,
     best_expected_sets,
     revise_probs,
@@ -192,7 +193,7 @@ class Labeller:
             description: shown with the progress; empty for none.
             named: class indices of the labels that each image is known to have; None for none.
         """
-        for count, probs, _, _, _ in self._batches(images, description, False, named):
+        for count, probs, _, _ in self._batches(images, description, False, named):
             yield from probs[:count]
 
     def looks(
@@ -211,11 +212,11 @@ class Labeller:
             named: as for `probs`.
         """
         found = self._batches(images, description, True, named)
-        for count, probs, numbers, cosines, attention in found:
+        for count, probs, near, attention in found:
             chosen = self.decision(probs)
             for row in range(count):
-                nearest = self.known.iloc[numbers[row, :num_nearest]].reset_index(drop=True)
-                nearest = nearest.assign(similarity=cosines[row, :num_nearest])
+                nearest = self.known.iloc[near.numbers[row, :num_nearest]].reset_index(drop=True)
+                nearest = nearest.assign(similarity=near.cosines[row, :num_nearest])
                 seen = None if attention is None else attention[row]
                 yield Look(probs[row], chosen[row], seen, nearest)
 
@@ -275,12 +276,11 @@ class Labeller:
         description: str,
         attend: bool,
         named: Sequence[Collection[int]] | None,
-    ) -> Iterator[tuple[int, np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]]:
+    ) -> Iterator[tuple[int, np.ndarray, Nearest, np.ndarray | None]]:
         """Yield how many images a batch has, and what is found of each.
 
-        These are the probabilities (B, C), the numbers and the cosines of the nearest labelled
-        images (B, K), and the attention of view 0. What follows after so many images is what the
-        batch was filled up with.
+        These are the probabilities (B, C), the nearest labelled images, and the attention of view
+        0. What follows after so many images is what the batch was filled up with.
         """
         dataset, device = self._views(images), self.mixture.device
         step = max(1, views_at_once(device) // dataset.num_views)
@@ -296,17 +296,16 @@ class Labeller:
             views = {name: values.unflatten(0, (step, -1)) for name, values in batch.items()}
             probs = views["probs"].mean(dim=1).cpu().numpy()  # (B, C)
             vectors = ImageVectors({k: views[k].cpu().numpy() for k in ("pooled", "style")})
-            numbers, cosines = self.neighbours.nearest(vectors, CANDIDATES)
+            nearest = self.neighbours.nearest(vectors, CANDIDATES)
             if share := self.settings["shares"].get(NEIGHBOURS):
-                probs = probs + np.float32(share) * self.neighbours.tally(numbers, cosines)
+                probs = probs + np.float32(share) * nearest.vote()
             if named is not None:
                 stated = np.zeros(probs.shape, dtype=np.int8)
                 for row, k in enumerate(part):
                     stated[row, list(named[k])] = 1
-                near, strength = (self.neighbours, numbers, cosines), self.settings["strength"]
-                probs = revise_probs(probs, *near, stated, strength)
+                probs = revise_probs(probs, nearest, stated, self.settings["strength"])
             attention = views["attention"][:, 0].cpu().numpy() if "attention" in views else None
-            yield min(step, len(images) - part[0]), probs, numbers, cosines, attention
+            yield min(step, len(images) - part[0]), probs, nearest, attention
 
     def save(self, folder: Path | str) -> None:
         """Write everything to a folder, in place of the labeller that may be there.

@@ -55,7 +55,7 @@ def make_labeller(
     mixture.heads.load_state_dict(states)
     neighbours = find_neighbours(ImageVectors(inputs.arrays["train"]), train.targets)
     nearest = neighbours.nearest(ImageVectors(inputs.arrays["val"]), CANDIDATES)
-    settings["strength"] = choose_strength(val_probs, neighbours, *nearest, val_targets)
+    settings["strength"] = choose_strength(val_probs, nearest, val_targets)
     labels = run.tables.labels[["attribute_id", "attribute_name"]].reset_index(drop=True)
     known = train.images[["id", "labels"]].reset_index(drop=True)
     return Labeller(settings, labels, decision, mixture, neighbours, known)
