@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from alternatives import AlignedRnn, aligned_loss
 from label_queries import LabelQueryClassifier
-from lost_losses import asymmetric_loss, focal_loss
+from lost_losses import asymmetric_loss, focal_loss, hill_loss, self_paced_loss
 from stores import (
     CROPPED,
     LITE0_288,
@@ -153,6 +153,8 @@ def list_rows(targets: np.ndarray) -> dict[str, dict[str, Row]]:
         "MLP, weighted positives": replace(by_threshold, loss=poster),
         "MLP, focal loss": replace(by_threshold, loss=focal_loss),
         "MLP, asymmetric loss": replace(by_threshold, loss=asymmetric_loss),
+        "MLP, Hill loss": replace(by_threshold, loss=hill_loss),
+        "MLP, self-paced loss correction": replace(by_threshold, loss=self_paced_loss),
         "MLP, six views an epoch": replace(mlp, config=ALL_VIEWS, views="all"),
         "MLP, six views, twice the steps": replace(mlp, config=TWICE_THE_STEPS, views="all"),
         "MLP, weights not averaged": replace(mlp, config=replace(STRONG, average_decay=0.0)),

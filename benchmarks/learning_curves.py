@@ -88,6 +88,7 @@ def list_rows() -> dict[str, Row]:
         "width 512, dropout 0.5": {"width": 512, "dropout": 0.5},
         LARGE: {"width": 512, "dropout": 0.5, "classifier": {"hidden_dim": 2048}},
         "6 steps": {"num_steps": 6},
+        "10 steps": {"num_steps": 10},
         "the poster's attention": {"attend_by_labels": False},
         "the poster's attention and sizes": {
             "width": 512,

@@ -57,3 +57,40 @@ def asymmetric_loss(
     shifted = (logits.sigmoid() - clip).clamp(min=torch.finfo(logits.dtype).tiny)
     negative = shifted.pow(gamma_neg) * log_not_q
     return -torch.where(targets > 0, positive, negative).mean()
+
+
+def hill_loss(logits: Tensor, targets: Tensor, peak: float = 1.5) -> Tensor:
+    """Hill loss (Zhang et al., 2021, arXiv 2112.07368, equations 6 and 10), averaged.
+
+    A negative costs (peak - p) p^2, so that one that is found very probable, and so may be a label
+    that was forgotten, pulls the less; positives as in `_focal_margin`.
+
+    Args:
+        logits: (B, C) or (B, T, C).
+        targets: the same shape, bool or 0/1.
+        peak: lambda of the paper, above 1; at 2/3 of it a negative costs most.
+    """
+    p = logits.sigmoid()
+    return torch.where(targets > 0, _focal_margin(logits), (peak - p) * p.square()).mean()
+
+
+def self_paced_loss(logits: Tensor, targets: Tensor, trusted: float = 0.6) -> Tensor:
+    """Self-paced loss correction, SPLC (Zhang et al., 2021, arXiv 2112.07368, equation 12).
+
+    A negative that the head finds more probable than `trusted` counts as a label that was
+    forgotten; others cost -log(1 - p), positives as in `_focal_margin`. The paper believes the head
+    from the second epoch on, this from the first step, when few probabilities are as high.
+
+    Args:
+        logits: (B, C) or (B, T, C).
+        targets: the same shape, bool or 0/1.
+        trusted: tau of the paper, in (0, 1].
+    """
+    believed = (targets > 0) | (logits.detach().sigmoid() > trusted)
+    return torch.where(believed, _focal_margin(logits), -functional.logsigmoid(-logits)).mean()
+
+
+def _focal_margin(logits: Tensor, margin: float = 1.0, gamma: float = 2.0) -> Tensor:
+    """-(1 - q)^gamma log(q) with q = sigmoid(logits - margin): the hard positives count most."""
+    moved = logits - margin
+    return -(gamma * functional.logsigmoid(-moved)).exp() * functional.logsigmoid(moved)

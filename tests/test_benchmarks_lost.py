@@ -84,6 +84,34 @@ def test_asymmetric_loss_equals_the_formula(losses, seed, gamma_neg, gamma_pos, 
     assert loss.item() == pytest.approx(average(formula, logits, targets), rel=1e-9)
 
 
+def focal_margin(p):
+    odds = p / (1 - p) * math.exp(-1)
+    q = odds / (1 + odds)
+    return -((1 - q) ** 2) * math.log(q)
+
+
+@given(st.integers(0, 1000), st.sampled_from([1.0, 1.5]))
+@examples
+def test_hill_loss_equals_the_formula(losses, seed, peak):
+    def formula(p, y):
+        return focal_margin(p) if y else (peak - p) * p**2
+
+    logits, targets = draw(seed, (4, 5))
+    loss = losses.hill_loss(logits, targets, peak)
+    assert loss.item() == pytest.approx(average(formula, logits, targets), rel=1e-9)
+
+
+@given(st.integers(0, 1000), st.sampled_from([0.6, 0.9]))
+@examples
+def test_self_paced_loss_equals_the_formula(losses, seed, trusted):
+    def formula(p, y):
+        return focal_margin(p) if y or p > trusted else -math.log(1 - p)
+
+    logits, targets = draw(seed, (4, 5))
+    loss = losses.self_paced_loss(logits, targets, trusted)
+    assert loss.item() == pytest.approx(average(formula, logits, targets), rel=1e-9)
+
+
 # --- label queries --------------------------------------------------------------------------------
 
 
