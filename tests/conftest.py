@@ -1,6 +1,7 @@
 """Shared by all tests."""
 
 import importlib
+import shutil
 import subprocess
 import sys
 
@@ -26,6 +27,14 @@ def load(monkeypatch):
     """Import a module of `benchmarks`, which is no package."""
     monkeypatch.syspath_prepend(PROJECT_DIR / "benchmarks")
     return importlib.import_module
+
+
+@pytest.fixture(scope="module")
+def module_path(request, tmp_path_factory):
+    """A folder for what the tests of a module share, removed after the last of them."""
+    folder = tmp_path_factory.mktemp(request.module.__name__)
+    yield folder
+    shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="session")

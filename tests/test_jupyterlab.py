@@ -37,9 +37,9 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def folder(smoke, tmp_path_factory):
+def folder(smoke, module_path):
     """Copy the notebooks, set to a finished run with a labeller that attends, and two pictures."""
-    folder = tmp_path_factory.mktemp("lab") / "notebooks"
+    folder = module_path / "notebooks"
     folder.mkdir()
     output = folder.parent / "output"
     shutil.copytree(smoke[0], output)
@@ -60,9 +60,9 @@ def folder(smoke, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def lab(folder, tmp_path_factory):
+def lab(folder, module_path):
     """Start JupyterLab as somebody who never used it; return its address."""
-    home = tmp_path_factory.mktemp("home")
+    home = module_path / "home"
     for name, text in SETTINGS.items():
         path = home / f"settings/@jupyterlab/{name}.jupyterlab-settings"
         path.parent.mkdir(parents=True, exist_ok=True)

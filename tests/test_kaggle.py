@@ -27,8 +27,9 @@ REQUIREMENTS = (PROJECT_DIR / "requirements.txt").read_text().splitlines()
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("built")
+def built(module_path):
+    folder = module_path / "built"
+    folder.mkdir()
     plan = kaggle.make_plan(PROJECT_DIR / "notebooks", profile="smoke", overrides={"SEED": 3})
     kaggle.build_kernels("someone", folder, plan, [("SEED", "3")])
     return folder
@@ -129,11 +130,12 @@ def test_a_name_that_cannot_be_an_address_is_refused(user, tmp_path, capsys):
 
 
 @pytest.fixture(scope="module")
-def base(tmp_path_factory):
+def base(module_path):
     """Build the bundle, and folders with it, the competition's data and the kernels."""
     if not can_play():
         pytest.skip("this system allows no namespaces")
-    base = tmp_path_factory.mktemp("kaggle")
+    base = module_path / "kaggle"
+    base.mkdir()
     arguments = ["someone", "--profile", "smoke", "--output", str(base / "built")]
     if kaggle.main(arguments):
         pytest.skip("no package index to build the bundle with")

@@ -31,9 +31,9 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def run(smoke, tmp_path_factory):
+def run(smoke, module_path):
     """A copy of a finished run, at its last notebook."""
-    folder = tmp_path_factory.mktemp("run") / "run"
+    folder = module_path / "run"
     shutil.copytree(smoke[0], folder)
     return open_run(MAKER, "", str(folder))
 

@@ -16,16 +16,15 @@ from imet_utils.runs import PROJECT_DIR
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return write_chain(tmp_path_factory.mktemp("chain") / "notebooks")
+def folder(module_path):
+    return write_chain(module_path / "notebooks")
 
 
 @pytest.fixture(scope="module")
-def finished(folder, tmp_path_factory):
+def finished(folder, module_path):
     """Run the chain once in a process of its own, as `run_all.sh` does."""
-    base = tmp_path_factory.mktemp("finished")
-    data = write_collection(base / "data")
-    output = base / "results"
+    data = write_collection(module_path / "data")
+    output = module_path / "results"
     options = ["--profile", "fast", "--data", str(data), "--output", str(output)]
     options += ["-p", "STEPS", "4"]
     return output, data, run(folder, *options)

@@ -35,8 +35,8 @@ def many_records():
 
 
 @pytest.fixture(scope="module")
-def collection(tmp_path_factory):
-    return write_sample_data(tmp_path_factory.mktemp("sample") / "data", 12, seed=3, num_test=3)
+def collection(module_path):
+    return write_sample_data(module_path / "data", 12, seed=3, num_test=3)
 
 
 def read_rows(path):

@@ -26,9 +26,9 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def collection(tmp_path_factory):
+def collection(module_path):
     """A rendered collection, and a run that has stored the features of its views."""
-    data_dir, output_dir = (tmp_path_factory.mktemp(name) for name in ("data", "run"))
+    data_dir, output_dir = module_path / "data", module_path / "run"
     write_sample_data(data_dir, 24, seed=0)
     shutil.rmtree(data_dir / "test")
     run = open_run(TABLES, str(data_dir), str(output_dir), SEED=0, CROP_TARGETS="all")

@@ -110,14 +110,13 @@ def run_all(folder):
 
 
 @pytest.fixture(scope="module")
-def folders(tmp_path_factory):
+def folders(module_path):
     """What the same jobs leave when one process runs them, and when two do."""
-    parent = tmp_path_factory.mktemp("jobs")
     rng = np.random.default_rng(0)
     for number in range(5):
         pixels = rng.integers(0, 256, (40, 40, 3), dtype=np.uint8)
-        Image.fromarray(pixels).save(parent / f"{number}.png")
-    one, two = parent / "one", parent / "two"
+        Image.fromarray(pixels).save(module_path / f"{number}.png")
+    one, two = module_path / "one", module_path / "two"
     with torch.random.fork_rng(devices=[]):
         run_all(one)
     run_in_processes(2, run_all, two)
