@@ -32,7 +32,7 @@ from imet_utils.files import load_json
 from imet_utils.labelling import judge_pairs, place_images
 from imet_utils.origins import TABLES, read_origin
 from imet_utils.tables import SPLITS, Tables, read_tables, take_split
-from imet_utils.training import RECIPES, build_head, open_inputs
+from imet_utils.training import RECIPES, build_head, choose_size, open_inputs
 
 NUM_FOLDS = 5
 PLANTED = 0.02  # of the noted labels
@@ -148,7 +148,8 @@ def measure(output_dir: Path, network: bool) -> str:
     tables = read_tables(output_dir / TABLES, data_dir)
     stores = open_inputs(tables, output_dir, encoder, ("pooled", "style")).arrays
     train = take_split(tables, "train").targets
-    known = find_neighbours(ImageVectors(stores["train"]), train)
+    temperature = choose_size(len(train)).temperature
+    known = find_neighbours(ImageVectors(stores["train"]), train, temperature)
     known = place_images(known, tables, output_dir, encoder)
     arrays = {
         name: np.concatenate([stores[split][name] for split in SPLITS]) for name in stores["train"]

@@ -56,6 +56,7 @@ from imet_utils.models import (
     weighted_bce,
 )
 from imet_utils.plots.style import add_legend, new_figure, pick_series, style_axes
+from imet_utils.training import choose_size
 
 SIZES = (1_000, 4_000)  # beside all
 GUESS, BEAM, BOTH = "constant guess", "beam, the poster's stop", "heads and neighbours"
@@ -174,7 +175,8 @@ def score_size(
     found = {GUESS: np.broadcast_to(constant_guess(known, known), truth.shape)}
     kept = {name: folder / f"{name}.npy" for name in rows}
     probs = {name: np.load(path) for name, path in kept.items() if path.exists()}
-    neighbours = find_neighbours(ImageVectors(halves.train)[numbers], known)
+    temperature = choose_size(size).temperature
+    neighbours = find_neighbours(ImageVectors(halves.train)[numbers], known, temperature)
     probs[NEIGHBOURS] = neighbours.nearest(ImageVectors(halves.evaluation)).vote()
     if {MLP, RNN} <= probs.keys():
         share = (1 - NEIGHBOURS_SHARE) / 2

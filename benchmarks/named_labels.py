@@ -51,6 +51,7 @@ from imet_utils.files import save_array
 from imet_utils.metrics import f2_per_image
 from imet_utils.models import MlpClassifier, build_attncnn_rnn, candidate_logits
 from imet_utils.tables import load_tables
+from imet_utils.training import choose_size
 
 SURE = 15.0  # the logit of a label that was named
 NUM_NAMED = (1, 2, 3)
@@ -160,7 +161,8 @@ class Part:
 def parts_of_size(halves: Halves, size: int) -> list[Part]:
     """Look for the neighbours of the images held back among so many others, in two halves."""
     known = halves.first(size)
-    neighbours = find_neighbours(ImageVectors(halves.train)[known], halves.known.targets[known])
+    vectors, temperature = ImageVectors(halves.train)[known], choose_size(size).temperature
+    neighbours = find_neighbours(vectors, halves.known.targets[known], temperature)
     nearest = neighbours.nearest(ImageVectors(halves.evaluation), CANDIDATES)
     every = np.arange(len(halves.judged.images))
     halved = (every[0::2], every[1::2])

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from imet_utils.decoding import (
+    TEMPERATURE,
     ImageVectors,
     Neighbours,
     find_neighbours,
@@ -19,11 +20,12 @@ def draw(num_queries=9, num_references=40, seed=0):
     return queries, references, rng.random((num_references, 5)) < 0.4
 
 
-def known(references, targets):
+def known(references, targets, temperature=TEMPERATURE):
     """Take the features for coordinates, as they are but for their mean."""
     mean, axes = references.mean(axis=0), np.eye(references.shape[1])
     homes = references - mean
-    return Neighbours(mean, axes, homes / np.linalg.norm(homes, axis=1, keepdims=True), targets)
+    homes /= np.linalg.norm(homes, axis=1, keepdims=True)
+    return Neighbours(mean, axes, homes, targets, temperature)
 
 
 def reference_probs(queries, references, targets, num_neighbours, temperature):
@@ -42,7 +44,7 @@ def reference_probs(queries, references, targets, num_neighbours, temperature):
 @pytest.mark.parametrize(("num_neighbours", "temperature"), [(1, 0.05), (7, 0.05), (40, 1.0)])
 def test_votes_equal_those_of_a_loop(num_neighbours, temperature):
     queries, *labelled = draw()
-    found = known(*labelled).nearest(queries, 40).vote(num_neighbours, temperature)
+    found = known(*labelled, temperature).nearest(queries, 40).vote(num_neighbours)
     assert found.dtype == np.float32
     wanted = reference_probs(queries, *labelled, num_neighbours, temperature)
     np.testing.assert_allclose(found, wanted, atol=1e-5)
@@ -74,7 +76,7 @@ def test_training_images_vote_on_every_other_split():
     for split, kinds in truth.items():
         features = centres[kinds][:, None] + rng.normal(size=(len(kinds), 3, 6))  # (N, V, 6)
         stores[split] = {"pooled": features[..., :4], "style": features[..., 4:]}
-    votes = neighbour_votes(stores, np.eye(2, dtype=bool)[truth["train"]])
+    votes = neighbour_votes(stores, np.eye(2, dtype=bool)[truth["train"]], 0.1)
     assert list(votes) == ["val", "test"]
     for split, probs in votes.items():
         np.testing.assert_array_equal(probs.argmax(axis=1), truth[split])
@@ -116,7 +118,7 @@ def test_coordinates_are_half_whitened_principal_components():
     _, lengths, axes = np.linalg.svd(scaled, full_matrices=False)
     variances = lengths[:4] ** 2 / 59
     wanted = scaled @ axes[:4].T / variances**0.25
-    space = find_neighbours(references, np.eye(60), 4)
+    space = find_neighbours(references, np.eye(60), num_dims=4)
     found = (references - space.centre) @ space.axes
     np.testing.assert_allclose(np.abs(found), np.abs(wanted), rtol=1e-3, atol=1e-4)
     np.testing.assert_allclose(np.linalg.norm(space.homes, axis=1), 1, rtol=1e-5)
@@ -131,7 +133,7 @@ def test_coordinates_take_little_memory_beside_themselves(tmp_path, monkeypatch)
     array = np.load(tmp_path / "a.npy", mmap_mode="r")
     labelled = ImageVectors({"pooled": array, "style": array[:, :, :8]})  # 8 MB as float32
     tracemalloc.start()
-    found = find_neighbours(labelled, np.zeros((16000, 1)), 16).homes
+    found = find_neighbours(labelled, np.zeros((16000, 1)), num_dims=16).homes
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert found.nbytes == 16000 * 16 * 4

@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler, normalize
 from imet_utils.features import spread_rows
 
 VOTERS = 30  # neighbours that vote
-TEMPERATURE = 0.1  # of their weights
+TEMPERATURE = 0.1  # of their weights, where there are few
 FITTED_ROWS = 10_000  # vectors that coordinates are found from, at the most
 PLACED_ROWS = 1_000  # vectors that are given coordinates at once
 
@@ -61,18 +61,17 @@ class Nearest:
         """Return those of some of the images."""
         return replace(self, numbers=self.numbers[images], cosines=self.cosines[images])
 
-    def vote(self, count: int = VOTERS, temperature: float = TEMPERATURE) -> np.ndarray:
+    def vote(self, count: int = VOTERS) -> np.ndarray:
         """Average the labels of the nearest, weighed in proportion to exp(cosine / temperature).
 
         Args:
             count: how many vote.
-            temperature: above 0; the higher, the more alike the votes.
 
         Returns:
             Probabilities (N, C) float32.
         """
         numbers, cosines = self.numbers[:, :count], self.cosines[:, :count]
-        weights = np.exp((cosines - cosines[:, :1]) / temperature)
+        weights = np.exp((cosines - cosines[:, :1]) / self.known.temperature)
         weights /= weights.sum(axis=1, keepdims=True)
         starts = np.arange(0, numbers.size + 1, numbers.shape[1])
         shape = (len(numbers), len(self.known.homes))
@@ -101,12 +100,15 @@ class Neighbours:
         axes: (F, D) float32; a vector's coordinates are (vector - centre) @ axes.
         homes: (M, D) float32, unit vectors to the labelled images.
         targets: their labels, bool (M, C).
+        temperature: of their votes, above 0; the higher, the more alike they weigh. The more images
+            there are, the nearer are the nearest, and the lower it should be.
     """
 
     centre: np.ndarray
     axes: np.ndarray
     homes: np.ndarray
     targets: np.ndarray
+    temperature: float = TEMPERATURE
 
     def nearest(self, vectors: Vectors, count: int = VOTERS) -> Nearest:
         """Find the labelled images nearest to others.
@@ -148,7 +150,12 @@ class Neighbours:
         return NearestNeighbors(algorithm="brute").fit(self.homes)
 
 
-def find_neighbours(references: Vectors, targets: np.ndarray, num_dims: int = 256) -> Neighbours:
+def find_neighbours(
+    references: Vectors,
+    targets: np.ndarray,
+    temperature: float = TEMPERATURE,
+    num_dims: int = 256,
+) -> Neighbours:
     """Find a space for labelled images.
 
     Features are standardised, and of their principal components the first are kept, each divided
@@ -158,6 +165,7 @@ def find_neighbours(references: Vectors, targets: np.ndarray, num_dims: int = 25
     Args:
         references: features (M, F) of the labelled images; of many, 10,000 from all over suffice.
         targets: their labels, bool (M, C).
+        temperature: of their votes.
         num_dims: components kept at the most.
     """
     sample = references[spread_rows(len(references), FITTED_ROWS)]
@@ -168,7 +176,8 @@ def find_neighbours(references: Vectors, targets: np.ndarray, num_dims: int = 25
     axes = (pca.components_ / scaler.scale_).T * lengths  # (F, D)
     centre = scaler.mean_ + scaler.scale_ * pca.mean_
     centre, axes = centre.astype(np.float32), axes.astype(np.float32)
-    return Neighbours(centre, axes, normalize(_place(references, centre, axes)), targets)
+    homes = normalize(_place(references, centre, axes))
+    return Neighbours(centre, axes, homes, targets, temperature)
 
 
 def _place(vectors: Vectors, centre: np.ndarray, axes: np.ndarray) -> np.ndarray:
@@ -179,18 +188,19 @@ def _place(vectors: Vectors, centre: np.ndarray, axes: np.ndarray) -> np.ndarray
 
 
 def neighbour_votes(
-    stores: Mapping[str, Mapping[str, np.ndarray]], train_targets: np.ndarray
+    stores: Mapping[str, Mapping[str, np.ndarray]], train_targets: np.ndarray, temperature: float
 ) -> dict[str, np.ndarray]:
     """Let the nearest training images vote on every other image.
 
     Args:
         stores: `pooled` (N, V, E) and `style` (N, V, S) of `train` and other splits.
         train_targets: labels of the training images, bool (M, C).
+        temperature: of their votes.
 
     Returns:
         Probabilities (N, C) float32 of each split but `train`.
     """
-    known = find_neighbours(ImageVectors(stores["train"]), train_targets)
+    known = find_neighbours(ImageVectors(stores["train"]), train_targets, temperature)
     return {
         split: known.nearest(ImageVectors(store)).vote()
         for split, store in stores.items()

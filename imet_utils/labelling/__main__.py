@@ -159,6 +159,7 @@ def label_files(
             labeller.names.tolist(),
             folder,
             strength=labeller.settings["strength"],
+            temperature=labeller.neighbours.temperature,
         )
     say(f"{len(good):,} images labelled, {len(bad):,} files skipped: {folder}")
     say(f"To review the labels: {pages[0]}")

@@ -319,6 +319,7 @@ class Labeller:
         arrays |= {f"heads.{key}": values.cpu().numpy() for key, values in state.items()}
         arrays = {key: np.ascontiguousarray(array) for key, array in arrays.items()}
         settings = self.settings | {"decision": asdict(self.decision)}
+        settings |= {"temperature": self.neighbours.temperature}
         settings |= {"labels": self.labels.to_dict("list"), "known": self.known["id"].tolist()}
         write_files(Path(folder), settings, arrays)
 
@@ -338,6 +339,7 @@ class Labeller:
         settings, arrays = read_files(folder)
         labels = pd.DataFrame(settings.pop("labels"))
         known, decision = settings.pop("known"), Decision(**settings.pop("decision"))
+        temperature = settings.pop("temperature")
         mixture = Mixture(settings, len(labels))
         if mixture.encoder.dim != settings["dims"]["maps"]:
             raise ValueError(f"{folder} is of another encoder than {settings['encoder']}")
@@ -345,7 +347,7 @@ class Labeller:
             state = {key: arrays[f"heads.{key}"] for key in mixture.heads.state_dict()}
             mixture.heads.load_state_dict({k: torch.from_numpy(v) for k, v in state.items()})
             targets = np.unpackbits(arrays["targets"], axis=1, count=len(labels)).astype(bool)
-            neighbours = Neighbours(*(arrays[name] for name in SPACE), targets)
+            neighbours = Neighbours(*(arrays[name] for name in SPACE), targets, temperature)
         except (KeyError, RuntimeError, ValueError) as error:
             raise damaged(folder, error) from error
         rows = [tuple(np.flatnonzero(row)) for row in targets]

@@ -17,7 +17,7 @@ from imet_utils.labelling.mixture import Mixture
 from imet_utils.models import EndToEnd
 from imet_utils.runs import Run
 from imet_utils.tables import take_split
-from imet_utils.training import load_head, open_inputs
+from imet_utils.training import choose_size, load_head, open_inputs
 
 PRECISIONS = [percent / 100 for percent in range(5, 100)]  # that a reviewer may wish for
 
@@ -53,7 +53,8 @@ def make_labeller(
         states |= {f"{name}.{key}": values for key, values in head.state_dict().items()}
     mixture = Mixture(settings, run.tables.num_classes).to(run.device).eval()
     mixture.heads.load_state_dict(states)
-    neighbours = find_neighbours(ImageVectors(inputs.arrays["train"]), train.targets)
+    temperature = choose_size(len(train.images)).temperature
+    neighbours = find_neighbours(ImageVectors(inputs.arrays["train"]), train.targets, temperature)
     nearest = neighbours.nearest(ImageVectors(inputs.arrays["val"]), CANDIDATES)
     settings["strength"] = choose_strength(val_probs, nearest, val_targets)
     labels = run.tables.labels[["attribute_id", "attribute_name"]].reset_index(drop=True)

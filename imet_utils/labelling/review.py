@@ -21,7 +21,6 @@ QUALITY = 80  # of JPEG
 LEVELS = 99  # of attention above none
 REVISION = {  # of the probabilities, by the page
     "voters": VOTERS,
-    "temperature": TEMPERATURE,
     "nearer": NEARER,
     "farther": FARTHER,
     "prior": PRIOR,
@@ -79,6 +78,7 @@ def write_review(
     folder: Path | str,
     per_page: int = 1000,
     strength: float = 1.0,
+    temperature: float = TEMPERATURE,
 ) -> list[Path]:
     """Write `review.html`, `review_2.html`, …, which need no other file and no network.
 
@@ -94,6 +94,7 @@ def write_review(
         folder: of the pages; made where it is missing.
         per_page: images on a page at the most.
         strength: of what a person says on the labels that nothing was said of (`revise_probs`).
+        temperature: of the votes of the nearest labelled images.
 
     Returns:
         The paths of the pages.
@@ -113,7 +114,7 @@ def write_review(
             paths.append(folder / page_name(page))
             temporary = unfinished.enter_context(atomic_path(paths[-1]))
             values = {"page": page, "page_name": page_name, "labels": labels}
-            values["revision"] = REVISION | {"strength": strength}
+            values["revision"] = REVISION | {"strength": strength, "temperature": temperature}
             stream = template.stream(values, records=_make_records(pairs, fingerprint_of(labels)))
             stream.dump(str(temporary), encoding="utf-8")
         if not paths:
