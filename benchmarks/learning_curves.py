@@ -56,6 +56,7 @@ from imet_utils.models import (
     weighted_bce,
 )
 from imet_utils.plots.style import add_legend, new_figure, pick_series, style_axes
+from imet_utils.training import SIZES as TRAINING_SIZES
 from imet_utils.training import choose_size
 
 SIZES = (1_000, 4_000)  # beside all
@@ -66,6 +67,7 @@ FIGURE = PAGE.with_name("learning_curves.png")
 BEAMED = (RNN,)  # read off by beam search, too
 LARGE = "width 512, dropout 0.5, classifier's 2,048 hidden"
 EPOCHS = (12, 50)  # beside 25
+TEMPERATURES = sorted({size.temperature for size in TRAINING_SIZES})
 STOP_SCALE, BEAM_SIZE, MAX_STEPS = 2.5, 5, 10  # as in notebook 6
 
 
@@ -175,12 +177,16 @@ def score_size(
     found = {GUESS: np.broadcast_to(constant_guess(known, known), truth.shape)}
     kept = {name: folder / f"{name}.npy" for name in rows}
     probs = {name: np.load(path) for name, path in kept.items() if path.exists()}
-    temperature = choose_size(size).temperature
-    neighbours = find_neighbours(ImageVectors(halves.train)[numbers], known, temperature)
-    probs[NEIGHBOURS] = neighbours.nearest(ImageVectors(halves.evaluation)).vote()
-    if {MLP, RNN} <= probs.keys():
-        share = (1 - NEIGHBOURS_SHARE) / 2
-        probs[BOTH] = share * (probs[MLP] + probs[RNN]) + NEIGHBOURS_SHARE * probs[NEIGHBOURS]
+    neighbours = find_neighbours(ImageVectors(halves.train)[numbers], known)
+    nearest = neighbours.nearest(ImageVectors(halves.evaluation))
+    for temperature in TEMPERATURES:
+        votes = replace(nearest, known=replace(neighbours, temperature=temperature)).vote()
+        usual = temperature == choose_size(size).temperature
+        note = "" if usual else f", temperature {temperature}"
+        probs[NEIGHBOURS + note] = votes
+        if {MLP, RNN} <= probs.keys():
+            share = (1 - NEIGHBOURS_SHARE) / 2
+            probs[BOTH + note] = share * (probs[MLP] + probs[RNN]) + NEIGHBOURS_SHARE * votes
     for name, values in probs.items():
         found[name] = decide(values, truth, name in rows and rows[name].rule == "one threshold")
         if (beam := folder / f"{name}, {BEAM}.npy").exists():

@@ -89,7 +89,9 @@ def test_a_folder_that_is_handed_on_labels_alike(labeller, saved, files, tmp_pat
     pd.testing.assert_frame_equal(loaded.label(files[:2], top=4), labeller.label(files[:2], top=4))
     assert loaded.known.equals(labeller.known)
     assert loaded.settings["thresholds"].keys() == {str(p) for p in labeller.settings["thresholds"]}
-    loaded.save(tmp_path / "elsewhere")  # over itself
+    sharper = replace(loaded.neighbours, temperature=0.06)
+    replace(loaded, neighbours=sharper).save(tmp_path / "elsewhere")  # over itself
+    assert Labeller.load(tmp_path / "elsewhere").neighbours.temperature == 0.06
     assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == [
         "labeller.json", "tensors.safetensors",
     ]  # fmt: skip

@@ -2,6 +2,7 @@ import math
 
 import pytest
 
+from imet_utils.decoding import TEMPERATURE
 from imet_utils.models import build_attncnn_rnn
 from imet_utils.training import RECIPES, SIZES, build_head, choose_size, describe_size
 
@@ -44,4 +45,5 @@ def test_small_is_what_the_models_are_by_themselves():
     own = build_attncnn_rnn({k: v for k, v in DIMS.items() if k != "hog"}, 7)
     built = build_head("attncnn_rnn", DIMS, 7, 1_000)
     assert repr(built) == repr(own)
+    assert choose_size(1_000).temperature == TEMPERATURE
     assert (built.decoder.dropout, built.num_steps) == (own.decoder.dropout, own.num_steps)

@@ -4,8 +4,7 @@ A hidden layer of twice the width loses on 4,000 images and pays on 11,050. The 
 dropout of 0.8 gains 0.004 on 1,000 images and loses 0.014 on 11,050, one of 0.5 loses 0.026 on
 4,000 and gains nothing on 11,050; a wider LSTM and more steps have not won where they were tried
 (`benchmarks/learning_curves.py`). The nearest of many images are nearer, so fewer of them count: on
-11,050 a temperature of 0.06 gains the mean of heads and neighbours 0.006, on 1,000 and on the
-paintings it loses 0.004.
+11,050 a temperature of 0.06 gains the mean of heads and neighbours 0.006, on 1,000 it loses 0.005.
 """
 
 import math
