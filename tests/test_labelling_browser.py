@@ -204,7 +204,7 @@ def moving(tmp_path, request):
     """Write a page of two images with many labels; return it with what reckons their shares."""
     rng = np.random.default_rng(0)
     targets = rng.random((300, 40)) < 0.1
-    known = Neighbours(np.zeros(4), np.eye(4), np.zeros((300, 4)), targets, 0.06)
+    known = Neighbours(np.zeros(4), np.eye(4), np.zeros((300, 4)), targets, 0.08)
     numbers = rng.permutation(300)[None, :CANDIDATES]
     cosines = np.sort(rng.uniform(0.2, 0.9, numbers.shape))[:, ::-1].round(4)
     nearest = Nearest(known, numbers, cosines)
@@ -229,7 +229,7 @@ def moving(tmp_path, request):
         for n in range(2)
     ]
     names = [f"tag::{k}" for k in range(40)]
-    page = write_review(images, range(40), names, tmp_path, strength=0.75, temperature=0.06)[0]
+    page = write_review(images, range(40), names, tmp_path, strength=0.75, temperature=0.08)[0]
     return page, lambda said: [f"{100 * p:.0f} %" for p in revise(said)], first.tolist()
 
 
