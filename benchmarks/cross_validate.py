@@ -196,12 +196,12 @@ def main() -> None:
     rule_of = {name: row.rule for name, row in rows.items()}
     text = "\n\n".join(
         [
+            f"## Cross-validation: `{arguments.data.name}`",
             "`python benchmarks/cross_validate.py --data DIR --work DIR --page [SECTION]`",
-            f"{len(tables.images):,} images and {tables.num_classes:,} labels of "
-            f"`{arguments.data.name}`, {NUM_FOLDS} folds. Decided by the set of highest expected "
-            "F2; † by one threshold, where a row gives scores that are no probabilities. With "
-            f"neighbours: their vote has a share of {NEIGHBOURS_SHARE}."
-            + (f" Left out by `--only`: {left_out}." if left_out else ""),
+            f"{len(tables.images):,} images and {tables.num_classes:,} labels, {NUM_FOLDS} folds. "
+            "Decided by the set of highest expected F2; † by one threshold, where a row gives "
+            "scores that are no probabilities. With neighbours: their vote has a share of "
+            f"{NEIGHBOURS_SHARE}." + (f" Left out by `--only`: {left_out}." if left_out else ""),
             describe_scores(titles, scores, rule_of),
             describe_machine(),
         ]
