@@ -106,12 +106,11 @@ def build_aligned(dims: Dims, num_classes: int) -> AlignedRnn:
     return AlignedRnn(build_additive(dims, num_classes), ALIGNED_STEPS)
 
 
-def build_end_to_end(thawed_stages: int, _: Dims, num_classes: int) -> EndToEnd:
+def build_end_to_end(thawed_stages: int, _: Dims, num_classes: int, **mlp: float) -> EndToEnd:
     """Make the MLP on top of an encoder of which the last stages are trained with it."""
     encoder = build_encoder("efficientnet_lite0")
-    mlp = as_notebooks("mlp")
-    head = mlp.build({"pooled": encoder.dim, "style": encoder.style_dim}, num_classes)
-    return EndToEnd(encoder, head, mlp.inputs, thawed_stages)
+    dims = {"pooled": encoder.dim, "style": encoder.style_dim}
+    return EndToEnd(encoder, MlpClassifier(dims, num_classes, **mlp), [*dims], thawed_stages)
 
 
 def list_rows(targets: np.ndarray) -> dict[str, dict[str, Row]]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from stores import SQUEEZED, Arrays, open_views
+from stores import SQUEEZED, VIEWS, Arrays, open_views
 
 from imet_utils.tables import Tables, load_tables, stratify
 
@@ -30,6 +30,13 @@ class Halves:
     train: Arrays
     evaluation: Arrays
     folder: Path
+
+    def open(self, kind: str) -> tuple[Arrays, Arrays]:
+        """Open stores of another kind, see `open_store`: of the known and of the judged images."""
+        if kind == SQUEEZED:
+            return self.train, self.evaluation
+        parts = zip((self.known, self.judged), VIEWS, strict=True)
+        return tuple(open_views(tables, self.folder, kind, views) for tables, views in parts)
 
     def first(self, size: int) -> np.ndarray:
         """Return the numbers of so many known images, ascending; a larger size has them too."""

@@ -33,9 +33,11 @@ from heads import (
     STRONG,
     Row,
     as_notebooks,
+    build_end_to_end,
 )
 from held_back import Halves, hold_back
 from page import PAGE, describe_gap, describe_machine, write_section
+from stores import PIXELS
 
 from imet_utils.decoding import (
     ImageVectors,
@@ -67,6 +69,7 @@ FIGURE = PAGE.with_name("learning_curves.png")
 BEAMED = (RNN,)  # read off by beam search, too
 LARGE = "width 512, dropout 0.5, classifier's 2,048 hidden"
 EPOCHS = (12, 50)  # beside 25
+SHORT = {"10 epochs": (10, {}), "2,048 hidden, 8 epochs": (8, {"hidden_dim": 2048})}
 TEMPERATURES = sorted({size.temperature for size in TRAINING_SIZES})
 STOP_SCALE, BEAM_SIZE, MAX_STEPS = 2.5, 5, 10  # as in notebook 6
 
@@ -100,6 +103,13 @@ def list_rows() -> dict[str, Row]:
             "attend_by_labels": False,
         },
     }
+    thawed = {}
+    for name, (number, changed) in SHORT.items():
+        short = replace(mlp, config=replace(STRONG, epochs=number))
+        thawed[f"{MLP}, {name}"] = replace(short, build=partial(MlpClassifier, **changed))
+        thawed[f"{MLP}, {name}, four stages of the encoder thawed"] = replace(
+            short, inputs=("images",), build=partial(build_end_to_end, 4, **changed), store=PIXELS
+        )
     epochs = {k: {"config": replace(STRONG, epochs=k)} for k in EPOCHS}
     seeds = {k: {"config": replace(STRONG, seed=k)} for k in MORE_SEEDS}
     return {
@@ -116,6 +126,7 @@ def list_rows() -> dict[str, Row]:
         **{
             f"{MLP}, {number} epochs": replace(mlp, **changed) for number, changed in epochs.items()
         },
+        **thawed,
         **{
             f"{RNN}, {name}": replace(rnn, build=partial(build_attncnn_rnn, **changed))
             for name, changed in rnns.items()
@@ -147,7 +158,8 @@ def learn(row: Row, halves: Halves, size: int, folder: Path, name: str) -> None:
     if row.rule == "one threshold":  # the poster's, which weighs positives up
         weights = positive_weights(torch.from_numpy(targets[numbers]))
         loss = partial(weighted_bce, pos_weight=weights)
-    seen, unseen = ({k: some[k] for k in row.inputs} for some in (halves.train, halves.evaluation))
+    train, evaluation = halves.open(row.store)
+    seen, unseen = ({k: some[k] for k in row.inputs} for some in (train, evaluation))
     spread = view_targets(targets, np.zeros(targets.shape[1], dtype=bool))  # (N, V, C)
     batches = FeatureBatches(seen, spread, 64, row.views, seed=row.config.seed, images=numbers)
     build = partial(row.build, {k: array.shape[-1] for k, array in seen.items()}, targets.shape[1])

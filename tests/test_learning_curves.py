@@ -35,6 +35,8 @@ def command(load, collection, tmp_path, monkeypatch):
 
     def draw(tables, folder, kind, views):
         random, shape = np.random.default_rng(len(views)), (len(tables.images), 6)
+        if kind == load("stores").PIXELS:
+            return {"images": random.integers(256, size=(*shape, 3, 32, 32), dtype=np.uint8)}
         return {k: random.random((*shape, *dims), dtype=np.float32) for k, dims in DIMS.items()}
 
     monkeypatch.setattr(held_back, "open_views", draw)
