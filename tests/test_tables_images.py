@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from imet_utils.tables import (
     load_unlabelled,
     read_image,
     read_skipped,
+    read_thumbnail,
     submission_ids,
 )
 from imet_utils.tables.checks import check_images
@@ -102,6 +104,16 @@ def test_measured_is_the_size_of_what_is_read(tmp_path, suffix, orientation):
     noise(50, 20).save(path, exif=exif)
     assert read_image(path).size == ((20, 50) if orientation >= 5 else (50, 20))
     assert measure_image(path) == read_image(path).size
+    assert read_thumbnail(path, 10).size == ((4, 10) if orientation >= 5 else (10, 4))
+    assert read_thumbnail(path, 60).size == read_image(path).size
+
+
+def test_a_thumbnail_shows_what_the_whole_image_does(tmp_path):
+    whole = noise(31, 23).resize((900, 670), Image.Resampling.BICUBIC)
+    whole.save(tmp_path / "a.jpg", quality=95)
+    small = read_thumbnail(tmp_path / "a.jpg", 100)
+    wanted = whole.resize(small.size, Image.Resampling.LANCZOS)
+    assert np.abs(np.asarray(small, int) - np.asarray(wanted, int)).mean() < 3
 
 
 def test_measuring_fails_on_every_part_of_a_file_that_reading_fails_on(tmp_path):
@@ -111,7 +123,7 @@ def test_measuring_fails_on_every_part_of_a_file_that_reading_fails_on(tmp_path)
         whole = path.read_bytes()
         for length in range(0, len(whole), 97):
             path.write_bytes(whole[:length])
-            for read in (read_image, measure_image):
+            for read in (read_image, measure_image, partial(read_thumbnail, side=9)):
                 with pytest.raises(ValueError, match=r"a\.jpg: "):
                     read(path)
 

@@ -17,7 +17,7 @@ from imet_utils.files import append_csv, atomic_path, save_csv
 from imet_utils.labelling.explore import known_pictures, list_images
 from imet_utils.labelling.faults import FAULTS
 from imet_utils.labelling.labeller import Labeller, Look, rank_labels
-from imet_utils.labelling.review import ReviewImage, Suggestion, write_review
+from imet_utils.labelling.review import PICTURE_SIDE, ReviewImage, Suggestion, write_review
 from imet_utils.origins import EVALUATION, LABELLING, TABLES, read_origin
 from imet_utils.processes import num_cores
 from imet_utils.progress import say
@@ -27,8 +27,8 @@ from imet_utils.tables import (
     correct_labels,
     file_key,
     measure_files,
-    read_image,
     read_known_labels,
+    read_thumbnail,
 )
 
 RESULTS = LABELLING  # folder of the results, in that of the run
@@ -217,7 +217,7 @@ def _review(
         yield ReviewImage(
             path.name,
             path.stem,
-            read_image(path),
+            read_thumbnail(path, PICTURE_SIDE),
             suggestions,
             [(picture, labels) for picture, labels in known if picture],
             look.probs,

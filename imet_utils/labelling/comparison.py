@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from imet_utils.labelling.explore import COMPARED, score_images, thumbnail
+from imet_utils.labelling.explore import COMPARED, THUMBNAIL_SIDE, score_images
 from imet_utils.metrics import bootstrap_mean
 from imet_utils.plots import plot_flips
 from imet_utils.runs import Run, list_predictions, read_predictions
-from imet_utils.tables import take_split
+from imet_utils.tables import read_thumbnail, take_split
 
 POSTER = "05_fuse_hog"  # the notebook of the poster's own model
 WHAT = ("true", "predicted")  # columns that hold or do not
@@ -102,7 +102,7 @@ def other_predictions(run: Run, other: str = "") -> tuple[pd.DataFrame, str]:
 def plot_flipped(comparison: Comparison, flips: pd.DataFrame, files: Mapping[str, Path]) -> Figure:
     """Draw images that two runs label differently, rows of `flips`, with the labels of both."""
     return plot_flips(
-        [np.asarray(thumbnail(files[image_id])) for image_id in flips["id"]],
+        [np.asarray(read_thumbnail(files[image_id], THUMBNAIL_SIDE)) for image_id in flips["id"]],
         flips["true"].tolist(),
         list(zip(flips["first_labels"], flips["second_labels"], strict=True)),
         list(zip(flips["first"], flips["second"], strict=True)),

@@ -17,7 +17,7 @@ from imet_utils.metrics import sample_scores
 from imet_utils.origins import TABLES, read_origin
 from imet_utils.plots import plot_thumbnails
 from imet_utils.runs import Run
-from imet_utils.tables import find_images, is_image, measure_files, read_image, take_split
+from imet_utils.tables import find_images, is_image, measure_files, read_thumbnail, take_split
 
 KEPT = 1000  # small pictures of training images
 NEW = "new"  # the part of the images that nobody has labelled
@@ -115,7 +115,7 @@ class Album:
             shown = shown.assign(rest=~shown["name"].isin(asked))
             shown = shown.sort_values(["rest", "verdict"], kind="stable")  # the wrong ones last
             labels.append(list(zip(shown["name"], shown["verdict"], strict=True)))
-        pictures = [np.asarray(thumbnail(path)) for path in page["path"]]
+        pictures = [np.asarray(read_thumbnail(path, THUMBNAIL_SIDE)) for path in page["path"]]
         return plot_thumbnails(pictures, heads, labels, title)
 
 
@@ -193,13 +193,6 @@ def page_of(images: pd.DataFrame, page: int, size: int = 12) -> pd.DataFrame:
     last = max(0, (len(images) - 1) // size)
     start = size * min(page, last)
     return images.iloc[start : start + size]
-
-
-def thumbnail(path: Path, side: int = THUMBNAIL_SIDE) -> Image.Image:
-    """Read an image and make it smaller where a side is longer."""
-    picture = read_image(path)
-    picture.thumbnail((side, side))
-    return picture
 
 
 def describe_threshold(probs: np.ndarray, targets: np.ndarray, threshold: float) -> str:
@@ -283,6 +276,6 @@ def known_pictures(
 
     @lru_cache(KEPT)
     def find(image_id: str) -> Image.Image | None:
-        return thumbnail(files[image_id], side) if image_id in files else None
+        return read_thumbnail(files[image_id], side) if image_id in files else None
 
     return find

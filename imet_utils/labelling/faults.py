@@ -25,7 +25,6 @@ from imet_utils.decoding import (
     revise_probs,
 )
 from imet_utils.files import defuse, save_csv
-from imet_utils.labelling.explore import thumbnail
 from imet_utils.labelling.labeller import Labeller
 from imet_utils.plots import plot_doubted
 from imet_utils.runs import Run
@@ -35,6 +34,7 @@ from imet_utils.tables import (
     Tables,
     find_images,
     read_judged,
+    read_thumbnail,
     take_split,
 )
 from imet_utils.training import open_inputs
@@ -163,7 +163,7 @@ def plot_label_faults(run: Run, faults: pd.DataFrame, count: int) -> Figure:
     labels = run.tables.images.set_index("id")["labels"]
     rows = [faults[faults["id"] == image_id] for image_id in ids]
     return plot_doubted(
-        [np.asarray(thumbnail(file, SHOWN_SIDE)) for file in files],
+        [np.asarray(read_thumbnail(file, SHOWN_SIDE)) for file in files],
         [run.label_names[list(labels[image_id])].tolist() for image_id in ids],
         [dict(zip(row["attribute_name"], row["probability"], strict=True)) for row in rows],
     )

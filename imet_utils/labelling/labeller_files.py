@@ -14,7 +14,7 @@ from imet_utils.origins import EVALUATION, grounds_of, read_origin
 
 FOLDER = "labeller"  # in the output folder of a run
 MAKER = EVALUATION  # the notebook that makes it
-FORMAT = 3  # of the folder; another one is refused
+FORMAT = 4  # of the folder; another one is refused
 SETTINGS, TENSORS = "labeller.json", "tensors.safetensors"  # its files
 
 

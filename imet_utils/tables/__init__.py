@@ -26,6 +26,7 @@ from imet_utils.tables.images import (
     is_image,
     load_boxes,
     read_image,
+    read_thumbnail,
     submission_ids,
 )
 from imet_utils.tables.known_labels import KnownLabels, read_known_labels

@@ -37,6 +37,18 @@ def read_image(path: Path | str | Image.Image) -> Image.Image:
         return _to_rgb(ImageOps.exif_transpose(image))
 
 
+def read_thumbnail(path: Path | str, side: int) -> Image.Image:
+    """Read an image as `read_image` does, made smaller where a side is longer than `side` pixels.
+
+    A JPEG is decoded at no more than half, a quarter or an eighth of its size where that is enough.
+    """
+    with _open_image(Path(path)) as image:
+        image.draft(None, (side, side))
+        small = _to_rgb(ImageOps.exif_transpose(image))
+    small.thumbnail((side, side))
+    return small
+
+
 def measure_image(path: Path | str) -> tuple[int, int]:
     """Read all of an image file and return the width and height of the image, upright.
 
