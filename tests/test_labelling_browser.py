@@ -241,6 +241,12 @@ def shares(page):
     ))  # fmt: skip
 
 
+def reload(page):
+    """Load the page again, once the browser has had time to keep what was chosen."""
+    page.wait_for_timeout(300)
+    page.reload()
+
+
 def test_what_is_said_of_a_label_moves_the_others_as_in_python(visit, moving):
     path, percents, first = moving
     page = visit(path)
@@ -260,7 +266,7 @@ def test_what_is_said_of_a_label_moves_the_others_as_in_python(visit, moving):
     assert len(after) > len(before)  # what has become likely is suggested, too
     page.locator(".choose").nth(2).click()  # reject what was chosen
     check({first[4]: 1, first[2]: -1})
-    page.reload()
+    reload(page)
     check({first[4]: 1, first[2]: -1})
     page.locator(".choose").nth(4).click()
     page.locator(".choose").nth(2).click()  # accept again
@@ -272,13 +278,13 @@ def test_what_is_said_of_a_label_moves_the_others_as_in_python(visit, moving):
 def test_choices_outlive_the_tab_and_a_review_written_anew(visit, review):
     page = visit(review)
     press(page, "2", "Enter", "3")
-    page.reload()
+    reload(page)
     assert title(page) == "id1"
     assert accepted(page) == [FRENCH, DOGS, HOT_DOGS]
     press(page, "ArrowLeft")
     assert accepted(page) == [FRENCH]
     write_review(map(make_image, [3, 0, 1]), IDS, NAMES, review.parent)
-    page.reload()
+    reload(page)
     assert page.locator("#count").inner_text() == "1 of 3 reviewed"
 
 
@@ -298,7 +304,7 @@ def test_a_browser_that_keeps_nothing_is_told(visit, review, fault, tmp_path):
         page.close(run_before_unload=True)
     asked.value.dismiss()
     assert save(page, tmp_path)[1] == "id,attribute_ids\nid0,12\n"
-    page.reload()
+    reload(page)
     assert page.locator("#count").inner_text() == "0 of 4 reviewed"
 
 
@@ -306,7 +312,7 @@ def test_a_damaged_choice_takes_no_other_along(visit, review):
     page = visit(review)
     press(page, "2", "Enter", "2", "Enter")
     page.evaluate("localStorage.setItem(slot(0), '{')")
-    page.reload()
+    reload(page)
     assert page.locator("#alarm").is_hidden()
     assert accepted(page) == [FRENCH, DOGS]
     press(page, "ArrowRight")
