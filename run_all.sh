@@ -140,15 +140,15 @@ case ${1:-} in
     ;;
   collect)
     set_up run
-    exec "$python" -P -m imet_utils.museums "${@:2}"
+    exec "$python" -P -m imet_tools.museums "${@:2}"
     ;;
   label | export | correct)
     set_up run
-    exec "$python" -P -m imet_utils.labelling "$@"
+    exec "$python" -P -m imet_tools.labelling "$@"
     ;;
   kaggle)
     set_up run
-    exec "$python" -P -m imet_utils.pipeline.kaggle "${@:2}"
+    exec "$python" -P -m imet_tools.kaggle "${@:2}"
     ;;
   setup)
     case ${2:-run} in run | dev) set_up "${2:-run}" ;; *) die "setup takes nothing or dev." ;; esac
@@ -156,10 +156,10 @@ case ${1:-} in
     ;;
   -h | --help) # needs no package, so no set-up
     python=$(find_python)
-    PYTHONPATH=$here exec "$python" -m imet_utils.pipeline --help
+    PYTHONPATH=$here exec "$python" -m imet_tools.pipeline --help
     ;;
   *)
     set_up run
-    exec "$python" -P -m imet_utils.pipeline "$@"
+    exec "$python" -P -m imet_tools.pipeline "$@"
     ;;
 esac

@@ -36,7 +36,7 @@ from PIL import Image
 from plain_extraction import SIZE
 from scale_estimate import format_scale
 
-from imet_sample import write_sample_data
+from imet_tools.sample import write_sample_data
 from imet_utils.encoders import build_encoder, encode_images
 from imet_utils.features import views_at_once
 from imet_utils.processes import keep_freed_memory

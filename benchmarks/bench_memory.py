@@ -26,7 +26,7 @@ import torch
 from page import describe_machine, write_section
 from PIL import Image
 
-from imet_utils.decoding import ImageVectors, find_neighbours, predict_splits
+from imet_utils.decoding import ImageVectors, build_neighbour_index, predict_splits
 from imet_utils.features import FeatureBatches, extract_features, open_features, view_targets
 from imet_utils.models import LinearClassifier, weighted_bce
 from imet_utils.tables import find_images, load_collection, read_tables, save_tables, split_tables
@@ -92,7 +92,7 @@ def ask_neighbours(folder: Path) -> None:
     store = open_features(folder / STORE)
     known = ImageVectors(store)
     asked = ImageVectors({name: array[: len(targets) // 10] for name, array in store.items()})
-    find_neighbours(known, targets).nearest(asked).vote()
+    build_neighbour_index(known, targets).nearest(asked).vote()
 
 
 STEPS = {

@@ -8,7 +8,7 @@ from torch import nn
 
 from imet_utils.decoding import head_inputs, predict
 from imet_utils.features import FeatureBatches
-from imet_utils.models import calibrate
+from imet_utils.models import fit_statistics
 from imet_utils.progress import progress
 from imet_utils.training import Loss, TrainConfig, own_random_state, start_training, train_one_epoch
 
@@ -67,7 +67,7 @@ def train_to_the_end(
         torch.manual_seed(config.seed)
         model = build()
     training = start_training(model, config, batches)
-    calibrate(model, map(head_inputs, batches.sample()))
+    fit_statistics(model, map(head_inputs, batches.sample()))
     for epoch in range(config.epochs):
         train_one_epoch(training, batches, loss, config, epoch)
     return training.used

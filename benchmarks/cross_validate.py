@@ -25,7 +25,7 @@ from heads import NEIGHBOURS, NEIGHBOURS_SHARE, RNN, Row, list_means, list_rows
 from page import describe_gap, describe_machine, write_section
 from stores import SQUEEZED, Arrays, open_store
 
-from imet_utils.decoding import ImageVectors, find_neighbours
+from imet_utils.decoding import ImageVectors, build_neighbour_index
 from imet_utils.features import FeatureBatches, view_targets
 from imet_utils.files import save_array
 from imet_utils.metrics import bootstrap_mean, f2_per_image
@@ -54,7 +54,7 @@ def vote(train: Arrays, held_out: Arrays, targets: np.ndarray, fold_of: np.ndarr
     queries, references = ImageVectors(held_out), ImageVectors(train)
     for fold in range(NUM_FOLDS):
         mine, others = fold_of == fold, fold_of != fold
-        known = find_neighbours(references[others], targets[others])
+        known = build_neighbour_index(references[others], targets[others])
         probs[mine] = known.nearest(queries[mine]).vote()
     return probs
 

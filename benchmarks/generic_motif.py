@@ -4,7 +4,7 @@ import colorsys
 
 import numpy as np
 
-from imet_sample.pen import Frame
+from imet_tools.sample.pen import Frame
 
 HUES, CORNERS, STRIPES, DIRECTIONS = 12, (3, 4, 5, 6), (1, 3, 5), 4
 KINDS = HUES * 2 * len(CORNERS) * len(STRIPES) * DIRECTIONS  # 1,152

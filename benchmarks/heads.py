@@ -106,11 +106,11 @@ def build_aligned(dims: Dims, num_classes: int) -> AlignedRnn:
     return AlignedRnn(build_additive(dims, num_classes), ALIGNED_STEPS)
 
 
-def build_end_to_end(thawed_stages: int, _: Dims, num_classes: int, **mlp: float) -> EndToEnd:
+def build_end_to_end(unfrozen_stages: int, _: Dims, num_classes: int, **mlp: float) -> EndToEnd:
     """Make the MLP on top of an encoder of which the last stages are trained with it."""
     encoder = build_encoder("efficientnet_lite0")
     dims = {"pooled": encoder.dim, "style": encoder.style_dim}
-    return EndToEnd(encoder, MlpClassifier(dims, num_classes, **mlp), [*dims], thawed_stages)
+    return EndToEnd(encoder, MlpClassifier(dims, num_classes, **mlp), [*dims], unfrozen_stages)
 
 
 def list_rows(targets: np.ndarray) -> dict[str, dict[str, Row]]:
@@ -162,11 +162,11 @@ def list_rows(targets: np.ndarray) -> dict[str, dict[str, Row]]:
         "MLP, long images cropped": replace(mlp, store=CROPPED),
     }
     short = replace(mlp, config=SHORT)
-    thawed = {
+    unfrozen = {
         f"{SHORT_MLP}, {name}": replace(
             short, inputs=("images",), build=partial(build_end_to_end, stages), store=PIXELS
         )
-        for name, stages in (("two stages of the encoder thawed", 2), ("all of it thawed", -1))
+        for name, stages in (("two stages of the encoder unfrozen", 2), ("all of it unfrozen", -1))
     }
     pla, mla = (partial(aligned_loss, keep_predicted=kept) for kept in (True, False))
     rnns = {
@@ -184,7 +184,7 @@ def list_rows(targets: np.ndarray) -> dict[str, dict[str, Row]]:
         "Heads": heads,
         "Training of the MLP": mlps,
         "Training of the AttnCNN-RNN": rnns,
-        "Training of the encoder, with the MLP": {SHORT_MLP: short, **thawed},
+        "Training of the encoder, with the MLP": {SHORT_MLP: short, **unfrozen},
         "Other encoders": {
             MLP: mlp,
             **{f"{MLP}, {kind}": replace(mlp, store=kind) for kind in installed_others()},

@@ -24,13 +24,14 @@ from heads import STRONG
 from page import describe_machine, write_section
 from scipy.special import logit
 
-from imet_sample import draw_records, image_id
-from imet_sample.vocabulary import CULTURES
-from imet_utils.decoding import ImageVectors, Neighbours, find_neighbours, leave_one_out
+from imet_tools.labelling import judge_pairs, place_images
+from imet_tools.labelling.leave_one_out import leave_one_out
+from imet_tools.sample import draw_records, image_id
+from imet_tools.sample.vocabulary import CULTURES
+from imet_utils.decoding import ImageVectors, NeighbourIndex, build_neighbour_index
 from imet_utils.features import FeatureBatches, view_targets
 from imet_utils.files import load_json
-from imet_utils.labelling import judge_pairs, place_images
-from imet_utils.origins import TABLES, read_origin
+from imet_utils.provenance import TABLES, read_provenance
 from imet_utils.tables import SPLITS, Tables, read_tables, take_split
 from imet_utils.training import RECIPES, build_head, choose_size, open_inputs
 
@@ -78,12 +79,12 @@ def plant(targets: np.ndarray, share: float = PLANTED, seed: int = 0) -> np.ndar
     return planted
 
 
-def predict_left_out(known: Neighbours, share: float) -> np.ndarray:
+def predict_left_out(known: NeighbourIndex, share: float) -> np.ndarray:
     """Predict every image by all others, (N, C)."""
     return np.concatenate([probs for _, probs in leave_one_out(known, share)])
 
 
-def predict_told(known: Neighbours, strength: float) -> np.ndarray:
+def predict_told(known: NeighbourIndex, strength: float) -> np.ndarray:
     """Do so, and let the labels that an image has tell of those that it lacks, (N, C)."""
     return np.concatenate([found for _, found in judge_pairs(known, strength)])
 
@@ -100,7 +101,7 @@ def cross_fit_mlp(arrays: Mapping[str, np.ndarray], targets: np.ndarray) -> np.n
 
 
 def predict(
-    known: Neighbours,
+    known: NeighbourIndex,
     arrays: Mapping[str, np.ndarray],
     targets: np.ndarray,
     strength: float,
@@ -143,13 +144,13 @@ def precision(values: np.ndarray, truth: np.ndarray, among: np.ndarray) -> list[
 
 def measure(output_dir: Path, network: bool) -> str:
     """Measure one run, with the network or without; return its table as Markdown."""
-    data_dir = Path(read_origin(output_dir, TABLES)["data_dir"])
-    encoder = read_origin(output_dir, "04_train_baseline")["parameters"]["ENCODER"]
+    data_dir = Path(read_provenance(output_dir, TABLES)["data_dir"])
+    encoder = read_provenance(output_dir, "04_train_baseline")["parameters"]["ENCODER"]
     tables = read_tables(output_dir / TABLES, data_dir)
     stores = open_inputs(tables, output_dir, encoder, ("pooled", "style")).arrays
     train = take_split(tables, "train").targets
     temperature = choose_size(len(train)).temperature
-    known = find_neighbours(ImageVectors(stores["train"]), train, temperature)
+    known = build_neighbour_index(ImageVectors(stores["train"]), train, temperature)
     known = place_images(known, tables, output_dir, encoder)
     arrays = {
         name: np.concatenate([stores[split][name] for split in SPLITS]) for name in stores["train"]

@@ -42,8 +42,8 @@ from stores import PIXELS
 from imet_utils.decoding import (
     ImageVectors,
     best_expected_sets,
+    build_neighbour_index,
     class_thresholds,
-    find_neighbours,
     predict,
     search_views,
     union_of_views,
@@ -103,11 +103,11 @@ def list_rows() -> dict[str, Row]:
             "attend_by_labels": False,
         },
     }
-    thawed = {}
+    unfrozen = {}
     for name, (number, changed) in SHORT.items():
         short = replace(mlp, config=replace(STRONG, epochs=number))
-        thawed[f"{MLP}, {name}"] = replace(short, build=partial(MlpClassifier, **changed))
-        thawed[f"{MLP}, {name}, four stages of the encoder thawed"] = replace(
+        unfrozen[f"{MLP}, {name}"] = replace(short, build=partial(MlpClassifier, **changed))
+        unfrozen[f"{MLP}, {name}, four stages of the encoder unfrozen"] = replace(
             short, inputs=("images",), build=partial(build_end_to_end, 4, **changed), store=PIXELS
         )
     epochs = {k: {"config": replace(STRONG, epochs=k)} for k in EPOCHS}
@@ -126,7 +126,7 @@ def list_rows() -> dict[str, Row]:
         **{
             f"{MLP}, {number} epochs": replace(mlp, **changed) for number, changed in epochs.items()
         },
-        **thawed,
+        **unfrozen,
         **{
             f"{RNN}, {name}": replace(rnn, build=partial(build_attncnn_rnn, **changed))
             for name, changed in rnns.items()
@@ -189,7 +189,7 @@ def score_size(
     found = {GUESS: np.broadcast_to(constant_guess(known, known), truth.shape)}
     kept = {name: folder / f"{name}.npy" for name in rows}
     probs = {name: np.load(path) for name, path in kept.items() if path.exists()}
-    neighbours = find_neighbours(ImageVectors(halves.train)[numbers], known)
+    neighbours = build_neighbour_index(ImageVectors(halves.train)[numbers], known)
     nearest = neighbours.nearest(ImageVectors(halves.evaluation))
     for temperature in TEMPERATURES:
         votes = replace(nearest, known=replace(neighbours, temperature=temperature)).vote()

@@ -18,12 +18,12 @@ REPORT, LAST_LINES = "report", 15
 
 
 def run_pipeline(arguments: Sequence[str]) -> dict[str, tuple[float, float]]:
-    """Run `imet_utils.pipeline` and return seconds and peak bytes of each notebook and the report.
+    """Run `imet_tools.pipeline` and return seconds and peak bytes of each notebook and the report.
 
     Raises:
         RuntimeError: if it fails, with its last lines.
     """
-    command = [sys.executable, "-P", "-m", "imet_utils.pipeline", *arguments]
+    command = [sys.executable, "-P", "-m", "imet_tools.pipeline", *arguments]
     options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     names, peaks = [REPORT], [0.0]  # of the steps so far; the last one is at work
     seconds, lines, end = {}, [], perf_counter()

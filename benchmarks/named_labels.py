@@ -39,10 +39,10 @@ from torch import Tensor, nn
 from imet_utils.decoding import (
     CANDIDATES,
     ImageVectors,
-    Nearest,
+    Neighbours,
     best_expected_sets,
+    build_neighbour_index,
     choose_strength,
-    find_neighbours,
     predict,
     revise_probs,
 )
@@ -155,14 +155,14 @@ class Part:
     """Images to judge by, by their numbers, and those nearest to them among the others."""
 
     images: np.ndarray
-    nearest: Nearest
+    nearest: Neighbours
 
 
 def parts_of_size(halves: Halves, size: int) -> list[Part]:
     """Look for the neighbours of the images held back among so many others, in two halves."""
     known = halves.first(size)
     vectors, temperature = ImageVectors(halves.train)[known], choose_size(size).temperature
-    neighbours = find_neighbours(vectors, halves.known.targets[known], temperature)
+    neighbours = build_neighbour_index(vectors, halves.known.targets[known], temperature)
     nearest = neighbours.nearest(ImageVectors(halves.evaluation), CANDIDATES)
     every = np.arange(len(halves.judged.images))
     halved = (every[0::2], every[1::2])
@@ -177,7 +177,7 @@ def parts_of_folds(data_dir: Path, work: Path) -> tuple[list[Part], np.ndarray]:
     parts = []
     for fold in np.unique(fold_of):
         images, others = np.flatnonzero(fold_of == fold), fold_of != fold
-        neighbours = find_neighbours(references[others], targets[others])
+        neighbours = build_neighbour_index(references[others], targets[others])
         parts.append(Part(images, neighbours.nearest(queries[images], CANDIDATES)))
     return parts, targets
 

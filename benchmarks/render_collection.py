@@ -25,9 +25,9 @@ import pandas as pd
 from generic_motif import draw_generic
 from PIL import Image
 
-from imet_sample.motifs import MOTIFS
-from imet_sample.pen import SUPERSAMPLE, Canvas
-from imet_sample.styles import STYLES
+from imet_tools.sample.motifs import MOTIFS
+from imet_tools.sample.pen import SUPERSAMPLE, Canvas
+from imet_tools.sample.styles import STYLES
 from imet_utils.progress import progress
 
 SHORT_SIDE = 300  # pixels, of an image whose size is not told

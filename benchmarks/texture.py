@@ -19,8 +19,8 @@ def texture_products(stages: Sequence[Tensor], num_mixtures: int = NUM_MIXTURES)
     """Describe the last stage with at least a quarter of the first one's resolution.
 
     The correlations of its channels tell textures apart (Gatys et al., NIPS 2015), but there are
-    thousands of them. So the channels, standardised, are first added up to mixtures with random
-    signs, always the same: the products of mixtures keep the distances that images have by their
+    thousands of them. So the channels, standardised, are first added up to ensembles with random
+    signs, always the same: the products of ensembles keep the distances that images have by their
     correlations (Johnson and Lindenstrauss, 1984).
 
     Args:
@@ -28,7 +28,7 @@ def texture_products(stages: Sequence[Tensor], num_mixtures: int = NUM_MIXTURES)
         num_mixtures: M.
 
     Returns:
-        (B, M (M + 1) / 2) float32, the mean products of any two mixtures, or of one with itself.
+        (B, M (M + 1) / 2) float32, the mean products of any two ensembles, or of one with itself.
     """
     stage = [stage for stage in stages if 4 * stage.shape[2] >= stages[0].shape[2]][-1]
     rows = stage.float().flatten(2).transpose(1, 2)  # (B, H W, E)
@@ -37,8 +37,8 @@ def texture_products(stages: Sequence[Tensor], num_mixtures: int = NUM_MIXTURES)
     rows = rows / deviation.clamp_min(SMALLEST_DEVIATION)
     generator = torch.Generator().manual_seed(0)
     signs = torch.randint(2, (rows.shape[2], num_mixtures), generator=generator) * 2.0 - 1
-    mixtures = rows @ (signs / len(signs) ** 0.5).to(rows)  # (B, H W, M)
-    products = mixtures.transpose(1, 2) @ mixtures / mixtures.shape[1]  # (B, M, M)
+    ensembles = rows @ (signs / len(signs) ** 0.5).to(rows)  # (B, H W, M)
+    products = ensembles.transpose(1, 2) @ ensembles / ensembles.shape[1]  # (B, M, M)
     first, second = torch.triu_indices(num_mixtures, num_mixtures)
     return products[:, first, second]
 

@@ -12,19 +12,19 @@ import torch
 from matplotlib.figure import Figure
 
 from imet_utils.files import atomic_path, load_json, save_json
-from imet_utils.origins import (
+from imet_utils.provenance import (
     EVALUATION,
     NEEDS,
-    ORIGIN,
+    PROVENANCE,
     TABLES,
-    Origin,
+    Provenance,
     data_state,
-    grounds_of,
     known_data,
     list_products,
-    make_origin,
-    read_origin,
+    make_provenance,
+    read_provenance,
     stale_reason,
+    upstream_of,
 )
 from imet_utils.tables import SPLITS, Tables, find_images, read_image, read_tables, take_split
 
@@ -50,7 +50,7 @@ class Run:
         data_dir: the collection.
         output_dir: of the results of all notebooks.
         parameters: those of this notebook that its results depend on.
-        origins: of all notebooks that it stands on, in their order.
+        provenances: of all notebooks that it stands on, in their order.
         data: the state of the collection when the notebook began, see `data_state`.
     """
 
@@ -58,7 +58,7 @@ class Run:
     data_dir: Path
     output_dir: Path
     parameters: Mapping[str, Any]
-    origins: Mapping[str, Origin]
+    provenances: Mapping[str, Provenance]
     data: Mapping[str, Any]
 
     @property
@@ -98,7 +98,7 @@ class Run:
 
     def setting(self, notebook: str, name: str) -> Any:  # noqa: ANN401
         """Return a parameter that an earlier notebook ran with."""
-        return self.origins[notebook]["parameters"][name]
+        return self.provenances[notebook]["parameters"][name]
 
     def metrics(self, notebook: str) -> dict[str, Any]:
         """Read the `metrics.json` of a notebook that this one stands on."""
@@ -111,7 +111,7 @@ class Run:
             Columns model, split, f2, f1, precision, recall, map; validation first.
         """
         rows = [
-            row for notebook in self.origins for row in self.metrics(notebook).get("scores", [])
+            row for notebook in self.provenances for row in self.metrics(notebook).get("scores", [])
         ]
         table = pd.DataFrame([*rows, *own_rows], columns=RESULT_COLUMNS)
         is_test = table["split"].ne("val")
@@ -145,10 +145,10 @@ class Run:
         save_json(metrics, self.folder / "metrics.json")
         own = (f"{self.notebook}/**/*", f"figures/{self.notebook[:2]}_*")
         products = list_products(self.output_dir, [*own, *also])
-        origin = make_origin(
-            self.notebook, self.parameters, self.data_dir, self.data, self.origins, products
+        provenance = make_provenance(
+            self.notebook, self.parameters, self.data_dir, self.data, self.provenances, products
         )
-        save_json(origin, self.folder / ORIGIN)
+        save_json(provenance, self.folder / PROVENANCE)
 
 
 def open_run(notebook: str, data_dir: str = "", output_dir: str = "", **parameters: Any) -> Run:  # noqa: ANN401
@@ -167,18 +167,20 @@ def open_run(notebook: str, data_dir: str = "", output_dir: str = "", **paramete
         RuntimeError: with the notebooks to run first, where some are missing or outdated.
     """
     folder = find_output_dir(output_dir)
-    recorded = read_origin(folder, TABLES) if NEEDS[notebook] and not data_dir else None
+    recorded = read_provenance(folder, TABLES) if NEEDS[notebook] and not data_dir else None
     limit = parameters.get("LIMIT")
     data = Path(recorded["data_dir"]) if recorded else find_data_dir(data_dir, limit)
     if reason := stale_reason(folder, notebook, data):
         raise RuntimeError(reason)
     if not NEEDS[notebook] and data == sample_dir(limit):
-        from imet_sample import write_sample_data
+        from imet_tools.sample import write_sample_data
 
         write_sample_data(data, limit or SAMPLE_IMAGES)
-    (folder / notebook / ORIGIN).unlink(missing_ok=True)  # until it has run to its end again
-    origins = {name: read_origin(folder, name) for name in grounds_of(notebook)}
-    return Run(notebook, data, folder, parameters, origins, data_state(data, known_data(origins)))
+    (folder / notebook / PROVENANCE).unlink(missing_ok=True)  # until it has run to its end again
+    provenances = {name: read_provenance(folder, name) for name in upstream_of(notebook)}
+    return Run(
+        notebook, data, folder, parameters, provenances, data_state(data, known_data(provenances))
+    )
 
 
 def read_predictions(output_dir: Path, least: float = 0.01) -> pd.DataFrame:
@@ -198,10 +200,10 @@ def read_predictions(output_dir: Path, least: float = 0.01) -> pd.DataFrame:
     Raises:
         ValueError: if the run has no predictions.
     """
-    origin = read_origin(output_dir, EVALUATION)
-    if origin is None:
+    provenance = read_provenance(output_dir, EVALUATION)
+    if provenance is None:
         raise ValueError(f"{output_dir} has no predictions. Run {EVALUATION} there to its end")
-    tables = read_tables(output_dir / TABLES, origin["data_dir"])
+    tables = read_tables(output_dir / TABLES, provenance["data_dir"])
     parts = []
     for split in JUDGED:
         kept = {name: np.load(output_dir / EVALUATION / f"{name}_{split}.npy") for name in KEPT}

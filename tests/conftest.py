@@ -41,7 +41,7 @@ def module_path(request, tmp_path_factory):
 def smoke(tmp_path_factory):
     """Run all notebooks once, in a process of their own and from another folder."""
     output_dir = tmp_path_factory.mktemp("smoke")
-    command = [sys.executable, "-m", "imet_utils.pipeline", "--profile", "smoke"]
+    command = [sys.executable, "-m", "imet_tools.pipeline", "--profile", "smoke"]
     command += ["--output", str(output_dir)]
     result = subprocess.run(command, cwd=PROJECT_DIR, capture_output=True, text=True, timeout=900)
     assert result.returncode == 0, result.stdout[-4000:] + result.stderr[-2000:]

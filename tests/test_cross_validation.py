@@ -196,9 +196,9 @@ def test_other_encoders_see_views_of_their_size(stores, tables, tmp_path, kind):
 
 
 @pytest.mark.slow
-def test_an_encoder_is_thawed_on_the_images_themselves(cross_validate, heads, stores, tables):
+def test_an_encoder_is_unfrozen_on_the_images_themselves(cross_validate, heads, stores, tables):
     rows = dict(flatten(heads.list_rows(tables.targets)))
-    row = rows[f"{heads.SHORT_MLP}, all of it thawed"]
+    row = rows[f"{heads.SHORT_MLP}, all of it unfrozen"]
     row = replace(row, config=replace(heads.SHORT, epochs=1))
     train, held_out = stores.open_store(tables, "none", row.store)
     probs = cross_validate.cross_predict(row, train, held_out, tables.targets, np.arange(12) % 2)

@@ -6,8 +6,8 @@ import pytest
 from imet_utils.decoding import (
     TEMPERATURE,
     ImageVectors,
-    Neighbours,
-    find_neighbours,
+    NeighbourIndex,
+    build_neighbour_index,
     neighbour_votes,
     neighbours,
 )
@@ -25,7 +25,7 @@ def known(references, targets, temperature=TEMPERATURE):
     mean, axes = references.mean(axis=0), np.eye(references.shape[1])
     homes = references - mean
     homes /= np.linalg.norm(homes, axis=1, keepdims=True)
-    return Neighbours(mean, axes, homes, targets, temperature)
+    return NeighbourIndex(mean, axes, homes, targets, temperature)
 
 
 def reference_probs(queries, references, targets, num_neighbours, temperature):
@@ -60,10 +60,10 @@ def test_features_are_read_only_and_may_be_short_floats():
     queries, references, targets = (values.astype(np.float16) for values in draw())
     copies = [queries.copy(), references.copy()]
     queries.flags.writeable = references.flags.writeable = False
-    found = find_neighbours(references, targets).nearest(queries, 5).vote()
+    found = build_neighbour_index(references, targets).nearest(queries, 5).vote()
     np.testing.assert_array_equal(queries, copies[0])
     np.testing.assert_array_equal(references, copies[1])
-    long = find_neighbours(references.astype(float), targets)
+    long = build_neighbour_index(references.astype(float), targets)
     long = long.nearest(queries.astype(float), 5).vote()
     np.testing.assert_allclose(found, long, atol=0.01)
 
@@ -118,7 +118,7 @@ def test_coordinates_are_half_whitened_principal_components():
     _, lengths, axes = np.linalg.svd(scaled, full_matrices=False)
     variances = lengths[:4] ** 2 / 59
     wanted = scaled @ axes[:4].T / variances**0.25
-    space = find_neighbours(references, np.eye(60), num_dims=4)
+    space = build_neighbour_index(references, np.eye(60), num_dims=4)
     found = (references - space.centre) @ space.axes
     np.testing.assert_allclose(np.abs(found), np.abs(wanted), rtol=1e-3, atol=1e-4)
     np.testing.assert_allclose(np.linalg.norm(space.homes, axis=1), 1, rtol=1e-5)
@@ -133,7 +133,7 @@ def test_coordinates_take_little_memory_beside_themselves(tmp_path, monkeypatch)
     array = np.load(tmp_path / "a.npy", mmap_mode="r")
     labelled = ImageVectors({"pooled": array, "style": array[:, :, :8]})  # 8 MB as float32
     tracemalloc.start()
-    found = find_neighbours(labelled, np.zeros((16000, 1)), num_dims=16).homes
+    found = build_neighbour_index(labelled, np.zeros((16000, 1)), num_dims=16).homes
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert found.nbytes == 16000 * 16 * 4
@@ -142,6 +142,6 @@ def test_coordinates_take_little_memory_beside_themselves(tmp_path, monkeypatch)
 
 def test_a_space_of_few_images_has_few_dimensions_and_no_nan():
     references = np.array([[1.0, 2.0, 5.0], [3.0, 1.0, 5.0]])
-    space = find_neighbours(references, np.eye(2))
+    space = build_neighbour_index(references, np.eye(2))
     assert space.homes.shape == (2, 2)
     assert np.isfinite(space.nearest(np.array([[2.0, 2.0, 6.0]])).vote()).all()

@@ -11,9 +11,9 @@ import torch
 from PIL import Image
 from tiny_notebooks import write_chain
 
+from imet_tools.pipeline.__main__ import main
 from imet_utils.features import extract_features, open_features, store
 from imet_utils.files import save_array, save_checkpoint, save_csv, save_json
-from imet_utils.pipeline.__main__ import main
 from imet_utils.views import ViewDataset
 
 

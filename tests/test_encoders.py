@@ -205,7 +205,7 @@ def test_stages_hold_every_weight_once_first_stage_first(name, number):
 def test_thawing_the_last_stage_reaches_its_weights_alone(name):
     _, encoder = tiny(name, 64)
     head = LinearClassifier(encoder.pooled_dim, 3)
-    model = EndToEnd(encoder, head, ["pooled"], thawed_stages=1)
+    model = EndToEnd(encoder, head, ["pooled"], unfrozen_stages=1)
     model(random_images(2, 3, 64, 64)).square().mean().backward()
     moved = [weights for weights in encoder.parameters() if weights.grad is not None]
     assert len(encoder.stages()) > 3

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import torch
 
-from imet_sample import write_sample_data
+from imet_tools.sample import write_sample_data
 from imet_utils.encoders import build_encoder, check_engine, compile_encoder, encode_images
 from imet_utils.features import encode_datasets
 from imet_utils.tables import load_tables, split_tables

@@ -15,14 +15,14 @@ import torch
 from nbformat import v4
 from PIL import Image
 
+from imet_tools.pipeline.__main__ import main
+from imet_tools.pipeline.parameters import find_notebooks
+from imet_tools.pipeline.report import build_report
 from imet_utils.encoders import build_encoder, encode_images
 from imet_utils.features.batches import FeatureBatches
 from imet_utils.features.store import open_features
 from imet_utils.models.classifiers import LinearClassifier
 from imet_utils.models.losses import weighted_bce
-from imet_utils.pipeline.__main__ import main
-from imet_utils.pipeline.parameters import find_notebooks
-from imet_utils.pipeline.report import build_report
 from imet_utils.runs import PROJECT_DIR
 from imet_utils.training.loop import TrainConfig, fit
 

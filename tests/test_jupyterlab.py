@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from imet_tools.labelling import compare_runs, other_predictions
+from imet_tools.pipeline.parameters import find_notebooks
 from imet_utils.decoding import Decision
-from imet_utils.labelling import compare_runs, make_labeller, other_predictions
-from imet_utils.pipeline.parameters import find_notebooks
+from imet_utils.labeller import make_labeller
 from imet_utils.runs import PROJECT_DIR, open_run
 
 sync_api = pytest.importorskip("playwright.sync_api")

@@ -15,10 +15,10 @@ import pytest
 from packaging.requirements import Requirement
 from played_kaggle import can_play, play
 
-from imet_sample import write_sample_data
+from imet_tools import kaggle
+from imet_tools.pipeline.parameters import find_notebooks
+from imet_tools.sample import write_sample_data
 from imet_utils.files import load_json
-from imet_utils.pipeline import kaggle
-from imet_utils.pipeline.parameters import find_notebooks
 from imet_utils.runs import PROJECT_DIR
 
 STEMS = list(find_notebooks(PROJECT_DIR / "notebooks"))
@@ -102,7 +102,10 @@ def test_the_wheel_has_code_and_templates_but_no_data_and_leaves_nothing_behind(
     assert set(PROJECT_DIR.iterdir()) == before
     (wheel,) = tmp_path.iterdir()
     names = zipfile.ZipFile(wheel).namelist()
-    assert {name.split("/")[0].split("-")[0] for name in names} == {"imet_utils", "imet_sample"}
+    assert {name.split("/")[0].split("-")[0] for name in names} == {
+        "imet_utils",
+        "imet_tools",
+    }
     for path in PROJECT_DIR.glob("imet_*/**/*"):
         if path.suffix in (".py", ".j2"):
             assert path.relative_to(PROJECT_DIR).as_posix() in names
@@ -175,8 +178,8 @@ def test_kernels_run_one_after_the_other(base):
     for stem in PLAYED:
         output = push(base, stem)
     assert {path.name for path in (output / "outputs").iterdir()} >= set(PLAYED)
-    origin = load_json(output / "outputs" / PLAYED[-1] / "origin.json")
-    assert origin["data_dir"] == "/kaggle/input/competitions/imet-2019-fgvc6"
+    provenance = load_json(output / "outputs" / PLAYED[-1] / "provenance.json")
+    assert provenance["data_dir"] == "/kaggle/input/competitions/imet-2019-fgvc6"
 
 
 @pytest.mark.slow

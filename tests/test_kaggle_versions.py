@@ -4,7 +4,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-from imet_utils.pipeline import kaggle
+from imet_tools import kaggle
 from imet_utils.runs import PROJECT_DIR
 
 

@@ -23,7 +23,7 @@ from PIL import Image
 from imet_utils.features import FeatureBatches, extract_features, open_features
 from imet_utils.files import load_checkpoint, remove_leftovers
 from imet_utils.models import LinearClassifier, weighted_bce
-from imet_utils.origins import read_origin
+from imet_utils.provenance import read_provenance
 from imet_utils.runs import PROJECT_DIR
 from imet_utils.training import TrainConfig, fit
 from imet_utils.views import ViewDataset
@@ -139,7 +139,7 @@ def state_before(stem, whole, folder):
     """Copy an undisturbed run without what one notebook made; return the list of that."""
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(whole, folder)
-    products = [*read_origin(whole, stem)["products"], f"{stem}/origin.json"]
+    products = [*read_provenance(whole, stem)["products"], f"{stem}/provenance.json"]
     for product in products:
         (folder / product).unlink()
     return products
@@ -171,7 +171,7 @@ def test_a_pipeline_killed_at_a_random_moment_ends_bit_identical(smoke, tmp_path
     copy = draw.choice(sorted((whole / "notebooks").glob("*.ipynb")))
     duration = nbformat.read(copy, as_version=4).metadata.papermill.duration
     seconds, stem = draw.uniform(0, duration), copy.stem
-    command = [sys.executable, "-m", "imet_utils.pipeline", "--profile", "smoke"]
+    command = [sys.executable, "-m", "imet_tools.pipeline", "--profile", "smoke"]
     command += ["--output", str(folder), "--from", stem, "--to", stem]
     if trial % 2 and "NUM_WORKERS: int" in copy.read_text():
         command += ["-p", "NUM_WORKERS", "2"]

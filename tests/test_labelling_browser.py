@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from imet_utils.decoding import CANDIDATES, Nearest, Neighbours, revise_probs
-from imet_utils.labelling import ReviewImage, Suggestion, write_review
+from imet_tools.labelling import ReviewImage, Suggestion, write_review
+from imet_utils.decoding import CANDIDATES, NeighbourIndex, Neighbours, revise_probs
 from imet_utils.tables import load_tables
 
 sync_api = pytest.importorskip("playwright.sync_api")
@@ -204,10 +204,10 @@ def moving(tmp_path, request):
     """Write a page of two images with many labels; return it with what reckons their shares."""
     rng = np.random.default_rng(0)
     targets = rng.random((300, 40)) < 0.1
-    known = Neighbours(np.zeros(4), np.eye(4), np.zeros((300, 4)), targets, 0.08)
+    known = NeighbourIndex(np.zeros(4), np.eye(4), np.zeros((300, 4)), targets, 0.08)
     numbers = rng.permutation(300)[None, :CANDIDATES]
     cosines = np.sort(rng.uniform(0.2, 0.9, numbers.shape))[:, ::-1].round(4)
-    nearest = Nearest(known, numbers, cosines)
+    nearest = Neighbours(known, numbers, cosines)
     probs = rng.uniform(0.001, 0.2, (1, 40)).round(4)
     near = [
         (cosine, np.flatnonzero(targets[k]))

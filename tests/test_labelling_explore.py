@@ -7,8 +7,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from imet_utils.files import save_json
-from imet_utils.labelling import (
+from imet_tools.labelling import (
     compare_runs,
     describe_threshold,
     known_pictures,
@@ -17,7 +16,8 @@ from imet_utils.labelling import (
     page_of,
     pick_new_images,
 )
-from imet_utils.labelling.explore import list_images, match_names, score_images
+from imet_tools.labelling.explore import list_images, match_names, score_images
+from imet_utils.files import save_json
 from imet_utils.metrics import f2_per_image, sample_scores
 from imet_utils.runs import list_predictions
 from imet_utils.tables import Tables
@@ -268,7 +268,7 @@ def test_images_of_one_name_are_refused(tmp_path):
 def test_pictures_of_training_images_where_they_are_at_hand(tmp_path, data_dir):
     labeller = SimpleNamespace(known=pd.DataFrame({"id": ["a", "b"]}))
     assert known_pictures(tmp_path, labeller)("a") is None  # no run, no collection
-    save_json({"data_dir": str(data_dir)}, tmp_path / "02_preprocess_images/origin.json")
+    save_json({"data_dir": str(data_dir)}, tmp_path / "02_preprocess_images/provenance.json")
     find = known_pictures(tmp_path, labeller, side=60)
     assert find("a").size == (60, 30)
     assert find("another") is None

@@ -8,10 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from imet_utils.decoding import find_neighbours, leave_one_out
-from imet_utils.labelling import doubt_pairs, judge_pairs, write_label_faults
-from imet_utils.labelling.__main__ import main
-from imet_utils.tables import FAULT_COLUMNS, load_tables, read_judged, split_tables
+from imet_tools.labelling import doubt_pairs, judge_pairs, write_label_faults
+from imet_tools.labelling.__main__ import main
+from imet_tools.labelling.corrections import FAULT_COLUMNS, read_judged
+from imet_tools.labelling.leave_one_out import leave_one_out
+from imet_utils.decoding import build_neighbour_index
+from imet_utils.tables import load_tables, split_tables
 
 IDS = [f"{n:04}" for n in range(90)]
 KINDS = np.arange(90) % 3  # of the images, far from one another
@@ -22,7 +24,7 @@ LABELLER = SimpleNamespace(neighbours=None, settings={"strength": 0.5})  # what 
 def place(targets):
     rng = np.random.default_rng(0)
     vectors = 8 * np.eye(6)[KINDS] + rng.normal(size=(90, 6))
-    return find_neighbours(vectors.astype(np.float32), targets)
+    return build_neighbour_index(vectors.astype(np.float32), targets)
 
 
 @pytest.fixture
@@ -64,12 +66,16 @@ def test_pairs_are_ranked_as_over_all_images_at_once(targets, monkeypatch):
 
 def test_fewer_pairs_than_asked_for_are_all_listed():
     targets = np.array([[True, False], [False, True], [True, False]])
-    known = find_neighbours(np.random.default_rng(0).random((3, 4), dtype=np.float32), targets)
+    known = build_neighbour_index(
+        np.random.default_rng(0).random((3, 4), dtype=np.float32), targets
+    )
     pairs = doubt_pairs(known, 200)
     assert pairs["noted"].sum() == 3
     assert (pairs.loc[~pairs["noted"], "probability"] > 0).all()
     assert len(pairs) <= 6
-    everything = doubt_pairs(find_neighbours(np.eye(3, dtype=np.float32), np.ones((3, 1), bool)), 9)
+    everything = doubt_pairs(
+        build_neighbour_index(np.eye(3, dtype=np.float32), np.ones((3, 1), bool)), 9
+    )
     assert everything["noted"].tolist() == [True] * 3  # nothing can be missing
 
 
@@ -79,7 +85,7 @@ def test_what_an_image_has_tells_of_what_it_lacks():
     targets = np.stack([first, first, rng.random(200) < 0.3], axis=1)  # the first two together
     missing = np.flatnonzero(first)[:5]
     targets[missing, 1] = False
-    known = find_neighbours(rng.normal(size=(200, 6)).astype(np.float32), targets)
+    known = build_neighbour_index(rng.normal(size=(200, 6)).astype(np.float32), targets)
 
     alone, told = (
         np.concatenate([probs for _, probs in judge_pairs(known, strength)])
@@ -110,8 +116,8 @@ def run(tmp_path, targets, monkeypatch):
     )
     known = place(targets)
     rows = order.index.to_numpy()
-    placed = find_neighbours(known.homes[rows], known.targets[rows])
-    monkeypatch.setattr("imet_utils.labelling.faults.place_images", lambda *_: placed)
+    placed = build_neighbour_index(known.homes[rows], known.targets[rows])
+    monkeypatch.setattr("imet_tools.labelling.faults.place_images", lambda *_: placed)
     folder = tmp_path / "output/08_evaluate_test"
     return SimpleNamespace(
         folder=folder, output_dir=folder.parent, data_dir=data, tables=tables,
@@ -181,8 +187,8 @@ def test_the_command_corrects_the_collection_s_table(run, monkeypatch, capsys):
     path, table = read(run)
     table.loc[[0, 1], "verdict"] = ["yes", "no"]
     table.to_csv(path, index=False)
-    origin = {"data_dir": str(run.data_dir)}
-    monkeypatch.setattr("imet_utils.labelling.__main__.read_origin", lambda *_: origin)
+    provenance = {"data_dir": str(run.data_dir)}
+    monkeypatch.setattr("imet_tools.labelling.__main__.read_provenance", lambda *_: provenance)
     assert main(["correct", "--output", str(run.output_dir)]) == 0
     shown = capsys.readouterr().out
     assert "1 labels added, 1 removed" in shown
@@ -203,7 +209,7 @@ def bench(load):
 
 
 def test_the_benchmark_knows_what_the_sample_overlooks(bench, tmp_path):
-    from imet_sample import draw_records, image_id, write_sample_data
+    from imet_tools.sample import draw_records, image_id, write_sample_data
 
     folder = write_sample_data(tmp_path / "sample", 30, num_test=0)
     tables = load_tables(folder)

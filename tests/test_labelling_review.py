@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from imet_tools.labelling import ReviewImage, Suggestion, write_review
+from imet_tools.labelling.review import quantise
 from imet_utils.decoding import VOTERS
-from imet_utils.labelling import ReviewImage, Suggestion, write_review
-from imet_utils.labelling.review import quantise
 
 IDS, NAMES = [7, 30, 4], ["culture::french", "tag::</script><b>", "tag::花 & \"x\" 'y'"]
 HALF = np.array([[0.0, 0.5], [0.25, 0.125]])

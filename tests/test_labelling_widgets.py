@@ -12,20 +12,20 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from imet_utils.labelling import (
+from imet_tools.labelling import (
     Album,
     Comparison,
-    Look,
     browse,
     describe_threshold,
-    is_attended,
+    is_interactive,
     look_closer,
     page_flips,
     slide_threshold,
     try_own,
 )
-from imet_utils.labelling import widgets as module
-from imet_utils.labelling.widgets import read_upload
+from imet_tools.labelling import widgets as module
+from imet_tools.labelling.widgets import read_upload
+from imet_utils.labeller import Look
 
 NAMES = ["culture::french", "tag::dogs"]
 
@@ -83,12 +83,12 @@ def veils(monkeypatch):
 
 
 def test_nobody_sits_before_a_test():
-    assert not is_attended()
+    assert not is_interactive()
 
 
 @pytest.mark.slow
 def test_nobody_sits_before_a_notebook_that_papermill_runs(tmp_path):
-    cell = "from imet_utils.labelling import is_attended, browse\nprint(is_attended())"
+    cell = "from imet_tools.labelling import is_interactive, browse\nprint(is_interactive())"
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell)], metadata=kernel)
     nbformat.write(notebook, tmp_path / "in.ipynb")
@@ -110,7 +110,7 @@ def test_a_kernel_that_may_ask_has_somebody_before_it(monkeypatch):
         ({}, False),
     ]:
         monkeypatch.setattr(module, "get_ipython", kernel(parent))
-        assert is_attended() is wanted
+        assert is_interactive() is wanted
 
 
 def test_the_browser_pages_and_picks_the_first(album):

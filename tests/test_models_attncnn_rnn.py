@@ -9,7 +9,7 @@ from imet_utils.models import (
     MlpClassifier,
     Standardise,
     build_attncnn_rnn,
-    calibrate,
+    fit_statistics,
     order_free_loss,
 )
 
@@ -29,7 +29,7 @@ def make_model():
     with torch.no_grad():
         for weights in model.decoder.parameters():
             weights.mul_(3)
-    calibrate(model, [{"maps": make_maps(), **make_vectors()} for _ in range(3)])
+    fit_statistics(model, [{"maps": make_maps(), **make_vectors()} for _ in range(3)])
     return model.eval()
 
 
@@ -48,7 +48,7 @@ def test_linear_classifiers_add_the_shares_of_their_inputs():
 
 def test_classifier_equals_a_computation_by_hand():
     model = MlpClassifier(DIMS, NUM_CLASSES, hidden_dim=6)
-    calibrate(model, [make_vectors()])
+    fit_statistics(model, [make_vectors()])
     vectors = make_vectors(2)
     norms = model.standardise
     rows = [(vectors[name] - norms[name].mean) / norms[name].std for name in DIMS]
@@ -60,7 +60,7 @@ def test_classifier_equals_a_computation_by_hand():
 def test_components_are_whitened_principal_components():
     rows = torch.randn(40, 6) @ torch.randn(6, 9) + 5
     model = MlpClassifier({"hog": 9}, NUM_CLASSES, components={"hog": 3})
-    calibrate(model, [{"hog": rows[:25]}, {"hog": rows[25:]}])
+    fit_statistics(model, [{"hog": rows[:25]}, {"hog": rows[25:]}])
     found = model.standardise["hog"](rows)
     centred = (rows - rows.mean(dim=0)).double()
     wanted = torch.linalg.svd(centred)[0][:, :3] * 39**0.5
@@ -151,7 +151,7 @@ def make_batches(sizes=(5, 1, 4), shift=1000.0):
 
 def test_statistics_are_those_of_all_rows_whatever_the_batches():
     head, batches = Head(), make_batches()
-    calibrate(head, batches)
+    fit_statistics(head, batches)
     for name, dim in (("maps", 3), ("pooled", 2)):
         rows = torch.cat([batch[name].reshape(-1, dim) for batch in batches]).double()
         part = getattr(head, name)
@@ -161,14 +161,14 @@ def test_statistics_are_those_of_all_rows_whatever_the_batches():
 
 def test_a_channel_that_never_changes_stays_small():
     head = Head()
-    calibrate(head, [{"maps": torch.full((2, 6, 3), 5.0), "pooled": torch.ones(2, 2)}])
+    fit_statistics(head, [{"maps": torch.full((2, 6, 3), 5.0), "pooled": torch.ones(2, 2)}])
     assert torch.equal(head.maps(torch.full((1, 3), 5.0)), torch.zeros(1, 3))
 
 
 @pytest.mark.parametrize("training", [True, False])
 def test_calibration_leaves_mode_and_hooks_as_they_were(training):
     head = Head().train(training)
-    calibrate(head, make_batches())
+    fit_statistics(head, make_batches())
     assert head.training == training
     before = head.maps.mean.clone()
     head(**make_batches(shift=-5.0)[0])

@@ -83,18 +83,18 @@ def test_a_frozen_encoder_trains_the_head_as_a_store_does(encoder, images, tmp_p
 
 
 @pytest.mark.parametrize(
-    ("thawed", "moved"), [(0, []), (1, [4]), (2, [3, 4]), (-1, [0, 1, 2, 3, 4])]
+    ("unfrozen", "moved"), [(0, []), (1, [4]), (2, [3, 4]), (-1, [0, 1, 2, 3, 4])]
 )
-def test_the_last_stages_thaw(encoder, images, tmp_path, thawed, moved):
+def test_the_last_stages_thaw(encoder, images, tmp_path, unfrozen, moved):
     before = [stage[0].clone() for stage in encoder.stages()]
-    model = _linear(encoder, thawed_stages=thawed)
+    model = _linear(encoder, unfrozen_stages=unfrozen)
     _train(model, {"images": images}, _targets(images), tmp_path, epochs=1, average_decay=0.5)
     pairs = zip(encoder.stages(), before, strict=True)
     assert [k for k, (s, b) in enumerate(pairs) if not torch.equal(s[0], b)] == moved
 
 
 def test_stages_learn_the_slower_the_earlier_they_are(encoder, images):
-    model = _linear(encoder, thawed_stages=2)
+    model = _linear(encoder, unfrozen_stages=2)
     batches = FeatureBatches({"images": images}, None)
     groups = start_training(model, TrainConfig(), batches).optimizer.param_groups
     rates = {weights: group["lr"] for group in groups for weights in group["params"]}
@@ -105,10 +105,10 @@ def test_stages_learn_the_slower_the_earlier_they_are(encoder, images):
     assert not any(weights in rates for stage in frozen for weights in stage)
 
 
-@pytest.mark.parametrize("thawed", [6, -2])
-def test_stages_that_there_are_not_are_refused(encoder, thawed):
-    with pytest.raises(ValueError, match=f"0 to 5 for small, got {thawed}"):
-        _linear(encoder, thawed_stages=thawed)
+@pytest.mark.parametrize("unfrozen", [6, -2])
+def test_stages_that_there_are_not_are_refused(encoder, unfrozen):
+    with pytest.raises(ValueError, match=f"0 to 5 for small, got {unfrozen}"):
+        _linear(encoder, unfrozen_stages=unfrozen)
 
 
 def test_the_rnn_over_images_predicts_and_searches_as_over_a_store(encoder, images):
@@ -135,7 +135,7 @@ def test_the_rnn_over_images_predicts_and_searches_as_over_a_store(encoder, imag
 def test_gradients_reach_every_weight_of_a_real_encoder(name):
     encoder = build_encoder(name, "none", image_size=64)
     head = MlpClassifier({"pooled": encoder.pooled_dim, "style": encoder.style_dim}, 2)
-    model = EndToEnd(encoder, head, ["pooled", "style"], thawed_stages=-1)
+    model = EndToEnd(encoder, head, ["pooled", "style"], unfrozen_stages=-1)
     images = torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8)
     model(images).square().mean().backward()
     for key, weights in model.named_parameters():

@@ -14,12 +14,12 @@ from filelock import FileLock
 from met_server import jpeg, serve_met
 from PIL import Image
 
+from imet_tools.museums import Unavailable, collect_met, requesting
+from imet_tools.museums.__main__ import main
+from imet_tools.museums.collecting import MET_API, draw_order, save_image
+from imet_tools.museums.met_records import COLUMNS, label_names, parse_listing, parse_record
+from imet_tools.museums.requesting import Client
 from imet_utils.files import load_json
-from imet_utils.museums import Unavailable, collect_met, requesting
-from imet_utils.museums.__main__ import main
-from imet_utils.museums.collecting import MET_API, draw_order, save_image
-from imet_utils.museums.met_records import COLUMNS, label_names, parse_listing, parse_record
-from imet_utils.museums.requesting import Client
 from imet_utils.runs import PROJECT_DIR
 from imet_utils.tables import find_images, load_tables
 
@@ -369,7 +369,7 @@ def test_offline_it_stops_and_goes_on_when_the_museum_is_back(met, tmp_path):
 
 CHILD = """
 import sys
-from imet_utils.museums import collect_met, requesting
+from imet_tools.museums import collect_met, requesting
 requesting.REFUSED_WAIT, requesting.FASTEST = 0.02, 0
 folder, api, images, seconds = sys.argv[1:]
 found = collect_met(folder, [11, 9], int(images), 3, seconds=float(seconds), api=api)

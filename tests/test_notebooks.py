@@ -14,13 +14,13 @@ import papermill
 import pytest
 from PIL import Image
 
-from imet_utils.origins import NEEDS
-from imet_utils.pipeline.parameters import (
+from imet_tools.pipeline.parameters import (
     declared_parameters,
     find_notebooks,
     make_plan,
     read_profile,
 )
+from imet_utils.provenance import NEEDS
 from imet_utils.runs import PROJECT_DIR, RESULT_COLUMNS, find_data_dir
 from imet_utils.training import RECIPES, load_head
 
@@ -255,7 +255,9 @@ def test_smoke_every_notebook_left_its_metrics_and_figures(smoke):
 
 def test_smoke_every_head_can_be_loaded(smoke):
     output_dir, _ = smoke
-    data_dir = json.loads((output_dir / "04_train_baseline/origin.json").read_text())["data_dir"]
+    data_dir = json.loads((output_dir / "04_train_baseline/provenance.json").read_text())[
+        "data_dir"
+    ]
     for head in RECIPES:
         assert len(load_head(head, data_dir, output_dir).history) == 1
 
@@ -297,7 +299,7 @@ def test_smoke_leaves_no_unfinished_files(smoke):
 
 
 def run_pipeline(*arguments):
-    command = [sys.executable, "-m", "imet_utils.pipeline", "--profile", "smoke", *arguments]
+    command = [sys.executable, "-m", "imet_tools.pipeline", "--profile", "smoke", *arguments]
     return subprocess.run(command, cwd=PROJECT_DIR, capture_output=True, text=True, timeout=600)
 
 
@@ -335,7 +337,7 @@ def test_every_cell_run_twice_leaves_the_same(smoke, tmp_path):
         nbformat.write(notebook, doubled / f"{stem}.ipynb")
     (doubled / "profiles").symlink_to(FOLDER / "profiles")
     again = tmp_path / "output"
-    start = "import sys; from pathlib import Path; from imet_utils.pipeline.__main__ import main; "
+    start = "import sys; from pathlib import Path; from imet_tools.pipeline.__main__ import main; "
     start += "sys.exit(main(sys.argv[2:], Path(sys.argv[1])))"
     command = [sys.executable, "-c", start, str(doubled), "--profile", "smoke"]
     command += ["--output", str(again)]

@@ -8,10 +8,10 @@ import nbformat
 import pytest
 from tiny_notebooks import write_chain, write_collection, write_notebook
 
+from imet_tools.pipeline.__main__ import describe, main
+from imet_tools.pipeline.parameters import make_plan
+from imet_tools.pipeline.run_folder import claim_folder
 from imet_utils.files import load_json
-from imet_utils.pipeline.__main__ import describe, main
-from imet_utils.pipeline.parameters import make_plan
-from imet_utils.pipeline.run_folder import claim_folder
 from imet_utils.runs import PROJECT_DIR
 
 
@@ -32,7 +32,7 @@ def finished(folder, module_path):
 
 def run(folder, *options):
     """Run the pipeline on a folder of notebooks, from somewhere else."""
-    code = "import sys, pathlib; from imet_utils.pipeline.__main__ import main; "
+    code = "import sys, pathlib; from imet_tools.pipeline.__main__ import main; "
     code += f"sys.exit(main(sys.argv[1:], pathlib.Path({str(folder)!r})))"
     command = [sys.executable, "-c", code, *options]
     environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(PROJECT_DIR), "HOME": str(folder)}
@@ -205,7 +205,7 @@ def test_an_output_that_cannot_be_a_folder_is_refused(folder, tmp_path, capsys):
 def test_a_refusal_loads_nothing_heavy(folder):
     result = run(folder, "-p", "STEP", "3")
     assert result.returncode == 2
-    code = "import imet_utils.pipeline.__main__, sys; "
+    code = "import imet_tools.pipeline.__main__, sys; "
     code += "print(sorted({'torch', 'papermill', 'pandas', 'yaml'} & sys.modules.keys()))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert loaded.stdout == "[]\n"  # so that --help needs no package

@@ -11,7 +11,7 @@ import psutil
 import pytest
 from tiny_notebooks import write_notebook
 
-from imet_utils.pipeline.execution import BarsAsLines, execute, kernel_environment
+from imet_tools.pipeline.execution import BarsAsLines, execute, kernel_environment
 from imet_utils.runs import PROJECT_DIR
 
 
@@ -113,11 +113,11 @@ def running(tmp_path):
     write_notebook(tmp_path / "01_a_b.ipynb", 'OUTPUT_DIR: str = ""  # the results', code)
     program = f"""
 import runpy, pathlib, signal
-import imet_utils.pipeline.parameters as parameters
+import imet_tools.pipeline.parameters as parameters
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's jobs behind & ignore it
 found = parameters.find_notebooks(pathlib.Path({str(tmp_path)!r}))
 parameters.find_notebooks = lambda folder: found
-runpy.run_module("imet_utils.pipeline", run_name="__main__")
+runpy.run_module("imet_tools.pipeline", run_name="__main__")
 """
     environment = {**os.environ, "PYTHONPATH": str(PROJECT_DIR)}
     process = subprocess.Popen(

@@ -5,8 +5,8 @@ import re
 
 import papermill
 
-from imet_utils.pipeline.overview import list_notebooks, list_parameters
-from imet_utils.pipeline.parameters import find_notebooks
+from imet_tools.pipeline.overview import list_notebooks, list_parameters
+from imet_tools.pipeline.parameters import find_notebooks
 from imet_utils.runs import PROJECT_DIR, open_run
 
 FOLDER = PROJECT_DIR / "notebooks"

@@ -3,7 +3,7 @@
 import pytest
 from tiny_notebooks import write_chain, write_collection, write_notebook
 
-from imet_utils.pipeline.parameters import (
+from imet_tools.pipeline.parameters import (
     Parameter,
     declared_parameters,
     find_notebooks,

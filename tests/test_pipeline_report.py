@@ -8,9 +8,9 @@ import nbformat
 import pytest
 from nbformat import v4
 
+from imet_tools.pipeline.report import build_report, clean_table, formula_html
+from imet_tools.pipeline.run_folder import claim_folder, record_end, record_start
 from imet_utils.files import save_json
-from imet_utils.pipeline.report import build_report, clean_table, formula_html
-from imet_utils.pipeline.run_folder import claim_folder, record_end, record_start
 
 VOID = {"meta", "link", "img", "br", "hr", "mspace"}
 
@@ -155,7 +155,7 @@ def test_the_records_of_the_notebooks_are_told(output_dir):
     state = {"train": {"content": "1a2b"}, "test": None}
     with claim_folder(output_dir):
         record_start(output_dir, "01_look_at_it", "<mine>", {"LIMIT": 60, "NAME": "<urn>"})
-        save_json({"data": state}, output_dir / "01_look_at_it/origin.json")
+        save_json({"data": state}, output_dir / "01_look_at_it/provenance.json")
         record_end(output_dir, "01_look_at_it", 75.04)
     text = build_report(output_dir).read_text()
     assert "took 75.0 s" in text

@@ -10,9 +10,8 @@ from importlib.metadata import version
 
 import pytest
 
-from imet_utils.files import load_json, save_json
-from imet_utils.pipeline import run_folder
-from imet_utils.pipeline.run_folder import (
+from imet_tools.pipeline import run_folder
+from imet_tools.pipeline.run_folder import (
     claim_folder,
     find_commit,
     package_versions,
@@ -20,6 +19,7 @@ from imet_utils.pipeline.run_folder import (
     record_end,
     record_start,
 )
+from imet_utils.files import load_json, save_json
 from imet_utils.runs import PROJECT_DIR
 
 
@@ -79,7 +79,7 @@ def test_a_record_tells_what_a_notebook_was_run_with(tmp_path):
     with claim_folder(tmp_path):
         record_start(tmp_path, "01_a_b", "smoke", {"SEED": 3, "LIMIT": None})
     state = {"train": {"stamp": "1", "content": "2"}, "test": None}
-    save_json({"data": state}, tmp_path / "01_a_b/origin.json")
+    save_json({"data": state}, tmp_path / "01_a_b/provenance.json")
     record_end(tmp_path, "01_a_b", 12.34)
     record = read_records(tmp_path)["01_a_b"]
     assert record["profile"] == "smoke"

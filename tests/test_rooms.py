@@ -10,16 +10,15 @@ import pytest
 from imet_utils.runs import PROJECT_DIR
 
 PACKAGE = PROJECT_DIR / "imet_utils"
-GROUND = ["files", "progress", "processes", "distributed", "origins"]
+GROUND = ["files", "progress", "processes", "distributed", "provenance"]
 WAY = [
-    "tables", "museums", "runs", "views", "hog", "encoders", "features", "models", "metrics",
-    "decoding", "training", "plots", "labelling", "pipeline",
+    "tables", "runs", "views", "hog", "encoders", "features", "models", "metrics", "decoding",
+    "training", "plots", "labeller",
 ]  # fmt: skip
 ROOMS = [*GROUND, *WAY]
 APART = {  # these stand on less than all that comes before them
     "metrics": set(),
     "plots": set(),
-    "pipeline": {*GROUND, "tables", "runs"},
 }
 
 # Python as Windows and other C libraries have it.
@@ -106,12 +105,17 @@ def test_public_names_are_there():
             assert all(hasattr(importlib.import_module(f"imet_utils.{taken}"), n) for n in names)
 
 
+def test_the_helper_package_imports_no_tool():
+    found = [path for path in PACKAGE.rglob("*.py") if "imet_tools" in path.read_text("utf-8")]
+    assert [path.name for path in found] == ["runs.py"]  # the painter
+
+
 def test_the_package_knows_the_painter_by_one_call_and_the_painter_knows_nothing_of_it():
     calls = [
         path for path in PACKAGE.rglob("*.py") if "import write_sample_data" in path.read_text()
     ]
     assert [path.name for path in calls] == ["runs.py"]
-    sources = [path.read_text() for path in (PROJECT_DIR / "imet_sample").glob("*.py")]
+    sources = [path.read_text() for path in (PROJECT_DIR / "imet_tools/sample").glob("*.py")]
     assert sources
     assert not any("imet_utils" in source for source in sources)
 

@@ -78,7 +78,7 @@ def project(tmp_path):
 def test_the_first_start_makes_an_environment_and_the_second_asks_for_nothing(project, tmp_path):
     result, asked = project.run("--from", "06", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
-    started = f"{project.venv}/bin/python -P -m imet_utils.pipeline --from 06 in {tmp_path}"
+    started = f"{project.venv}/bin/python -P -m imet_tools.pipeline --from 06 in {tmp_path}"
     assert asked == [
         "venv",
         f"pip -e {project.folder}",
@@ -201,7 +201,7 @@ def test_into_an_active_environment_only_what_is_missing_is_installed(project, t
     python = project.add_python(tmp_path / "active/bin/python3")
     active = dict.fromkeys(variables, str(tmp_path / "active"))
     _, asked = project.run(**active, cwd=tmp_path, MISSING="torch>=2\ntqdm")
-    started = f"{python} -P -m imet_utils.pipeline  in {tmp_path}"
+    started = f"{python} -P -m imet_tools.pipeline  in {tmp_path}"
     assert [line.rstrip() for line in asked] == [
         "pip torch>=2 tqdm",
         started.replace("  in", " in"),
@@ -227,7 +227,7 @@ def test_an_active_environment_with_an_old_python_is_refused(project, tmp_path):
 def test_a_python_that_has_every_package_is_used_as_it_is(project):
     python = project.add_python(project.python.with_name("python3"))
     _, asked = project.run(MISSING="", cwd=project.folder)
-    assert asked == [f"{python} -P -m imet_utils.pipeline in {project.folder}"]
+    assert asked == [f"{python} -P -m imet_tools.pipeline in {project.folder}"]
     assert not project.venv.exists()
 
 
@@ -250,7 +250,7 @@ def test_without_a_recent_python_the_script_says_what_to_do(project):
 def test_help_needs_no_set_up(project):
     result, asked = project.run("--help", cwd=project.folder)
     assert result.returncode == 0
-    assert asked == [f"{project.python} -m imet_utils.pipeline --help in {project.folder}"]
+    assert asked == [f"{project.python} -m imet_tools.pipeline --help in {project.folder}"]
 
 
 def test_the_exit_code_is_the_pipeline_s(project):

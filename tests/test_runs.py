@@ -10,9 +10,9 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from imet_utils import origins, runs
+from imet_utils import provenance, runs
 from imet_utils.files import save_csv
-from imet_utils.origins import NEEDS, data_fingerprint, grounds_of, is_current, stale_reason
+from imet_utils.provenance import NEEDS, data_fingerprint, is_current, stale_reason, upstream_of
 from imet_utils.runs import (
     PROJECT_DIR,
     find_data_dir,
@@ -235,20 +235,20 @@ def test_a_notebook_is_not_stopped_by_what_it_does_not_read(collection, output):
     play_all(collection, output, CHAIN[:1])
     save_csv(pd.DataFrame({"a": [1]}), output / "01_explore_data/other.csv")
     assert stale_reason(output, CHAIN[1]) == ""
-    assert grounds_of("01_explore_data") == []
+    assert upstream_of("01_explore_data") == []
 
 
 def test_a_damaged_record_counts_as_none(collection, output):
     play(CHAIN[0], collection, output)
-    (output / CHAIN[0] / "origin.json").write_text("{")
+    (output / CHAIN[0] / "provenance.json").write_text("{")
     assert "has not run to its end" in stale_reason(output, CHAIN[1])
 
 
 def test_numbers_of_numpy_are_told_as_numbers(collection, output):
     run = open_run(CHAIN[0], str(collection), str(output), SHARE=np.float64(0.5))
     run.finish({})
-    origin = json.loads((output / CHAIN[0] / "origin.json").read_text())
-    assert origin["parameters"] == {"SHARE": 0.5}
+    provenance = json.loads((output / CHAIN[0] / "provenance.json").read_text())
+    assert provenance["parameters"] == {"SHARE": 0.5}
 
 
 def test_a_notebook_is_current_until_something_changes(collection, output, monkeypatch):
@@ -261,7 +261,7 @@ def test_a_notebook_is_current_until_something_changes(collection, output, monke
     assert current(NUM_WORKERS=8)  # does not count
     assert not current(EPOCHS=4)
     assert not is_current(output, "06_train_attncnn_rnn", {})  # was never run
-    monkeypatch.setattr(origins, "code_digest", lambda: "other")
+    monkeypatch.setattr(provenance, "code_digest", lambda: "other")
     assert not current()
     monkeypatch.undo()
     play(CHAIN[1], collection, output, EPOCHS=5)
@@ -347,6 +347,6 @@ def test_improbable_labels_are_listed_only_where_they_are_true_or_predicted(coll
 
 
 def test_a_run_that_was_not_evaluated_has_no_predictions(judged, output):
-    (output / "08_evaluate_test/origin.json").unlink()
+    (output / "08_evaluate_test/provenance.json").unlink()
     with pytest.raises(ValueError, match="Run 08_evaluate_test there to its end"):
         read_predictions(output)

@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from imet_sample import collection as writer
-from imet_sample import draw_records, image_id, render_image, write_sample_data
-from imet_sample.borders import draw_border
-from imet_sample.motifs import MOTIFS
-from imet_sample.pen import SUPERSAMPLE, Canvas, smooth_curve
-from imet_sample.styles import STYLES
-from imet_sample.surfaces import finish, texture
-from imet_sample.vocabulary import CULTURES, UNNOTED, VOCABULARY
+from imet_tools.sample import collection as writer
+from imet_tools.sample import draw_records, image_id, render_image, write_sample_data
+from imet_tools.sample.borders import draw_border
+from imet_tools.sample.motifs import MOTIFS
+from imet_tools.sample.pen import SUPERSAMPLE, Canvas, smooth_curve
+from imet_tools.sample.styles import STYLES
+from imet_tools.sample.surfaces import finish, texture
+from imet_tools.sample.vocabulary import CULTURES, UNNOTED, VOCABULARY
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "imet2019"
 TAGS = [name.removeprefix("tag::") for name in VOCABULARY if name.startswith("tag::")]
@@ -292,7 +292,7 @@ def test_a_seed_gives_the_same_bytes_whatever_the_number_and_the_processes(
 def test_the_hash_seed_of_python_changes_nothing():
     code = (
         "import hashlib, numpy as np\n"
-        "from imet_sample.collection import draw_record, render_image\n"
+        "from imet_tools.sample.collection import draw_record, render_image\n"
         "digest = hashlib.sha256()\n"
         "for number in range(12):\n"
         "    rng = np.random.default_rng([9, number])\n"

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import torch
 
-from imet_sample import write_sample_data
+from imet_tools.sample import write_sample_data
 from imet_utils.decoding import predict_splits
 from imet_utils.encoders import build_encoder
 from imet_utils.features import encode_datasets, extract_features
@@ -84,7 +84,7 @@ def test_a_head_streams_what_is_not_stored_and_cannot_tell(collection, run):
 
 
 def test_one_setting_thaws_the_encoder(run):
-    trained = train_head(HeadJob("attncnn_rnn_hog", *run, epochs=1, thawed_stages=1))
+    trained = train_head(HeadJob("attncnn_rnn_hog", *run, epochs=1, unfrozen_stages=1))
     assert set(trained.inputs["val"]) == {"hog", "images"}
     fresh = build_encoder(ENCODER)
     moved = [

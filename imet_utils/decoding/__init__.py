@@ -16,30 +16,29 @@ from imet_utils.decoding.decisions import (
     precision_thresholds,
 )
 from imet_utils.decoding.expected_fbeta import best_expected_sets
-from imet_utils.decoding.leave_one_out import leave_one_out
-from imet_utils.decoding.neighbours import (
-    TEMPERATURE,
-    VOTERS,
-    ImageVectors,
-    Nearest,
-    Neighbours,
-    find_neighbours,
-    neighbour_votes,
-)
-from imet_utils.decoding.prediction import (
-    head_inputs,
-    head_probs,
-    mix_probs,
-    predict,
-    predict_splits,
-    search_views,
-    short_floats,
-)
-from imet_utils.decoding.stated_labels import (
+from imet_utils.decoding.known_labels import (
     CANDIDATES,
     FARTHER,
     NEARER,
     PRIOR,
     choose_strength,
     revise_probs,
+)
+from imet_utils.decoding.neighbours import (
+    TEMPERATURE,
+    VOTERS,
+    ImageVectors,
+    NeighbourIndex,
+    Neighbours,
+    build_neighbour_index,
+    neighbour_votes,
+)
+from imet_utils.decoding.prediction import (
+    average_probs,
+    head_inputs,
+    head_probs,
+    predict,
+    predict_splits,
+    search_views,
+    short_floats,
 )

@@ -44,7 +44,7 @@ Vectors = np.ndarray | ImageVectors
 
 
 @dataclass(frozen=True, eq=False)
-class Nearest:
+class Neighbours:
     """Of some images the labelled ones of the greatest cosine, nearest first.
 
     Attributes:
@@ -53,11 +53,11 @@ class Nearest:
         cosines: (N, K).
     """
 
-    known: "Neighbours"
+    known: "NeighbourIndex"
     numbers: np.ndarray
     cosines: np.ndarray
 
-    def __getitem__(self, images: np.ndarray | slice) -> "Nearest":
+    def __getitem__(self, images: np.ndarray | slice) -> "Neighbours":
         """Return those of some of the images."""
         return replace(self, numbers=self.numbers[images], cosines=self.cosines[images])
 
@@ -78,7 +78,7 @@ class Nearest:
         votes = csr_array((weights.ravel().astype(np.float32), numbers.ravel(), starts), shape)
         return (votes @ self.known.labels).toarray().clip(0, 1)
 
-    def move(self, moves: np.ndarray) -> "Nearest":
+    def move(self, moves: np.ndarray) -> "Neighbours":
         """Bring each labelled image nearer by what its labels add up to, and sort anew.
 
         Args:
@@ -92,11 +92,11 @@ class Nearest:
 
 
 @dataclass(frozen=True, eq=False)
-class Neighbours:
+class NeighbourIndex:
     """Labelled images in a space where those that are alike have labels in common.
 
     Attributes:
-        centre: (F,) float32, where the space has its origin.
+        centre: (F,) float32, where the space has its provenance.
         axes: (F, D) float32; a vector's coordinates are (vector - centre) @ axes.
         homes: (M, D) float32, unit vectors to the labelled images.
         targets: their labels, bool (M, C).
@@ -110,7 +110,7 @@ class Neighbours:
     targets: np.ndarray
     temperature: float = TEMPERATURE
 
-    def nearest(self, vectors: Vectors, count: int = VOTERS) -> Nearest:
+    def nearest(self, vectors: Vectors, count: int = VOTERS) -> Neighbours:
         """Find the labelled images nearest to others.
 
         Args:
@@ -118,18 +118,18 @@ class Neighbours:
             count: K; all M, where there are fewer.
 
         >>> square = np.array([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
-        >>> known = Neighbours(np.zeros(2), np.eye(2), square, np.eye(4))
+        >>> known = NeighbourIndex(np.zeros(2), np.eye(2), square, np.eye(4))
         >>> known.nearest(np.array([[2.0, 0.1]])).vote(1)
         array([[1., 0., 0., 0.]], dtype=float32)
         """
         places = normalize(_place(vectors, self.centre, self.axes))
         return self._look_up(min(count, len(self.homes)), places)
 
-    def nearest_others(self, count: int = VOTERS) -> Nearest:
+    def nearest_others(self, count: int = VOTERS) -> Neighbours:
         """Find for each labelled image the nearest of the others."""
         return self._look_up(min(count, len(self.homes) - 1))
 
-    def join(self, vectors: Vectors, targets: np.ndarray) -> "Neighbours":
+    def join(self, vectors: Vectors, targets: np.ndarray) -> "NeighbourIndex":
         """Return the same space with more labelled images: features (N, F), labels bool (N, C)."""
         homes = normalize(_place(vectors, self.centre, self.axes))
         both = {"homes": (self.homes, homes), "targets": (self.targets, targets)}
@@ -140,9 +140,9 @@ class Neighbours:
         """The targets, sparse float32 (M, C)."""
         return csr_array(np.asarray(self.targets, dtype=bool), dtype=np.float32)
 
-    def _look_up(self, count: int, places: np.ndarray | None = None) -> Nearest:
+    def _look_up(self, count: int, places: np.ndarray | None = None) -> Neighbours:
         distances, numbers = self._search.kneighbors(places, n_neighbors=count)
-        return Nearest(self, numbers, 1 - distances**2 / 2)
+        return Neighbours(self, numbers, 1 - distances**2 / 2)
 
     @cached_property
     def _search(self) -> NearestNeighbors:
@@ -150,12 +150,12 @@ class Neighbours:
         return NearestNeighbors(algorithm="brute").fit(self.homes)
 
 
-def find_neighbours(
+def build_neighbour_index(
     references: Vectors,
     targets: np.ndarray,
     temperature: float = TEMPERATURE,
     num_dims: int = 256,
-) -> Neighbours:
+) -> NeighbourIndex:
     """Find a space for labelled images.
 
     Features are standardised, and of their principal components the first are kept, each divided
@@ -177,7 +177,7 @@ def find_neighbours(
     centre = scaler.mean_ + scaler.scale_ * pca.mean_
     centre, axes = centre.astype(np.float32), axes.astype(np.float32)
     homes = normalize(_place(references, centre, axes))
-    return Neighbours(centre, axes, homes, targets, temperature)
+    return NeighbourIndex(centre, axes, homes, targets, temperature)
 
 
 def _place(vectors: Vectors, centre: np.ndarray, axes: np.ndarray) -> np.ndarray:
@@ -200,7 +200,7 @@ def neighbour_votes(
     Returns:
         Probabilities (N, C) float32 of each split but `train`.
     """
-    known = find_neighbours(ImageVectors(stores["train"]), train_targets, temperature)
+    known = build_neighbour_index(ImageVectors(stores["train"]), train_targets, temperature)
     return {
         split: known.nearest(ImageVectors(store)).vote()
         for split, store in stores.items()

@@ -92,13 +92,13 @@ def predict_splits(
     return probs
 
 
-def mix_probs(
+def average_probs(
     probs_of: Mapping[str, Mapping[str, np.ndarray]], shares: Mapping[str, float]
 ) -> dict[str, np.ndarray]:
     """Average the probabilities (N, C) of several heads, each of them by splits, with these shares.
 
     >>> heads = {"a": {"val": np.array([[0.2]])}, "b": {"val": np.array([[1.0]])}}
-    >>> mix_probs(heads, {"a": 0.5, "b": 0.5})["val"]
+    >>> average_probs(heads, {"a": 0.5, "b": 0.5})["val"]
     array([[0.6]])
     """
     splits = probs_of[next(iter(shares))]

@@ -8,7 +8,7 @@ from imet_utils.models.classifiers import (
     LinearClassifier,
     MlpClassifier,
     Standardise,
-    calibrate,
+    fit_statistics,
 )
 from imet_utils.models.decoder import AttnDecoder, candidate_logits
 from imet_utils.models.end_to_end import EndToEnd

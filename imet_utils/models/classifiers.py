@@ -13,7 +13,7 @@ NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class Standardise(nn.Module):
-    """Take each feature's mean off and divide by its deviation, both as `calibrate` found them.
+    """Standardise each feature by the mean and deviation that `fit_statistics` found.
 
     Batch norm would draw them from each batch: what a process computes would depend on how many
     share the batch.
@@ -30,7 +30,7 @@ class Standardise(nn.Module):
 
 
 class Components(nn.Module):
-    """The first principal components of a long vector, each of variance 1, found by `calibrate`.
+    """The first principal components of a vector, whitened, found by `fit_statistics`.
 
     HOG has thousands of numbers, of which a head that is given them all learns small collections
     by heart; their components leave it the large forms.
@@ -59,7 +59,7 @@ class Components(nn.Module):
 
 
 @torch.no_grad()
-def calibrate(model: nn.Module, batches: Iterable[Mapping[str, Tensor]]) -> None:
+def fit_statistics(model: nn.Module, batches: Iterable[Mapping[str, Tensor]]) -> None:
     """Give each `Standardise` and `Components` in a model what it takes from some batches.
 
     Args:
@@ -134,8 +134,8 @@ class HogFusionClassifier(nn.Module):
 class MlpClassifier(nn.Module):
     """One hidden layer over vectors that describe an image, every label on its own.
 
-    Each vector is standardised or reduced (`calibrate`), so that pooled features, style and HOG
-    may be of any scale.
+    Each vector is standardised or reduced (`fit_statistics`), so that pooled features, style and
+    HOG may be of any scale.
 
     Args:
         dims: length of each vector by its name, in the order of their concatenation.

@@ -16,7 +16,7 @@ class EndToEnd(nn.Module):
 
     The encoder's batch norm is folded into its convolutions (`build_encoder`) and so keeps the
     statistics of its own training, as small batches and small collections want it. What is not
-    thawed is computed without a graph.
+    unfrozen is computed without a graph.
     """
 
     def __init__(
@@ -24,7 +24,7 @@ class EndToEnd(nn.Module):
         encoder: Encoder,
         head: nn.Module,
         outputs: Sequence[str] = OUTPUTS,
-        thawed_stages: int = 0,
+        unfrozen_stages: int = 0,
         mean: Sequence[float] | None = None,
         std: Sequence[float] | None = None,
     ) -> None:
@@ -34,24 +34,24 @@ class EndToEnd(nn.Module):
             encoder: of the uint8 images; in evaluation mode always.
             head: such as `AttnCnnRnn`.
             outputs: of `encode_images` that the head takes; its other inputs come with the images.
-            thawed_stages: how many of the encoder's last stages are trained; 0 for none, -1 for
+            unfrozen_stages: how many of the encoder's last stages are trained; 0 for none, -1 for
                 all. The poster's `nlayers_to_freeze` counts from the other end.
             mean: of the images, RGB in [0, 1]; the encoder's own where it is not given.
             std: likewise.
         """
         super().__init__()
         last_first = encoder.stages()[::-1]
-        if not -1 <= thawed_stages <= len(last_first):
+        if not -1 <= unfrozen_stages <= len(last_first):
             raise ValueError(
-                f"thawed_stages must be -1 for all, or 0 to {len(last_first)} for {encoder.name}, "
-                f"got {thawed_stages}"
+                f"unfrozen_stages must be -1 for all, or 0 to {len(last_first)} for "
+                f"{encoder.name}, got {unfrozen_stages}"
             )
         self.encoder = encoder.eval().requires_grad_(False)
         self.head = head
         self.outputs = tuple(outputs)
         self.statistics = (mean, std)
-        self.thawed = last_first if thawed_stages == -1 else last_first[:thawed_stages]
-        for weights in chain(*self.thawed):
+        self.unfrozen = last_first if unfrozen_stages == -1 else last_first[:unfrozen_stages]
+        for weights in chain(*self.unfrozen):
             weights.requires_grad_(True)
 
     @property
@@ -72,7 +72,7 @@ class EndToEnd(nn.Module):
         ACL 2018: discriminative fine-tuning).
         """
         yield 1.0, self.head.parameters()
-        for depth, stage in enumerate(self.thawed):
+        for depth, stage in enumerate(self.unfrozen):
             yield ENCODER_RATE * STAGE_DECAY**depth, iter(stage)
 
     def forward(self, images: Tensor, **stored: Tensor) -> Tensor:

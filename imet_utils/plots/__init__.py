@@ -15,14 +15,6 @@ from imet_utils.plots.curves import (
 )
 from imet_utils.plots.decoder import plot_attention_rows, plot_paths, plot_pointing
 from imet_utils.plots.images import plot_hog, plot_image_grid, plot_predictions, plot_views
-from imet_utils.plots.labelled import (
-    plot_attention,
-    plot_comparison,
-    plot_doubted,
-    plot_flips,
-    plot_labelled,
-    plot_thumbnails,
-)
 from imet_utils.plots.models import (
     plot_decodings,
     plot_history,

@@ -18,7 +18,6 @@ from imet_utils.tables.collection_tables import (
     split_tables,
     take_split,
 )
-from imet_utils.tables.corrections import FAULT_COLUMNS, correct_labels, read_judged
 from imet_utils.tables.csv_files import file_key
 from imet_utils.tables.images import (
     SUFFIXES,
@@ -29,5 +28,4 @@ from imet_utils.tables.images import (
     read_thumbnail,
     submission_ids,
 )
-from imet_utils.tables.known_labels import KnownLabels, read_known_labels
 from imet_utils.tables.split import SPLITS, stratify

@@ -6,7 +6,7 @@
 import argparse
 from dataclasses import MISSING, fields
 
-from imet_utils.origins import stale_reason
+from imet_utils.provenance import stale_reason
 from imet_utils.runs import find_data_dir, find_output_dir
 from imet_utils.training.heads import RECIPES, HeadJob, train_head
 

@@ -26,8 +26,8 @@ from imet_utils.models import (
     positive_weights,
     weighted_bce,
 )
-from imet_utils.origins import TABLES, read_origin
 from imet_utils.processes import num_cores
+from imet_utils.provenance import TABLES, read_provenance
 from imet_utils.tables import Tables, read_tables, take_split
 from imet_utils.training.loop import Loss, TrainConfig, fit
 from imet_utils.training.sizes import Size, choose_size
@@ -132,7 +132,7 @@ def open_inputs(
     output_dir: Path | str,
     encoder: str,
     names: Sequence[str],
-    thawed_stages: int = 0,
+    unfrozen_stages: int = 0,
 ) -> HeadInputs:
     """Open the stores of all splits, with the images beside them where something is to be computed.
 
@@ -141,7 +141,7 @@ def open_inputs(
         output_dir: of the run.
         encoder: whose store is opened.
         names: of the inputs: `maps`, `pooled`, `style`, `hog`.
-        thawed_stages: of the encoder; if it is trained, all its outputs are computed.
+        unfrozen_stages: of the encoder; if it is trained, all its outputs are computed.
 
     Raises:
         FileNotFoundError: if a store is missing.
@@ -160,7 +160,9 @@ def open_inputs(
     dims = {name: array.shape[-1] for name, array in stored["train"].items()}
     dims["maps"] = made_by[0]["dim"]  # which may be all that is known of them
     computed = [
-        name for name in names if name in OUTPUTS and (thawed_stages or name not in stored["train"])
+        name
+        for name in names
+        if name in OUTPUTS and (unfrozen_stages or name not in stored["train"])
     ]
     arrays = {}
     for split, dataset in datasets.items():
@@ -182,7 +184,7 @@ class HeadJob:
         epochs: passes over the training images.
         learning_rate: of Adam, falling to zero along a cosine.
         views: of a training image an epoch, as for `FeatureBatches`.
-        thawed_stages: of the encoder, see `EndToEnd`.
+        unfrozen_stages: of the encoder, see `EndToEnd`.
         seed: of the weights, the order, the dropout.
     """
 
@@ -193,7 +195,7 @@ class HeadJob:
     epochs: int = 30
     learning_rate: float = 1e-3
     views: str = "random"
-    thawed_stages: int = 0
+    unfrozen_stages: int = 0
     seed: int = 0
 
     @property
@@ -239,14 +241,14 @@ def train_head(job: HeadJob, num_processes: int = 1) -> TrainedHead:
     loss = recipe.loss
     if recipe.weighs_positives:
         loss = partial(loss, pos_weight=positive_weights(torch.from_numpy(train)).to(device))
-    crop_targets = read_origin(Path(job.output_dir), TABLES)["parameters"]["CROP_TARGETS"]
+    crop_targets = read_provenance(Path(job.output_dir), TABLES)["parameters"]["CROP_TARGETS"]
     targets = view_targets(train, tables.is_culture, crop_targets)  # (N, V, C)
     options = {"batch_size": recipe.batch_size, "seed": job.seed, "device": device}
     batches = FeatureBatches(inputs.arrays["train"], targets, views=job.views, **options)
     targets = view_targets(val, tables.is_culture)
     val_batches = FeatureBatches(inputs.arrays["val"], targets, 64, "all", False, device=device)
     config = TrainConfig(job.epochs, job.learning_rate, seed=job.seed, **recipe.settings)
-    settings = {"features": inputs.made_by, "thawed_stages": job.thawed_stages}
+    settings = {"features": inputs.made_by, "unfrozen_stages": job.unfrozen_stages}
     history = fit(model, batches, val_batches, loss, config, job.folder, settings, job.head)
     if process_index() == 0:
         job.save()
@@ -287,7 +289,7 @@ def _build_head(job: HeadJob) -> tuple[nn.Module, HeadInputs, Tables]:
     """Make an untrained head, on top of its encoder where that has to run, and open its inputs."""
     tables = read_tables(Path(job.output_dir) / TABLES, job.data_dir)
     names = RECIPES[job.head].inputs
-    inputs = open_inputs(tables, job.output_dir, job.encoder, names, job.thawed_stages)
+    inputs = open_inputs(tables, job.output_dir, job.encoder, names, job.unfrozen_stages)
     num_images = len(take_split(tables, "train").images)
     model = build_head(job.head, inputs.dims, tables.num_classes, num_images, job.seed)
     if inputs.computed:
@@ -295,5 +297,5 @@ def _build_head(job: HeadJob) -> tuple[nn.Module, HeadInputs, Tables]:
         size = made_by["views"]["size"]
         encoder = build_encoder(made_by["encoder"], made_by["weights"], size)
         statistics = made_by["mean"], made_by["std"]
-        model = EndToEnd(encoder, model, inputs.computed, job.thawed_stages, *statistics)
+        model = EndToEnd(encoder, model, inputs.computed, job.unfrozen_stages, *statistics)
     return model, inputs, tables

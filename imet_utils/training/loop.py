@@ -21,7 +21,7 @@ from imet_utils.encoders import autocast_dtype
 from imet_utils.features import FeatureBatches
 from imet_utils.files import fingerprint_of, load_checkpoint, save_checkpoint, save_csv
 from imet_utils.metrics import best_threshold, mean_average_precision, sample_scores
-from imet_utils.models import EndToEnd, calibrate
+from imet_utils.models import EndToEnd, fit_statistics
 from imet_utils.progress import progress
 
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -231,7 +231,7 @@ def fit(
     history = _resume(folder, fingerprint, training.parts)
     done = len(history)
     if not done:  # else the checkpoint has the statistics
-        calibrate(model, map(head_inputs, batches.sample()))
+        fit_statistics(model, map(head_inputs, batches.sample()))
     epochs = range(done, config.epochs)
     if epochs:
         epochs = progress(epochs, description, config.epochs, "epoch", initial=done)

@@ -24,7 +24,7 @@ class Size:
         most: training images up to which it holds.
         measured: numbers of training images that it was chosen on.
         mlp: arguments of `MlpClassifier`, alone and as the AttnCNN-RNN's classifier.
-        temperature: of the neighbours' votes, see `Neighbours`.
+        temperature: of the neighbours' votes, see `NeighbourIndex`.
     """
 
     name: str

@@ -1,0 +1,1 @@
+"""What `run_all.sh` runs: pipeline, labelling, museums, Kaggle bundle, sample painter."""

@@ -1,0 +1,110 @@
+"""Two runs on the same images: paired differences, and the images that get other labels."""
+
+from collections.abc import Mapping
+from dataclasses import astuple, dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from imet_tools.labelling.explore import COMPARED, THUMBNAIL_SIDE, score_images
+from imet_tools.labelling.plots import plot_flips
+from imet_utils.metrics import bootstrap_mean
+from imet_utils.runs import Run, list_predictions, read_predictions
+from imet_utils.tables import read_thumbnail, take_split
+
+POSTER = "05_fuse_hog"  # the notebook of the poster's own model
+WHAT = ("true", "predicted")  # columns that hold or do not
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Two runs on the same images.
+
+    Attributes:
+        names: of both.
+        scores: columns score, first, second (means over the images), difference, and low and high,
+            its 95 % interval, paired image by image.
+        flips: images that get other labels from the second run, those of the greatest difference
+            first: columns id, difference (of F2), first and second (F2), true, first_labels and
+            second_labels (names).
+        num_images: compared.
+    """
+
+    names: tuple[str, str]
+    scores: pd.DataFrame
+    flips: pd.DataFrame
+    num_images: int
+
+
+def compare_runs(
+    first: pd.DataFrame, second: pd.DataFrame, names: tuple[str, str], split: str = "test"
+) -> Comparison:
+    """Compare two tables of predictions on the images that both have in a split.
+
+    Labels that only one of them knows are left out, and so are images whose true labels differ.
+
+    Args:
+        first: of `read_predictions`.
+        second: of another run, or by other means.
+        names: of both.
+        split: of both.
+
+    Raises:
+        ValueError: if no image is left.
+    """
+    tables = [table[table["split"] == split] for table in (first, second)]
+    common = set(first["attribute_name"]) & set(second["attribute_name"])
+    tables = [table[table["attribute_name"].isin(common)] for table in tables]
+    true, labels = ([_names_by_id(table, column) for table in tables] for column in WHAT)
+    ids = [key for key, row in true[0].items() if true[1].get(key) == row]
+    if not ids:
+        raise ValueError(f"{names[0]} and {names[1]} have no {split} image in common: other data?")
+    scores = [score_images(table).loc[ids] for table in tables]
+    rows = []
+    for score in COMPARED:
+        gap = bootstrap_mean((scores[0][score] - scores[1][score]).to_numpy())
+        rows.append([score, *(some[score].mean() for some in scores), *astuple(gap)])
+    columns = ["score", "first", "second", "difference", "low", "high"]
+    flips = pd.DataFrame({"id": ids, "first": scores[0]["f2"], "second": scores[1]["f2"]})
+    flips["difference"] = flips["first"] - flips["second"]
+    flips["true"] = [sorted(true[0][key]) for key in ids]
+    for column, chosen in zip(("first_labels", "second_labels"), labels, strict=True):
+        flips[column] = [sorted(chosen.get(key, ())) for key in ids]
+    flips = flips[flips["first_labels"] != flips["second_labels"]]
+    flips = flips.sort_values("difference", key=np.abs, ascending=False, kind="stable")
+    table = pd.DataFrame(rows, columns=columns)
+    return Comparison(names, table, flips.reset_index(drop=True), len(ids))
+
+
+def _names_by_id(table: pd.DataFrame, column: str) -> dict[str, frozenset[str]]:
+    """Collect the labels of each image for which a column holds; an image may have none."""
+    some = table[table[column]].groupby("id")["attribute_name"].agg(frozenset).to_dict()
+    return {image_id: some.get(image_id, frozenset()) for image_id in table["id"].unique()}
+
+
+def other_predictions(run: Run, other: str = "") -> tuple[pd.DataFrame, str]:
+    """Read what a run is compared to, and name it.
+
+    Args:
+        run: to compare.
+        other: output folder of another run; "" for the poster's own model, baseline + HOG, of this.
+    """
+    if other:
+        folder = Path(other).expanduser()
+        return read_predictions(folder), folder.name
+    probs = np.load(run.output_dir / POSTER / "probs_test.npy")
+    preds = probs >= run.metrics(POSTER)["thresholds"]["baseline + HOG"]
+    return list_predictions(take_split(run.tables, "test"), probs, preds), "baseline + HOG"
+
+
+def plot_flipped(comparison: Comparison, flips: pd.DataFrame, files: Mapping[str, Path]) -> Figure:
+    """Draw images that two runs label differently, rows of `flips`, with the labels of both."""
+    return plot_flips(
+        [np.asarray(read_thumbnail(files[image_id], THUMBNAIL_SIDE)) for image_id in flips["id"]],
+        flips["true"].tolist(),
+        list(zip(flips["first_labels"], flips["second_labels"], strict=True)),
+        list(zip(flips["first"], flips["second"], strict=True)),
+        comparison.names,
+    )

@@ -1,0 +1,322 @@
+"""Look around in what a run predicts: images by label and verdict, the files of new ones."""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from PIL import Image
+
+from imet_tools.labelling.plots import plot_labelled, plot_thumbnails
+from imet_tools.labelling.review import NEIGHBOUR_SIDE
+from imet_utils.labeller import Labeller, Look, Picture
+from imet_utils.metrics import sample_scores
+from imet_utils.provenance import TABLES, read_provenance
+from imet_utils.runs import Run
+from imet_utils.tables import (
+    find_images,
+    is_image,
+    measure_files,
+    read_image,
+    read_thumbnail,
+    take_split,
+)
+
+KEPT = 1000  # small pictures of training images
+NEW = "new"  # the part of the images that nobody has labelled
+THUMBNAIL_SIDE = 240  # pixels of the longer side
+ORDERS = {  # what to sort images by, and whether the lowest comes first
+    "best F2 first": ("f2", False),
+    "worst F2 first": ("f2", True),
+    "most probable first": ("probability", False),
+    "least probable first": ("probability", True),
+}
+VERDICTS = ("any", "correct", "missed", "wrong", "predicted")
+COMPARED = ("f2", "precision", "recall")
+Key = tuple[str, str]  # the part of an image, and its id
+
+
+@dataclass(frozen=True, eq=False)
+class Album:
+    """Images of validation and test, and new ones, with what is predicted for them.
+
+    Attributes:
+        images: columns part (`val`, `test` or `new`), id, path and f2 (NaN where nobody knows the
+            true labels); a row an image.
+        labels: columns part, id, name, probability, true, predicted and verdict (`correct`,
+            `missed`, `wrong` or ""); of each image the most probable first.
+    """
+
+    images: pd.DataFrame
+    labels: pd.DataFrame
+
+    def find(
+        self, part: str, label: str = "", verdict: str = "any", order: str = "best F2 first"
+    ) -> pd.DataFrame:
+        """Find images.
+
+        Args:
+            part: of the collection.
+            label: a label's name or a piece of it, in any case; "" for all.
+            verdict: one of `VERDICTS`, that a label of this name has; with `any` it is true or
+                predicted.
+            order: one of `ORDERS`; the probability is the highest of the labels asked for.
+
+        Returns:
+            Their rows of `images`, and `probability`.
+        """
+        rows = self.labels[self.labels["part"] == part]
+        if label:
+            rows = rows[rows["name"].isin(match_names(self.labels["name"].unique(), label))]
+        if verdict == "any":
+            rows = rows[rows["true"] | rows["predicted"]] if label else rows
+        elif verdict == "predicted":
+            rows = rows[rows["predicted"]]
+        else:
+            rows = rows[rows["verdict"] == verdict]
+        highest = rows.groupby("id")["probability"].max()
+        images = self.images[self.images["part"] == part].set_index("id", drop=False)
+        found = images.loc[images["id"].isin(highest.index)]
+        found = found.assign(probability=highest.reindex(found.index))
+        column, ascending = ORDERS[order]
+        found = found.reset_index(drop=True).sort_values(column, ascending=ascending, kind="stable")
+        return found.reset_index(drop=True)
+
+    @cached_property
+    def _rows(self) -> dict[Key, np.ndarray]:
+        return self.labels.groupby(["part", "id"], observed=True).indices
+
+    def labels_of(self, key: Key) -> pd.DataFrame:
+        """Return the rows of `labels` of an image."""
+        return self.labels.iloc[self._rows[key]]
+
+    def path_of(self, key: Key) -> Path:
+        """Return the file of an image."""
+        part, image_id = key
+        return self.images.set_index(["part", "id"])["path"][part, image_id]
+
+    def true_of(self, key: Key) -> list[str] | None:
+        """Return the names of an image's true labels; None where nobody knows them."""
+        rows = self.labels_of(key)
+        return None if key[0] == NEW else rows.loc[rows["true"], "name"].tolist()
+
+    def plot(self, page: pd.DataFrame, title: str, label: str = "") -> Figure:
+        """Draw images as thumbnails with their true and predicted labels.
+
+        Args:
+            page: rows of `find`.
+            title: of the figure.
+            label: that was asked for, and leads; then the true ones.
+        """
+        heads, labels = [], []
+        asked = match_names(self.labels["name"].unique(), label) if label else []
+        for number, row in enumerate(page.itertuples(), start=1):
+            score = "new" if np.isnan(row.f2) else f"F2 {row.f2:.2f}"
+            heads.append((f"{number}  {score}", row.id))
+            shown = self.labels_of((row.part, row.id))
+            shown = shown[shown["true"] | shown["predicted"]]
+            shown = shown.assign(rest=~shown["name"].isin(asked))
+            shown = shown.sort_values(["rest", "verdict"], kind="stable")  # the wrong ones last
+            labels.append(list(zip(shown["name"], shown["verdict"], strict=True)))
+        pictures = [np.asarray(read_thumbnail(path, THUMBNAIL_SIDE)) for path in page["path"]]
+        return plot_thumbnails(pictures, heads, labels, title)
+
+
+def open_album(run: Run, labeller: Labeller, new: Sequence[Path] = ()) -> Album:
+    """Gather what a run predicted for validation and test, and what its labeller says of new files.
+
+    Args:
+        run: whose evaluation has run.
+        labeller: of the run.
+        new: files of images.
+    """
+    judged = run.predictions().rename(columns={"split": "part", "attribute_name": "name"})
+    images = judged[["part", "id"]].drop_duplicates(ignore_index=True)
+    paths = find_images(run.data_dir / "train", images["id"].tolist())
+    f2 = score_images(judged)["f2"]
+    images = images.assign(path=paths, f2=f2.reindex(images["id"]).to_numpy())
+    tables, albums = [judged], [images]
+    if new:
+        found = labeller.label(new, top=20).rename(columns={"image": "id", "chosen": "predicted"})
+        tables.append(found.rename(columns={"attribute_name": "name"}).assign(part=NEW, true=False))
+        names = [path.name for path in new]
+        albums.append(pd.DataFrame({"part": NEW, "id": names, "path": new, "f2": np.nan}))
+    labels = pd.concat(tables, ignore_index=True)
+    true, predicted = labels["true"], labels["predicted"]
+    cases = [labels["part"] == NEW, true & predicted, true, predicted]
+    labels["verdict"] = np.select(cases, ["", "correct", "missed", "wrong"], "")
+    columns = ["part", "id", "name", "probability", "true", "predicted", "verdict"]
+    return Album(pd.concat(albums, ignore_index=True), labels[columns])
+
+
+def compare_named(
+    labeller: Labeller, image: Picture, named: Collection[str], most: int = 8
+) -> pd.DataFrame:
+    """Compare what a labeller thinks of an image before and after some of its labels are named.
+
+    Args:
+        labeller: of the run.
+        image: as for `Labeller.label`.
+        named: names of labels that it has.
+        most: other labels at the most; those that move most come first.
+
+    Returns:
+        Columns before and after, probabilities, by the label's name.
+    """
+    looks = {"before": labeller.look(image), "after": labeller.look(image, named=named)}
+    probs = pd.DataFrame({name: look.probs for name, look in looks.items()}, labeller.names)
+    probs = probs.drop(index=named)
+    moved = (probs["after"] - probs["before"]).abs().to_numpy()
+    return probs.iloc[np.argsort(-moved, kind="stable")[:most]]
+
+
+def score_images(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Score each image of a table of predictions: columns f2, precision and recall, by its id."""
+    counts = predictions.assign(hits=predictions["true"] & predictions["predicted"])
+    counts = counts.groupby("id", sort=False)[["hits", "true", "predicted"]].sum()
+    hits, true, predicted = (counts[name] for name in ("hits", "true", "predicted"))
+    lower = {"f2": 4 * true + predicted, "precision": predicted, "recall": true}
+    upper = {"f2": 5 * hits, "precision": hits, "recall": hits}
+    return pd.DataFrame({name: upper[name] / lower[name].clip(lower=1) for name in COMPARED})
+
+
+def match_names(names: Sequence[str], wanted: str) -> list[str]:
+    """Return the names that are what is wanted, in any case, or else those that have it in them.
+
+    >>> match_names(["tag::dogs", "tag::hot dogs"], "tag::Dogs"), match_names(["tag::dogs"], "og")
+    (['tag::dogs'], ['tag::dogs'])
+    """
+    wanted = wanted.casefold()
+    exact = [name for name in names if wanted in (name.casefold(), name.casefold().split("::")[-1])]
+    return exact or [name for name in names if wanted in name.casefold()]
+
+
+def page_of(images: pd.DataFrame, page: int, size: int = 12) -> pd.DataFrame:
+    """Take the rows of a page, counted from 0; a page after the last is the last."""
+    last = max(0, (len(images) - 1) // size)
+    start = size * min(page, last)
+    return images.iloc[start : start + size]
+
+
+def describe_threshold(probs: np.ndarray, targets: np.ndarray, threshold: float) -> str:
+    """Say what the labels from a probability upwards are worth.
+
+    Args:
+        probs: (N, C).
+        targets: true labels, bool (N, C).
+        threshold: lowest probability of a label that is taken.
+    """
+    preds = probs >= threshold
+    scores = sample_scores(preds, targets)
+    shown = {"precision": "precision", "recall": "recall", "F2": "f2"}
+    parts = [f"{name} {scores[column]:.3f}" for name, column in shown.items()]
+    return (
+        f"From {threshold:.2f}: {', '.join(parts)}; {preds.sum() / len(preds):.1f} labels an image"
+    )
+
+
+def list_images(given: Sequence[Path]) -> list[Path]:
+    """List the files given, and all files of the folders given, by name.
+
+    Raises:
+        FileNotFoundError: if one is missing.
+        ValueError: if there is none, or two have the same name but for the suffix.
+    """
+    paths = []
+    for path in given:
+        if not path.exists():
+            raise FileNotFoundError(f"there is no {path}")
+        visible = (file for file in path.iterdir() if not file.name.startswith("."))
+        paths += sorted(visible) if path.is_dir() else [path]
+    files = [path for path in paths if path.is_file()]
+    counts = Counter(path.stem for path in files if is_image(path))
+    if twice := next((stem for stem, count in counts.items() if count > 1), None):
+        raise ValueError(f"several images are called {twice}, which shall be their id. Rename them")
+    if not files:
+        raise ValueError(f"no file in {', '.join(map(str, given))}")
+    return files
+
+
+def pick_new_images(run: Run, images: str = "", most: int = 200) -> tuple[list[Path], str]:
+    """Choose files to label, and say where they are from.
+
+    Args:
+        run: whose collection may have an unlabelled `test/`.
+        images: a folder or a file; "" for `test/`, or else images of the test part.
+        most: files at the most; unreadable ones are passed over.
+    """
+    if images:
+        files, source = list_images([Path(images).expanduser()]), images
+    elif (run.data_dir / "test").is_dir():
+        files, source = list_images([run.data_dir / "test"]), "the collection's test/"
+    else:
+        ids = take_split(run.tables, "test").images["id"]
+        files, source = find_images(run.data_dir / "train", ids), "the test part: no others at hand"
+    faults = [fault for _, _, fault in measure_files(files[:most])]
+    good = [path for path, fault in zip(files, faults, strict=False) if not fault]
+    if not good:
+        raise ValueError(f"none of the images in {source} can be read: {faults[0]}")
+    return good, f"{len(good):,} of {len(files):,} files, from {source}"
+
+
+def known_pictures(
+    output_dir: Path, labeller: Labeller, side: int = NEIGHBOUR_SIDE
+) -> Callable[[str], Image.Image | None]:
+    """Return what finds a small picture of a training image by its id, or None.
+
+    Args:
+        output_dir: of the run, whose collection may be at hand no more.
+        labeller: whose training images it finds.
+        side: pixels of the longer side.
+    """
+    provenance = read_provenance(output_dir, TABLES)
+    ids = labeller.known["id"]
+    try:
+        found = find_images(Path(provenance["data_dir"]) / "train", ids) if provenance else []
+    except (OSError, ValueError):  # the collection is not here any more
+        found = []
+    files = dict(zip(ids, found, strict=False))
+
+    @lru_cache(KEPT)
+    def find(image_id: str) -> Image.Image | None:
+        return read_thumbnail(files[image_id], side) if image_id in files else None
+
+    return find
+
+
+def plot_image(
+    labeller: Labeller,
+    image: Picture,
+    true: Sequence[str] | None = None,
+    find_picture: Callable[[str], Image.Image | None] | None = None,
+    look: Look | None = None,
+) -> Figure:
+    """Draw an image: its labels, the steps of its path, where they are seen, what is nearest.
+
+    Args:
+        labeller: that labels it.
+        image: a path, or an image of Pillow.
+        true: names of its true labels, where they are known.
+        find_picture: of a training image by its id, see `known_pictures`; None for none.
+        look: what `labeller.look` returned for it, if that is at hand.
+    """
+    look, steps = look or labeller.look(image), labeller.path(image)
+    names = labeller.names
+    nearest = []
+    for known in look.nearest.itertuples():
+        if find_picture and (picture := find_picture(known.id)):
+            labels = names[list(known.labels)].tolist()
+            nearest.append((np.asarray(picture), labels, known.similarity))
+    return plot_labelled(
+        np.asarray(read_image(image)),
+        pd.Series(look.probs, names),
+        names[look.chosen].tolist(),
+        true,
+        None if look.attention is None else dict(zip(names, look.attention, strict=True)),
+        pd.Series(steps["probability"].to_numpy(), names[steps["label"].astype(int)]),
+        nearest,
+    )

@@ -1,0 +1,338 @@
+"""Figures of labelled images: closely, many at once, as two runs see them. Import from `plots`."""
+
+from collections.abc import Mapping, Sequence
+from itertools import chain
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from matplotlib.gridspec import SubplotSpec
+
+from imet_utils.plots.decoder import OVERLAY_MAP, draw_attention
+from imet_utils.plots.images import (
+    HEADER,
+    LINE,
+    MAX_MARKED,
+    PAD,
+    VERDICT_KEY,
+    Line,
+    colors_of,
+    draw_beside_lists,
+    draw_image,
+    image_height,
+    limit_lines,
+    mark_labels,
+    write_lines,
+)
+from imet_utils.plots.style import (
+    FAINT,
+    INK,
+    MUTED,
+    REFERENCE,
+    SCORES,
+    SERIES_COLORS,
+    VERDICTS,
+    WIDTH,
+    add_header,
+    add_note,
+    hide_empty,
+    kind_colors,
+    kind_key,
+    name_rows,
+    new_figure,
+    split_label,
+    style_axes,
+)
+from imet_utils.plots.text import clean_text, finish
+
+ACROSS, NARROW = 6, 5  # thumbnails in a row, panels of attention and neighbours
+BARS, STEPS, MAX_NAMED = 10, 8, 5  # labels with a bar, steps of a path, lines under a thumbnail
+NEXT = 3  # labels that were not chosen, but nearly
+LEAST_PEAK = 3.0  # times even attention, where the scale ends at the least
+
+
+def plot_labelled(
+    image: np.ndarray,
+    probabilities: pd.Series,
+    chosen: Sequence[str],
+    true: Sequence[str] | None = None,
+    attention: Mapping[str, np.ndarray] | None = None,
+    path: pd.Series | None = None,
+    nearest: Sequence[tuple[np.ndarray, Sequence[str], float]] = (),
+) -> Figure:
+    """Show all that is predicted for an image, and why it might be.
+
+    Where the true labels are known, bars have the colours of the verdicts, else those of the
+    labels' kinds; labels that were not chosen are pale.
+
+    Args:
+        image: (H, W, 3) uint8.
+        probabilities: of all labels, by their names.
+        chosen: names of the labels chosen.
+        true: names of the true ones; None where nobody knows.
+        attention: (h, w) of each label by its name, of sum 1; None where nothing attends.
+        path: probabilities of the labels that the RNN names, in its order; None or empty for none.
+        nearest: training images (H, W, 3) uint8, with their labels and similarity.
+    """
+    ordered = probabilities.sort_values(ascending=False, kind="stable")
+    best = [name for name in ordered.index if name in chosen]
+    missed = [name for name in true or () if name not in chosen]
+    others = [name for name in ordered.index if name not in chosen and name not in missed]
+    named = [*best[: BARS - len(missed[:NEXT])], *missed[:NEXT]]
+    shown = ordered[[*named, *others[: min(NEXT, max(0, BARS - len(named)))]]]
+    looked = best[:NARROW] if attention else []
+    top = max(
+        image_height(image, 3.0),
+        0.9 + 0.27 * max(len(shown), min(STEPS, 0 if path is None else len(path))),
+    )
+    cell = WIDTH / NARROW - 0.25
+    rows = [top]
+    rows += [image_height(image, cell) + 0.65] if looked else []
+    rows += [max(image_height(known[0], cell) for known in nearest) + 1.25] if nearest else []
+    fig = new_figure(HEADER + sum(rows) + 0.2, pad=PAD)
+    grid = fig.add_gridspec(len(rows), 1, height_ratios=rows)
+    first = grid[0].subgridspec(1, 3, width_ratios=(3.2, 3.4, 3.0))
+    draw_image(fig.add_subplot(first[0]), image, "NW")
+    colors = _bar_colors([*shown.index, *(() if path is None else path.index)], chosen, true)
+    _draw_bars(fig.add_subplot(first[1]), "Labels", shown, colors, true)
+    if path is not None and len(path):
+        _draw_bars(fig.add_subplot(first[2]), "Steps of the RNN", path[:STEPS], colors)
+    if looked:
+        _draw_looks(fig, grid[1], image, {name: attention[name] for name in looked}, colors)
+    if nearest:
+        _draw_nearest(fig, grid[-1], nearest, set(chosen))
+    key = kind_key(colors_of([shown.index])) if true is None else VERDICT_KEY
+    add_header(fig, "A labelled image", key)
+    return finish(fig)
+
+
+def _bar_colors(
+    names: Sequence[str], chosen: Sequence[str], true: Sequence[str] | None
+) -> dict[str, str]:
+    kinds = kind_colors(split_label(name)[0] for name in names)
+    colors = {}
+    for name in names:
+        verdict = _verdict_of(name in (true or ()), name in chosen)
+        color = VERDICTS[verdict][0] if verdict else FAINT
+        if true is None:
+            color = kinds[split_label(name)[0]] if name in chosen else FAINT
+        colors[name] = color
+    return colors
+
+
+def _verdict_of(true: bool, chosen: bool) -> str:
+    """Name what became of a label; "" where it is neither true nor chosen."""
+    if true:
+        return "correct" if chosen else "missed"
+    return "wrong" if chosen else ""
+
+
+def _draw_bars(
+    ax: Axes,
+    title: str,
+    values: pd.Series,
+    colors: Mapping[str, str],
+    true: Sequence[str] | None = None,
+) -> None:
+    """Draw a bar for each label; a row of the axes has the same height in each panel."""
+    shades = [colors[name] for name in values.index]
+    ax.barh(range(len(values)), values, height=0.62, color=shades, alpha=0.85)
+    signs = dict(VERDICTS.values())
+    for y, (value, shade) in enumerate(zip(values, shades, strict=True)):
+        sign = f"{signs[shade]} " if true is not None and shade in signs else ""
+        add_note(ax, f"{sign}{value:.2f}", (value, y), color=MUTED if shade == FAINT else shade)
+    style_axes(ax, title, "probability", grid="none")
+    name_rows(ax, [clean_text(split_label(name)[1], 1.5) for name in values.index])
+    ax.set(xlim=(0, 1.22), xticks=[0, 0.5, 1])
+    ax.spines["left"].set_visible(False)
+
+
+def _draw_looks(
+    fig: Figure,
+    place: SubplotSpec,
+    image: np.ndarray,
+    attention: Mapping[str, np.ndarray],
+    colors: Mapping[str, str],
+) -> None:
+    cells = place.subgridspec(1, NARROW)
+    relative = {name: even(maps) for name, maps in attention.items()}
+    scale = attention_scale([maps.max() for maps in relative.values()])
+    for number, (name, maps) in enumerate(relative.items()):
+        ax = fig.add_subplot(cells[number])
+        draw_attention(ax, image, maps, scale)
+        head = [(split_label(name)[1], colors[name])]
+        head = [("Where the RNN looks for", MUTED) if number == 0 else ("", MUTED), *head]
+        write_lines(ax, head, WIDTH / NARROW - 0.25, (0, 1), 17)
+
+
+def _draw_nearest(
+    fig: Figure,
+    place: SubplotSpec,
+    nearest: Sequence[tuple[np.ndarray, Sequence[str], float]],
+    chosen: set[str],
+) -> None:
+    """Draw training images; the labels that the image has, too, are dark."""
+    cells = place.subgridspec(1, NARROW)
+    for number, (picture, labels, similarity) in enumerate(nearest[:NARROW]):
+        ax = fig.add_subplot(cells[number])
+        draw_image(ax, picture, "NW")
+        head = "Neighbours in training, similarity" if number == 0 else ""
+        write_lines(ax, [(head, MUTED), (f"{similarity:.2f}", MUTED)], 2.4, (0, 1), 17)
+        shared = sorted(labels, key=lambda name: name not in chosen)
+        lines = [(split_label(name)[1], INK if name in chosen else MUTED) for name in shared]
+        write_lines(ax, limit_lines(lines, 4), WIDTH / NARROW - 0.25, (0, 0), -13)
+
+
+def even(attention: np.ndarray) -> np.ndarray:
+    """Turn attention of sum 1 into multiples of even attention, (P,)."""
+    return attention.ravel() * attention.size
+
+
+def attention_scale(peaks: Sequence[float]) -> Normalize:
+    """Scale multiples of even attention: one that looks everywhere alike stays dark."""
+    return Normalize(0, max(LEAST_PEAK, float(np.median(peaks))), clip=True)
+
+
+def plot_attention(
+    image: np.ndarray, attention: np.ndarray, label: str, probability: float, opacity: float = 0.75
+) -> Figure:
+    """Show where a label is seen in an image.
+
+    Args:
+        image: (H, W, 3) uint8.
+        attention: (h, w), of sum 1.
+        label: its name.
+        probability: of the label.
+        opacity: of the veil where the attention is highest, from 0 to 1.
+    """
+    width = 4.6
+    fig = new_figure(HEADER + image_height(image, width) + 0.2, width + 1.0)
+    ax = fig.subplots()
+    maps = even(attention)
+    scale = attention_scale([maps.max()])
+    draw_attention(ax, image, maps, scale, opacity)
+    place = {"shrink": 0.7, "aspect": 25, "label": "attention (1 = even)"}
+    fig.colorbar(ScalarMappable(scale, OVERLAY_MAP), ax=ax, **place)
+    add_header(fig, f"{clean_text(label, 2.8)}, probability {probability:.2f}")
+    return finish(fig)
+
+
+def plot_thumbnails(
+    images: Sequence[np.ndarray],
+    heads: Sequence[tuple[str, str]],
+    labels: Sequence[Sequence[tuple[str, str]]],
+    title: str,
+) -> Figure:
+    """Show a page of images with their labels below, each with its verdict.
+
+    Args:
+        images: (H, W, 3) uint8 each.
+        heads: two lines above each image.
+        labels: of each image the names with their verdicts, one of `VERDICTS` or "" for none.
+        title: of the page.
+    """
+    cell = WIDTH / ACROSS - 0.22
+    lines = [limit_lines([_verdict_line(*label) for label in row], MAX_NAMED) for row in labels]
+    rows = [range(i, min(i + ACROSS, len(images))) for i in range(0, len(images), ACROSS)]
+    tall = [max(image_height(images[i], cell) for i in row) for row in rows]
+    deep = sum(LINE * (max(len(lines[i]) for i in row) + 3) for row in rows)
+    fig = new_figure(max(1.2, HEADER + sum(tall) + deep + 0.1), pad=PAD)
+    axes = fig.subplots(max(1, len(rows)), ACROSS, squeeze=False, height_ratios=tall or None)
+    for ax, image, head, below in zip(axes.flat, images, heads, lines, strict=False):
+        draw_image(ax, image, "SW")
+        write_lines(ax, [(head[0], INK), (head[1], MUTED)], cell, (0, 1), 17)
+        write_lines(ax, below, cell, (0, 0), -13)
+    hide_empty(axes)
+    add_header(fig, clean_text(title, 6.5), VERDICT_KEY)
+    return finish(fig)
+
+
+def _verdict_line(label: str, verdict: str) -> Line:
+    color, sign = VERDICTS.get(verdict, (INK, "·"))
+    return f"{sign} {split_label(label)[1]}", color
+
+
+def plot_comparison(table: pd.DataFrame, first: str, second: str) -> Figure:
+    """Show by how much one run is better than another, with intervals of the paired differences.
+
+    Args:
+        table: columns score (one of `SCORES`), first, second (means of both), difference, low and
+            high.
+        first: the run's name.
+        second: the other one's.
+    """
+    fig = new_figure(1.5 + 0.42 * len(table), width=8.4)
+    ax = fig.subplots()
+    for y, row in enumerate(table.itertuples()):
+        clear = row.low > 0 or row.high < 0
+        look = {"color": SERIES_COLORS[0], "markerfacecolor": None if clear else "white"}
+        ax.hlines(y, row.low, row.high, color=SERIES_COLORS[0], linewidth=2, alpha=0.45)
+        ax.plot(row.difference, y, marker="o", markersize=8, markeredgewidth=1.6, **look)
+        add_note(ax, f"{row.first:.3f} and {row.second:.3f}", (row.high, y), (8, 0), color=MUTED)
+    ax.axvline(0, **REFERENCE)
+    names = f"{clean_text(first, 2.2)} less {clean_text(second, 2.2)}"
+    style_axes(ax, "Two runs on the same images", f"{names}, with 95 % intervals", grid="x")
+    name_rows(ax, [SCORES[score] for score in table["score"]])
+    low, high = min(0, table["low"].min()), max(0, table["high"].max())
+    room = max(0.01, high - low)
+    ax.set_xlim(low - 0.08 * room, high + 0.35 * room)
+    ax.spines["left"].set_visible(False)
+    return finish(fig)
+
+
+def plot_flips(
+    images: Sequence[np.ndarray],
+    true: Sequence[Sequence[str]],
+    predicted: Sequence[tuple[Sequence[str], Sequence[str]]],
+    scores: Sequence[tuple[float, float]],
+    names: tuple[str, str],
+) -> Figure:
+    """Show images that two runs label differently, the labels of each marked as found or not.
+
+    Args:
+        images: (H, W, 3) uint8 each.
+        true: labels of each image.
+        predicted: labels of each image by the first and the second run.
+        scores: F2 of each image by the first and the second run.
+        names: of the two runs.
+    """
+    lists = []
+    for labels, pair, f2 in zip(true, predicted, scores, strict=True):
+        columns = []
+        for name, some, score in zip(names, pair, f2, strict=True):
+            marked = limit_lines([*chain(*mark_labels(labels, some).values())], MAX_MARKED)
+            columns.append([(name, INK), (f"F2 {score:.2f}", MUTED), *marked])
+        lists.append(columns)
+    return draw_beside_lists(images, lists, "Images that the two label differently", (1.9, 1.4))
+
+
+def plot_doubted(
+    images: Sequence[np.ndarray],
+    noted: Sequence[Sequence[str]],
+    doubted: Sequence[Mapping[str, float]],
+) -> Figure:
+    """Show images whose labels are doubted: what is noted, and what may be missing.
+
+    Args:
+        images: (H, W, 3) uint8 each.
+        noted: labels of each image.
+        doubted: probabilities of the doubted labels of each image by their names; those that are
+            not noted may be missing.
+    """
+    (missing, plus), (wrong, cross) = VERDICTS["missed"], VERDICTS["wrong"]
+    lists = []
+    for names, probs in zip(noted, doubted, strict=True):
+        columns = [[("noted", MUTED)], [("may be missing", MUTED)]]
+        for name in names:
+            known = split_label(name)[1]
+            line = (f"{cross} {probs[name]:.2f} {known}", wrong) if name in probs else (known, INK)
+            columns[0].append(line)
+        for name in probs:
+            if name not in names:
+                columns[1].append((f"{plus} {probs[name]:.2f} {split_label(name)[1]}", missing))
+        lists.append([limit_lines(lines, MAX_MARKED) for lines in columns])
+    key = {f"{cross} may be wrong": wrong, f"{plus} may be missing": missing}
+    return draw_beside_lists(images, lists, "Labels that may be wrong or missing", (1.6, 1.55), key)

@@ -1,0 +1,174 @@
+"""The report of a run: the figures, tables and prose of all executed notebooks on one page."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+import pandas as pd
+from jinja2 import Environment, FileSystemLoader
+from latex2mathml.converter import convert
+from markupsafe import Markup, escape
+from nbconvert.filters import strip_ansi
+from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+from nbconvert.preprocessors import CoalesceStreamsPreprocessor
+from nbconvert.preprocessors.sanitize import SanitizeHTML
+from nbformat import NotebookNode
+
+from imet_tools.pipeline.parameters import find_notebooks
+from imet_tools.pipeline.run_folder import read_records
+from imet_utils.files import atomic_path, load_json
+from imet_utils.tables import read_skipped
+
+TITLE = "Labels of museum objects: report of a run"
+TABLE_TAGS = ["table", "caption", "thead", "tbody", "tfoot", "tr", "th", "td"]
+TEXT_TAGS = ["div", "p", "span", "b", "i", "em", "strong", "br", "pre", "code"]
+SCRIPT_OR_STYLE = re.compile(r"<(script|style)\b.*?</\1\s*>", re.DOTALL | re.IGNORECASE)
+PAPERMILL_MARKER = "papermill-error-cell-tag"  # of cells that papermill adds to a failed notebook
+
+
+def build_report(output_dir: Path, complete: bool = True) -> Path:
+    """Write `report.html` of the executed notebooks in `output_dir/notebooks`.
+
+    The page needs no other file and no network. Of a run that failed it shows what ran.
+
+    Args:
+        output_dir: the folder of a run.
+        complete: whether `results.csv` is of these notebooks; it is not shown otherwise.
+
+    Returns:
+        The path of the report.
+    """
+    copies = find_notebooks(output_dir / "notebooks")
+    notebooks = {stem: nbformat.read(path, as_version=4) for stem, path in copies.items()}
+    failed = [
+        stem for stem, found in notebooks.items() if found.metadata.papermill.get("exception")
+    ]
+    records = read_records(output_dir)
+    headings: list[Heading] = []
+    cells = [
+        cell for stem, found in notebooks.items() for cell in render_cells(found, stem, headings)
+    ]
+    templates = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True)
+    templates.filters |= {"clean": clean_table, "strip_ansi": strip_ansi, "table": table_html}
+    page = templates.get_template("report.html.j2").render(
+        title=TITLE,
+        headings=headings,
+        failed=failed,
+        skipped=read_skipped(output_dir)["folder"].value_counts().to_dict(),
+        results=read_results(output_dir) if complete and not failed else None,
+        doubts=read_doubts(output_dir) if complete and not failed else [],
+        records={stem: records[stem] for stem in notebooks if stem in records},
+        cells=cells,
+    )
+    with atomic_path(output_dir / "report.html") as temporary:
+        temporary.write_text(page, encoding="utf-8")
+    return output_dir / "report.html"
+
+
+def read_doubts(output_dir: Path) -> list[str]:
+    """Read what a notebook found that should keep a person from using its predictions."""
+    found = [load_json(path) for path in sorted(output_dir.glob("[0-9]*/metrics.json"))]
+    return [doubt for metrics in found for doubt in metrics.get("doubts", [])]
+
+
+def read_results(output_dir: Path) -> pd.DataFrame | None:
+    """Read `results.csv`; None where there is none."""
+    path = output_dir / "results.csv"
+    if not path.is_file():
+        return None
+    return pd.read_csv(path, keep_default_na=False, na_values=[""])
+
+
+def table_html(table: pd.DataFrame) -> Markup:
+    """Render a table, its cells as plain text and numbers with three decimals."""
+    html = table.to_html(index=False, border=0, float_format="{:.3f}".format, na_rep="")
+    return Markup(f'<div class="table text-first">{html}</div>')
+
+
+@dataclass(frozen=True)
+class Heading:
+    """A heading of the report: where a link to it leads, how deep it is, and its HTML."""
+
+    anchor: str
+    level: int
+    html: str
+
+
+def render_cells(
+    notebook: NotebookNode, stem: str, headings: list[Heading]
+) -> Iterator[NotebookNode]:
+    """Yield the cells to show: prose with its `html`, code with the `title` that it stands under.
+
+    Args:
+        notebook: executed.
+        stem: its name, which starts all anchors.
+        headings: of the report, to which those of this notebook are added.
+    """
+    prose = ProseRenderer(stem, headings)
+    streams = CoalesceStreamsPreprocessor()
+    for index, cell in enumerate(notebook.cells):
+        if cell.cell_type == "markdown" and PAPERMILL_MARKER not in cell.metadata.get("tags", []):
+            cell.html = MarkdownWithMath(prose).render(cell.source)
+            yield cell
+        elif cell.cell_type == "code" and cell.source.strip():
+            cell, _ = streams.preprocess_cell(cell, {}, index)
+            cell.title = Markup(headings[-1].html).striptags() if headings else ""
+            yield cell
+
+
+class ProseRenderer(IPythonRenderer):
+    """Markdown to HTML with anchors unique in the report, and formulas as MathML.
+
+    MathML is drawn by browsers themselves; MathJax would come from the network.
+    """
+
+    def __init__(self, stem: str, headings: list[Heading]) -> None:
+        super().__init__(escape=True, allow_harmful_protocols=False)
+        self.stem = stem
+        self.headings = headings
+
+    def heading(self, text: str, level: int, **attrs: object) -> str:
+        """Put a notebook's heading one level deeper; its first is the target of links to it."""
+        first = all(heading.anchor != self.stem for heading in self.headings)
+        anchor = self.stem if first else f"{self.stem}-{len(self.headings)}"
+        self.headings.append(Heading(anchor, level, text))
+        return f'<h{level + 1} id="{anchor}">{text}</h{level + 1}>\n'
+
+    def link(self, text: str, url: str, title: str | None = None) -> str:
+        """Lead links between notebooks to their places in the report."""
+        return super().link(text, re.sub(r"^(\d\d_\w+)\.ipynb$", r"#\1", url), title)
+
+    def image(self, text: str, url: str, title: str | None = None) -> str:
+        """Keep images that are within the text; others become links."""
+        if url.startswith("data:"):
+            return super().image(text, url, title)
+        return self.link(text or url, url, title)
+
+    def inline_math(self, body: str) -> str:
+        """Turn TeX within a line into MathML."""
+        return formula_html(body, "inline")
+
+    def block_math(self, body: str) -> str:
+        """Turn a TeX formula of its own into MathML."""
+        return formula_html(body, "block")
+
+
+def formula_html(tex: str, display: str) -> str:
+    """Turn TeX into MathML; what the converter cannot read stays TeX."""
+    try:
+        return convert(tex, display=display)
+    except Exception:  # the converter's errors have no common type
+        return f"<code>{escape(tex)}</code>"
+
+
+def clean_table(html: str) -> Markup:
+    """Keep tables and text of HTML: no scripts, styles, images or links.
+
+    >>> clean_table('<style>b {color: red}</style><b onclick="run()">urn</b><script>run()</script>')
+    Markup('<b>urn</b>')
+    """
+    attributes = {"*": ["colspan", "rowspan", "class"]}
+    cleaner = SanitizeHTML(tags=TABLE_TAGS + TEXT_TAGS, attributes=attributes, strip=True)
+    return Markup(cleaner.sanitize_html_tags(SCRIPT_OR_STYLE.sub("", html)).strip())
