@@ -10,7 +10,7 @@ import pytest
 from imet_utils.runs import PROJECT_DIR
 
 PACKAGE = PROJECT_DIR / "imet_utils"
-GROUND = ["files", "progress", "processes", "distributed", "provenance"]
+GROUND = ["code", "files", "progress", "processes", "distributed", "provenance"]
 WAY = [
     "tables", "runs", "views", "hog", "encoders", "features", "models", "metrics", "decoding",
     "training", "plots", "labeller",

@@ -1,0 +1,56 @@
+"""The hash of the code that a result depends on."""
+
+import shutil
+
+import pytest
+
+from imet_utils import code
+
+
+@pytest.fixture
+def copied(tmp_path, monkeypatch):
+    """A copy of the package that may be edited; what was read before is forgotten."""
+    shutil.copytree(code.ROOT / "imet_utils", tmp_path / "imet_utils")
+    monkeypatch.setattr(code, "ROOT", tmp_path)
+
+    def digest(*modules):
+        code.code_digest.cache_clear()
+        code._imports.cache_clear()
+        return code.code_digest(*modules)
+
+    yield tmp_path / "imet_utils", digest
+    code.code_digest.cache_clear()
+    code._imports.cache_clear()
+
+
+def edit(path):
+    path.write_text(path.read_text(encoding="utf-8") + "\n# edited\n", encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("edited", "changes"),
+    [("hog.py", False), ("views/dataset.py", True), ("files.py", True), ("plots/style.py", False)],
+)
+def test_an_edit_counts_where_the_module_is_imported(copied, edited, changes):
+    package, digest = copied
+    before = digest("imet_utils.features.store")
+    edit(package / edited)
+    assert (digest("imet_utils.features.store") != before) == changes
+
+
+def test_a_neighbour_behind_the_same_door_does_not_count(copied):
+    package, digest = copied
+    (package / "one.py").write_text("from imet_utils.metrics import bootstrap_mean\n")
+    before = digest("imet_utils.one")
+    edit(package / "metrics/pointing.py")
+    assert digest("imet_utils.one") == before
+    edit(package / "metrics/results.py")
+    assert digest("imet_utils.one") != before
+
+
+def test_the_digest_is_that_of_a_set_of_modules_and_missing_ones_are_refused():
+    names = ("imet_utils.hog", "imet_utils.progress")
+    assert code.code_digest(*names) == code.code_digest(*reversed(names))
+    assert code.code_digest(*names) != code.code_digest("imet_utils.hog")
+    with pytest.raises(FileNotFoundError, match="no_such"):
+        code.code_digest("imet_utils.no_such")
