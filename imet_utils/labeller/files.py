@@ -14,7 +14,7 @@ from imet_utils.provenance import EVALUATION, read_provenance, upstream_of
 
 FOLDER = "labeller"  # in the output folder of a run
 MAKER = EVALUATION  # the notebook that makes it
-FORMAT = 4  # of the folder; another one is refused
+FORMAT = 5  # of the folder; another one is refused
 SETTINGS, TENSORS = "labeller.json", "tensors.safetensors"  # its files
 
 

@@ -143,7 +143,7 @@ def compare_decodings(
     return pd.DataFrame(rows, columns=columns)
 
 
-def find_doubts(
+def prediction_warnings(
     results: pd.DataFrame, model: str, preds: np.ndarray, num_training: int
 ) -> list[str]:
     """Say what should keep a person from using a model's predictions as they are.

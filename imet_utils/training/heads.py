@@ -64,7 +64,8 @@ class Recipe:
 
 
 def _build_rnn(dims: Mapping[str, int], num_classes: int, size: Size) -> nn.Module:
-    return build_attncnn_rnn(dims, num_classes, classifier=size.mlp)
+    hidden_dim, dropout = size.mlp["hidden_dim"], size.mlp["dropout"]
+    return build_attncnn_rnn(dims, num_classes, hidden_dim=hidden_dim, classifier_dropout=dropout)
 
 
 POSTER = {"weighs_positives": True, "batch_size": 32, "settings": {}}
