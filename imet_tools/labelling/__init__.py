@@ -1,4 +1,4 @@
-"""Labels for new images: by one object, on the command line, on a page for review, in widgets."""
+"""The labeller in use: a command, pages for review, suspect labels, widgets of the notebooks."""
 
 from imet_tools.labelling.comparison import (
     Comparison,
@@ -8,26 +8,27 @@ from imet_tools.labelling.comparison import (
 )
 from imet_tools.labelling.explore import (
     Album,
-    compare_named,
+    compare_known,
     describe_threshold,
-    known_pictures,
     open_album,
     page_of,
     pick_new_images,
     plot_image,
+    train_pictures,
 )
-from imet_tools.labelling.faults import (
-    doubt_pairs,
-    judge_pairs,
-    place_images,
-    plot_label_faults,
-    write_label_faults,
-)
+from imet_tools.labelling.plots import plot_attention, plot_comparison
 from imet_tools.labelling.review import ReviewImage, Suggestion, write_review
+from imet_tools.labelling.suspect_labels import (
+    find_suspects,
+    index_all_images,
+    leave_one_out,
+    plot_suspect_labels,
+    predict_from_others,
+    write_suspect_labels,
+)
 from imet_tools.labelling.widgets import (
     browse,
-    is_interactive,
-    look_closer,
+    explain_picked,
     page_flips,
     slide_threshold,
     try_own,

@@ -1,4 +1,4 @@
-"""Two runs on the same images: paired differences, and the images that get other labels."""
+"""Compare two runs on the same images, image by image."""
 
 from collections.abc import Mapping
 from dataclasses import astuple, dataclass
@@ -14,8 +14,8 @@ from imet_utils.metrics import bootstrap_mean
 from imet_utils.runs import Run, list_predictions, read_predictions
 from imet_utils.tables import read_thumbnail, take_split
 
-POSTER = "05_fuse_hog"  # the notebook of the poster's own model
-WHAT = ("true", "predicted")  # columns that hold or do not
+BASELINE_HOG = "05_fuse_hog"  # the notebook that trains baseline + HOG
+WHAT = ("true", "predicted")  # columns of a label set each
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,10 +25,9 @@ class Comparison:
     Attributes:
         names: of both.
         scores: columns score, first, second (means over the images), difference, and low and high,
-            its 95 % interval, paired image by image.
-        flips: images that get other labels from the second run, those of the greatest difference
-            first: columns id, difference (of F2), first and second (F2), true, first_labels and
-            second_labels (names).
+            its paired 95 % interval.
+        flips: images with different predictions, the greatest difference first: columns id, first,
+            second and difference (F2), true, first_labels and second_labels (names).
         num_images: compared.
     """
 
@@ -43,11 +42,11 @@ def compare_runs(
 ) -> Comparison:
     """Compare two tables of predictions on the images that both have in a split.
 
-    Labels that only one of them knows are left out, and so are images whose true labels differ.
+    Labels that only one of them has are left out, and images whose true labels differ.
 
     Args:
-        first: of `read_predictions`.
-        second: of another run, or by other means.
+        first: as of `read_predictions`.
+        second: as of `read_predictions`.
         names: of both.
         split: of both.
 
@@ -79,28 +78,28 @@ def compare_runs(
 
 
 def _names_by_id(table: pd.DataFrame, column: str) -> dict[str, frozenset[str]]:
-    """Collect the labels of each image for which a column holds; an image may have none."""
+    """Collect the labels of each image where a column is true; an image may have none."""
     some = table[table[column]].groupby("id")["attribute_name"].agg(frozenset).to_dict()
     return {image_id: some.get(image_id, frozenset()) for image_id in table["id"].unique()}
 
 
 def other_predictions(run: Run, other: str = "") -> tuple[pd.DataFrame, str]:
-    """Read what a run is compared to, and name it.
+    """Read the predictions to compare a run with, and their name.
 
     Args:
         run: to compare.
-        other: output folder of another run; "" for the poster's own model, baseline + HOG, of this.
+        other: output folder of another run; "" for this run's own baseline + HOG.
     """
     if other:
         folder = Path(other).expanduser()
         return read_predictions(folder), folder.name
-    probs = np.load(run.output_dir / POSTER / "probs_test.npy")
-    preds = probs >= run.metrics(POSTER)["thresholds"]["baseline + HOG"]
+    probs = np.load(run.output_dir / BASELINE_HOG / "probs_test.npy")
+    preds = probs >= run.metrics(BASELINE_HOG)["thresholds"]["baseline + HOG"]
     return list_predictions(take_split(run.tables, "test"), probs, preds), "baseline + HOG"
 
 
 def plot_flipped(comparison: Comparison, flips: pd.DataFrame, files: Mapping[str, Path]) -> Figure:
-    """Draw images that two runs label differently, rows of `flips`, with the labels of both."""
+    """Draw images that two runs label differently: rows of `flips`, and the images' files."""
     return plot_flips(
         [np.asarray(read_thumbnail(files[image_id], THUMBNAIL_SIDE)) for image_id in flips["id"]],
         flips["true"].tolist(),

@@ -1,4 +1,4 @@
-"""Look around in what a run predicts: images by label and verdict, the files of new ones."""
+"""Explore the predictions of a run: images by label and verdict, and new ones."""
 
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
@@ -13,9 +13,10 @@ from PIL import Image
 
 from imet_tools.labelling.plots import plot_labelled, plot_thumbnails
 from imet_tools.labelling.review import NEIGHBOUR_SIDE
-from imet_utils.labeller import Labeller, Look, Picture
+from imet_utils.files import load_json
+from imet_utils.labeller import Explanation, Labeller, Picture
 from imet_utils.metrics import sample_scores
-from imet_utils.provenance import TABLES, read_provenance
+from imet_utils.provenance import PROVENANCE
 from imet_utils.runs import Run
 from imet_utils.tables import (
     find_images,
@@ -26,8 +27,8 @@ from imet_utils.tables import (
     take_split,
 )
 
-KEPT = 1000  # small pictures of training images
-NEW = "new"  # the part of the images that nobody has labelled
+CACHED = 1000  # small pictures of training images
+NEW = "new"  # the part of the images without labels
 THUMBNAIL_SIDE = 240  # pixels of the longer side
 ORDERS = {  # what to sort images by, and whether the lowest comes first
     "best F2 first": ("f2", False),
@@ -38,15 +39,15 @@ ORDERS = {  # what to sort images by, and whether the lowest comes first
 VERDICTS = ("any", "correct", "missed", "wrong", "predicted")
 COMPARED = ("f2", "precision", "recall")
 Key = tuple[str, str]  # the part of an image, and its id
+FindPicture = Callable[[str], Image.Image | None]
 
 
 @dataclass(frozen=True, eq=False)
 class Album:
-    """Images of validation and test, and new ones, with what is predicted for them.
+    """Images of validation and test, and new ones, with their predictions.
 
     Attributes:
-        images: columns part (`val`, `test` or `new`), id, path and f2 (NaN where nobody knows the
-            true labels); a row an image.
+        images: columns part (`val`, `test` or `new`), id, path and f2 (NaN for new ones).
         labels: columns part, id, name, probability, true, predicted and verdict (`correct`,
             `missed`, `wrong` or ""); of each image the most probable first.
     """
@@ -57,17 +58,13 @@ class Album:
     def find(
         self, part: str, label: str = "", verdict: str = "any", order: str = "best F2 first"
     ) -> pd.DataFrame:
-        """Find images.
+        """Find images: their rows of `images`, and `probability`.
 
         Args:
             part: of the collection.
-            label: a label's name or a piece of it, in any case; "" for all.
-            verdict: one of `VERDICTS`, that a label of this name has; with `any` it is true or
-                predicted.
-            order: one of `ORDERS`; the probability is the highest of the labels asked for.
-
-        Returns:
-            Their rows of `images`, and `probability`.
+            label: a label's name or a part of it, in any case; "" for all.
+            verdict: one of `VERDICTS`, of a matching label; with `any` it is true or predicted.
+            order: one of `ORDERS`; the probability is the highest of the matching labels.
         """
         rows = self.labels[self.labels["part"] == part]
         if label:
@@ -100,7 +97,7 @@ class Album:
         return self.images.set_index(["part", "id"])["path"][part, image_id]
 
     def true_of(self, key: Key) -> list[str] | None:
-        """Return the names of an image's true labels; None where nobody knows them."""
+        """Return the names of an image's true labels; None for a new image."""
         rows = self.labels_of(key)
         return None if key[0] == NEW else rows.loc[rows["true"], "name"].tolist()
 
@@ -110,16 +107,16 @@ class Album:
         Args:
             page: rows of `find`.
             title: of the figure.
-            label: that was asked for, and leads; then the true ones.
+            label: that was searched for, and is listed first.
         """
         heads, labels = [], []
-        asked = match_names(self.labels["name"].unique(), label) if label else []
+        matching = match_names(self.labels["name"].unique(), label) if label else []
         for number, row in enumerate(page.itertuples(), start=1):
             score = "new" if np.isnan(row.f2) else f"F2 {row.f2:.2f}"
             heads.append((f"{number}  {score}", row.id))
             shown = self.labels_of((row.part, row.id))
             shown = shown[shown["true"] | shown["predicted"]]
-            shown = shown.assign(rest=~shown["name"].isin(asked))
+            shown = shown.assign(rest=~shown["name"].isin(matching))
             shown = shown.sort_values(["rest", "verdict"], kind="stable")  # the wrong ones last
             labels.append(list(zip(shown["name"], shown["verdict"], strict=True)))
         pictures = [np.asarray(read_thumbnail(path, THUMBNAIL_SIDE)) for path in page["path"]]
@@ -127,19 +124,13 @@ class Album:
 
 
 def open_album(run: Run, labeller: Labeller, new: Sequence[Path] = ()) -> Album:
-    """Gather what a run predicted for validation and test, and what its labeller says of new files.
-
-    Args:
-        run: whose evaluation has run.
-        labeller: of the run.
-        new: files of images.
-    """
-    judged = run.predictions().rename(columns={"split": "part", "attribute_name": "name"})
-    images = judged[["part", "id"]].drop_duplicates(ignore_index=True)
+    """Gather a run's predictions for validation and test, and its labeller's for new files."""
+    evaluated = run.predictions().rename(columns={"split": "part", "attribute_name": "name"})
+    images = evaluated[["part", "id"]].drop_duplicates(ignore_index=True)
     paths = find_images(run.data_dir / "train", images["id"].tolist())
-    f2 = score_images(judged)["f2"]
+    f2 = score_images(evaluated)["f2"]
     images = images.assign(path=paths, f2=f2.reindex(images["id"]).to_numpy())
-    tables, albums = [judged], [images]
+    tables, albums = [evaluated], [images]
     if new:
         found = labeller.label(new, top=20).rename(columns={"image": "id", "chosen": "predicted"})
         tables.append(found.rename(columns={"attribute_name": "name"}).assign(part=NEW, true=False))
@@ -153,25 +144,24 @@ def open_album(run: Run, labeller: Labeller, new: Sequence[Path] = ()) -> Album:
     return Album(pd.concat(albums, ignore_index=True), labels[columns])
 
 
-def compare_named(
-    labeller: Labeller, image: Picture, named: Collection[str], most: int = 8
+def compare_known(
+    labeller: Labeller, image: Picture, known: Collection[str], most: int = 8
 ) -> pd.DataFrame:
-    """Compare what a labeller thinks of an image before and after some of its labels are named.
+    """Compare an image's probabilities before and after some of its labels are known.
 
     Args:
         labeller: of the run.
         image: as for `Labeller.label`.
-        named: names of labels that it has.
-        most: other labels at the most; those that move most come first.
+        known: names of labels that it has.
+        most: other labels at the most, those that change most.
 
     Returns:
-        Columns before and after, probabilities, by the label's name.
+        Columns before and after, by the label's name.
     """
-    looks = {"before": labeller.look(image), "after": labeller.look(image, named=named)}
-    probs = pd.DataFrame({name: look.probs for name, look in looks.items()}, labeller.names)
-    probs = probs.drop(index=named)
-    moved = (probs["after"] - probs["before"]).abs().to_numpy()
-    return probs.iloc[np.argsort(-moved, kind="stable")[:most]]
+    before, after = labeller.explain(image).probs, labeller.explain(image, known=known).probs
+    probs = pd.DataFrame({"before": before, "after": after}, labeller.names).drop(index=known)
+    change = (probs["after"] - probs["before"]).abs().to_numpy()
+    return probs.iloc[np.argsort(-change, kind="stable")[:most]]
 
 
 def score_images(predictions: pd.DataFrame) -> pd.DataFrame:
@@ -185,7 +175,7 @@ def score_images(predictions: pd.DataFrame) -> pd.DataFrame:
 
 
 def match_names(names: Sequence[str], wanted: str) -> list[str]:
-    """Return the names that are what is wanted, in any case, or else those that have it in them.
+    """Return the names that equal `wanted`, in any case, or else those that contain it.
 
     >>> match_names(["tag::dogs", "tag::hot dogs"], "tag::Dogs"), match_names(["tag::dogs"], "og")
     (['tag::dogs'], ['tag::dogs'])
@@ -196,20 +186,14 @@ def match_names(names: Sequence[str], wanted: str) -> list[str]:
 
 
 def page_of(images: pd.DataFrame, page: int, size: int = 12) -> pd.DataFrame:
-    """Take the rows of a page, counted from 0; a page after the last is the last."""
+    """Take the rows of a page, from 0; beyond the last page it is the last."""
     last = max(0, (len(images) - 1) // size)
     start = size * min(page, last)
     return images.iloc[start : start + size]
 
 
 def describe_threshold(probs: np.ndarray, targets: np.ndarray, threshold: float) -> str:
-    """Say what the labels from a probability upwards are worth.
-
-    Args:
-        probs: (N, C).
-        targets: true labels, bool (N, C).
-        threshold: lowest probability of a label that is taken.
-    """
+    """Score the labels (N, C) of at least this probability, in one line."""
     preds = probs >= threshold
     scores = sample_scores(preds, targets)
     shown = {"precision": "precision", "recall": "recall", "F2": "f2"}
@@ -220,11 +204,11 @@ def describe_threshold(probs: np.ndarray, targets: np.ndarray, threshold: float)
 
 
 def list_images(given: Sequence[Path]) -> list[Path]:
-    """List the files given, and all files of the folders given, by name.
+    """List the given files, and the files of the given folders by name.
 
     Raises:
         FileNotFoundError: if one is missing.
-        ValueError: if there is none, or two have the same name but for the suffix.
+        ValueError: if there is none, or two differ in their suffix alone.
     """
     paths = []
     for path in given:
@@ -235,19 +219,19 @@ def list_images(given: Sequence[Path]) -> list[Path]:
     files = [path for path in paths if path.is_file()]
     counts = Counter(path.stem for path in files if is_image(path))
     if twice := next((stem for stem, count in counts.items() if count > 1), None):
-        raise ValueError(f"several images are called {twice}, which shall be their id. Rename them")
+        raise ValueError(f"several images have the name and id {twice}. Rename them")
     if not files:
         raise ValueError(f"no file in {', '.join(map(str, given))}")
     return files
 
 
 def pick_new_images(run: Run, images: str = "", most: int = 200) -> tuple[list[Path], str]:
-    """Choose files to label, and say where they are from.
+    """Choose files to label, and describe their source.
 
     Args:
         run: whose collection may have an unlabelled `test/`.
         images: a folder or a file; "" for `test/`, or else images of the test part.
-        most: files at the most; unreadable ones are passed over.
+        most: files at the most; unreadable ones are skipped.
     """
     if images:
         files, source = list_images([Path(images).expanduser()]), images
@@ -255,7 +239,10 @@ def pick_new_images(run: Run, images: str = "", most: int = 200) -> tuple[list[P
         files, source = list_images([run.data_dir / "test"]), "the collection's test/"
     else:
         ids = take_split(run.tables, "test").images["id"]
-        files, source = find_images(run.data_dir / "train", ids), "the test part: no others at hand"
+        files, source = (
+            find_images(run.data_dir / "train", ids),
+            "the test part, as there are no others",
+        )
     faults = [fault for _, _, fault in measure_files(files[:most])]
     good = [path for path, fault in zip(files, faults, strict=False) if not fault]
     if not good:
@@ -263,25 +250,28 @@ def pick_new_images(run: Run, images: str = "", most: int = 200) -> tuple[list[P
     return good, f"{len(good):,} of {len(files):,} files, from {source}"
 
 
-def known_pictures(
-    output_dir: Path, labeller: Labeller, side: int = NEIGHBOUR_SIDE
-) -> Callable[[str], Image.Image | None]:
-    """Return what finds a small picture of a training image by its id, or None.
+def find_collection(output_dir: Path) -> Path | None:
+    """Return the collection that a run was made from; None without a run."""
+    records = sorted(output_dir.glob(f"*/{PROVENANCE}"))
+    return Path(load_json(records[0])["data_dir"]) if records else None
+
+
+def train_pictures(output_dir: Path, labeller: Labeller, side: int = NEIGHBOUR_SIDE) -> FindPicture:
+    """Return a function from a training image's id to a small picture, or None without its file.
 
     Args:
-        output_dir: of the run, whose collection may be at hand no more.
-        labeller: whose training images it finds.
+        output_dir: of the run, whose collection may be gone.
+        labeller: of the run.
         side: pixels of the longer side.
     """
-    provenance = read_provenance(output_dir, TABLES)
-    ids = labeller.known["id"]
+    data_dir, ids = find_collection(output_dir), labeller.train_images["id"]
     try:
-        found = find_images(Path(provenance["data_dir"]) / "train", ids) if provenance else []
-    except (OSError, ValueError):  # the collection is not here any more
-        found = []
-    files = dict(zip(ids, found, strict=False))
+        paths = find_images(data_dir / "train", ids) if data_dir else []
+    except (OSError, ValueError):
+        paths = []
+    files = dict(zip(ids, paths, strict=False))
 
-    @lru_cache(KEPT)
+    @lru_cache(CACHED)
     def find(image_id: str) -> Image.Image | None:
         return read_thumbnail(files[image_id], side) if image_id in files else None
 
@@ -292,31 +282,32 @@ def plot_image(
     labeller: Labeller,
     image: Picture,
     true: Sequence[str] | None = None,
-    find_picture: Callable[[str], Image.Image | None] | None = None,
-    look: Look | None = None,
+    find_picture: FindPicture | None = None,
+    explanation: Explanation | None = None,
 ) -> Figure:
-    """Draw an image: its labels, the steps of its path, where they are seen, what is nearest.
+    """Draw an image with its labels, the RNN's path and attention, and the nearest images.
 
     Args:
         labeller: that labels it.
         image: a path, or an image of Pillow.
         true: names of its true labels, where they are known.
-        find_picture: of a training image by its id, see `known_pictures`; None for none.
-        look: what `labeller.look` returned for it, if that is at hand.
+        find_picture: see `train_pictures`; None for no nearest images.
+        explanation: of `labeller.explain`, to save time.
     """
-    look, steps = look or labeller.look(image), labeller.path(image)
-    names = labeller.names
+    explanation = explanation or labeller.explain(image)
+    steps, names = labeller.path(image), labeller.names
     nearest = []
-    for known in look.nearest.itertuples():
-        if find_picture and (picture := find_picture(known.id)):
-            labels = names[list(known.labels)].tolist()
-            nearest.append((np.asarray(picture), labels, known.similarity))
+    for neighbour in explanation.neighbours.itertuples():
+        if find_picture and (picture := find_picture(neighbour.id)):
+            labels = names[list(neighbour.labels)].tolist()
+            nearest.append((np.asarray(picture), labels, neighbour.similarity))
+    attention = explanation.attention
     return plot_labelled(
         np.asarray(read_image(image)),
-        pd.Series(look.probs, names),
-        names[look.chosen].tolist(),
+        pd.Series(explanation.probs, names),
+        names[explanation.chosen].tolist(),
         true,
-        None if look.attention is None else dict(zip(names, look.attention, strict=True)),
+        {} if attention is None else dict(zip(names, attention, strict=True)),
         pd.Series(steps["probability"].to_numpy(), names[steps["label"].astype(int)]),
         nearest,
     )

@@ -1,4 +1,4 @@
-"""A table of labels that images are known to have, such as a catalogue knows some of them."""
+"""Read a table of labels that images are known to have, as from a catalogue."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -12,15 +12,15 @@ from imet_utils.tables.csv_files import add_id, file_key, parse_rows, read_csv
 
 @dataclass(frozen=True)
 class KnownLabels:
-    """What a table knows.
+    """Labels that images are known to have.
 
     Attributes:
         rows: class indices by the id of an image, as `file_key` writes it.
-        strangers: how often labels occur that are none of the classes, as they are written.
+        unknown: how often labels occur that are none of the classes.
     """
 
     rows: dict[str, list[int]]
-    strangers: Counter[str]
+    unknown: Counter[str]
 
 
 def read_known_labels(path: Path, labels: pd.DataFrame) -> KnownLabels:
@@ -43,13 +43,13 @@ def read_known_labels(path: Path, labels: pd.DataFrame) -> KnownLabels:
     class_of = {label: k for k, label in enumerate(classes)}
     lines: dict[str, int] = {}
     rows: dict[str, list[int]] = {}
-    strangers: Counter[str] = Counter()
+    unknown: Counter[str] = Counter()
 
     def parse(line: int, image_id: str, text: str) -> None:
         given = split(line, text)
-        strangers.update(str(label) for label in given if label not in class_of)
+        unknown.update(str(label) for label in given if label not in class_of)
         known = [class_of[label] for label in given if label in class_of]
         rows[file_key(add_id(lines, image_id, line))] = known
 
     parse_rows(table, columns, parse)
-    return KnownLabels(rows, strangers)
+    return KnownLabels(rows, unknown)

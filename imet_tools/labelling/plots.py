@@ -1,4 +1,4 @@
-"""Figures of labelled images: closely, many at once, as two runs see them. Import from `plots`."""
+"""Figures of labelled images: one with its explanation, pages of many, two runs compared."""
 
 from collections.abc import Mapping, Sequence
 from itertools import chain
@@ -39,7 +39,6 @@ from imet_utils.plots.style import (
     add_header,
     add_note,
     hide_empty,
-    kind_colors,
     kind_key,
     name_rows,
     new_figure,
@@ -50,8 +49,10 @@ from imet_utils.plots.text import clean_text, finish
 
 ACROSS, NARROW = 6, 5  # thumbnails in a row, panels of attention and neighbours
 BARS, STEPS, MAX_NAMED = 10, 8, 5  # labels with a bar, steps of a path, lines under a thumbnail
-NEXT = 3  # labels that were not chosen, but nearly
+NEXT = 3  # most probable labels that were not chosen
 LEAST_PEAK = 3.0  # times even attention, where the scale ends at the least
+NO_STEPS = pd.Series(dtype=float)
+NOTHING: dict[str, np.ndarray] = {}
 
 
 def plot_labelled(
@@ -59,11 +60,11 @@ def plot_labelled(
     probabilities: pd.Series,
     chosen: Sequence[str],
     true: Sequence[str] | None = None,
-    attention: Mapping[str, np.ndarray] | None = None,
-    path: pd.Series | None = None,
+    attention: Mapping[str, np.ndarray] = NOTHING,
+    path: pd.Series = NO_STEPS,
     nearest: Sequence[tuple[np.ndarray, Sequence[str], float]] = (),
 ) -> Figure:
-    """Show all that is predicted for an image, and why it might be.
+    """Show an image with its labels, the RNN's path and attention, and the nearest images.
 
     Where the true labels are known, bars have the colours of the verdicts, else those of the
     labels' kinds; labels that were not chosen are pale.
@@ -72,9 +73,9 @@ def plot_labelled(
         image: (H, W, 3) uint8.
         probabilities: of all labels, by their names.
         chosen: names of the labels chosen.
-        true: names of the true ones; None where nobody knows.
-        attention: (h, w) of each label by its name, of sum 1; None where nothing attends.
-        path: probabilities of the labels that the RNN names, in its order; None or empty for none.
+        true: names of the true ones, where they are known.
+        attention: (h, w) of each label by its name, of sum 1.
+        path: probabilities of the RNN's steps, by their labels.
         nearest: training images (H, W, 3) uint8, with their labels and similarity.
     """
     ordered = probabilities.sort_values(ascending=False, kind="stable")
@@ -83,25 +84,22 @@ def plot_labelled(
     others = [name for name in ordered.index if name not in chosen and name not in missed]
     named = [*best[: BARS - len(missed[:NEXT])], *missed[:NEXT]]
     shown = ordered[[*named, *others[: min(NEXT, max(0, BARS - len(named)))]]]
-    looked = best[:NARROW] if attention else []
-    top = max(
-        image_height(image, 3.0),
-        0.9 + 0.27 * max(len(shown), min(STEPS, 0 if path is None else len(path))),
-    )
+    attended = {name: attention[name] for name in best[:NARROW] if name in attention}
+    top = max(image_height(image, 3.0), 0.9 + 0.27 * max(len(shown), min(STEPS, len(path))))
     cell = WIDTH / NARROW - 0.25
     rows = [top]
-    rows += [image_height(image, cell) + 0.65] if looked else []
-    rows += [max(image_height(known[0], cell) for known in nearest) + 1.25] if nearest else []
+    rows += [image_height(image, cell) + 0.65] if attended else []
+    rows += [max(image_height(near, cell) for near, _, _ in nearest) + 1.25] if nearest else []
     fig = new_figure(HEADER + sum(rows) + 0.2, pad=PAD)
     grid = fig.add_gridspec(len(rows), 1, height_ratios=rows)
     first = grid[0].subgridspec(1, 3, width_ratios=(3.2, 3.4, 3.0))
     draw_image(fig.add_subplot(first[0]), image, "NW")
-    colors = _bar_colors([*shown.index, *(() if path is None else path.index)], chosen, true)
+    colors = _bar_colors([*shown.index, *path.index], chosen, true)
     _draw_bars(fig.add_subplot(first[1]), "Labels", shown, colors, true)
-    if path is not None and len(path):
+    if len(path):
         _draw_bars(fig.add_subplot(first[2]), "Steps of the RNN", path[:STEPS], colors)
-    if looked:
-        _draw_looks(fig, grid[1], image, {name: attention[name] for name in looked}, colors)
+    if attended:
+        _draw_attended(fig, grid[1], image, attended, colors)
     if nearest:
         _draw_nearest(fig, grid[-1], nearest, set(chosen))
     key = kind_key(colors_of([shown.index])) if true is None else VERDICT_KEY
@@ -112,22 +110,16 @@ def plot_labelled(
 def _bar_colors(
     names: Sequence[str], chosen: Sequence[str], true: Sequence[str] | None
 ) -> dict[str, str]:
-    kinds = kind_colors(split_label(name)[0] for name in names)
-    colors = {}
+    colors = dict.fromkeys(names, FAINT)
+    if true is None:
+        kinds = colors_of([names])
+        return colors | {name: kinds[split_label(name)[0]] for name in names if name in chosen}
     for name in names:
-        verdict = _verdict_of(name in (true or ()), name in chosen)
-        color = VERDICTS[verdict][0] if verdict else FAINT
-        if true is None:
-            color = kinds[split_label(name)[0]] if name in chosen else FAINT
-        colors[name] = color
+        if name in true:
+            colors[name] = VERDICTS["correct" if name in chosen else "missed"][0]
+        elif name in chosen:
+            colors[name] = VERDICTS["wrong"][0]
     return colors
-
-
-def _verdict_of(true: bool, chosen: bool) -> str:
-    """Name what became of a label; "" where it is neither true nor chosen."""
-    if true:
-        return "correct" if chosen else "missed"
-    return "wrong" if chosen else ""
 
 
 def _draw_bars(
@@ -150,7 +142,7 @@ def _draw_bars(
     ax.spines["left"].set_visible(False)
 
 
-def _draw_looks(
+def _draw_attended(
     fig: Figure,
     place: SubplotSpec,
     image: np.ndarray,
@@ -164,7 +156,7 @@ def _draw_looks(
         ax = fig.add_subplot(cells[number])
         draw_attention(ax, image, maps, scale)
         head = [(split_label(name)[1], colors[name])]
-        head = [("Where the RNN looks for", MUTED) if number == 0 else ("", MUTED), *head]
+        head = [("Attention of the RNN for", MUTED) if number == 0 else ("", MUTED), *head]
         write_lines(ax, head, WIDTH / NARROW - 0.25, (0, 1), 17)
 
 
@@ -174,7 +166,7 @@ def _draw_nearest(
     nearest: Sequence[tuple[np.ndarray, Sequence[str], float]],
     chosen: set[str],
 ) -> None:
-    """Draw training images; the labels that the image has, too, are dark."""
+    """Draw training images; labels that are also chosen are dark."""
     cells = place.subgridspec(1, NARROW)
     for number, (picture, labels, similarity) in enumerate(nearest[:NARROW]):
         ax = fig.add_subplot(cells[number])
@@ -192,30 +184,22 @@ def even(attention: np.ndarray) -> np.ndarray:
 
 
 def attention_scale(peaks: Sequence[float]) -> Normalize:
-    """Scale multiples of even attention: one that looks everywhere alike stays dark."""
+    """Scale multiples of even attention so that an even one stays dark."""
     return Normalize(0, max(LEAST_PEAK, float(np.median(peaks))), clip=True)
 
 
 def plot_attention(
     image: np.ndarray, attention: np.ndarray, label: str, probability: float, opacity: float = 0.75
 ) -> Figure:
-    """Show where a label is seen in an image.
-
-    Args:
-        image: (H, W, 3) uint8.
-        attention: (h, w), of sum 1.
-        label: its name.
-        probability: of the label.
-        opacity: of the veil where the attention is highest, from 0 to 1.
-    """
+    """Show the attention (h, w) of a label over an image (H, W, 3); opacity is from 0 to 1."""
     width = 4.6
     fig = new_figure(HEADER + image_height(image, width) + 0.2, width + 1.0)
     ax = fig.subplots()
     maps = even(attention)
     scale = attention_scale([maps.max()])
     draw_attention(ax, image, maps, scale, opacity)
-    place = {"shrink": 0.7, "aspect": 25, "label": "attention (1 = even)"}
-    fig.colorbar(ScalarMappable(scale, OVERLAY_MAP), ax=ax, **place)
+    legend = ScalarMappable(scale, OVERLAY_MAP)
+    fig.colorbar(legend, ax=ax, shrink=0.7, aspect=25, label="attention (1 = even)")
     add_header(fig, f"{clean_text(label, 2.8)}, probability {probability:.2f}")
     return finish(fig)
 
@@ -256,7 +240,7 @@ def _verdict_line(label: str, verdict: str) -> Line:
 
 
 def plot_comparison(table: pd.DataFrame, first: str, second: str) -> Figure:
-    """Show by how much one run is better than another, with intervals of the paired differences.
+    """Show the differences between the scores of two runs, with paired intervals.
 
     Args:
         table: columns score (one of `SCORES`), first, second (means of both), difference, low and
@@ -268,9 +252,10 @@ def plot_comparison(table: pd.DataFrame, first: str, second: str) -> Figure:
     ax = fig.subplots()
     for y, row in enumerate(table.itertuples()):
         clear = row.low > 0 or row.high < 0
-        look = {"color": SERIES_COLORS[0], "markerfacecolor": None if clear else "white"}
-        ax.hlines(y, row.low, row.high, color=SERIES_COLORS[0], linewidth=2, alpha=0.45)
-        ax.plot(row.difference, y, marker="o", markersize=8, markeredgewidth=1.6, **look)
+        color = SERIES_COLORS[0]
+        ax.hlines(y, row.low, row.high, color=color, linewidth=2, alpha=0.45)
+        [dot] = ax.plot(row.difference, y, "o", color=color, markersize=8, markeredgewidth=1.6)
+        dot.set_markerfacecolor(color if clear else "white")
         add_note(ax, f"{row.first:.3f} and {row.second:.3f}", (row.high, y), (8, 0), color=MUTED)
     ax.axvline(0, **REFERENCE)
     names = f"{clean_text(first, 2.2)} less {clean_text(second, 2.2)}"
@@ -290,7 +275,7 @@ def plot_flips(
     scores: Sequence[tuple[float, float]],
     names: tuple[str, str],
 ) -> Figure:
-    """Show images that two runs label differently, the labels of each marked as found or not.
+    """Show images that two runs label differently, with the labels of both.
 
     Args:
         images: (H, W, 3) uint8 each.
@@ -309,30 +294,28 @@ def plot_flips(
     return draw_beside_lists(images, lists, "Images that the two label differently", (1.9, 1.4))
 
 
-def plot_doubted(
+def plot_suspects(
     images: Sequence[np.ndarray],
-    noted: Sequence[Sequence[str]],
-    doubted: Sequence[Mapping[str, float]],
+    annotated: Sequence[Sequence[str]],
+    suspects: Sequence[Mapping[str, float]],
 ) -> Figure:
-    """Show images whose labels are doubted: what is noted, and what may be missing.
+    """Show images with their labels, of which some may be wrong, and labels that may be missing.
 
     Args:
         images: (H, W, 3) uint8 each.
-        noted: labels of each image.
-        doubted: probabilities of the doubted labels of each image by their names; those that are
-            not noted may be missing.
+        annotated: labels of each image.
+        suspects: probabilities of the suspect labels of each image by their names.
     """
     (missing, plus), (wrong, cross) = VERDICTS["missed"], VERDICTS["wrong"]
     lists = []
-    for names, probs in zip(noted, doubted, strict=True):
-        columns = [[("noted", MUTED)], [("may be missing", MUTED)]]
+    for names, probs in zip(annotated, suspects, strict=True):
+        columns = [[("annotated", MUTED)], [("may be missing", MUTED)]]
         for name in names:
-            known = split_label(name)[1]
-            line = (f"{cross} {probs[name]:.2f} {known}", wrong) if name in probs else (known, INK)
+            short = split_label(name)[1]
+            line = (f"{cross} {probs[name]:.2f} {short}", wrong) if name in probs else (short, INK)
             columns[0].append(line)
-        for name in probs:
-            if name not in names:
-                columns[1].append((f"{plus} {probs[name]:.2f} {split_label(name)[1]}", missing))
+        for name in (name for name in probs if name not in names):
+            columns[1].append((f"{plus} {probs[name]:.2f} {split_label(name)[1]}", missing))
         lists.append([limit_lines(lines, MAX_MARKED) for lines in columns])
     key = {f"{cross} may be wrong": wrong, f"{plus} may be missing": missing}
     return draw_beside_lists(images, lists, "Labels that may be wrong or missing", (1.6, 1.55), key)

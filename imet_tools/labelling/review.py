@@ -1,11 +1,11 @@
-"""The pages on which a person accepts, rejects and adds labels, saved as rows for `train.csv`."""
+"""Pages on which a person accepts, rejects and adds labels, saved as rows for `train.csv`."""
 
 import base64
 import io
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
-from itertools import chain, count, groupby, pairwise, takewhile
+from dataclasses import dataclass, field
+from itertools import count, groupby, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +19,7 @@ from imet_utils.files import atomic_path, fingerprint_of
 PICTURE_SIDE, NEIGHBOUR_SIDE = 480, 96  # pixels of the longer side
 QUALITY = 80  # of JPEG
 LEVELS = 99  # of attention above none
-REVISION = {  # of the probabilities, by the page
-    "voters": VOTERS,
-    "nearer": NEARER,
-    "farther": FARTHER,
-    "prior": PRIOR,
-}
+REVISION = {"voters": VOTERS, "nearer": NEARER, "farther": FARTHER, "prior": PRIOR}
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,8 +30,7 @@ class Suggestion:
         label: class index.
         probability: from 0 to 1.
         accepted: whether the decision rule chose it.
-        attention: where the model looked over the whole picture, (h, w) of at least 0; of any
-            scale and, with None, unknown.
+        attention: over the whole picture, (h, w) of at least 0, of any scale; None if unknown.
     """
 
     label: int
@@ -51,14 +45,14 @@ class ReviewImage:
 
     Attributes:
         file: its name.
-        id: what `train.csv` shall call it.
+        id: in `train.csv`.
         picture: of any size.
         suggestions: the most probable first.
-        neighbours: the pictures of the labelled images nearest to it, with their class indices.
-        probs: (C,) of all labels; what a person says of one moves the others (`revise_probs`).
-        near: cosines and class indices of the labelled images that this is reckoned from, the
-            nearest first; with none of them nothing moves.
-        known: class indices of labels that `probs` have been revised by already.
+        neighbours: pictures of the nearest labelled images, with their class indices.
+        probs: (C,) of all labels; each decision of a person revises the others (`revise_probs`).
+        near: cosines and class indices of the labelled images that the revision is computed from,
+            the nearest first; none for no revision.
+        known: class indices of known labels, by which `probs` were revised already.
     """
 
     file: str
@@ -66,7 +60,7 @@ class ReviewImage:
     picture: Image.Image
     suggestions: Sequence[Suggestion]
     neighbours: Sequence[tuple[Image.Image, Sequence[int]]] = ()
-    probs: np.ndarray | None = None
+    probs: np.ndarray = field(default_factory=lambda: np.zeros(0))
     near: Sequence[tuple[float, Sequence[int]]] = ()
     known: Sequence[int] = ()
 
@@ -82,18 +76,18 @@ def write_review(
 ) -> list[Path]:
     """Write `review.html`, `review_2.html`, …, which need no other file and no network.
 
-    The images are taken one by one, so that few are in memory. All pages take their final names
-    together, and pages of an earlier, longer review are removed. A browser remembers what was
-    chosen for an image by its id, its picture and the table of labels: a review written anew, with
-    other suggestions or more images, keeps that.
+    The images are taken one by one, so that few are in memory. All pages are renamed into place
+    together, and pages of an earlier, longer review are removed. A browser stores a person's
+    choices by an image's id, its picture and the table of labels, so that they outlive a review
+    written again with other suggestions or more images.
 
     Args:
         images: at least one.
         label_ids: attribute ids of the classes, (C,).
         label_names: their names, (C,).
-        folder: of the pages; made where it is missing.
+        folder: of the pages.
         per_page: images on a page at the most.
-        strength: of what a person says on the labels that nothing was said of (`revise_probs`).
+        strength: of the influence of a decision on the other labels (`revise_probs`).
         temperature: of the votes of the nearest labelled images.
 
     Returns:
@@ -106,21 +100,34 @@ def write_review(
     labels = {"ids": [str(label) for label in label_ids], "names": list(label_names)}
     templates = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True)
     template = templates.get_template("review.html.j2")
+    revision = REVISION | {"strength": strength, "temperature": temperature}
     paths = []
-    ordered = enumerate(pairwise(chain(images, [None])))  # each image with the one after it
+    numbered = enumerate(_followed(images))
     with ExitStack() as unfinished:
-        for page, group in groupby(ordered, key=lambda item: item[0] // per_page):
-            pairs = (pair for _, pair in group)
+        for page, group in groupby(numbered, key=lambda item: item[0] // per_page):
             paths.append(folder / page_name(page))
             temporary = unfinished.enter_context(atomic_path(paths[-1]))
-            values = {"page": page, "page_name": page_name, "labels": labels}
-            values["revision"] = REVISION | {"strength": strength, "temperature": temperature}
-            stream = template.stream(values, records=_make_records(pairs, fingerprint_of(labels)))
+            records = _make_records((pair for _, pair in group), fingerprint_of(labels))
+            stream = template.stream(
+                page=page, page_name=page_name, labels=labels, revision=revision, records=records
+            )
             stream.dump(str(temporary), encoding="utf-8")
         if not paths:
             raise ValueError(f"there is no image to review, so no page was written to {folder}")
-    _remove_pages(folder, len(paths))
+    former = (folder / page_name(page) for page in count(len(paths)))  # of a longer review
+    for path in takewhile(Path.is_file, former):
+        path.unlink()
     return paths
+
+
+def _followed(images: Iterable[ReviewImage]) -> Iterator[tuple[ReviewImage, bool]]:
+    """Yield each image, and whether another one follows."""
+    rest = iter(images)
+    image = next(rest, None)
+    while image:
+        following = next(rest, None)
+        yield image, following is not None
+        image = following
 
 
 def page_name(page: int) -> str:
@@ -132,19 +139,12 @@ def page_name(page: int) -> str:
     return f"review_{page + 1}.html" if page else "review.html"
 
 
-def _remove_pages(folder: Path, first: int) -> None:
-    """Remove the pages from `first` on, which an earlier and longer review left."""
-    pages = takewhile(Path.is_file, (folder / page_name(page) for page in count(first)))
-    for path in pages:
-        path.unlink()
-
-
 def _make_records(
-    pairs: Iterable[tuple[ReviewImage, ReviewImage | None]], vocabulary: str
+    pairs: Iterable[tuple[ReviewImage, bool]], vocabulary: str
 ) -> Iterator[dict[str, Any]]:
-    """Yield what the page holds of an image: its key, its data, and whether another follows."""
-    for image, after in pairs:
-        borne = sorted({label for _, labels in image.near for label in labels})
+    """Yield an image's key in the browser's storage, its data, and whether another follows."""
+    for image, followed in pairs:
+        voted = sorted({label for _, labels in image.near for label in labels})
         data = {
             "id": image.id,
             "file": image.file,
@@ -164,14 +164,14 @@ def _make_records(
             ],
             "near": [[round(float(c), 4), list(map(int, labels))] for c, labels in image.near],
             "known": [[int(label), 1] for label in image.known],
-            "probs": [[int(label), round(float(image.probs[label]), 4)] for label in borne],
+            "probs": [[int(label), round(float(image.probs[label]), 4)] for label in voted],
         }
         key = fingerprint_of([vocabulary, image.id, data["picture"]])
-        yield {"key": key, "data": data, "followed": after is not None}
+        yield {"key": key, "data": data, "followed": followed}
 
 
 def encode_picture(picture: Image.Image, side: int) -> str:
-    """Write a picture, made smaller where a side is longer than `side` pixels, as a data URI."""
+    """Write a picture, reduced to `side` pixels where it is larger, as a data URI."""
     small = picture.convert("RGB")  # a copy
     small.thumbnail((side, side), Image.Resampling.LANCZOS)
     content = io.BytesIO()

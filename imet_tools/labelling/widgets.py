@@ -1,14 +1,18 @@
-"""Widgets of the notebooks, each a thin layer over plain functions, for who sits before them."""
+"""Widgets of the notebooks, each a thin layer over plain functions.
+
+They need a person: where a notebook runs without one, the functions return None, which shows
+nothing.
+"""
 
 import io
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import ipywidgets
 import numpy as np
-import pandas as pd
 from IPython import get_ipython
 from matplotlib.figure import Figure
 from PIL import Image
@@ -18,45 +22,40 @@ from imet_tools.labelling.explore import (
     ORDERS,
     VERDICTS,
     Album,
+    FindPicture,
     describe_threshold,
     page_of,
     plot_image,
 )
 from imet_tools.labelling.plots import plot_attention
-from imet_utils.labeller import Labeller, Look, Picture
+from imet_utils.labeller import Explanation, Labeller, Picture
 from imet_utils.metrics import threshold_curve
 from imet_utils.plots import plot_threshold_curve
 from imet_utils.tables import read_image
 
 PAGE, FLIPS = 12, 4  # images on a page
 PARTS = {"test": "test", "validation": "val", "new images": "new"}
-FindPicture = Callable[[str], Image.Image | None]
 
 
 def is_interactive() -> bool:
-    """Tell whether somebody sits before the notebook, who may use widgets.
+    """Tell whether a person can use widgets.
 
-    Who runs a notebook without a person, as papermill and nbconvert do, tells the kernel that
-    nobody can be asked anything; JupyterLab, VS Code and Kaggle's editor do not.
+    papermill and nbconvert tell the kernel that it cannot ask for input; JupyterLab, VS Code and
+    Kaggle's editor do not.
     """
     kernel = getattr(get_ipython(), "kernel", None)
-    asked = kernel.get_parent("shell") if kernel else {}
-    return bool(asked.get("content", {}).get("allow_stdin"))
-
-
-def draw(figure: Figure) -> bytes:
-    """Return a figure as PNG, as `Run.show` draws it."""
-    content = io.BytesIO()
-    figure.savefig(content, format="png", dpi=130, bbox_inches="tight")
-    return content.getvalue()
+    request = kernel.get_parent("shell") if kernel else {}
+    return bool(request.get("content", {}).get("allow_stdin"))
 
 
 class Canvas(ipywidgets.Image):
-    """Shows a figure, as wide as it is in the notebook."""
+    """Shows a figure as `Run.show` does."""
 
     def show(self, figure: Figure) -> None:
         """Show another figure."""
-        self.value = draw(figure)
+        content = io.BytesIO()
+        figure.savefig(content, format="png", dpi=130, bbox_inches="tight")
+        self.value = content.getvalue()
         self.layout.width = f"{round(100 * figure.get_figwidth())}px"
 
 
@@ -70,10 +69,9 @@ class Browser(ipywidgets.VBox):
     def __init__(self, album: Album) -> None:
         self.album = album
         parts = set(album.images["part"])
-        names = sorted(album.labels["name"].unique())
         self.part = _menu("Images", [(name, part) for name, part in PARTS.items() if part in parts])
         self.label = ipywidgets.Combobox(
-            options=names,
+            options=sorted(album.labels["name"].unique()),
             placeholder="any",
             description="Label",
             continuous_update=False,
@@ -82,8 +80,7 @@ class Browser(ipywidgets.VBox):
         )
         self.verdict = _menu("Verdict", VERDICTS)
         self.order = _menu("Order", list(ORDERS))
-        self.page = ipywidgets.BoundedIntText(1, 1, 1, description="Page", layout=_wide(150))
-        self.count, self.canvas = ipywidgets.HTML(), Canvas()
+        self.page, self.count, self.canvas = _page_number(), ipywidgets.HTML(), Canvas()
         self.image = ipywidgets.ToggleButtons(options=[], style={"button_width": "46px"})
         filters = (self.part, self.label, self.verdict, self.order)
         for widget in filters:
@@ -94,8 +91,8 @@ class Browser(ipywidgets.VBox):
         super().__init__([ipywidgets.HBox(filters), pages, self.canvas, self.image])
 
     def _find(self, _: object = None) -> None:
-        asked = (self.part.value, self.label.value.strip(), self.verdict.value, self.order.value)
-        self.found = self.album.find(*asked)
+        wanted = (self.part.value, self.label.value.strip(), self.verdict.value, self.order.value)
+        self.found = self.album.find(*wanted)
         self.page.max = max(1, -(-len(self.found) // PAGE))
         if self.page.value == 1:
             self._show()
@@ -113,117 +110,124 @@ class Browser(ipywidgets.VBox):
         self.image.index = 0 if keys else None
 
 
-def browse(album: Album) -> Browser:
-    """Browse validation, test and new images; over `Album.find` and `Album.plot`."""
-    return Browser(album)
+def browse(album: Album) -> Browser | None:
+    """Browse validation, test and new images."""
+    return Browser(album) if is_interactive() else None
 
 
-class CloserLook(ipywidgets.VBox):
-    """An image, its labels and neighbours, and where any label of choice is seen.
+class Explainer(ipywidgets.VBox):
+    """An image with its labels and neighbours, and the attention of any label.
 
     Attributes:
-        named: labels that the image is known to have; those that are typed move the others.
+        known: labels that the image is known to have, which revise the others.
     """
 
     def __init__(self, labeller: Labeller, find_picture: FindPicture) -> None:
         self.labeller, self.find_picture = labeller, find_picture
-        self.canvas, self.veiled = Canvas(), Canvas()
-        self.named = ipywidgets.TagsInput(
+        self.canvas, self.attention_canvas = Canvas(), Canvas()
+        self.known = ipywidgets.TagsInput(
             allowed_tags=labeller.names.tolist(), allow_duplicates=False, layout=_wide(600)
         )
         self.label = ipywidgets.Dropdown(description="Label", layout=_wide(320))
         self.opacity = ipywidgets.FloatSlider(
             0.75, min=0, max=1, step=0.05, description="Opacity", continuous_update=False
         )
-        self.image: Picture | None = None
+        self.image: Picture
+        self.pixels: np.ndarray
         self.true: Sequence[str] | None = None
-        self.picture: np.ndarray | None = None
-        self.seen: Look | None = None
-        self.named.observe(self._show, "value")
+        self.explanation: Explanation | None = None
+        self.known.observe(self._explain, "value")
         for widget in (self.label, self.opacity):
-            widget.observe(self._lay_veil, "value")
-        self.veil = ipywidgets.VBox([ipywidgets.HBox([self.label, self.opacity]), self.veiled])
-        known = ipywidgets.HBox([ipywidgets.Label("Known labels, each with Tab"), self.named])
-        super().__init__([known, self.canvas, self.veil])
+            widget.observe(self._show_attention, "value")
+        choice = ipywidgets.HBox([self.label, self.opacity])
+        self.attention = ipywidgets.VBox([choice, self.attention_canvas])
+        hint = ipywidgets.Label("Known labels, each with Tab")
+        super().__init__([ipywidgets.HBox([hint, self.known]), self.canvas, self.attention])
         self.layout.display = "none"  # until there is an image
 
-    def look(self, image: Picture, true: Sequence[str] | None = None) -> None:
-        """Look at an image; over `Labeller.plot`."""
-        self.picture, self.image, self.true = np.asarray(read_image(image)), image, true
-        if self.named.value:
-            self.named.value = []  # which shows it
-        else:
-            self._show()
+    def show(self, image: Picture, true: Sequence[str] | None = None) -> None:
+        """Explain another image.
 
-    def _show(self, _: object = None) -> None:
-        self.seen = self.labeller.look(self.image, named=self.named.value)
-        self.canvas.show(
-            plot_image(self.labeller, self.image, self.true, self.find_picture, self.seen)
-        )
-        order = np.argsort(-self.seen.probs, kind="stable")
-        names = self.labeller.names[order]
-        listed = zip(names, self.seen.probs[order], order, strict=True)
-        self.label.index = None  # so that the veil is drawn anew
+        Raises:
+            ValueError: if it cannot be read.
+        """
+        self.pixels, self.image, self.true = np.asarray(read_image(image)), image, true
+        if self.known.value:
+            self.known.value = []  # which explains it
+        else:
+            self._explain()
+
+    def _explain(self, _: object = None) -> None:
+        found = self.labeller.explain(self.image, known=self.known.value)
+        self.explanation = found
+        self.canvas.show(plot_image(self.labeller, self.image, self.true, self.find_picture, found))
+        order = np.argsort(-found.probs, kind="stable")
+        listed = zip(self.labeller.names[order], found.probs[order], order, strict=True)
+        self.label.index = None  # so that the attention is drawn again
         self.label.options = [(f"{name}  {p:.2f}", int(label)) for name, p, label in listed]
         self.label.index = 0
-        self.veil.layout.display = "none" if self.seen.attention is None else ""
+        self.attention.layout.display = "none" if found.attention is None else ""
         self.layout.display = ""
 
-    def _lay_veil(self, _: object = None) -> None:
-        label = self.label.value
-        if self.seen is None or self.seen.attention is None or label is None:
+    def _show_attention(self, _: object = None) -> None:
+        label, found = self.label.value, self.explanation
+        if label is None or found is None or found.attention is None:
             return
-        seen = (self.seen.attention[label], self.labeller.names[label], self.seen.probs[label])
-        self.veiled.show(plot_attention(self.picture, *seen, self.opacity.value))
+        shown = (found.attention[label], self.labeller.names[label], found.probs[label])
+        self.attention_canvas.show(plot_attention(self.pixels, *shown, self.opacity.value))
 
 
-def look_closer(
-    labeller: Labeller, album: Album, browser: Browser, find_picture: FindPicture
-) -> CloserLook:
-    """Look closely at the image that is picked in a browser."""
-    closer = CloserLook(labeller, find_picture)
+def explain_picked(
+    labeller: Labeller, album: Album, browser: Browser | None, find_picture: FindPicture
+) -> Explainer | None:
+    """Explain the image that is picked in a browser."""
+    if browser is None:
+        return None
+    explainer = Explainer(labeller, find_picture)
 
-    def look(_: object = None) -> None:
+    def explain(_: object = None) -> None:
         if key := browser.image.value:
-            closer.look(album.path_of(key), album.true_of(key))
+            explainer.show(album.path_of(key), album.true_of(key))
 
-    browser.image.observe(look, "value")
-    look()
-    return closer
+    browser.image.observe(explain, "value")
+    explain()
+    return explainer
 
 
-def try_own(labeller: Labeller, find_picture: FindPicture) -> ipywidgets.VBox:
-    """Look closely at a picture of one's own, uploaded or named by its path."""
-    closer, said = CloserLook(labeller, find_picture), ipywidgets.HTML()
+def try_own(labeller: Labeller, find_picture: FindPicture) -> ipywidgets.VBox | None:
+    """Explain a picture of one's own, uploaded or given by its path."""
+    if not is_interactive():
+        return None
+    explainer, message = Explainer(labeller, find_picture), ipywidgets.HTML()
     upload = ipywidgets.FileUpload(accept="image/*", description="Upload a picture")
     upload.layout = _wide(180)
     path = ipywidgets.Text(
         placeholder="or type the path of one, and Enter", continuous_update=False, layout=_wide(420)
     )
 
-    def look(image: Callable[[], Picture]) -> None:
+    def explain(read: Callable[[], Picture]) -> None:
+        message.value = ""
         try:
-            closer.look(image())
-            said.value = ""
+            explainer.show(read())
         except (ValueError, OSError) as error:
-            said.value = escape(str(error))
+            message.value = escape(str(error))
 
-    def take_upload(change: Mapping) -> None:
+    def take_upload(change: Mapping[str, Any]) -> None:
         if change["new"]:
-            file = change["new"][0]
-            look(lambda: read_upload(file["name"], bytes(file["content"])))
+            [file] = change["new"]
+            explain(lambda: read_upload(file["name"], bytes(file["content"])))
 
-    def take_path(change: Mapping) -> None:
-        if wanted := change["new"].strip():
-            look(lambda: Path(wanted).expanduser())
+    def take_path(change: Mapping[str, Any]) -> None:
+        if text := change["new"].strip():
+            explain(lambda: Path(text).expanduser())
 
     upload.observe(take_upload, "value")
     path.observe(take_path, "value")
-    return ipywidgets.VBox([ipywidgets.HBox([upload, path]), said, closer])
+    return ipywidgets.VBox([ipywidgets.HBox([upload, path]), message, explainer])
 
 
 def read_upload(name: str, content: bytes) -> Image.Image:
-    """Read an image that was uploaded.
+    """Read an uploaded image.
 
     Raises:
         ValueError: as `read_image`.
@@ -237,16 +241,12 @@ def read_upload(name: str, content: bytes) -> Image.Image:
             raise ValueError(str(error).replace(str(path), path.name)) from None
 
 
-def slide_threshold(probs: np.ndarray, targets: np.ndarray, start: float) -> ipywidgets.VBox:
-    """Slide a threshold along precision, recall and F2 on validation.
-
-    Args:
-        probs: (N, C).
-        targets: true labels, bool (N, C).
-        start: the first threshold.
-    """
+def slide_threshold(probs: np.ndarray, targets: np.ndarray, start: float) -> ipywidgets.VBox | None:
+    """Slide a threshold along precision, recall and F2 of probabilities (N, C)."""
+    if not is_interactive():
+        return None
     curve = threshold_curve(probs, targets)
-    canvas, said = Canvas(), ipywidgets.HTML()
+    canvas, message = Canvas(), ipywidgets.HTML()
     slider = ipywidgets.FloatSlider(
         start, min=0.01, max=0.5, step=0.01, description="Threshold", layout=_wide(500)
     )
@@ -254,38 +254,40 @@ def slide_threshold(probs: np.ndarray, targets: np.ndarray, start: float) -> ipy
 
     def show(_: object = None) -> None:
         canvas.show(plot_threshold_curve(curve, slider.value))
-        said.value = describe_threshold(probs, targets, slider.value)
+        message.value = describe_threshold(probs, targets, slider.value)
 
     slider.observe(show, "value")
     show()
-    return ipywidgets.VBox([slider, said, canvas])
+    return ipywidgets.VBox([slider, message, canvas])
 
 
-def page_flips(comparison: Comparison, files: Mapping[str, Path]) -> ipywidgets.VBox:
+def page_flips(comparison: Comparison, files: Mapping[str, Path]) -> ipywidgets.VBox | None:
     """Page through the images that two runs label differently."""
-    canvas, count = Canvas(), ipywidgets.HTML()
+    if not is_interactive():
+        return None
+    canvas, count, page = Canvas(), ipywidgets.HTML(), _page_number()
     flips, (first, second) = comparison.flips, comparison.names
-    gain = flips["difference"]
-    better = {f"{first} is better": gain > 0, f"{second} is better": gain < 0}
-    shown = _menu("Show", ["all", *better])
-    shown.layout.width = "320px"
-    page = ipywidgets.BoundedIntText(1, 1, 1, description="Page", layout=_wide(150))
-
-    def chosen() -> pd.DataFrame:
-        return flips[better[shown.value]] if shown.value in better else flips
+    choices = {
+        "all": flips,
+        f"{first} is better": flips[flips["difference"] > 0],
+        f"{second} is better": flips[flips["difference"] < 0],
+    }
+    choice = _menu("Show", list(choices))
+    choice.layout.width = "320px"
 
     def show(_: object = None) -> None:
-        page.max = max(1, -(-len(chosen()) // FLIPS))
-        rows = page_of(chosen(), page.value - 1, FLIPS)
-        count.value = f"of {page.max:,}: {len(chosen()):,} images"
+        chosen = choices[choice.value]
+        page.max = max(1, -(-len(chosen) // FLIPS))
+        rows = page_of(chosen, page.value - 1, FLIPS)
+        count.value = f"of {page.max:,}: {len(chosen):,} images"
         if len(rows):
             canvas.show(plot_flipped(comparison, rows, files))
         canvas.layout.display = "" if len(rows) else "none"
 
-    shown.observe(show, "value")
+    choice.observe(show, "value")
     page.observe(show, "value")
     show()
-    return ipywidgets.VBox([ipywidgets.HBox([shown, page, count]), canvas])
+    return ipywidgets.VBox([ipywidgets.HBox([choice, page, count]), canvas])
 
 
 def _menu(description: str, options: Sequence) -> ipywidgets.Dropdown:
@@ -293,6 +295,10 @@ def _menu(description: str, options: Sequence) -> ipywidgets.Dropdown:
     return ipywidgets.Dropdown(
         options=options, description=description, layout=_wide(205), style=style
     )
+
+
+def _page_number() -> ipywidgets.BoundedIntText:
+    return ipywidgets.BoundedIntText(1, 1, 1, description="Page", layout=_wide(150))
 
 
 def _wide(pixels: int) -> ipywidgets.Layout:

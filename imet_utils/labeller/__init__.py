@@ -1,4 +1,3 @@
 """A trained run as one object: load, label, save."""
 
-from imet_utils.labeller.labeller import NEIGHBOURS, Labeller, Look, Picture, name_of, rank_labels
-from imet_utils.labeller.making import make_labeller
+from imet_utils.labeller.labeller import Explanation, Labeller, Picture, make_labeller, rank_labels

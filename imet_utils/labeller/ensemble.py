@@ -1,6 +1,7 @@
 """Encoder, HOG and heads as one model, from the pixels of a view to label probabilities."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from math import isqrt
 from typing import Any
 
@@ -14,29 +15,41 @@ from imet_utils.models import EndToEnd
 from imet_utils.training import RECIPES, build_head
 
 
+@dataclass(frozen=True)
+class Settings:
+    """How images are labelled, in types that JSON has."""
+
+    encoder: str
+    encoder_weights: str  # "imagenet", "none" or a file
+    mean: list[float]  # of the images, RGB in [0, 1]
+    std: list[float]
+    seed: int  # of the views
+    size: int  # of a view, pixels
+    num_views: int
+    hog: dict[str, Any]  # settings of HOG
+    dims: dict[str, int]  # the last dimension of each input of a head
+    num_images: int  # in training, which decides the sizes of the heads
+    weights: dict[str, float]  # of the heads, by names of `RECIPES`, and of `neighbours`; of sum 1
+    unfrozen_stages: dict[str, int]  # of each head's own encoder; 0 where it takes the shared one
+    thresholds: dict[str, float]  # by the precision that they reached on validation
+    strength: float  # of the influence of known labels, see `revise_probs`
+
+
 class Ensemble(nn.Module):
-    """The mean of several heads, each with its share, over what one encoder says of a view.
+    """The weighted mean of several heads on one encoder.
 
-    What the heads are given is rounded as in a feature store, by which they were trained.
-
-    Args:
-        settings: `encoder`, `weights`, `mean` and `std`; `size` of the views; `hog`, the settings
-            of HOG; `dims` of the heads' inputs; `num_images` that they learned from; `shares` of
-            the heads, by their names in `RECIPES`, others left out; `unfrozen_stages` of each head,
-            whose encoder is its own if there are any.
-        num_classes: C.
+    Features are rounded to 16 bits, like those in the store that the heads were trained on.
     """
 
-    def __init__(self, settings: Mapping[str, Any], num_classes: int) -> None:
+    def __init__(self, settings: Settings, num_classes: int) -> None:
         super().__init__()
         self.settings = settings
         self.num_classes = num_classes
-        self.encoder = build_encoder(settings["encoder"], settings["weights"], settings["size"])
-        self.statistics = (settings["mean"], settings["std"])
-        self.shares = {name: settings["shares"][name] for name in settings["unfrozen_stages"]}
-        self.heads = nn.ModuleDict({name: self._build(name) for name in self.shares})
-        rnns = [name for name in self.shares if "maps" in RECIPES[name].inputs]
-        self.attending = max(rnns, key=self.shares.get, default="")
+        self.encoder = build_encoder(settings.encoder, settings.encoder_weights, settings.size)
+        names = list(settings.unfrozen_stages)
+        self.heads = nn.ModuleDict({name: self._build_head(name) for name in names})
+        rnns = [name for name in names if "maps" in RECIPES[name].inputs]
+        self.attending = max(rnns, key=lambda name: settings.weights[name], default="")
 
     @property
     def device(self) -> torch.device:
@@ -48,47 +61,48 @@ class Ensemble(nn.Module):
         """Map uint8 views (B, 3, H, W) to probabilities and features, and attention if wanted.
 
         Returns:
-            `probs` (B, C), the heads' part of them; `pooled` (B, E); `style` (B, S); with `attend`,
-            and if a head does, `attention` (B, C, h, w): where it sees each label, each of sum 1.
+            `probs` (B, C), the heads' part of the mean; `pooled` (B, E); `style` (B, S); with
+            `attend`, where an RNN is among the heads, `attention` (B, C, h, w), of sum 1 for each
+            label.
         """
-        inputs = self._inputs(views)
+        inputs = self._compute_inputs(views)
         found = {"probs": torch.zeros(len(views), self.num_classes, device=views.device)}
         with mixed_precision(views.device):
-            for name, share in self.shares.items():
-                logits = self.heads[name](**self._taken(name, inputs))
-                found["probs"] += share * head_probs(logits)
+            for name, head in self.heads.items():
+                logits = head(**self._select_inputs(name, inputs))
+                found["probs"] += self.settings.weights[name] * head_probs(logits)
         if attend and self.attending:
-            taken = self._taken(self.attending, inputs)
-            attention = self.heads[self.attending].label_attention(**taken)  # (B, C, P)
+            rnn: Any = self.heads[self.attending]
+            attention = rnn.label_attention(**self._select_inputs(self.attending, inputs))
             found["attention"] = attention.unflatten(2, (isqrt(attention.shape[2]), -1))
         return found | {name: inputs[name] for name in ("pooled", "style")}
 
     @torch.inference_mode()
     def search(self, views: Tensor, max_steps: int) -> Paths:
-        """Search the best path of each view, uint8 (B, 3, H, W), by the head that attends."""
-        head, inputs = self.heads[self.attending], self._inputs(views)
-        maps, probs = head.decoder_inputs(**self._taken(self.attending, inputs))
-        return beam_search(head.decoder, maps, probs, max_steps=max_steps).best().cpu()
+        """Search the RNN's best path for each view, uint8 (B, 3, H, W)."""
+        rnn: Any = self.heads[self.attending]
+        inputs = self._select_inputs(self.attending, self._compute_inputs(views))
+        maps, probs = rnn.decoder_inputs(**inputs)
+        return beam_search(rnn.decoder, maps, probs, max_steps=max_steps).best().cpu()
 
-    def _build(self, name: str) -> nn.Module:
-        dims, num_images = self.settings["dims"], self.settings["num_images"]
-        head = build_head(name, dims, self.num_classes, num_images)
-        if not (unfrozen := self.settings["unfrozen_stages"][name]):
+    def _build_head(self, name: str) -> nn.Module:
+        settings = self.settings
+        head = build_head(name, settings.dims, self.num_classes, settings.num_images)
+        if not (unfrozen := settings.unfrozen_stages[name]):
             return head
-        encoder = build_encoder(self.settings["encoder"], "none", self.settings["size"])
+        encoder = build_encoder(settings.encoder, "none", settings.size)
         outputs = [key for key in RECIPES[name].inputs if key in OUTPUTS]
-        return EndToEnd(encoder, head, outputs, unfrozen, *self.statistics)
+        return EndToEnd(encoder, head, outputs, unfrozen, settings.mean, settings.std)
 
-    def _inputs(self, views: Tensor) -> dict[str, Tensor]:
-        """Compute all that heads take of views."""
-        found = encode_images(self.encoder, views, *self.statistics)
-        if any("hog" in RECIPES[name].inputs for name in self.shares):
-            found["hog"] = hog(views, **self.settings["hog"])
+    def _compute_inputs(self, views: Tensor) -> dict[str, Tensor]:
+        found = encode_images(self.encoder, views, self.settings.mean, self.settings.std)
+        if any("hog" in RECIPES[name].inputs for name in self.heads):
+            found["hog"] = hog(views, **self.settings.hog)
         return {key: values.half().float() for key, values in found.items()} | {"images": views}
 
-    def _taken(self, name: str, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Choose the inputs of a head; one with an encoder of its own takes the images."""
-        keys = RECIPES[name].inputs
-        if self.settings["unfrozen_stages"][name]:
+    def _select_inputs(self, name: str, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Select the inputs of a head; one with an encoder of its own takes the images."""
+        keys = list(RECIPES[name].inputs)
+        if self.settings.unfrozen_stages[name]:
             keys = ["images", *(key for key in keys if key not in OUTPUTS)]
         return {key: inputs[key] for key in keys}

@@ -1,11 +1,8 @@
-"""One object that labels new images by what a run has learned.
+"""Label new images with what a run has trained, kept in a small folder of its own."""
 
-It holds heads, labels, statistics, the decision and the vectors of the training images, and is kept
-in a small folder of its own.
-"""
-
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import asdict, dataclass
+import shutil
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
@@ -15,45 +12,60 @@ import numpy as np
 import pandas as pd
 import torch
 from PIL import Image
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save
 
 from imet_utils.decoding import (
     CANDIDATES,
     Decision,
     ImageVectors,
     NeighbourIndex,
-    Neighbours,
     best_expected_sets,
+    build_neighbour_index,
+    fit_strength,
+    precision_thresholds,
     revise_probs,
 )
 from imet_utils.features import views_at_once
-from imet_utils.labeller.ensemble import Ensemble
-from imet_utils.labeller.files import damaged, find_labeller, read_files, write_files
+from imet_utils.files import atomic_folder, load_json, save_json
+from imet_utils.labeller.ensemble import Ensemble, Settings
+from imet_utils.models import EndToEnd
 from imet_utils.processes import num_cores
 from imet_utils.progress import progress
+from imet_utils.provenance import PROVENANCE, read_provenance
+from imet_utils.runs import Run
+from imet_utils.tables import take_split
+from imet_utils.training import choose_size, load_head, open_inputs
 from imet_utils.views import ViewDataset, compute_views
 
+FOLDER = "labeller"  # in the output folder of a run
+SETTINGS, TENSORS = "labeller.json", "tensors.safetensors"  # its files
+FORMAT = 5  # of the folder
+REMAKE = "Run the evaluation notebook of the run to its end, which makes it"
 SPACE = ("centre", "axes", "embeddings")  # arrays of `NeighbourIndex`
-NEIGHBOURS = "neighbours"  # their name among the shares
+NEIGHBOURS = "neighbours"  # their name among the weights
+PRECISIONS = [percent / 100 for percent in range(5, 100)]  # targets to choose from
 
 Picture = Path | str | Image.Image
 
 
 @dataclass(frozen=True, eq=False)
-class Look:
-    """One image as a labeller sees it.
+class Explanation:
+    """What a labeller predicts for one image, and why.
 
     Attributes:
         probs: (C,) float32.
         chosen: (C,) bool, the labels that the decision takes.
-        attention: (C, h, w) float32, where the whole image speaks for each label, each of sum 1;
-            None where no head attends.
-        nearest: columns id, labels (class indices), similarity (a cosine): training images.
+        attention: (C, h, w) float32, the evidence for each label over the image, each of sum 1;
+            None without an RNN among the heads.
+        neighbours: the nearest training images: columns id, labels (class indices), similarity (a
+            cosine).
     """
 
     probs: np.ndarray
     chosen: np.ndarray
     attention: np.ndarray | None
-    nearest: pd.DataFrame
+    neighbours: pd.DataFrame
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,283 +73,328 @@ class Labeller:
     """Labels new images.
 
     Attributes:
-        settings: what JSON can hold: that of the `Ensemble`; `seed` and `num_views` of the views;
-            the share of the neighbours among `shares`; `thresholds` by the precision that they had
-            on validation; `strength`, see `revise_probs`.
+        settings: of the heads and their inputs.
         labels: columns attribute_id, attribute_name; row k is class k.
-        decision: how labels are read off probabilities.
+        decision: from probabilities to labels.
         ensemble: the heads.
-        neighbours: the training images.
-        known: columns id and labels (class indices) of these.
+        index: the training images in the space of their features.
+        train_images: their columns id and labels (class indices).
     """
 
-    settings: dict[str, Any]
+    settings: Settings
     labels: pd.DataFrame
     decision: Decision
     ensemble: Ensemble
-    neighbours: NeighbourIndex
-    known: pd.DataFrame
+    index: NeighbourIndex
+    train_images: pd.DataFrame
 
     @property
     def names(self) -> np.ndarray:
         """The names of the labels, text (C,)."""
         return self.labels["attribute_name"].to_numpy()
 
-    def wish(self, precision: float) -> Decision:
-        """Return the decision that had this precision on validation, for those who review.
+    def with_precision(self, target: float) -> "Labeller":
+        """Return the same labeller with a threshold that reached a precision on validation.
 
         Raises:
-            ValueError: if none had, with the highest that there is.
+            ValueError: if no threshold reached it.
         """
-        reached = {float(wished): cut for wished, cut in self.settings["thresholds"].items()}
-        enough = [wished for wished in sorted(reached) if wished >= precision]
-        if not 0 < precision < 1 or not enough:
-            highest = f"at most {max(reached)}" if reached else "and none was reached"
-            raise ValueError(f"a precision is above 0, here {highest}; got {precision}")
-        return Decision(threshold=reached[enough[0]])
+        reached = {float(precision): cut for precision, cut in self.settings.thresholds.items()}
+        enough = [precision for precision in sorted(reached) if precision >= target]
+        if not 0 < target < 1 or not enough:
+            limit = f"at most {max(reached)}" if reached else "and none was reached"
+            raise ValueError(f"the target precision must be above 0, here {limit}; got {target}")
+        return replace(self, decision=Decision(threshold=reached[enough[0]]))
 
     def label(
         self,
         images: Sequence[Picture],
         top: int = 0,
-        decision: Decision | None = None,
-        named: Sequence[Collection[str]] | None = None,
+        known: Sequence[Collection[str]] | None = None,
     ) -> pd.DataFrame:
         """Label images.
 
         Args:
-            images: paths of files, or images of Pillow; those have no name but their number.
-            top: how many labels of each image to list at least, chosen or not.
-            decision: that chooses; None for the run's own.
-            named: names of labels that each image is known to have, from which its others follow
-                the better (`revise_probs`).
+            images: paths of files, or Pillow's images, which are named by their number.
+            top: list at least so many labels of each image, chosen or not.
+            known: names of labels that each image is known to have; they revise the others
+                (`revise_probs`).
 
         Returns:
             Columns image, attribute_id, attribute_name, probability, chosen; the images in their
             order, the most probable label first.
 
         Raises:
-            ValueError: naming the file, if one cannot be read, or the name that no label has; if
-                labels of another number of images are named.
+            ValueError: naming the file that cannot be read or the label that does not exist; if
+                `known` is of another length than `images`.
         """
-        decide, rows = decision or self.decision, []
-        if named is not None and len(named) != len(images):
-            raise ValueError(f"labels are named of {len(named)} images, and {len(images)} given")
-        classes = None if named is None else [self.find_classes(names) for names in named]
-        found = self.probs(images, named=classes)
-        for number, (image, probs) in enumerate(zip(images, found, strict=True)):
-            chosen = decide(probs[np.newaxis])[0]  # (C,)
-            rows.append(self.tabulate(name_of(image, number), probs, chosen, top))
+        if known is not None and len(known) != len(images):
+            raise ValueError(f"known has labels of {len(known)} images, got {len(images)} images")
+        classes = None if known is None else [self.find_classes(names) for names in known]
+        found = self.explain_all(images, 0, classes, attend=False)
+        rows = [
+            self.tabulate(_name(image, number), explanation, top)
+            for number, (image, explanation) in enumerate(zip(images, found, strict=True))
+        ]
         return pd.concat(rows, ignore_index=True)
 
-    def tabulate(
-        self, image: str, probs: np.ndarray, chosen: np.ndarray, top: int = 0
-    ) -> pd.DataFrame:
-        """List the labels of one image, see `label`, by its probabilities and bool, (C,) both."""
-        order = rank_labels(probs, chosen, top)
+    def tabulate(self, image: str, explanation: Explanation, top: int = 0) -> pd.DataFrame:
+        """List the labels of one image as `label` does."""
+        order = rank_labels(explanation, top)
         listed = self.labels.iloc[order].reset_index(drop=True)
         listed.insert(0, "image", image)
-        return listed.assign(probability=probs[order], chosen=chosen[order])
+        probs, chosen = explanation.probs[order], explanation.chosen[order]
+        return listed.assign(probability=probs, chosen=chosen)
 
     def submit(self, ids: Sequence[str], paths: Sequence[Path | None]) -> pd.DataFrame:
         """Label images in the competition's format: columns id and attribute_ids.
 
-        Args:
-            ids: of the images.
-            paths: of their files; an image without one gets the labels that are the best guess
-                for any image, by their frequencies in training.
+        An image without a file gets the best label set for any image, by the labels' frequencies
+        in training.
         """
-        guess = best_expected_sets(self.neighbours.targets.mean(axis=0, keepdims=True))[0]  # (C,)
-        rows = [guess] * len(paths)
-        usable = [row for row, path in enumerate(paths) if path]
-        found = self.probs([paths[row] for row in usable], "labelling images")
-        for row, probs in zip(usable, found, strict=True):
-            rows[row] = self.decision(probs[np.newaxis])[0]
-        return pd.DataFrame(
-            {"id": list(ids), "attribute_ids": [self.join_ids(row) for row in rows]}
-        )
+        guess = best_expected_sets(self.index.targets.mean(axis=0, keepdims=True))[0]  # (C,)
+        usable = {row: path for row, path in enumerate(paths) if path}
+        files = list(usable.values())
+        found = self.explain_all(files, 0, attend=False, description="labelling images")
+        chosen = {row: each.chosen for row, each in zip(usable, found, strict=True)}
+        texts = [self.join_ids(chosen.get(row, guess)) for row in range(len(paths))]
+        return pd.DataFrame({"id": list(ids), "attribute_ids": texts})
 
-    def join_ids(self, row: np.ndarray) -> str:
+    def join_ids(self, chosen: np.ndarray) -> str:
         """Write a label set, bool (C,), as a table's `attribute_ids`."""
-        return " ".join(map(str, self.labels["attribute_id"][row]))
+        return " ".join(map(str, self.labels["attribute_id"][chosen]))
 
     def find_classes(self, names: Collection[str]) -> list[int]:
-        """Find the class indices of labels by their names.
+        """Return the class indices of labels.
 
         Raises:
             ValueError: for a name that no label has.
         """
-        known = set(self.names)
-        if unknown := [name for name in names if name not in known]:
-            near = get_close_matches(unknown[0], known)
-            hint = f"; near names are {', '.join(near)}" if near else ""
-            raise ValueError(f"no label is called {unknown[0]!r}{hint}")
+        existing = set(self.names)
+        if unknown := [name for name in names if name not in existing]:
+            similar = get_close_matches(unknown[0], existing)
+            hint = f"; similar names are {', '.join(similar)}" if similar else ""
+            raise ValueError(f"there is no label {unknown[0]!r}{hint}")
         return np.flatnonzero(np.isin(self.names, list(names))).tolist()
 
-    def probs(
+    def explain(
+        self, image: Picture, num_neighbours: int = 5, known: Collection[str] = ()
+    ) -> Explanation:
+        """Label and explain one image; `known` are names of labels that it is known to have."""
+        classes = [self.find_classes(known)] if known else None
+        return next(self.explain_all([image], num_neighbours, classes))
+
+    def explain_all(
         self,
         images: Sequence[Picture],
+        num_neighbours: int = 5,
+        known: Sequence[Collection[int]] | None = None,
+        attend: bool = True,
         description: str = "",
-        named: Sequence[Collection[int]] | None = None,
-    ) -> Iterator[np.ndarray]:
-        """Yield the probabilities (C,) float32 of each image, as they are computed.
+    ) -> Iterator[Explanation]:
+        """Label and explain images, yielding each when its batch is computed.
 
-        Those of an image do not depend on what else is labelled: an encoder rounds by the size of
-        its batch, and so a last one that is not full is filled up.
+        The result for an image does not depend on the others: the encoder's rounding depends on
+        the size of a batch, so the last one is filled up.
 
         Args:
             images: as for `label`.
-            description: shown with the progress; empty for none.
-            named: class indices of the labels that each image is known to have; None for none.
+            num_neighbours: training images in an explanation, 200 at the most.
+            known: class indices of labels that each image is known to have.
+            attend: whether to compute the attention.
+            description: of the progress bar; empty for none.
         """
-        for count, probs, _, _ in self._batches(images, description, False, named):
-            yield from probs[:count]
-
-    def looks(
-        self,
-        images: Sequence[Picture],
-        num_nearest: int = 5,
-        description: str = "",
-        named: Sequence[Collection[int]] | None = None,
-    ) -> Iterator[Look]:
-        """Look closely at each image, as they are computed.
-
-        Args:
-            images: as for `label`.
-            num_nearest: training images to name, 200 at the most.
-            description: shown with the progress; empty for none.
-            named: as for `probs`.
-        """
-        found = self._batches(images, description, True, named)
-        for count, probs, near, attention in found:
+        dataset, device = self._views(images), self.ensemble.device
+        step = max(1, views_at_once(device) // dataset.num_views)
+        numbers = np.arange(0, len(images), step)[:, np.newaxis] + np.arange(step)
+        parts = numbers.clip(max=len(images) - 1).tolist()
+        compute = partial(self.ensemble, attend=attend)
+        batches = compute_views(dataset, parts, compute, num_cores(), device)
+        shown = progress(batches, description, len(parts), "batch") if description else batches
+        for part, batch in zip(parts, shown, strict=True):
+            views = {name: values.unflatten(0, (step, -1)) for name, values in batch.items()}
+            probs = views["probs"].mean(dim=1).cpu().numpy()  # (B, C)
+            vectors = ImageVectors({k: views[k].cpu().numpy() for k in ("pooled", "style")})
+            nearest = self.index.nearest(vectors, CANDIDATES)
+            if weight := self.settings.weights.get(NEIGHBOURS):
+                probs = probs + np.float32(weight) * nearest.vote()
+            if known is not None:
+                stated = np.zeros(probs.shape, dtype=np.int8)
+                for row, number in enumerate(part):
+                    stated[row, list(known[number])] = 1
+                probs = revise_probs(probs, nearest, stated, self.settings.strength)
             chosen = self.decision(probs)
-            for row in range(count):
-                nearest = self.known.iloc[near.indices[row, :num_nearest]].reset_index(drop=True)
-                nearest = nearest.assign(similarity=near.cosines[row, :num_nearest])
-                seen = None if attention is None else attention[row]
-                yield Look(probs[row], chosen[row], seen, nearest)
-
-    def look(self, image: Picture, num_nearest: int = 5, named: Collection[str] = ()) -> Look:
-        """Look closely at one image, see `looks`; `named` are labels that it is known to have."""
-        classes = [self.find_classes(named)] if named else None
-        return next(self.looks([image], num_nearest, named=classes))
+            attention = views["attention"][:, 0].cpu().numpy() if "attention" in views else None
+            for row in range(min(step, len(images) - part[0])):
+                rows = self.train_images.iloc[nearest.indices[row, :num_neighbours]]
+                similarity = nearest.cosines[row, :num_neighbours]
+                yield Explanation(
+                    probs[row],
+                    chosen[row],
+                    None if attention is None else attention[row],
+                    rows.reset_index(drop=True).assign(similarity=similarity),
+                )
 
     def path(self, image: Picture, max_steps: int = 10) -> pd.DataFrame:
-        """Search what the RNN names one after the other on the whole image.
+        """Search the RNN's best path on the whole image.
 
         Returns:
-            Columns label (class index) and probability, of its step; no rows without an RNN.
+            Columns label (class index) and probability of each step; no rows without an RNN.
         """
         if not self.ensemble.attending:
             return pd.DataFrame({"label": [], "probability": []})
         whole = self._views([image])[0][:1].to(self.ensemble.device)
         best = self.ensemble.search(whole, max_steps)
-        steps = {"label": best.labels[0, 0], "probability": best.step_probs[0, 0]}
-        return pd.DataFrame({name: values.numpy() for name, values in steps.items()})
+        labels, probs = best.labels[0, 0].numpy(), best.step_probs[0, 0].numpy()
+        return pd.DataFrame({"label": labels, "probability": probs})
 
-    def _batches(
-        self,
-        images: Sequence[Picture],
-        description: str,
-        attend: bool,
-        named: Sequence[Collection[int]] | None,
-    ) -> Iterator[tuple[int, np.ndarray, Neighbours, np.ndarray | None]]:
-        """Yield how many images a batch has, and what is found of each.
-
-        These are the probabilities (B, C), the nearest labelled images, and the attention of view
-        0. What follows after so many images is what the batch was filled up with.
-        """
-        dataset, device = self._views(images), self.ensemble.device
-        step = max(1, views_at_once(device) // dataset.num_views)
-        last = len(images) - 1
-        parts = [
-            [min(k, last) for k in range(start, start + step)]
-            for start in range(0, len(images), step)
-        ]
-        compute = partial(self.ensemble, attend=attend)
-        found = compute_views(dataset, parts, compute, num_cores(), device)
-        shown = progress(found, description, len(parts), "batch") if description else found
-        for part, batch in zip(parts, shown, strict=True):
-            views = {name: values.unflatten(0, (step, -1)) for name, values in batch.items()}
-            probs = views["probs"].mean(dim=1).cpu().numpy()  # (B, C)
-            vectors = ImageVectors({k: views[k].cpu().numpy() for k in ("pooled", "style")})
-            nearest = self.neighbours.nearest(vectors, CANDIDATES)
-            if share := self.settings["shares"].get(NEIGHBOURS):
-                probs = probs + np.float32(share) * nearest.vote()
-            if named is not None:
-                stated = np.zeros(probs.shape, dtype=np.int8)
-                for row, k in enumerate(part):
-                    stated[row, list(named[k])] = 1
-                probs = revise_probs(probs, nearest, stated, self.settings["strength"])
-            attention = views["attention"][:, 0].cpu().numpy() if "attention" in views else None
-            yield min(step, len(images) - part[0]), probs, nearest, attention
+    def _views(self, images: Sequence[Picture]) -> ViewDataset:
+        """Make views as of the test part; an image's name is the seed of its crops."""
+        ids = [Path(_name(image, number)).stem for number, image in enumerate(images)]
+        seed, size, num_views = self.settings.seed, self.settings.size, self.settings.num_views
+        return ViewDataset(images, ids, np.zeros(len(ids)), False, seed, size, num_views)
 
     def save(self, folder: Path | str) -> None:
-        """Write everything to a folder, in place of the labeller that may be there.
+        """Write everything to a folder, replacing the labeller that may be there.
 
         Raises:
             ValueError: if the folder holds something else.
         """
-        arrays = {name: getattr(self.neighbours, name) for name in SPACE}
-        arrays["targets"] = np.packbits(self.neighbours.targets, axis=1)
+        folder = Path(folder)
+        if folder.exists() and any(folder.iterdir()) and not (folder / SETTINGS).is_file():
+            raise ValueError(f"{folder} holds other files. Name an empty or a new folder")
+        arrays = {name: getattr(self.index, name) for name in SPACE}
+        arrays["targets"] = np.packbits(self.index.targets, axis=1)
         state = self.ensemble.heads.state_dict()
         arrays |= {f"heads.{key}": values.cpu().numpy() for key, values in state.items()}
-        arrays = {key: np.ascontiguousarray(array) for key, array in arrays.items()}
-        settings = self.settings | {"decision": asdict(self.decision)}
-        settings |= {"temperature": self.neighbours.temperature}
-        settings |= {"labels": self.labels.to_dict("list"), "known": self.known["id"].tolist()}
-        write_files(Path(folder), settings, arrays)
+        weights = Path(self.settings.encoder_weights)
+        saved = {
+            "format": FORMAT,
+            "settings": asdict(self.settings),
+            "decision": asdict(self.decision),
+            "temperature": self.index.temperature,
+            "labels": self.labels.to_dict("list"),
+            "train_ids": self.train_images["id"].tolist(),
+            "weights_file": f"encoder{weights.suffix}" if weights.is_file() else "",
+        }
+        with atomic_folder(folder) as whole:
+            if saved["weights_file"]:
+                shutil.copyfile(weights, whole / saved["weights_file"])
+            tensors = save({key: np.ascontiguousarray(array) for key, array in arrays.items()})
+            (whole / TENSORS).write_bytes(tensors)  # save_file would let only the owner read it
+            save_json(saved, whole / SETTINGS)
 
     @staticmethod
     def load(folder: Path | str) -> "Labeller":
         """Load what `save` has written, onto a GPU where there is one.
 
         Args:
-            folder: of the labeller, or of the results of a run.
+            folder: of the labeller, or the output folder of a run.
 
         Raises:
             FileNotFoundError: if there is none.
-            ValueError: if the run has gone on since, or the folder is damaged or of another
-                version.
+            ValueError: if the run's results have changed since, or the folder is damaged or of
+                another version.
         """
-        folder = find_labeller(Path(folder))
-        settings, arrays = read_files(folder)
-        labels = pd.DataFrame(settings.pop("labels"))
-        known, decision = settings.pop("known"), Decision(**settings.pop("decision"))
-        temperature = settings.pop("temperature")
+        folder = _find_folder(Path(folder))
+        saved = load_json(folder / SETTINGS)
+        if saved.get("format") != FORMAT:
+            found = saved.get("format")
+            raise ValueError(f"{folder} has format {found}, not {FORMAT}. {REMAKE}")
+        settings = Settings(**saved["settings"])
+        if saved["weights_file"]:
+            settings = replace(settings, encoder_weights=str(folder / saved["weights_file"]))
+        labels = pd.DataFrame(saved["labels"])
         ensemble = Ensemble(settings, len(labels))
-        if ensemble.encoder.dim != settings["dims"]["maps"]:
-            raise ValueError(f"{folder} is of another encoder than {settings['encoder']}")
         try:
+            arrays = load_file(folder / TENSORS)
             state = {key: arrays[f"heads.{key}"] for key in ensemble.heads.state_dict()}
             ensemble.heads.load_state_dict({k: torch.from_numpy(v) for k, v in state.items()})
             targets = np.unpackbits(arrays["targets"], axis=1, count=len(labels)).astype(bool)
-            neighbours = NeighbourIndex(*(arrays[name] for name in SPACE), targets, temperature)
-        except (KeyError, RuntimeError, ValueError) as error:
-            raise damaged(folder, error) from error
+            space = {name: arrays[name] for name in SPACE}
+        except (OSError, SafetensorError, KeyError, RuntimeError, ValueError) as error:
+            reason = str(error).splitlines()[0]
+            raise ValueError(f"{folder} is damaged ({reason}). {REMAKE}") from error
+        index = NeighbourIndex(**space, targets=targets, temperature=saved["temperature"])
         rows = [tuple(np.flatnonzero(row)) for row in targets]
+        train_images = pd.DataFrame({"id": saved["train_ids"], "labels": rows})
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        ensemble = ensemble.to(device).eval()
-        frame = pd.DataFrame({"id": known, "labels": rows})
-        return Labeller(settings, labels, decision, ensemble, neighbours, frame)
-
-    def _views(self, images: Sequence[Picture]) -> ViewDataset:
-        """Make the data set of the images' views, as those of the test part are made."""
-        ids = [Path(name_of(image, number)).stem for number, image in enumerate(images)]
-        views = {name: self.settings[name] for name in ("seed", "size", "num_views")}
-        return ViewDataset(images, ids, np.zeros(len(ids)), train=False, **views)
+        decision = Decision(**saved["decision"])
+        return Labeller(settings, labels, decision, ensemble.to(device).eval(), index, train_images)
 
 
-def rank_labels(probs: np.ndarray, chosen: np.ndarray, top: int) -> np.ndarray:
-    """Order the labels chosen, and the `top` best in any case, the most probable first.
+def make_labeller(
+    run: Run, weights: Mapping[str, float], decision: Decision, val_probs: np.ndarray
+) -> Labeller:
+    """Make a labeller of what a run has trained.
 
-    >>> rank_labels(np.array([0.1, 0.9, 0.5, 0.2]), np.array([True, False, False, False]), top=2)
-    array([1, 2, 0])
+    Args:
+        run: of the evaluation notebook.
+        weights: of heads, by their names in `RECIPES`, and of `neighbours`; of sum 1.
+        decision: from probabilities to labels.
+        val_probs: the weighted mean on validation, (N, C).
     """
-    order = np.argsort(-probs, kind="stable")
-    return order[chosen[order] | (np.arange(len(order)) < top)]
+    encoder = run.setting("04_train_baseline", "ENCODER")
+    inputs = open_inputs(run.tables, run.output_dir, encoder, ("maps", "pooled", "style", "hog"))
+    made_by, hog_made_by = inputs.made_by
+    train = take_split(run.tables, "train")
+    train_images = train.images[["id", "labels"]].reset_index(drop=True)
+    temperature = choose_size(len(train_images)).temperature
+    vectors = ImageVectors(inputs.arrays["train"])
+    index = build_neighbour_index(vectors, train.targets, temperature)
+    nearest = index.nearest(ImageVectors(inputs.arrays["val"]), CANDIDATES)
+    thresholds = precision_thresholds(val_probs, run.targets["val"], PRECISIONS)
+    unfrozen_stages: dict[str, int] = {}
+    states: dict[str, torch.Tensor] = {}
+    for name in (name for name in weights if name != NEIGHBOURS):
+        head = load_head(name, run.data_dir, run.output_dir).model
+        unfrozen_stages[name] = len(head.unfrozen) if isinstance(head, EndToEnd) else 0
+        if isinstance(head, EndToEnd) and not head.unfrozen:  # since the maps were not stored
+            head = head.head
+        states |= {f"{name}.{key}": values for key, values in head.state_dict().items()}
+    settings = Settings(
+        encoder=made_by["encoder"],
+        encoder_weights=made_by["weights"],
+        mean=made_by["mean"],
+        std=made_by["std"],
+        seed=made_by["views"]["seed"],
+        size=made_by["views"]["size"],
+        num_views=made_by["views"]["num_views"],
+        hog=hog_made_by["hog"],
+        dims=inputs.dims,
+        num_images=len(train_images),
+        weights=dict(weights),
+        unfrozen_stages=unfrozen_stages,
+        thresholds={str(precision): cut for precision, cut in thresholds.items()},
+        strength=fit_strength(val_probs, nearest, run.targets["val"]),
+    )
+    ensemble = Ensemble(settings, run.tables.num_classes).to(run.device).eval()
+    ensemble.heads.load_state_dict(states)
+    labels = run.tables.labels[["attribute_id", "attribute_name"]].reset_index(drop=True)
+    return Labeller(settings, labels, decision, ensemble, index, train_images)
 
 
-def name_of(image: Picture, number: int) -> str:
-    """Name an image: its file's name, or its number where it has none."""
+def rank_labels(explanation: Explanation, top: int) -> np.ndarray:
+    """Return the class indices of the chosen labels and the `top` best, most probable first."""
+    order = np.argsort(-explanation.probs, kind="stable")
+    return order[explanation.chosen[order] | (np.arange(len(order)) < top)]
+
+
+def _name(image: Picture, number: int) -> str:
     return str(number) if isinstance(image, Image.Image) else Path(image).name
+
+
+def _find_folder(folder: Path) -> Path:
+    """Find a labeller: in the folder itself, or in that of a run which is unchanged since."""
+    if (folder / SETTINGS).is_file():
+        return folder
+    product = f"{FOLDER}/{SETTINGS}"
+    names = [path.parent.name for path in sorted(folder.glob(f"*/{PROVENANCE}"))]
+    made: dict[str, Any] = {name: read_provenance(folder, name) for name in names}
+    maker = next((name for name in names if product in made[name]["products"]), None)
+    if maker is None or not (folder / product).is_file():
+        raise FileNotFoundError(f"{folder} has no labeller. {REMAKE}")
+    for name, source in made[maker]["made_from"].items():
+        if name not in made or made[name]["id"] != source["id"]:
+            raise ValueError(f"{folder}: {name} has run again after {maker}. Run {maker} again")
+    return folder / FOLDER
