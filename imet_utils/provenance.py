@@ -27,6 +27,7 @@ NEEDS = {  # what each notebook reads of those before it
     "07_visualize_roc_attention": (TABLES, "05_fuse_hog", "06_train_attncnn_rnn"),
     EVALUATION: (TABLES, "04_train_baseline", "05_fuse_hog", "06_train_attncnn_rnn"),
     LABELLING: (TABLES, EVALUATION),
+    "10_suspect_labels": (TABLES, EVALUATION),
 }
 PROVENANCE = "provenance.json"
 PARTS = {"train": ("train.csv", "labels.csv"), "test": ("sample_submission.csv",)}

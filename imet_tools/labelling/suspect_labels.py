@@ -20,7 +20,6 @@ from imet_tools.labelling.corrections import SUSPECT_COLUMNS, read_reviewed
 from imet_tools.labelling.plots import plot_suspects
 from imet_utils.decoding import CANDIDATES, ImageVectors, NeighbourIndex, Neighbours, revise_probs
 from imet_utils.files import defuse, save_csv
-from imet_utils.labeller import Labeller
 from imet_utils.runs import Run
 from imet_utils.tables import SPLITS, Tables, find_images, read_thumbnail, take_split
 from imet_utils.training import open_inputs
@@ -132,16 +131,19 @@ def _list_pairs(targets: np.ndarray, probs: np.ndarray, start: int, most: int) -
     return pd.DataFrame({"image": start + rows, "label": labels, **columns})
 
 
-def write_suspect_labels(run: Run, labeller: Labeller, most: int) -> pd.DataFrame:
+def write_suspect_labels(
+    run: Run, index: NeighbourIndex, most: int, strength: float
+) -> pd.DataFrame:
     """List the labels that are most likely wrong or missing in `suspect_labels.csv`.
 
     Rows that a person has reviewed are not listed again; they stay at the end of the file for as
     long as the collection has the image and the label.
 
     Args:
-        run: whose features are there.
-        labeller: of the run.
+        run: of the collection.
+        index: all its images, see `index_all_images`.
         most: pairs of either kind; a tenth of the annotated labels, where that is less.
+        strength: of the influence of annotated labels, see `revise_probs`.
 
     Returns:
         The new rows: columns `SUSPECT_COLUMNS`, annotated yes or no, verdict empty.
@@ -151,9 +153,8 @@ def write_suspect_labels(run: Run, labeller: Labeller, most: int) -> pd.DataFram
     existing = {"id": run.tables.images["id"], "attribute_name": run.label_names}
     for column, values in existing.items():
         reviewed = reviewed[reviewed[column].isin([defuse(value) for value in values])]
-    index = index_all_images(labeller.index, run.tables, run.output_dir, labeller.settings.encoder)
     most = min(most, max(1, int(index.targets.sum()) // 10))
-    pairs = find_suspects(index, most + len(reviewed), labeller.settings.strength)
+    pairs = find_suspects(index, most + len(reviewed), strength)
     ids = pd.concat([take_split(run.tables, split).images["id"] for split in SPLITS])
     listed = run.tables.labels[["attribute_id", "attribute_name"]].iloc[pairs["label"]]
     listed = listed.reset_index(drop=True).assign(
