@@ -24,8 +24,7 @@ from heads import STRONG
 from page import describe_machine, write_section
 from scipy.special import logit
 
-from imet_tools.labelling import judge_pairs, place_images
-from imet_tools.labelling.leave_one_out import leave_one_out
+from imet_tools.labelling import index_all_images, leave_one_out, predict_from_others
 from imet_tools.sample import draw_records, image_id
 from imet_tools.sample.vocabulary import CULTURES
 from imet_utils.decoding import ImageVectors, NeighbourIndex, build_neighbour_index
@@ -40,8 +39,8 @@ PLANTED = 0.02  # of the noted labels
 DRAWS = 5  # of planted labels
 FIRST = (50, 200)  # pairs that a person looks at
 LEAST = 1e-4  # probability that is told from 0
-VOTE, LINE, MEAN, NETWORK = "vote", "line", "vote and line", "MLP, five folds"
-TOLD = "vote and line, told what is noted"
+VOTE, RIDGE, MEAN, NETWORK = "vote", "ridge", "vote and ridge", "MLP, five folds"
+REVISED = "vote and ridge, revised by known labels"
 
 Probs = Mapping[str, np.ndarray]
 
@@ -84,9 +83,9 @@ def predict_left_out(known: NeighbourIndex, share: float) -> np.ndarray:
     return np.concatenate([probs for _, probs in leave_one_out(known, share)])
 
 
-def predict_told(known: NeighbourIndex, strength: float) -> np.ndarray:
-    """Do so, and let the labels that an image has tell of those that it lacks, (N, C)."""
-    return np.concatenate([found for _, found in judge_pairs(known, strength)])
+def predict_revised(known: NeighbourIndex, strength: float) -> np.ndarray:
+    """Do so, revising the labels that an image lacks by those that it has, (N, C)."""
+    return np.concatenate([found for _, found in predict_from_others(known, strength)])
 
 
 def cross_fit_mlp(arrays: Mapping[str, np.ndarray], targets: np.ndarray) -> np.ndarray:
@@ -111,9 +110,9 @@ def predict(
     known = replace(known, targets=targets)
     ways = {
         VOTE: lambda: predict_left_out(known, 0.0),
-        LINE: lambda: predict_left_out(known, 1.0),
+        RIDGE: lambda: predict_left_out(known, 1.0),
         MEAN: lambda: predict_left_out(known, 0.5),
-        TOLD: lambda: predict_told(known, strength),
+        REVISED: lambda: predict_revised(known, strength),
     }
     if network:
         ways[NETWORK] = lambda: cross_fit_mlp(arrays, targets)
@@ -151,14 +150,14 @@ def measure(output_dir: Path, network: bool) -> str:
     train = take_split(tables, "train").targets
     temperature = choose_size(len(train)).temperature
     known = build_neighbour_index(ImageVectors(stores["train"]), train, temperature)
-    known = place_images(known, tables, output_dir, encoder)
+    known = index_all_images(known, tables, output_dir, encoder)
     arrays = {
         name: np.concatenate([stores[split][name] for split in SPLITS]) for name in stores["train"]
     }
     parts = [take_split(tables, split) for split in SPLITS]
     overlooked = [find_overlooked(part, data_dir) for part in parts]
     truth = None if overlooked[0] is None else np.concatenate(overlooked)
-    strength = load_json(output_dir / "labeller" / "labeller.json")["strength"]
+    strength = load_json(output_dir / "labeller" / "labeller.json")["settings"]["strength"]
     way = {"strength": strength, "network": network}
     as_noted = None if truth is None else predict(known, arrays, known.targets, **way)[0]
     draws = []
@@ -226,11 +225,11 @@ rendered sample are motifs that were drawn and not noted, and the culture of an 
 noted one for, if its style shows it; of other collections only labels that were removed count, not
 those that have always been missing. Wrong labels are planted: {PLANTED:.0%} of those noted,
 exchanged for random others; all is the mean of {DRAWS} draws. The probabilities of an image come
-from the labels of other images alone; *told what is noted* lets the labels that an image has tell
-of those that it lacks, with the strength that the run has chosen. A label's *threshold* is its mean
+from the labels of other images alone; *revised by known labels* revises the labels that an image
+lacks by those that it has, with the strength that the run has chosen. A label's *threshold* is its mean
 probability where it is noted, as in confident learning; its *usual odds* are those of that mean.
-Notebook 8 takes *told what is noted*, missing labels by their probability, wrong ones by their
-odds. Seconds are of the processor."""
+Notebook 10 takes *revised by known labels*, missing labels by their probability, wrong ones by
+their odds. Seconds are of the processor."""
 
 
 def main() -> None:
