@@ -6,7 +6,7 @@ import pytest
 from matplotlib.colors import to_hex
 from matplotlib.text import Annotation
 
-from imet_utils import plots
+from imet_tools.labelling import plots
 from imet_utils.plots.style import FAINT, KIND_COLORS, VERDICTS
 
 IMAGE = np.full((30, 60, 3), 200, np.uint8)
@@ -44,7 +44,7 @@ def test_chosen_labels_come_first_then_the_nearly_chosen_ones_in_pale():
     assert notes(labels) == ["0.80", "0.60", "0.10", "0.05", "0.02"]
 
 
-def test_known_labels_are_judged_and_missed_ones_shown():
+def test_true_labels_give_verdicts_and_missed_ones_are_shown():
     fig = plots.plot_labelled(IMAGE, PROBS, CHOSEN, true=["tag::dogs", "tag::urns"])
     labels = fig.axes[1]
     assert rows_of(labels)[:3] == ["dogs", "dutch", "urns"]
@@ -60,7 +60,7 @@ def test_the_path_attention_and_neighbours_of_an_image():
     fig = plots.plot_labelled(IMAGE, PROBS, CHOSEN, None, attention, path, nearest)
     _, _, steps, dogs, dutch, near = fig.axes
     assert rows_of(steps) == ["dogs", "men"]
-    assert bars_of(steps)[1] == (0.3, FAINT)  # named, but not chosen
+    assert bars_of(steps)[1] == (0.3, FAINT)  # a step, but not chosen
     assert notes(dogs)[1:] == ["dogs"]
     assert notes(dutch)[1:] == ["dutch"]
     assert np.unravel_index(dogs.images[1].get_array().argmax(), (7, 7)) == (0, 6)
@@ -76,7 +76,7 @@ def test_any_number_of_labels_is_drawn(count):
     assert {"28", "29"} <= set(rows_of(labels))
 
 
-def test_attention_lies_over_the_image_as_thick_as_asked():
+def test_attention_lies_over_the_image_with_an_opacity():
     fig = plots.plot_attention(IMAGE, CORNER, "tag::dogs", 0.834, opacity=0.4)
     grey, veil = fig.axes[0].images
     assert grey.get_array().shape == IMAGE.shape[:2]
@@ -118,3 +118,10 @@ def test_flips_stand_side_by_side_under_the_names_of_both():
     assert sum(len(ax.images) for ax in fig.axes) == 3
     assert notes(fig.axes[1]) == ["ours", "F2 1.00", "✓ dogs"]
     assert notes(fig.axes[2]) == ["theirs", "F2 0.00", "○ dogs", "✗ men"]
+
+
+def test_suspects_are_marked_beside_the_annotated_labels():
+    probs = {"tag::dogs": 0.01, "tag::urns": 0.9}
+    fig = plots.plot_suspects([IMAGE], [["tag::dogs", "tag::men"]], [probs])
+    assert notes(fig.axes[1])[1:] == ["✗ 0.01 dogs", "men"]
+    assert notes(fig.axes[2])[1:] == ["○ 0.90 urns"]

@@ -63,7 +63,7 @@ def decode(uri):
     return Image.open(io.BytesIO(base64.b64decode(content)))
 
 
-def test_a_page_holds_images_labels_and_what_was_suggested(tmp_path):
+def test_a_page_holds_images_labels_and_suggestions(tmp_path):
     near = [(Image.new("RGB", (300, 200)), (0, 2))]
     chosen = [Suggestion(2, 0.91237, True, HALF), Suggestion(0, np.float32(0.25), np.False_)]
     alike = [(np.float32(0.81239), (0, 2)), (0.5, (2,))]
@@ -81,14 +81,16 @@ def test_a_page_holds_images_labels_and_what_was_suggested(tmp_path):
     assert neighbour["labels"] == [0, 2]
     assert decode(neighbour["picture"]).size == (96, 64)
     assert image["near"] == [[0.8124, [0, 2]], [0.5, [2]]]
-    assert image["probs"] == [[0, 0.25], [2, 0.9124]]  # of what a statement can move
+    assert image["probs"] == [[0, 0.25], [2, 0.9124]]  # of what a decision can revise
     assert page.revision["voters"] == VOTERS
     assert page.revision["strength"] == 0.5
 
 
-@pytest.mark.parametrize(("size", "kept"), [((960, 300), (480, 150)), ((30, 40), (30, 40))])
-@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "P"])
-def test_pictures_are_made_smaller_and_never_larger(tmp_path, size, kept, mode):
+@pytest.mark.parametrize(
+    ("mode", "size", "kept"),
+    [("RGB", (960, 300), (480, 150)), ("RGBA", (30, 40), (30, 40)), ("P", (9, 9), (9, 9))],
+)
+def test_pictures_are_made_smaller_and_never_larger(tmp_path, mode, size, kept):
     given = make_image(51, size=size, mode=mode)
     [path] = write(tmp_path, [given])
     picture = decode(Page(path).images[0]["picture"])
@@ -115,22 +117,15 @@ def test_images_are_shared_out_over_pages_that_lead_to_one_another(tmp_path):
     paths = write(tmp_path / "new", (make_image(n) for n in range(5)), per_page=2)
     assert [path.name for path in paths] == ["review.html", "review_2.html", "review_3.html"]
     pages = [Page(path) for path in paths]
-    assert [[image["id"] for image in page.images] for page in pages] == [
-        ["0", "1"],
-        ["2", "3"],
-        ["4"],
-    ]
+    ids = [[image["id"] for image in page.images] for page in pages]
+    assert ids == [["0", "1"], ["2", "3"], ["4"]]
     assert [page.links for page in pages] == [
         {"next": "review_2.html"},
         {"prev": "review.html", "next": "review_3.html"},
         {"prev": "review_2.html"},
     ]
-    assert names_in(tmp_path / "new") == sorted(path.name for path in paths)
-
-
-def test_a_full_last_page_leads_nowhere(tmp_path):
-    paths = write(tmp_path, (make_image(n) for n in range(4)), per_page=2)
-    assert [sorted(Page(path).links) for path in paths] == [["next"], ["prev"]]
+    full = write(tmp_path, (make_image(n) for n in range(4)), per_page=2)
+    assert [sorted(Page(path).links) for path in full] == [["next"], ["prev"]]
 
 
 def test_a_shorter_review_leaves_no_page_of_a_longer_one(tmp_path):
@@ -149,13 +144,13 @@ def test_an_error_leaves_the_earlier_pages(tmp_path):
         yield make_image(9)
         raise OSError("the disk is gone")
 
-    with pytest.raises(OSError, match="the disk is gone"):
+    with pytest.raises(OSError, match="gone"):
         write(tmp_path, broken(), per_page=1)
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def test_no_image_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="there is no image to review"):
+    with pytest.raises(ValueError, match="no image"):
         write(tmp_path, [])
     assert names_in(tmp_path) == []
 

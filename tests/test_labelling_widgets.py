@@ -1,4 +1,4 @@
-"""The widgets: each shows what its plain function says, and nothing where nobody sits."""
+"""The widgets: each shows what its plain function returns, and nothing without a person."""
 
 import io
 import subprocess
@@ -17,78 +17,87 @@ from imet_tools.labelling import (
     Comparison,
     browse,
     describe_threshold,
-    is_interactive,
-    look_closer,
+    explain_picked,
     page_flips,
     slide_threshold,
     try_own,
+    widgets,
 )
-from imet_tools.labelling import widgets as module
-from imet_tools.labelling.widgets import read_upload
-from imet_utils.labeller import Look
+from imet_utils.labeller import Explanation
 
 NAMES = ["culture::french", "tag::dogs"]
 
 
 @pytest.fixture
 def album(tmp_path):
-    """Fifteen test images, all with french found and every third with dogs missed."""
+    """Fifteen test images, all with french correct and every third with dogs missed."""
     images, labels = [], []
     for number in range(15):
         path = tmp_path / f"{number:02}.png"
         Image.new("RGB", (20, 10), (10 * number, 0, 0)).save(path)
         key = {"part": "test", "id": path.stem}
         images.append(key | {"path": path, "f2": number / 20})
-        found = {"name": NAMES[0], "probability": 0.9, "true": True, "predicted": True}
-        labels.append(key | found | {"verdict": "correct"})
-        if number % 3 == 0:
-            found = {"name": NAMES[1], "probability": 0.1, "true": True, "predicted": False}
-            labels.append(key | found | {"verdict": "missed"})
+        found = {"name": NAMES[0], "probability": 0.9, "verdict": "correct", "predicted": True}
+        missed = {"name": NAMES[1], "probability": 0.1, "verdict": "missed", "predicted": False}
+        labels += [key | row | {"true": True} for row in [found, missed][: 1 + (number % 3 == 0)]]
     return Album(pd.DataFrame(images), pd.DataFrame(labels))
 
 
 class FakeLabeller:
-    """Notes what it is asked, and sees every label in a corner."""
+    """Records the known labels that it is given, and attends to a corner for every label."""
 
     names = np.array(NAMES)
 
     def __init__(self, attends=True):
-        self.attends = attends
-        self.asked, self.told = [], []
+        self.attends, self.known = attends, []
 
-    def look(self, image, named=()):
-        self.told.append(list(named))
+    def explain(self, image, known=()):
+        self.known.append(list(known))
         probs = np.array([0.2, 0.7], np.float32)
-        probs[np.isin(NAMES, named)] = 1
+        probs[np.isin(NAMES, known)] = 1
         attention = np.zeros((2, 2, 2), np.float32)
         attention[:, 0, 0] = 1
-        return Look(probs, probs > 0.5, attention if self.attends else None, pd.DataFrame())
-
-    def plot(self, image, true, find_picture, look):
-        self.asked.append((image, true))
-        return Figure(figsize=(2, 1))
+        return Explanation(probs, probs > 0.5, attention if self.attends else None, pd.DataFrame())
 
 
 @pytest.fixture
-def veils(monkeypatch):
-    """Note what is drawn of attention."""
-    drawn = []
+def drawn(monkeypatch):
+    """Let a person be there, and record what is drawn of images and of attention."""
+    images, attended = [], []
 
-    def note(image, attention, label, probability, opacity):
-        drawn.append((label, round(float(probability), 3), opacity))
+    def plot_image(labeller, image, true, find_picture, explanation):
+        images.append((image, true))
         return Figure(figsize=(2, 1))
 
-    monkeypatch.setattr(module, "plot_attention", note)
-    return drawn
+    def plot_attention(image, attention, label, probability, opacity):
+        attended.append((label, round(float(probability), 3), opacity))
+        return Figure(figsize=(2, 1))
+
+    monkeypatch.setattr(widgets, "is_interactive", lambda: True)
+    monkeypatch.setattr(widgets, "plot_image", plot_image)
+    monkeypatch.setattr(widgets, "plot_attention", plot_attention)
+    return SimpleNamespace(images=images, attended=attended)
 
 
-def test_nobody_sits_before_a_test():
-    assert not is_interactive()
+def test_without_a_person_nothing_is_shown(album, monkeypatch):
+    assert browse(album) is None
+    assert explain_picked(FakeLabeller(), album, None, None) is None
+    assert try_own(FakeLabeller(), None) is None
+    assert slide_threshold(np.zeros((1, 1)), np.ones((1, 1), bool), 0.1) is None
+    assert page_flips(Comparison(("a", "b"), None, pd.DataFrame(), 0), {}) is None
+    for request, wanted in [
+        ({"content": {"allow_stdin": True}}, True),
+        ({"content": {"allow_stdin": False}}, False),
+        ({}, False),
+    ]:
+        kernel = SimpleNamespace(get_parent=lambda channel, request=request: request)
+        monkeypatch.setattr(widgets, "get_ipython", lambda k=kernel: SimpleNamespace(kernel=k))
+        assert widgets.is_interactive() is wanted
 
 
 @pytest.mark.slow
-def test_nobody_sits_before_a_notebook_that_papermill_runs(tmp_path):
-    cell = "from imet_tools.labelling import is_interactive, browse\nprint(is_interactive())"
+def test_papermill_is_no_person(tmp_path):
+    cell = "from imet_tools.labelling.widgets import is_interactive\nprint(is_interactive())"
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell)], metadata=kernel)
     nbformat.write(notebook, tmp_path / "in.ipynb")
@@ -97,23 +106,10 @@ def test_nobody_sits_before_a_notebook_that_papermill_runs(tmp_path):
     subprocess.run(command, check=True, capture_output=True)
     done = nbformat.read(tmp_path / "out.ipynb", as_version=4)
     assert [out.text for out in done.cells[0].outputs] == ["False\n"]
-    assert "widgets" not in done.metadata
 
 
-def test_a_kernel_that_may_ask_has_somebody_before_it(monkeypatch):
-    def kernel(parent):
-        return lambda: SimpleNamespace(kernel=SimpleNamespace(get_parent=lambda channel: parent))
-
-    for parent, wanted in [
-        ({"content": {"allow_stdin": True}}, True),
-        ({"content": {"allow_stdin": False}}, False),
-        ({}, False),
-    ]:
-        monkeypatch.setattr(module, "get_ipython", kernel(parent))
-        assert is_interactive() is wanted
-
-
-def test_the_browser_pages_and_picks_the_first(album):
+@pytest.mark.usefixtures("drawn")
+def test_the_browser_pages_filters_and_picks_the_first(album):
     browser = browse(album)
     assert browser.image.value == ("test", "14")  # the best
     assert "of 2: 15 images" in browser.count.value
@@ -129,112 +125,85 @@ def test_the_browser_pages_and_picks_the_first(album):
     assert browser.canvas.value != before
     browser.order.value = "worst F2 first"
     assert browser.image.value == ("test", "00")
-
-
-def test_nothing_found_is_no_error(album):
-    browser = browse(album)
     browser.label.value = "no such label"
     assert "0 images" in browser.count.value
     assert browser.image.value is None
-    browser.label.value = ""
-    assert browser.image.value == ("test", "14")
 
 
-def test_the_closer_look_follows_the_browser(album, veils):
+def test_an_explanation_follows_the_browser_the_label_and_what_is_known(album, drawn):
     labeller, browser = FakeLabeller(), browse(album)
-    closer = look_closer(labeller, album, browser, None)
-    assert labeller.asked[-1] == (album.path_of(("test", "14")), [NAMES[0]])
+    explainer = explain_picked(labeller, album, browser, None)
+    assert drawn.images == [(album.path_of(("test", "14")), [NAMES[0]])]
+    assert explainer.layout.display == ""
+    listed = [name for name, _ in explainer.label.options]
+    assert listed == ["tag::dogs  0.70", "culture::french  0.20"]
+    assert drawn.attended[-1] == ("tag::dogs", 0.7, 0.75)
+    explainer.label.index = 1
+    explainer.opacity.value = 0.3
+    assert drawn.attended[-1] == ("culture::french", 0.2, 0.3)
+    explainer.known.value = ["culture::french"]
+    assert drawn.images[0] == drawn.images[1]
+    assert drawn.attended[-1] == ("culture::french", 1.0, 0.3)
     browser.image.index = 2
-    assert labeller.asked[-1] == (album.path_of(("test", "12")), NAMES)
-    assert closer.layout.display == ""
+    assert drawn.images[-1] == (album.path_of(("test", "12")), NAMES)
+    assert explainer.known.value == []  # until another image is picked
+    assert labeller.known == [[], ["culture::french"], []]
 
 
-def test_attention_is_that_of_the_label_and_the_opacity_chosen(album, veils):
-    closer = look_closer(FakeLabeller(), album, browse(album), None)
-    assert [name for name, _ in closer.label.options] == [
-        "tag::dogs  0.70",
-        "culture::french  0.20",
-    ]
-    assert veils[-1] == ("tag::dogs", 0.7, 0.75)
-    closer.label.index = 1
-    closer.opacity.value = 0.3
-    assert veils[-1] == ("culture::french", 0.2, 0.3)
+def test_without_attention_there_is_none_to_choose(album, drawn):
+    explainer = explain_picked(FakeLabeller(attends=False), album, browse(album), None)
+    assert drawn.attended == []
+    assert explainer.attention.layout.display == "none"
 
 
-def test_known_labels_are_told_until_another_image_is_looked_at(album, veils):
-    labeller, browser = FakeLabeller(), browse(album)
-    closer = look_closer(labeller, album, browser, None)
-    assert labeller.told == [[]]
-    closer.named.value = ["culture::french"]
-    assert labeller.told == [[], ["culture::french"]]
-    assert labeller.asked[0] == labeller.asked[1]
-    assert veils[-1] == ("culture::french", 1.0, 0.75)
-    browser.image.index = 2
-    assert closer.named.value == []
-    assert labeller.told == [[], ["culture::french"], []]
-
-
-def test_without_attention_there_is_no_veil(album, veils):
-    closer = look_closer(FakeLabeller(attends=False), album, browse(album), None)
-    assert veils == []
-    assert closer.veil.layout.display == "none"
-
-
-def png():
+def test_ones_own_picture_is_explained_or_refused(tmp_path, drawn):
+    choice, message, explainer = try_own(FakeLabeller(), None).children
+    upload, path = choice.children
+    assert explainer.layout.display == "none"
     content = io.BytesIO()
     Image.new("RGB", (30, 20), "red").save(content, "PNG")
-    return content.getvalue()
-
-
-def test_ones_own_picture_is_looked_at_or_told_why_not(tmp_path, veils):
-    labeller = FakeLabeller()
-    box = try_own(labeller, None)
-    (upload, path), said, closer = box.children[0].children, *box.children[1:]
-    assert closer.layout.display == "none"
-    (tmp_path / "own.png").write_bytes(png())
+    (tmp_path / "own.png").write_bytes(content.getvalue())
     path.value = f" {tmp_path / 'own.png'} "
-    assert labeller.asked == [(tmp_path / "own.png", None)]
+    assert drawn.images == [(tmp_path / "own.png", None)]
     path.value = "<b>nowhere.png"
-    assert "&lt;b&gt;nowhere.png: there is no such file" in said.value
-    assert len(labeller.asked) == 1
-    kind = {"type": "image/png", "last_modified": pd.Timestamp(0)}
-    upload.value = [{"name": "up.png", "size": 3, "content": memoryview(png()), **kind}]
-    assert labeller.asked[1][0].size == (30, 20)
-    assert said.value == ""
+    assert "&lt;b&gt;nowhere.png" in message.value
+    assert len(drawn.images) == 1
+    file = {"type": "image/png", "size": 3, "last_modified": pd.Timestamp(0)}
+    upload.value = [file | {"name": "../up.png", "content": memoryview(content.getvalue())}]
+    assert drawn.images[1][0].getpixel((0, 0)) == (255, 0, 0)
+    assert message.value == ""
+    upload.value = [file | {"name": "../text.png", "content": memoryview(b"text")}]
+    assert message.value.startswith("text.png: ")
 
 
-def test_an_upload_that_is_no_image_is_named(tmp_path):
-    assert read_upload("../up.png", png()).getpixel((0, 0)) == (255, 0, 0)
-    with pytest.raises(ValueError, match=r"^x\.png: not an image"):
-        read_upload("../x.png", b"text")
-
-
-def test_the_threshold_says_what_its_function_says():
+@pytest.mark.usefixtures("drawn")
+def test_the_threshold_shows_what_its_function_returns():
     rng = np.random.default_rng(0)
     probs, targets = rng.random((9, 4)), rng.random((9, 4)) < 0.5
-    box = slide_threshold(probs, targets, 0.2)
-    slider, said, canvas = box.children
+    slider, message, canvas = slide_threshold(probs, targets, 0.25).children
+    assert message.value == describe_threshold(probs, targets, 0.25)
     before = canvas.value
-    slider.value = 0.37
-    assert said.value == describe_threshold(probs, targets, 0.37)
+    slider.value = 0.4
+    assert message.value == describe_threshold(probs, targets, 0.4)
     assert canvas.value != before
 
 
-def test_flips_are_paged_by_who_is_better(album):
-    gains = [0.5, -0.4, 0.3, 0.2, 0.1, 0.05]
+@pytest.mark.usefixtures("drawn")
+def test_flips_are_paged_and_filtered(album):
+    gains = [0.5, 0.4, 0.3, 0.2, 0.1, -0.1]
     flips = pd.DataFrame({"id": [f"{k:02}" for k in range(6)], "difference": gains})
     flips = flips.assign(first=0.6, second=0.6 - flips["difference"])
     for column in ("true", "first_labels", "second_labels"):
         flips[column] = [NAMES[:1]] * 6
     compared = Comparison(("ours", "theirs"), pd.DataFrame(), flips, 9)
     box = page_flips(compared, album.images.set_index("id")["path"])
-    (shown, page, count), canvas = box.children[0].children, box.children[1]
-    assert list(shown.options) == ["all", "ours is better", "theirs is better"]
+    (choice, page, count), canvas = box.children[0].children, box.children[1]
+    assert list(choice.options) == ["all", "ours is better", "theirs is better"]
     assert "of 2: 6 images" in count.value
     before = canvas.value
     page.value = 2
     assert canvas.value != before
-    shown.value = "theirs is better"
+    choice.value = "theirs is better"
     assert "of 1: 1 images" in count.value
     box = page_flips(Comparison(("a", "b"), pd.DataFrame(), flips[:0], 9), {})
     assert box.children[1].layout.display == "none"
