@@ -1,13 +1,14 @@
-"""One training loop, and the heads that it trains."""
+"""One training loop, the recipes of the heads, and the heads that it trains by them."""
 
 from imet_utils.training.heads import (
-    AVERAGED,
-    RECIPES,
     HeadJob,
+    TrainedHead,
     build_head,
+    head_job,
     load_head,
     open_inputs,
     train_head,
+    train_job,
 )
 from imet_utils.training.loop import (
     Loss,
@@ -18,4 +19,5 @@ from imet_utils.training.loop import (
     start_training,
     train_one_epoch,
 )
+from imet_utils.training.recipes import AVERAGED, RECIPES, Recipe
 from imet_utils.training.sizes import SIZES, choose_size, describe_size
