@@ -2,6 +2,7 @@
 
 import ast
 import hashlib
+import sys
 from collections.abc import Iterator
 from functools import cache, partial
 from pathlib import Path
@@ -91,8 +92,8 @@ def describe_code(thing: Any) -> Any:  # noqa: ANN401
     """Describe a function, a class or a callable object by its code and its settings, for a hash.
 
     What is defined in these packages is described by its module and all that this imports; what
-    comes from a notebook, by its compiled code, so that an edit to a cell counts; what comes from
-    a library, by its name. The arguments of a `partial` and the attributes of an object count.
+    comes from an installed library, by its name; what a reader wrote, in a notebook or a file, by
+    its compiled code. The arguments of a `partial` and the attributes of an object count.
     """
     if isinstance(thing, partial):
         keywords = {name: _describe(value) for name, value in thing.keywords.items()}
@@ -102,7 +103,7 @@ def describe_code(thing: Any) -> Any:  # noqa: ANN401
     name = f"{thing.__module__}.{thing.__qualname__}"
     if is_ours(thing.__module__):
         return [name, code_digest(thing.__module__)]
-    if thing.__module__ != "__main__":
+    if _is_library(thing.__module__):
         return [name]
     if isinstance(thing, type):
         functions = [v for v in vars(thing).values() if isinstance(v, FunctionType)]
@@ -110,6 +111,11 @@ def describe_code(thing: Any) -> Any:  # noqa: ANN401
         return [name, bases, [describe_code(function) for function in functions]]
     cells = [_describe(cell.cell_contents) for cell in thing.__closure__ or ()]
     return [name, _hash_code(thing.__code__), _describe(thing.__defaults__), cells]
+
+
+def _is_library(module: str) -> bool:
+    file = getattr(sys.modules.get(module), "__file__", None) or ""
+    return not {"site-packages", "dist-packages"}.isdisjoint(Path(file).parts)
 
 
 def plain_attributes(thing: object) -> dict[str, Any]:

@@ -22,11 +22,11 @@ from imet_utils.files import append_csv, atomic_path, save_csv
 from imet_utils.labeller import Labeller, Look, rank_labels
 from imet_utils.processes import num_cores
 from imet_utils.progress import say
-from imet_utils.provenance import EVALUATION, LABELLING, TABLES, read_provenance
-from imet_utils.runs import find_output_dir
+from imet_utils.provenance import collection_of, find_product
+from imet_utils.runs import TABLES, find_output_dir
 from imet_utils.tables import file_key, measure_files, read_thumbnail
 
-RESULTS = LABELLING  # folder of the results, in that of the run
+RESULTS = "09_label_new_images"  # folder of the results, in that of the run
 CORRECTED = "train_corrected.csv"  # in that of the run
 SHOWN = 12  # suggestions of an image in the review, at least
 NEIGHBOURS = 5  # labelled images whose pictures it shows
@@ -61,7 +61,7 @@ def build_parser() -> argparse.ArgumentParser:
     export = commands.add_parser("export", help="write the labeller of a run to a folder")
     export.add_argument("folder", type=Path)
     correct = commands.add_parser("correct", help=f"write DIR/{CORRECTED} by a person's verdicts")
-    table = f"with the column verdict filled in (DIR/{EVALUATION}/{FAULTS})"
+    table = f"with the column verdict filled in ({FAULTS} of the run)"
     correct.add_argument("table", nargs="?", type=Path, help=table)
     for command in (label, export, correct):
         command.add_argument("--output", default="", metavar="DIR", help="of the run (outputs)")
@@ -102,11 +102,9 @@ def correct_table(output_dir: Path, verdicts: Path | None = None) -> None:
         FileNotFoundError: if there is no run or no such table.
         ValueError: as `correct_labels`.
     """
-    provenance = read_provenance(output_dir, TABLES)
-    if provenance is None:
-        raise FileNotFoundError(f"{output_dir} has no run: name its folder by --output")
-    verdicts = verdicts or output_dir / EVALUATION / FAULTS
-    train = Path(provenance["data_dir"]) / "train.csv"
+    _, record = find_product(output_dir, TABLES)
+    verdicts = verdicts or find_product(output_dir, FAULTS)[0]
+    train = collection_of(output_dir, record) / "train.csv"
     done = correct_labels(train.parent, verdicts, output_dir / CORRECTED)
     say(f"{done.added:,} labels added, {done.removed:,} removed: {output_dir / CORRECTED}")
     if done.left_out:

@@ -15,8 +15,8 @@ from imet_tools.labelling.plots import plot_labelled, plot_thumbnails
 from imet_tools.labelling.review import NEIGHBOUR_SIDE
 from imet_utils.labeller import Labeller, Look, Picture
 from imet_utils.metrics import sample_scores
-from imet_utils.provenance import TABLES, read_provenance
-from imet_utils.runs import Run
+from imet_utils.provenance import collection_of, find_product
+from imet_utils.runs import TABLES, Run
 from imet_utils.tables import (
     find_images,
     is_image,
@@ -273,12 +273,13 @@ def known_pictures(
         labeller: whose training images it finds.
         side: pixels of the longer side.
     """
-    provenance = read_provenance(output_dir, TABLES)
     ids = labeller.known["id"]
+    found: list[Path] = []
     try:
-        found = find_images(Path(provenance["data_dir"]) / "train", ids) if provenance else []
+        _, record = find_product(output_dir, TABLES)
+        found = find_images(collection_of(output_dir, record) / "train", ids)
     except (OSError, ValueError):  # the collection is not here any more
-        found = []
+        pass
     files = dict(zip(ids, found, strict=False))
 
     @lru_cache(KEPT)

@@ -121,7 +121,7 @@ def write_label_faults(run: Run, labeller: Labeller, most: int) -> pd.DataFrame:
     there = {"id": run.tables.images["id"], "attribute_name": run.tables.labels["attribute_name"]}
     for column, values in there.items():
         judged = judged[judged[column].isin(values.map(defuse))]
-    encoder = run.setting("04_train_baseline", "ENCODER")
+    encoder = run.setting("ENCODER")
     placed = place_images(labeller.neighbours, run.tables, run.output_dir, encoder)
     most = min(most, max(1, np.count_nonzero(placed.targets) // 10))
     pairs = doubt_pairs(placed, most + len(judged), labeller.settings["strength"])

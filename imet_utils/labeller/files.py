@@ -10,10 +10,9 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from imet_utils.files import atomic_folder, load_json, save_json
-from imet_utils.provenance import EVALUATION, read_provenance, upstream_of
+from imet_utils.provenance import list_records, read_provenance
 
 FOLDER = "labeller"  # in the output folder of a run
-MAKER = EVALUATION  # the notebook that makes it
 FORMAT = 4  # of the folder; another one is refused
 SETTINGS, TENSORS = "labeller.json", "tensors.safetensors"  # its files
 
@@ -47,7 +46,7 @@ def read_files(folder: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     if settings.get("format") != FORMAT:
         raise ValueError(
             f"{folder} has format {settings.get('format')}, and this version reads {FORMAT}. "
-            f"Make it anew by {MAKER}"
+            "Make it anew by the notebook that makes it"
         )
     if settings["weights_file"]:
         settings["weights"] = str(folder / settings["weights_file"])
@@ -60,7 +59,7 @@ def read_files(folder: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
 def damaged(folder: Path, error: Exception) -> ValueError:
     """Say that a labeller is damaged, and by what it was found out."""
     reason = str(error).splitlines()[0]
-    return ValueError(f"{folder} is damaged ({reason}). Make it anew by {MAKER}")
+    return ValueError(f"{folder} is damaged ({reason}). Make it anew")
 
 
 def find_labeller(folder: Path) -> Path:
@@ -72,11 +71,11 @@ def find_labeller(folder: Path) -> Path:
     """
     if (folder / SETTINGS).is_file():
         return folder
-    made = read_provenance(folder, MAKER)
-    if made is None or not (folder / FOLDER / SETTINGS).is_file():
-        raise FileNotFoundError(f"{folder} has no labeller. Run {MAKER} to its end, which makes it")
-    for name in upstream_of(MAKER):
-        now = read_provenance(folder, name)
-        if now is None or now["id"] != made["made_from"][name]["id"]:
-            raise ValueError(f"{folder}: {name} was run anew after {MAKER}. Run the latter again")
-    return folder / FOLDER
+    for name, record in list_records(folder).items():
+        if f"{FOLDER}/{SETTINGS}" in record["products"]:
+            for needed, then in record["upstream"].items():
+                now = read_provenance(folder, needed)
+                if now is None or now["id"] != then["id"]:
+                    raise ValueError(f"{folder}: {needed} was run anew after {name}: run {name}")
+            return folder / FOLDER
+    raise FileNotFoundError(f"{folder} has no labeller: run its notebooks up to the evaluation")

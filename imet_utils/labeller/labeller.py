@@ -30,10 +30,10 @@ from imet_utils.labeller.ensemble import Ensemble
 from imet_utils.labeller.files import damaged, find_labeller, read_files, write_files
 from imet_utils.processes import num_cores
 from imet_utils.progress import progress
+from imet_utils.training import NEIGHBOURS
 from imet_utils.views import ViewDataset, compute_views
 
 SPACE = ("centre", "axes", "homes")  # arrays of `NeighbourIndex`
-NEIGHBOURS = "neighbours"  # their name among the shares
 
 Picture = Path | str | Image.Image
 

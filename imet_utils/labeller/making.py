@@ -13,11 +13,11 @@ from imet_utils.decoding import (
     precision_thresholds,
 )
 from imet_utils.labeller.ensemble import Ensemble
-from imet_utils.labeller.labeller import NEIGHBOURS, Labeller
+from imet_utils.labeller.labeller import Labeller
 from imet_utils.models import EndToEnd
 from imet_utils.runs import Run
 from imet_utils.tables import take_split
-from imet_utils.training import choose_size, load_head, open_inputs
+from imet_utils.training import NEIGHBOURS, choose_size, load_head, open_inputs
 
 PRECISIONS = [percent / 100 for percent in range(5, 100)]  # that a reviewer may wish for
 
@@ -34,7 +34,7 @@ def make_labeller(
         decision: how labels are read off these.
         val_probs: what they are on validation, (N, C).
     """
-    encoder = run.setting("04_train_baseline", "ENCODER")
+    encoder = run.setting("ENCODER")
     inputs = open_inputs(run.tables, run.output_dir, encoder, ("maps", "pooled", "style", "hog"))
     made_by, hog_made_by = inputs.made_by
     val_targets = run.targets["val"]
@@ -46,7 +46,7 @@ def make_labeller(
     settings |= {"num_images": len(train.images), "thresholds": thresholds, "unfrozen_stages": {}}
     states = {}
     for name in [name for name in shares if name != NEIGHBOURS]:
-        head = load_head(name, run.data_dir, run.output_dir).model
+        head = load_head(run, name).model
         settings["unfrozen_stages"][name] = len(head.unfrozen) if isinstance(head, EndToEnd) else 0
         if isinstance(head, EndToEnd) and not head.unfrozen:  # as the maps were not stored
             head = head.head

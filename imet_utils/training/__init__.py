@@ -19,5 +19,12 @@ from imet_utils.training.loop import (
     start_training,
     train_one_epoch,
 )
-from imet_utils.training.recipes import AVERAGED, RECIPES, Recipe
+from imet_utils.training.recipes import (
+    AVERAGED,
+    NEIGHBOURS,
+    RECIPES,
+    USUAL,
+    Recipe,
+    candidate_weights,
+)
 from imet_utils.training.sizes import SIZES, choose_size, describe_size

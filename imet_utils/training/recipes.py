@@ -100,3 +100,24 @@ RECIPES = {
         AVERAGED,
     ),
 }
+
+NEIGHBOURS = "neighbours"  # who vote beside the heads
+USUAL = "heads and neighbours"  # the candidate that is taken unless another is clearly better
+
+
+def candidate_weights(neighbour_weight: float) -> dict[str, dict[str, float]]:
+    """List what the predictions may be made by: each head, the neighbours, and means of them.
+
+    Args:
+        neighbour_weight: of the neighbours beside the two best heads.
+
+    Returns:
+        The weights of the heads and of `neighbours`, of sum 1, by the title of the candidate.
+    """
+    single = {recipe.title: {head: 1.0} for head, recipe in RECIPES.items()}
+    each = (1 - neighbour_weight) / 2
+    return single | {
+        NEIGHBOURS: {NEIGHBOURS: 1.0},
+        "both heads": {"mlp": 0.5, "attncnn_rnn": 0.5},
+        USUAL: {"mlp": each, "attncnn_rnn": each, NEIGHBOURS: neighbour_weight},
+    }
