@@ -173,7 +173,7 @@ def list_rows(targets: np.ndarray) -> dict[str, dict[str, Row]]:
         RNN: rnn,
         **{f"{RNN}, seed {k}": replace(rnn, config=replace(STRONG, seed=k)) for k in MORE_SEEDS},
         "AttnCNN-RNN, classifier's dropout 0.5": replace(
-            rnn, build=partial(build_attncnn_rnn, classifier={"dropout": 0.5})
+            rnn, build=partial(build_attncnn_rnn, classifier_dropout=0.5)
         ),
         "AttnCNN-RNN, the poster's attention": replace(rnn, build=build_additive),
         "AttnCNN-RNN, predicted-label alignment": replace(aligned, loss=pla),

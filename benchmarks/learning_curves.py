@@ -88,11 +88,11 @@ def list_rows() -> dict[str, Row]:
         "2,048 hidden": {"hidden_dim": 2048},
     }
     rnns = {
-        "classifier's dropout 0.5": {"classifier": {"dropout": 0.5}},
-        "classifier's 2,048 hidden": {"classifier": {"hidden_dim": 2048}},
+        "classifier's dropout 0.5": {"classifier_dropout": 0.5},
+        "classifier's 2,048 hidden": {"hidden_dim": 2048},
         "width 512": {"width": 512},
         "width 512, dropout 0.5": {"width": 512, "dropout": 0.5},
-        LARGE: {"width": 512, "dropout": 0.5, "classifier": {"hidden_dim": 2048}},
+        LARGE: {"width": 512, "dropout": 0.5, "hidden_dim": 2048},
         "6 steps": {"num_steps": 6},
         "10 steps": {"num_steps": 10},
         "the poster's attention": {"attend_by_labels": False},
@@ -192,7 +192,7 @@ def score_size(
     neighbours = build_neighbour_index(ImageVectors(halves.train)[numbers], known)
     nearest = neighbours.nearest(ImageVectors(halves.evaluation))
     for temperature in TEMPERATURES:
-        votes = replace(nearest, known=replace(neighbours, temperature=temperature)).vote()
+        votes = replace(nearest, index=replace(neighbours, temperature=temperature)).vote()
         usual = temperature == choose_size(size).temperature
         note = "" if usual else f", temperature {temperature}"
         probs[NEIGHBOURS + note] = votes

@@ -42,7 +42,7 @@ from imet_utils.decoding import (
     Neighbours,
     best_expected_sets,
     build_neighbour_index,
-    choose_strength,
+    fit_strength,
     predict,
     revise_probs,
 )
@@ -196,9 +196,7 @@ def load_probs(folder: Path, parts: list[Part]) -> dict[str, np.ndarray]:
 def choose_strengths(parts: list[Part], probs: np.ndarray, targets: np.ndarray) -> list[float]:
     """Choose the strength of each part on the next one's images."""
     ahead = [*parts[1:], parts[0]]
-    return [
-        choose_strength(probs[part.images], part.nearest, targets[part.images]) for part in ahead
-    ]
+    return [fit_strength(probs[part.images], part.nearest, targets[part.images]) for part in ahead]
 
 
 def revise(

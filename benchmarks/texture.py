@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from imet_utils.decoding import short_floats
+from imet_utils.decoding import mixed_precision
 from imet_utils.encoders import Encoder, encode_images, normalise
 
 NUM_MIXTURES = 64
@@ -47,7 +47,7 @@ def texture_products(stages: Sequence[Tensor], num_mixtures: int = NUM_MIXTURES)
 def encode_texture(encoder: Encoder, images: Tensor) -> dict[str, Tensor]:
     """Compute pooled features, and style with texture behind it, of uint8 images."""
     found = encode_images(encoder, images, outputs=("pooled", "style"))
-    with short_floats(images.device):
+    with mixed_precision(images.device):
         _, stages = encoder(normalise(images, encoder.mean, encoder.std))
     style = torch.cat([found["style"], texture_products(stages)], dim=1)
     return {"pooled": found["pooled"], "style": style}

@@ -62,8 +62,8 @@ def test_the_usual_candidate_is_taken_unless_another_is_clearly_better(data):
     noisy = np.clip(probs + np.random.default_rng(1).normal(0, 0.02, probs.shape), 0, 1)
     near = {"usual": {"val": probs}, "the same": {"val": probs.copy()}, "worse": {"val": 1 - probs}}
     bad = {"usual": {"val": 1 - probs}, "noisy": {"val": noisy}, "best": {"val": probs}}
-    assert choose_candidate(near, targets, "expected F2", "usual")[0] == "usual"
-    chosen, decisions, table = choose_candidate(bad, targets, "expected F2", "usual")
+    assert choose_candidate(near, targets, "expected F2", "usual", near)[0] == "usual"
+    chosen, decisions, table = choose_candidate(bad, targets, "expected F2", "usual", bad)
     assert chosen == table["val F2"].idxmax() != "usual"
     for name, row in table.iterrows():
         preds = decisions[name](bad[name]["val"])
@@ -80,6 +80,6 @@ def test_the_usual_candidate_is_taken_unless_another_is_clearly_better(data):
 def test_scores_of_a_baseline_are_cut_at_a_threshold(data):
     probs, targets = data
     candidates = {"baseline + HOG": {"val": np.sqrt(probs)}, "MLP": {"val": probs}}
-    _, decisions, _ = choose_candidate(candidates, targets, "expected F2", "MLP")
+    _, decisions, _ = choose_candidate(candidates, targets, "expected F2", "MLP", ["MLP"])
     assert decisions["baseline + HOG"].threshold is not None
     assert decisions["MLP"].beta == 2.0

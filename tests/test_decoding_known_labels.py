@@ -12,7 +12,7 @@ from imet_utils.decoding import (
     VOTERS,
     NeighbourIndex,
     Neighbours,
-    choose_strength,
+    fit_strength,
     revise_probs,
 )
 
@@ -20,10 +20,10 @@ from imet_utils.decoding import (
 def draw(num_labelled=300, num_classes=9, num_images=4, seed=0):
     """Labelled images, the candidates among them of each image, and probabilities."""
     rng = np.random.default_rng(seed)
-    homes = rng.normal(size=(num_labelled, 6))
-    homes /= np.linalg.norm(homes, axis=1, keepdims=True)
+    embeddings = rng.normal(size=(num_labelled, 6))
+    embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
     targets = rng.random((num_labelled, num_classes)) < 0.25
-    neighbours = NeighbourIndex(np.zeros(6), np.eye(6), homes, targets)
+    neighbours = NeighbourIndex(np.zeros(6), np.eye(6), embeddings, targets)
     nearest = neighbours.nearest(rng.normal(size=(num_images, 6)), CANDIDATES)
     return rng.random((num_images, num_classes)), nearest
 
@@ -65,7 +65,7 @@ def test_probabilities_equal_those_of_a_loop(strength):
     found = revise_probs(probs, nearest, stated, strength)
     assert found.dtype == np.float32
     for image in range(len(probs)):
-        rows = nearest.known.targets[nearest.numbers[image]]
+        rows = nearest.index.targets[nearest.indices[image]]
         wanted = reference(probs[image], rows, nearest.cosines[image], stated[image], strength)
         np.testing.assert_allclose(found[image], wanted, atol=1e-5)
     assert np.abs(found - probs).max() > 0.05
@@ -108,7 +108,7 @@ def test_what_is_certain_stays_so(prob):
 
 def test_few_labelled_images_are_enough():
     probs, nearest = draw(num_labelled=3)
-    assert nearest.numbers.shape[1] == 3
+    assert nearest.indices.shape[1] == 3
     found = revise_probs(probs, nearest, say(probs.shape, yes=[(0, 2)]))
     assert np.isfinite(found).all()
     assert found.min() >= 0
@@ -143,12 +143,12 @@ def test_the_strength_is_full_where_labels_go_together_and_none_where_they_do_no
     def apart(rng, num_images):
         return rng.random((num_images, 15)) < np.linspace(0.05, 0.5, 15)
 
-    assert choose_strength(*collect(together)) > 0
-    assert choose_strength(*collect(apart)) == 0
+    assert fit_strength(*collect(together)) > 0
+    assert fit_strength(*collect(apart)) == 0
 
 
 def test_of_single_labels_no_strength_can_be_learned():
     def single(rng, num_images):
         return np.eye(4, dtype=bool)[rng.integers(4, size=num_images)]
 
-    assert choose_strength(*collect(single)) == 0
+    assert fit_strength(*collect(single)) == 0

@@ -23,9 +23,9 @@ def draw(num_queries=9, num_references=40, seed=0):
 def known(references, targets, temperature=TEMPERATURE):
     """Take the features for coordinates, as they are but for their mean."""
     mean, axes = references.mean(axis=0), np.eye(references.shape[1])
-    homes = references - mean
-    homes /= np.linalg.norm(homes, axis=1, keepdims=True)
-    return NeighbourIndex(mean, axes, homes, targets, temperature)
+    embeddings = references - mean
+    embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
+    return NeighbourIndex(mean, axes, embeddings, targets, temperature)
 
 
 def reference_probs(queries, references, targets, num_neighbours, temperature):
@@ -85,7 +85,7 @@ def test_training_images_vote_on_every_other_split():
 def test_where_there_are_fewer_references_all_vote():
     queries, references, targets = draw(num_references=12)
     few = known(references, targets).nearest(queries, 30)
-    assert few.numbers.shape == (len(queries), 12)
+    assert few.indices.shape == (len(queries), 12)
     np.testing.assert_array_equal(few.vote(30), few.vote(12))
 
 
@@ -95,7 +95,7 @@ def test_the_nearest_come_first_with_their_cosines():
     centred = queries - references.mean(axis=0), references - references.mean(axis=0)
     units = [side / np.linalg.norm(side, axis=1, keepdims=True) for side in centred]
     wanted = units[0] @ units[1].T  # (N, M)
-    np.testing.assert_array_equal(found.numbers, np.argsort(-wanted)[:, :3])
+    np.testing.assert_array_equal(found.indices, np.argsort(-wanted)[:, :3])
     np.testing.assert_allclose(found.cosines, -np.sort(-wanted)[:, :3], atol=1e-5)
 
 
@@ -121,7 +121,7 @@ def test_coordinates_are_half_whitened_principal_components():
     space = build_neighbour_index(references, np.eye(60), num_dims=4)
     found = (references - space.centre) @ space.axes
     np.testing.assert_allclose(np.abs(found), np.abs(wanted), rtol=1e-3, atol=1e-4)
-    np.testing.assert_allclose(np.linalg.norm(space.homes, axis=1), 1, rtol=1e-5)
+    np.testing.assert_allclose(np.linalg.norm(space.embeddings, axis=1), 1, rtol=1e-5)
     np.testing.assert_allclose(found.var(axis=0, ddof=1), variances**0.5, rtol=1e-4)
 
 
@@ -133,7 +133,7 @@ def test_coordinates_take_little_memory_beside_themselves(tmp_path, monkeypatch)
     array = np.load(tmp_path / "a.npy", mmap_mode="r")
     labelled = ImageVectors({"pooled": array, "style": array[:, :, :8]})  # 8 MB as float32
     tracemalloc.start()
-    found = build_neighbour_index(labelled, np.zeros((16000, 1)), num_dims=16).homes
+    found = build_neighbour_index(labelled, np.zeros((16000, 1)), num_dims=16).embeddings
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert found.nbytes == 16000 * 16 * 4
@@ -143,5 +143,5 @@ def test_coordinates_take_little_memory_beside_themselves(tmp_path, monkeypatch)
 def test_a_space_of_few_images_has_few_dimensions_and_no_nan():
     references = np.array([[1.0, 2.0, 5.0], [3.0, 1.0, 5.0]])
     space = build_neighbour_index(references, np.eye(2))
-    assert space.homes.shape == (2, 2)
+    assert space.embeddings.shape == (2, 2)
     assert np.isfinite(space.nearest(np.array([[2.0, 2.0, 6.0]])).vote()).all()

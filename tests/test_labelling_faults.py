@@ -116,7 +116,7 @@ def run(tmp_path, targets, monkeypatch):
     )
     known = place(targets)
     rows = order.index.to_numpy()
-    placed = build_neighbour_index(known.homes[rows], known.targets[rows])
+    placed = build_neighbour_index(known.embeddings[rows], known.targets[rows])
     monkeypatch.setattr("imet_tools.labelling.faults.place_images", lambda *_: placed)
     folder = tmp_path / "output/08_evaluate_test"
     return SimpleNamespace(

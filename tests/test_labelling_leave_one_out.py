@@ -27,8 +27,8 @@ def gather(known, share):
 
 def without(known, image):
     """Leave an image out of the labelled ones."""
-    others = np.arange(len(known.homes)) != image
-    return NeighbourIndex(known.centre, known.axes, known.homes[others], known.targets[others])
+    others = np.arange(len(known.embeddings)) != image
+    return NeighbourIndex(known.centre, known.axes, known.embeddings[others], known.targets[others])
 
 
 @pytest.mark.usefixtures("in_parts")
@@ -36,19 +36,19 @@ def test_the_line_is_that_of_a_regression_fitted_without_the_image(known):
     found = gather(known, 1.0)
     for image in range(60):
         others = without(known, image)
-        ridge = Ridge(PENALTY).fit(others.homes, others.targets.astype(float))
-        wanted = ridge.predict(known.homes[[image]])[0].clip(0, 1)
+        ridge = Ridge(PENALTY).fit(others.embeddings, others.targets.astype(float))
+        wanted = ridge.predict(known.embeddings[[image]])[0].clip(0, 1)
         np.testing.assert_allclose(found[image], wanted, atol=1e-5)
 
 
 @pytest.mark.usefixtures("in_parts")
 def test_the_vote_is_that_of_the_other_images(known):
     nearest = known.nearest_others(5)
-    assert not (nearest.numbers == np.arange(60)[:, np.newaxis]).any()
+    assert not (nearest.indices == np.arange(60)[:, np.newaxis]).any()
     found = gather(known, 0.0)
     for image in (0, 24, 25, 59):
         others = without(known, image)
-        cosines = others.homes @ known.homes[image]
+        cosines = others.embeddings @ known.embeddings[image]
         numbers = np.argsort(-cosines, kind="stable")[np.newaxis]
         wanted = Neighbours(others, numbers, cosines[numbers])
         np.testing.assert_allclose(found[image], wanted.vote()[0], atol=1e-6)
@@ -66,17 +66,17 @@ def test_own_labels_do_not_count(known):
     before = gather(known, 0.5)
     targets = known.targets.copy()
     targets[7] = ~targets[7]
-    after = gather(NeighbourIndex(known.centre, known.axes, known.homes, targets), 0.5)
+    after = gather(NeighbourIndex(known.centre, known.axes, known.embeddings, targets), 0.5)
     np.testing.assert_allclose(after[7], before[7], atol=1e-5)
     assert not np.allclose(after, before, atol=1e-3)
 
 
 def test_of_the_same_image_twice_the_other_one_counts(known):
     twice = known.join(
-        (known.homes / 1e3) @ np.linalg.pinv(known.axes) + known.centre, known.targets
+        (known.embeddings / 1e3) @ np.linalg.pinv(known.axes) + known.centre, known.targets
     )
-    np.testing.assert_allclose(twice.homes[60:], known.homes, atol=1e-3)
-    assert (twice.nearest_others(1).numbers[:, 0] == np.roll(np.arange(120), 60)).all()
+    np.testing.assert_allclose(twice.embeddings[60:], known.embeddings, atol=1e-3)
+    assert (twice.nearest_others(1).indices[:, 0] == np.roll(np.arange(120), 60)).all()
 
 
 def test_two_images_judge_one_another():

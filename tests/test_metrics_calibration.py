@@ -23,17 +23,19 @@ def test_the_most_probable_labels_of_an_image_stand_apart():
     assert bins["first"].tolist() == [True, False]
     assert bins["pairs"].tolist() == [4, 4]
     assert bins["expected"].tolist() == pytest.approx([1.9 / 4, 0.3 / 4])
-    assert bins["noted"].tolist() == [3 / 4, 1 / 4]
-    assert (bins["low"] < bins["noted"]).all()
-    assert (bins["noted"] < bins["high"]).all()
+    assert bins["observed"].tolist() == [3 / 4, 1 / 4]
+    assert (bins["low"] < bins["observed"]).all()
+    assert (bins["observed"] < bins["high"]).all()
 
 
 def test_bins_are_those_of_scikit_learn():
     probs, targets = draw(num_classes=1)
     bins = calibration_bins(probs, targets, {"all": np.array([True])})
-    noted, expected = calibration_curve(targets[:, 0], probs[:, 0], n_bins=10, strategy="quantile")
+    observed, expected = calibration_curve(
+        targets[:, 0], probs[:, 0], n_bins=10, strategy="quantile"
+    )
     assert bins["pairs"].tolist() == [40] * 10
-    np.testing.assert_allclose(bins["noted"], noted)
+    np.testing.assert_allclose(bins["observed"], observed)
     np.testing.assert_allclose(bins["expected"], expected, rtol=1e-6)
 
 
@@ -43,7 +45,7 @@ def test_what_is_calibrated_lies_within_its_intervals_and_what_is_not_does_not()
     assert bins["expected"].between(bins["low"], bins["high"]).mean() > 0.85
     assert calibration_table(bins)["gap"].max() < 0.02
     bold = calibration_table(calibration_bins(np.sqrt(probs), targets, KINDS))
-    assert (bold["expected"] > bold["noted"] + 0.1).any()
+    assert (bold["expected"] > bold["observed"] + 0.1).any()
     assert bold["gap"].max() > 0.1
 
 
@@ -53,14 +55,14 @@ def test_the_table_sums_the_bins_up():
     assert table["group"].tolist() == ["culture", "culture", "tag", "tag"]
     assert table["pairs"].sum() == probs.size
     assert table["pairs"] @ table["expected"] == pytest.approx(probs.sum(), rel=1e-5)
-    assert table["pairs"] @ table["noted"] == pytest.approx(targets.sum())
+    assert table["pairs"] @ table["observed"] == pytest.approx(targets.sum())
 
 
 def test_equal_probabilities_are_in_one_bin():
     probs, targets = np.full((300, 3), 0.25), np.zeros((300, 3), dtype=bool)
     bins = calibration_bins(probs, targets, {"all": np.ones(3, dtype=bool)}, first=1)
     assert bins["pairs"].tolist() == [900]  # the first are as probable as the others
-    assert bins[["expected", "noted", "low"]].values.tolist() == [[0.25, 0.0, 0.0]]
+    assert bins[["expected", "observed", "low"]].values.tolist() == [[0.25, 0.0, 0.0]]
 
 
 @pytest.mark.parametrize("num_images", [1, 3, 30])
@@ -71,6 +73,6 @@ def test_a_kind_without_labels_few_images_and_one_sided_targets_do_no_harm(num_i
     probs = np.random.default_rng(0).random((num_images, 12))
     bins = calibration_bins(probs, np.full(probs.shape, bool(share)), groups)
     assert bins["group"].unique().tolist() == [only]
-    assert (bins["noted"] == share).all()
+    assert (bins["observed"] == share).all()
     assert bins["pairs"].sum() == probs.size
     assert np.isfinite(calibration_table(bins)["gap"]).all()

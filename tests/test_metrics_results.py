@@ -7,7 +7,7 @@ from imet_utils.metrics import (
     bootstrap_mean,
     compare_decodings,
     f2_per_image,
-    find_doubts,
+    prediction_warnings,
     score_row,
     score_rule,
     score_splits,
@@ -125,7 +125,7 @@ def doubts(f2, preds=None, num_training=1000):
     values = {"constant guess": 0.3, "baseline": 0.5, "mine": f2}
     rows = [{"model": name, "split": "test", "f2": value} for name, value in values.items()]
     preds = np.eye(30, dtype=bool) if preds is None else preds
-    return find_doubts(pd.DataFrame(rows), "mine", preds, num_training)
+    return prediction_warnings(pd.DataFrame(rows), "mine", preds, num_training)
 
 
 def test_a_sound_model_raises_no_doubts():

@@ -34,7 +34,7 @@ SCORES = {"f2": RISING, "f1": RISING, "precision": RISING, "recall": RISING}
 CURVE = SimpleNamespace(fpr=np.array([0, 0.2, 1]), tpr=np.array([0, 0.7, 1]), auc=0.75)
 TRADE = SimpleNamespace(recall=RISING, precision=RISING[::-1], average_precision=0.5)
 INTERVALS = ["labels", "f2", "low", "high", "difference", "difference_low", "difference_high"]
-BINS = {"pairs": 7, "expected": RISING, "noted": RISING, "low": RISING / 2, "high": RISING}
+BINS = {"pairs": 7, "expected": RISING, "observed": RISING, "low": RISING / 2, "high": RISING}
 RATES = ["hit_rate", "chance", "center_rate", "shuffled"]
 
 

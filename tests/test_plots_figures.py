@@ -358,7 +358,7 @@ def test_precision_recall_names_averages_and_groups_with_their_areas():
 
 
 def test_calibration_has_a_panel_a_group_and_a_hollow_dot_for_the_others():
-    columns = ["group", "first", "pairs", "expected", "noted", "low", "high"]
+    columns = ["group", "first", "pairs", "expected", "observed", "low", "high"]
     rows = [
         ["culture", True, 30, 0.2, 0.1, 0.05, 0.3],
         ["culture", True, 30, 0.6, 0.8, 0.7, 0.9],

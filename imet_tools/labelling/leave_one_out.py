@@ -36,8 +36,9 @@ def leave_one_out(
         Which images, and their probabilities (B, C).
     """
     nearest = nearest or known.nearest_others()
-    places = np.column_stack([known.homes, np.ones(len(known.homes), dtype=np.float32)])  # (M, D)
-    penalty = np.diag([PENALTY] * known.homes.shape[1] + [0.0])  # none on the constant
+    constant = np.ones(len(known.embeddings), dtype=np.float32)
+    places = np.column_stack([known.embeddings, constant])  # (M, D)
+    penalty = np.diag([PENALTY] * known.embeddings.shape[1] + [0.0])  # none on the constant
     inverse = np.linalg.inv(places.T @ places + penalty).astype(np.float32)  # (D, D)
     weights = inverse @ (known.labels.T @ places).T  # (D, C)
     for start in range(0, len(places), CHUNK):

@@ -133,7 +133,7 @@ def run_and_report(plan: Plan, output_dir: Path, anew: bool) -> int:
         output_dir: of the run.
         anew: also those whose results are up to date.
     """
-    from imet_tools.pipeline.report import build_report, read_doubts, read_results
+    from imet_tools.pipeline.report import build_report, read_results, read_warnings
 
     start = perf_counter()
     failed = run_plan(plan, output_dir, anew)
@@ -148,7 +148,7 @@ def run_and_report(plan: Plan, output_dir: Path, anew: bool) -> int:
     elif (results := read_results(output_dir)) is not None:
         table = results.set_index(results.columns[0]).rename_axis(None)
         say(table.to_string(float_format="{:.3f}".format, na_rep="") + "\n")
-        say("".join(f"Warning: {doubt}\n" for doubt in read_doubts(output_dir)))
+        say("".join(f"Warning: {warning}\n" for warning in read_warnings(output_dir)))
     say(f"All done in {perf_counter() - start:.0f} s. Report: {report}")
     return 0
 

@@ -58,7 +58,7 @@ def build_report(output_dir: Path, complete: bool = True) -> Path:
         failed=failed,
         skipped=read_skipped(output_dir)["folder"].value_counts().to_dict(),
         results=read_results(output_dir) if complete and not failed else None,
-        doubts=read_doubts(output_dir) if complete and not failed else [],
+        warnings=read_warnings(output_dir) if complete and not failed else [],
         records={stem: records[stem] for stem in notebooks if stem in records},
         cells=cells,
     )
@@ -67,10 +67,10 @@ def build_report(output_dir: Path, complete: bool = True) -> Path:
     return output_dir / "report.html"
 
 
-def read_doubts(output_dir: Path) -> list[str]:
-    """Read what a notebook found that should keep a person from using its predictions."""
+def read_warnings(output_dir: Path) -> list[str]:
+    """Read the warnings about predictions that the notebooks wrote."""
     found = [load_json(path) for path in sorted(output_dir.glob("[0-9]*/metrics.json"))]
-    return [doubt for metrics in found for doubt in metrics.get("doubts", [])]
+    return [warning for metrics in found for warning in metrics.get("warnings", [])]
 
 
 def read_results(output_dir: Path) -> pd.DataFrame | None:

@@ -21,7 +21,7 @@ from imet_utils.decoding.known_labels import (
     FARTHER,
     NEARER,
     PRIOR,
-    choose_strength,
+    fit_strength,
     revise_probs,
 )
 from imet_utils.decoding.neighbours import (
@@ -37,8 +37,8 @@ from imet_utils.decoding.prediction import (
     average_probs,
     head_inputs,
     head_probs,
+    mixed_precision,
     predict,
     predict_splits,
     search_views,
-    short_floats,
 )

@@ -1,6 +1,6 @@
 """From probabilities to label sets, by what a user asks for."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,6 @@ from imet_utils.decoding.expected_fbeta import best_expected_sets
 from imet_utils.metrics import bootstrap_mean, f2_per_image, threshold_curve
 
 EXPECTED = {"expected F2": 2.0, "expected F1": 1.0}  # beta
-WEIGHED = "baseline"  # begins the names of models whose loss weighs positives up
 
 
 @dataclass(frozen=True)
@@ -77,36 +76,37 @@ def choose_candidate(
     candidates: Mapping[str, Mapping[str, np.ndarray]],
     targets: np.ndarray,
     decision: str,
-    usual: str,
+    default: str,
+    calibrated: Collection[str],
 ) -> tuple[str, dict[str, Decision], pd.DataFrame]:
-    """Choose whose predictions are used: the usual one, unless another is clearly better.
+    """Choose whose predictions are used: the default, unless another is clearly better.
 
     That is, if its mean F2 on validation is higher by more than the standard error of the
     difference, image by image; of several the best.
 
     Args:
-        candidates: probabilities (N, C) of `val`, and maybe of other splits, by name. Those named
-            "baseline…" are scores, no probabilities.
+        candidates: probabilities (N, C) of `val`, and maybe of other splits, by name.
         targets: true labels of validation, bool (N, C).
         decision: as for `choose_decision`.
-        usual: one of the candidates.
+        default: one of the candidates.
+        calibrated: candidates whose probabilities are calibrated.
 
     Returns:
         The name, the decision of each, and columns val F2, gain, standard error, a row each.
     """
     decisions, f2 = {}, {}
     for name, found in candidates.items():
-        calibrated = not name.startswith(WEIGHED)
-        decisions[name] = choose_decision(decision, found["val"], targets, calibrated)
+        decide = choose_decision(decision, found["val"], targets, name in calibrated)
+        decisions[name] = decide
         f2[name] = f2_per_image(decisions[name](found["val"]), targets)  # (N,)
     rows = {}
     for name, scores in f2.items():
-        gain = bootstrap_mean(scores - f2[usual])
+        gain = bootstrap_mean(scores - f2[default])
         standard_error = (gain.high - gain.low) / (2 * 1.96)
         rows[name] = {"val F2": scores.mean(), "gain": gain.mean, "standard error": standard_error}
     table = pd.DataFrame(rows).T
     clear = table[table["gain"] > table["standard error"]]
-    return usual if clear.empty else clear["gain"].idxmax(), decisions, table
+    return default if clear.empty else clear["gain"].idxmax(), decisions, table
 
 
 def precision_thresholds(

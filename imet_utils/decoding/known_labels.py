@@ -10,7 +10,7 @@ from imet_utils.metrics import f2_per_image
 CANDIDATES = 200  # nearest labelled images, among which those that agree are looked for
 NEARER, FARTHER = 0.2, 0.1  # in cosine, an image with a label that was named, or was rejected
 PRIOR = 0.03  # votes for and against every label that are there from the start
-STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)  # that `choose_strength` tries
+STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)  # that `fit_strength` tries
 TRIED_IMAGES = 500  # on which it does, at the most
 
 
@@ -32,7 +32,7 @@ def revise_probs(
         probs: (N, C) in [0, 1], of any heads.
         nearest: labelled images, `CANDIDATES` each if there are as many.
         stated: (N, C), 1 for a label that the image has, -1 for one that it has not, else 0.
-        strength: power of the factor, from 0, at which nothing moves, to 1, see `choose_strength`.
+        strength: power of the factor, from 0, at which nothing moves, to 1, see `fit_strength`.
 
     Returns:
         (N, C) float32, 1 and 0 where a label is stated.
@@ -43,7 +43,7 @@ def revise_probs(
     return np.select([stated > 0, stated < 0], [1, 0], revised).astype(np.float32)
 
 
-def choose_strength(probs: np.ndarray, nearest: Neighbours, targets: np.ndarray) -> float:
+def fit_strength(probs: np.ndarray, nearest: Neighbours, targets: np.ndarray) -> float:
     """Choose how far a statement moves the other labels, by naming known ones.
 
     Each true label of some images is named in turn, and the strength taken that finds the others
@@ -80,6 +80,6 @@ def _multiply_odds(probs: np.ndarray, factor: np.ndarray) -> np.ndarray:
 
 def _odds_factor(nearest: Neighbours, stated: np.ndarray) -> np.ndarray:
     """Divide the odds of each label in the vote after statements by those before, (N, C)."""
-    moves = np.select([stated > 0, stated < 0], [NEARER, -FARTHER], 0.0).astype(np.float32)
-    before, after = nearest.vote(), nearest.move(moves).vote()
+    shifts = np.select([stated > 0, stated < 0], [NEARER, -FARTHER], 0.0).astype(np.float32)
+    before, after = nearest.vote(), nearest.shift(shifts).vote()
     return (after + PRIOR) * (1 - before + PRIOR) / ((1 - after + PRIOR) * (before + PRIOR))

@@ -53,13 +53,13 @@ class Neighbours:
         cosines: (N, K).
     """
 
-    known: "NeighbourIndex"
-    numbers: np.ndarray
+    index: "NeighbourIndex"
+    indices: np.ndarray
     cosines: np.ndarray
 
     def __getitem__(self, images: np.ndarray | slice) -> "Neighbours":
         """Return those of some of the images."""
-        return replace(self, numbers=self.numbers[images], cosines=self.cosines[images])
+        return replace(self, indices=self.indices[images], cosines=self.cosines[images])
 
     def vote(self, count: int = VOTERS) -> np.ndarray:
         """Average the labels of the nearest, weighed in proportion to exp(cosine / temperature).
@@ -70,25 +70,25 @@ class Neighbours:
         Returns:
             Probabilities (N, C) float32.
         """
-        numbers, cosines = self.numbers[:, :count], self.cosines[:, :count]
-        weights = np.exp((cosines - cosines[:, :1]) / self.known.temperature)
+        indices, cosines = self.indices[:, :count], self.cosines[:, :count]
+        weights = np.exp((cosines - cosines[:, :1]) / self.index.temperature)
         weights /= weights.sum(axis=1, keepdims=True)
-        starts = np.arange(0, numbers.size + 1, numbers.shape[1])
-        shape = (len(numbers), len(self.known.homes))
-        votes = csr_array((weights.ravel().astype(np.float32), numbers.ravel(), starts), shape)
-        return (votes @ self.known.labels).toarray().clip(0, 1)
+        starts = np.arange(0, indices.size + 1, indices.shape[1])
+        shape = (len(indices), len(self.index.embeddings))
+        votes = csr_array((weights.ravel().astype(np.float32), indices.ravel(), starts), shape)
+        return (votes @ self.index.labels).toarray().clip(0, 1)
 
-    def move(self, moves: np.ndarray) -> "Neighbours":
+    def shift(self, shifts: np.ndarray) -> "Neighbours":
         """Bring each labelled image nearer by what its labels add up to, and sort anew.
 
         Args:
-            moves: of each label for each image, in cosine, (N, C) float32.
+            shifts: of each label for each image, in cosine, (N, C) float32.
         """
-        moved = (self.known.labels @ moves.T).T  # (N, M)
-        cosines = self.cosines + np.take_along_axis(moved, self.numbers, axis=1)
+        moved = (self.index.labels @ shifts.T).T  # (N, M)
+        cosines = self.cosines + np.take_along_axis(moved, self.indices, axis=1)
         order = np.argsort(-cosines, axis=1, kind="stable")
         sort = partial(np.take_along_axis, indices=order, axis=1)
-        return replace(self, numbers=sort(self.numbers), cosines=sort(cosines))
+        return replace(self, indices=sort(self.indices), cosines=sort(cosines))
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +98,7 @@ class NeighbourIndex:
     Attributes:
         centre: (F,) float32, where the space has its provenance.
         axes: (F, D) float32; a vector's coordinates are (vector - centre) @ axes.
-        homes: (M, D) float32, unit vectors to the labelled images.
+        embeddings: (M, D) float32, unit vectors to the labelled images.
         targets: their labels, bool (M, C).
         temperature: of their votes, above 0; the higher, the more alike they weigh. The more images
             there are, the nearer are the nearest, and the lower it should be.
@@ -106,7 +106,7 @@ class NeighbourIndex:
 
     centre: np.ndarray
     axes: np.ndarray
-    homes: np.ndarray
+    embeddings: np.ndarray
     targets: np.ndarray
     temperature: float = TEMPERATURE
 
@@ -123,16 +123,16 @@ class NeighbourIndex:
         array([[1., 0., 0., 0.]], dtype=float32)
         """
         places = normalize(_place(vectors, self.centre, self.axes))
-        return self._look_up(min(count, len(self.homes)), places)
+        return self._look_up(min(count, len(self.embeddings)), places)
 
     def nearest_others(self, count: int = VOTERS) -> Neighbours:
         """Find for each labelled image the nearest of the others."""
-        return self._look_up(min(count, len(self.homes) - 1))
+        return self._look_up(min(count, len(self.embeddings) - 1))
 
     def join(self, vectors: Vectors, targets: np.ndarray) -> "NeighbourIndex":
         """Return the same space with more labelled images: features (N, F), labels bool (N, C)."""
-        homes = normalize(_place(vectors, self.centre, self.axes))
-        both = {"homes": (self.homes, homes), "targets": (self.targets, targets)}
+        embeddings = normalize(_place(vectors, self.centre, self.axes))
+        both = {"embeddings": (self.embeddings, embeddings), "targets": (self.targets, targets)}
         return replace(self, **{name: np.concatenate(parts) for name, parts in both.items()})
 
     @cached_property
@@ -147,7 +147,7 @@ class NeighbourIndex:
     @cached_property
     def _search(self) -> NearestNeighbors:
         # Between unit vectors: twice as fast as scikit-learn's metric "cosine", of the same order.
-        return NearestNeighbors(algorithm="brute").fit(self.homes)
+        return NearestNeighbors(algorithm="brute").fit(self.embeddings)
 
 
 def build_neighbour_index(
@@ -176,8 +176,8 @@ def build_neighbour_index(
     axes = (pca.components_ / scaler.scale_).T * lengths  # (F, D)
     centre = scaler.mean_ + scaler.scale_ * pca.mean_
     centre, axes = centre.astype(np.float32), axes.astype(np.float32)
-    homes = normalize(_place(references, centre, axes))
-    return NeighbourIndex(centre, axes, homes, targets, temperature)
+    embeddings = normalize(_place(references, centre, axes))
+    return NeighbourIndex(centre, axes, embeddings, targets, temperature)
 
 
 def _place(vectors: Vectors, centre: np.ndarray, axes: np.ndarray) -> np.ndarray:

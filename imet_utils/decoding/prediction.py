@@ -22,7 +22,7 @@ def head_inputs(batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: values for name, values in batch.items() if name != "targets"}
 
 
-def short_floats(device: torch.device) -> torch.autocast:
+def mixed_precision(device: torch.device) -> torch.autocast:
     """Compute in the short float type that the device is fast at, if there is one."""
     dtype = autocast_dtype(device)
     return torch.autocast(device.type, dtype=dtype or torch.bfloat16, enabled=dtype is not None)
@@ -58,7 +58,7 @@ def predict(model: nn.Module, batches: FeatureBatches, description: str = "") ->
     model.eval()
     found = []
     own = batches.of_images(own_range(batches.shape[0]))
-    with short_floats(batches.device):
+    with mixed_precision(batches.device):
         for batch in progress(own, description, unit="batch") if description else own:
             found.append(head_probs(model(**head_inputs(batch))).cpu())  # (B, C)
     model.train(was_training)

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from imet_utils.decoding import Paths, beam_search, head_probs, short_floats
+from imet_utils.decoding import Paths, beam_search, head_probs, mixed_precision
 from imet_utils.encoders import OUTPUTS, build_encoder, encode_images
 from imet_utils.hog import hog
 from imet_utils.models import EndToEnd
@@ -53,7 +53,7 @@ class Ensemble(nn.Module):
         """
         inputs = self._inputs(views)
         found = {"probs": torch.zeros(len(views), self.num_classes, device=views.device)}
-        with short_floats(views.device):
+        with mixed_precision(views.device):
             for name, share in self.shares.items():
                 logits = self.heads[name](**self._taken(name, inputs))
                 found["probs"] += share * head_probs(logits)

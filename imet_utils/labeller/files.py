@@ -13,7 +13,7 @@ from imet_utils.files import atomic_folder, load_json, save_json
 from imet_utils.provenance import list_records, read_provenance
 
 FOLDER = "labeller"  # in the output folder of a run
-FORMAT = 4  # of the folder; another one is refused
+FORMAT = 5  # of the folder; another one is refused
 SETTINGS, TENSORS = "labeller.json", "tensors.safetensors"  # its files
 
 

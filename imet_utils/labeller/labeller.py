@@ -33,7 +33,7 @@ from imet_utils.progress import progress
 from imet_utils.training import NEIGHBOURS
 from imet_utils.views import ViewDataset, compute_views
 
-SPACE = ("centre", "axes", "homes")  # arrays of `NeighbourIndex`
+SPACE = ("centre", "axes", "embeddings")  # arrays of `NeighbourIndex`
 
 Picture = Path | str | Image.Image
 
@@ -212,7 +212,7 @@ class Labeller:
         for count, probs, near, attention in found:
             chosen = self.decision(probs)
             for row in range(count):
-                nearest = self.known.iloc[near.numbers[row, :num_nearest]].reset_index(drop=True)
+                nearest = self.known.iloc[near.indices[row, :num_nearest]].reset_index(drop=True)
                 nearest = nearest.assign(similarity=near.cosines[row, :num_nearest])
                 seen = None if attention is None else attention[row]
                 yield Look(probs[row], chosen[row], seen, nearest)

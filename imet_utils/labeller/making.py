@@ -9,7 +9,7 @@ from imet_utils.decoding import (
     Decision,
     ImageVectors,
     build_neighbour_index,
-    choose_strength,
+    fit_strength,
     precision_thresholds,
 )
 from imet_utils.labeller.ensemble import Ensemble
@@ -58,7 +58,7 @@ def make_labeller(
         ImageVectors(inputs.arrays["train"]), train.targets, temperature
     )
     nearest = neighbours.nearest(ImageVectors(inputs.arrays["val"]), CANDIDATES)
-    settings["strength"] = choose_strength(val_probs, nearest, val_targets)
+    settings["strength"] = fit_strength(val_probs, nearest, val_targets)
     labels = run.tables.labels[["attribute_id", "attribute_name"]].reset_index(drop=True)
     known = train.images[["id", "labels"]].reset_index(drop=True)
     return Labeller(settings, labels, decision, ensemble, neighbours, known)

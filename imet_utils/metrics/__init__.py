@@ -5,7 +5,7 @@ from imet_utils.metrics.pointing import pointing_by_label, pointing_game
 from imet_utils.metrics.results import (
     bootstrap_mean,
     compare_decodings,
-    find_doubts,
+    prediction_warnings,
     score_row,
     score_rule,
     score_splits,

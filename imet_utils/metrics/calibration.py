@@ -1,4 +1,4 @@
-"""Whether probabilities can be taken at their word: what was expected against what was noted."""
+"""Whether probabilities can be taken at their word: what was expected against what was observed."""
 
 from collections.abc import Mapping
 
@@ -26,9 +26,9 @@ def calibration_bins(
         first: labels of an image that are binned.
 
     Returns:
-        Columns group, first (bool), pairs (in the bin), expected (mean probability), noted (share
-        of true ones), and low and high, the 95 % interval of that share (Wilson's, for independent
-        pairs; those of an image are not quite); the lowest bin first.
+        Columns group, first (bool), pairs (in the bin), expected (mean probability), observed
+        (share of true ones), and low and high, the 95 % interval of that share (Wilson's, for
+        independent pairs; those of an image are not quite); the lowest bin first.
     """
     first = min(first, probs.shape[1])
     least = -np.partition(-probs, first - 1, axis=1)[:, first - 1 : first]  # (N, 1)
@@ -40,7 +40,7 @@ def calibration_bins(
             found, true = probs[:, members][chosen], targets[:, members][chosen]
             for some in _bin_evenly(found, MOST_BINS if leading else 1):
                 rows.append([name, leading, *_describe(found[some], true[some])])
-    columns = ["group", "first", "pairs", "expected", "noted", "low", "high"]
+    columns = ["group", "first", "pairs", "expected", "observed", "low", "high"]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -63,15 +63,15 @@ def calibration_table(bins: pd.DataFrame) -> pd.DataFrame:
     """Sum the bins of `calibration_bins` up.
 
     Returns:
-        Columns group, first, pairs, expected, noted and gap, the mean over all pairs of how far
-        expected and noted are apart in their bin (expected calibration error).
+        Columns group, first, pairs, expected, observed and gap, the mean over all pairs of how far
+        expected and observed are apart in their bin (expected calibration error).
     """
     weights = bins["pairs"]
     sums = bins[["group", "first", "pairs"]].assign(
         expected=weights * bins["expected"],
-        noted=weights * bins["noted"],
-        gap=weights * (bins["expected"] - bins["noted"]).abs(),
+        observed=weights * bins["observed"],
+        gap=weights * (bins["expected"] - bins["observed"]).abs(),
     )
     table = sums.groupby(["group", "first"], sort=False).sum().reset_index()
-    shares = ["expected", "noted", "gap"]
+    shares = ["expected", "observed", "gap"]
     return table.assign(**{name: table[name] / table["pairs"] for name in shares})

@@ -1,13 +1,12 @@
 """The AttnCNN-RNN as one model: a classifier gives the first probabilities, a decoder revises."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from imet_utils.models.classifiers import HOG_COMPONENTS, NOTHING, MlpClassifier, Standardise
+from imet_utils.models.classifiers import HOG_COMPONENTS, MlpClassifier, Standardise
 from imet_utils.models.decoder import AttnDecoder, LabelAttention
 
 
@@ -73,7 +72,8 @@ def build_attncnn_rnn(
     dropout: float = 0.8,
     num_steps: int = 3,
     attend_by_labels: bool = True,
-    classifier: Mapping[str, Any] = NOTHING,
+    hidden_dim: int = 1024,
+    classifier_dropout: float = 0.7,
 ) -> AttnCnnRnn:
     """Make an untrained AttnCNN-RNN of the sizes that do best on small collections.
 
@@ -87,7 +87,8 @@ def build_attncnn_rnn(
         dropout: of the decoder.
         num_steps: T, of the decoder in training and in `forward`.
         attend_by_labels: see `AttnDecoder`; without, the attention is the poster's.
-        classifier: further arguments of `MlpClassifier`.
+        hidden_dim: of the classifier.
+        classifier_dropout: see `MlpClassifier`.
     """
     vectors = {name: dim for name, dim in dims.items() if name != "maps"}
     components = {"hog": min(HOG_COMPONENTS, dims["hog"])} if "hog" in dims else {}
@@ -100,5 +101,5 @@ def build_attncnn_rnn(
         residual=True,
         attend_by_labels=attend_by_labels,
     )
-    mlp = MlpClassifier(vectors, num_classes, **classifier, components=components)
+    mlp = MlpClassifier(vectors, num_classes, hidden_dim, classifier_dropout, components)
     return AttnCnnRnn(mlp, decoder, num_steps)

@@ -121,11 +121,11 @@ def plot_precision_recall(curves: Mapping[str, Any], chance: float) -> Figure:
 
 
 def plot_calibration(bins: pd.DataFrame, quantity: str = "probability") -> Figure:
-    """Show how often labels are noted at each probability, a panel a group; on the line is right.
+    """Plot observed against expected frequency, a panel a group; calibrated means on the line.
 
     Args:
         bins: of `calibration_bins`; the bars are the intervals.
-        quantity: what is compared with the share noted.
+        quantity: what is compared with the observed share.
     """
     groups = bins["group"].unique()
     colors, columns = kind_colors(groups), max(2, len(groups))
@@ -141,10 +141,10 @@ def plot_calibration(bins: pd.DataFrame, quantity: str = "probability") -> Figur
                 look = {"color": color, "linestyle": "", "marker": "o", "markerfacecolor": face}
                 label = f"{which}: {some['pairs'].sum():,} pairs"
                 ax.vlines(some["expected"], some["low"], some["high"], color=color, alpha=0.45)
-                ax.plot(some["expected"], some["noted"], markersize=7, label=label, **look)
+                ax.plot(some["expected"], some["observed"], markersize=7, label=label, **look)
         end = 0.02 + min(1.0, 1.05 * mine[["expected", "high"]].to_numpy().max())
         ax.set(xlim=(-0.02, end), ylim=(-0.02, end), aspect="equal")
-        style_axes(ax, f"Kind {clean_text(group, 1.5)}", quantity, "share noted")
+        style_axes(ax, f"Kind {clean_text(group, 1.5)}", quantity, "observed share")
         add_legend(ax, loc="lower right")
     hide_empty(axes)
     return finish(fig)

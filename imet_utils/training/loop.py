@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from imet_utils.code import code_digest, describe_code, plain_attributes
-from imet_utils.decoding import head_inputs, predict, short_floats
+from imet_utils.decoding import head_inputs, mixed_precision, predict
 from imet_utils.distributed import gather_items, process_index, wait_for_all
 from imet_utils.encoders import autocast_dtype
 from imet_utils.features import FeatureBatches
@@ -103,7 +103,7 @@ def start_training(model: nn.Module, config: TrainConfig, batches: FeatureBatche
     scaled = autocast_dtype(device) == torch.float16
     accelerator = Accelerator(
         device_placement=False,
-        mixed_precision="fp16" if scaled else "no",  # `short_floats` does for bfloat16
+        mixed_precision="fp16" if scaled else "no",  # `mixed_precision` does for bfloat16
         cpu=device.type == "cpu",
     )
     averaged = None
@@ -156,7 +156,7 @@ def train_one_epoch(
         torch.manual_seed(int(np.random.SeedSequence(entropy).generate_state(1)[0]))
         for batch, share in batches.shares(process_index(), accelerator.num_processes):
             training.optimizer.zero_grad(set_to_none=True)
-            with short_floats(batches.device):
+            with mixed_precision(batches.device):
                 logits = training.shared(**head_inputs(batch))
             mean = loss(logits.float(), batch["targets"])
             # The processes' gradients are averaged, as if their shares were equal.

@@ -66,7 +66,12 @@ def build_mlp(dims: Mapping[str, int], num_classes: int, size: Size) -> nn.Modul
 
 def build_rnn(dims: Mapping[str, int], num_classes: int, size: Size) -> nn.Module:
     """Build the AttnCNN-RNN, its classifier of a size."""
-    return build_attncnn_rnn(dims, num_classes, classifier=size.mlp)
+    return build_attncnn_rnn(
+        dims,
+        num_classes,
+        hidden_dim=size.mlp["hidden_dim"],
+        classifier_dropout=size.mlp["dropout"],
+    )
 
 
 POSTER = TrainConfig(epochs=30, learning_rate=1e-3)
@@ -121,3 +126,9 @@ def candidate_weights(neighbour_weight: float) -> dict[str, dict[str, float]]:
         "both heads": {"mlp": 0.5, "attncnn_rnn": 0.5},
         USUAL: {"mlp": each, "attncnn_rnn": each, NEIGHBOURS: neighbour_weight},
     }
+
+
+def calibrated_candidates(weights: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """Name the candidates whose outputs are probabilities: no head in them weighs positives."""
+    scores = {head for head, recipe in RECIPES.items() if recipe.weighs_positives}
+    return [name for name, heads in weights.items() if scores.isdisjoint(heads)]
