@@ -19,7 +19,7 @@ from torch.nn import functional
 
 from imet_utils.models import AttnCnnRnn, candidate_logits, weighted_bce
 from imet_utils.tables import read_image
-from imet_utils.views import ViewDataset, make_views
+from imet_utils.views import ViewDataset, make_views, plan_views
 
 NO_LABEL = -1  # a step without a label
 SMALLEST_PROB = 1e-6  # that has a logit
@@ -151,15 +151,17 @@ class ReshapedDataset(ViewDataset):
         """Make all views, then those of the whole image anew."""
         views = super().__getitem__(index)  # (V, 3, size, size)
         is_cropped = not self.train or self.has_culture[index]
-        wholes = make_views(
-            self.reshape(read_image(self.paths[index])),
+        image = self.reshape(read_image(self.paths[index]))
+        plan = plan_views(
+            image.size,
             self.ids[index],
             crop=False,
             augment=self.train,
             seed=self.seed,
             size=self.size,
-            num_views=1 if is_cropped else self.num_views,
+            views=range(1 if is_cropped else self.num_views),
         )
+        wholes = make_views(image, plan, self.size)
         return torch.cat([wholes, views[len(wholes) :]])
 
     def fingerprint(self) -> dict:

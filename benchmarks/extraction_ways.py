@@ -86,7 +86,8 @@ def part_ways(setting: Setting, paths: list[Path]) -> Ways:
     encoder = build_encoder(setting.encoder, "none").to(setting.device)
     images = [read_image(path) for path in paths]
     pngs = [path.with_suffix(".png") for path in paths]
-    views = torch.cat([make_views(image, "", True, False) for image in images]).to(setting.device)
+    plans = [plan_views(image.size, "", crop=True, augment=False) for image in images]
+    views = torch.cat([*map(make_views, images, plans)]).to(setting.device)
     forward = partial(encode_images, encoder, outputs=("maps", "pooled"))
     ways: Ways = {DECODING: lambda: [*map(read_image, paths)]}
     if all(path.exists() for path in pngs):
@@ -114,7 +115,7 @@ def make_dataset(paths: list[Path]) -> ViewDataset:
 def make_all_views(images: list[Image.Image], augment: bool) -> None:
     """Make six views of each image."""
     for number, image in enumerate(images):
-        make_views(image, str(number), crop=True, augment=augment)
+        make_views(image, plan_views(image.size, str(number), crop=True, augment=augment))
 
 
 @torch.inference_mode()

@@ -49,7 +49,7 @@ SIDE_BY_SIDE = (  # encoders of a mean; "" is the default, Lite0 at 224 pixels
 ALIGNED_STEPS = 6  # enough for all labels of 98 % of the paintings
 
 BASELINE = TrainConfig(epochs=30, learning_rate=1e-3)
-STRONG = TrainConfig(epochs=25, learning_rate=1e-3, **AVERAGED)
+STRONG = replace(AVERAGED, epochs=25)
 GENTLE = replace(STRONG, epochs=15, learning_rate=5e-4)
 ALL_VIEWS = replace(STRONG, epochs=4)  # of six views: as many steps as 24 epochs of one
 SHORT = replace(STRONG, epochs=10)  # for what trains the encoder, too

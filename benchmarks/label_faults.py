@@ -30,7 +30,8 @@ from imet_tools.sample.vocabulary import CULTURES
 from imet_utils.decoding import ImageVectors, NeighbourIndex, build_neighbour_index
 from imet_utils.features import FeatureBatches, view_targets
 from imet_utils.files import load_json
-from imet_utils.provenance import TABLES, read_provenance
+from imet_utils.provenance import collection_of, find_product
+from imet_utils.runs import TABLES
 from imet_utils.tables import SPLITS, Tables, read_tables, take_split
 from imet_utils.training import RECIPES, build_head, choose_size, open_inputs
 
@@ -143,9 +144,11 @@ def precision(values: np.ndarray, truth: np.ndarray, among: np.ndarray) -> list[
 
 def measure(output_dir: Path, network: bool) -> str:
     """Measure one run, with the network or without; return its table as Markdown."""
-    data_dir = Path(read_provenance(output_dir, TABLES)["data_dir"])
-    encoder = read_provenance(output_dir, "04_train_baseline")["parameters"]["ENCODER"]
-    tables = read_tables(output_dir / TABLES, data_dir)
+    path, record = find_product(output_dir, TABLES)
+    _, trained = find_product(output_dir, "mlp/head.json")
+    encoder = trained["parameters"]["ENCODER"]
+    data_dir = collection_of(output_dir, record)
+    tables = read_tables(path.parent, data_dir)
     stores = open_inputs(tables, output_dir, encoder, ("pooled", "style")).arrays
     train = take_split(tables, "train").targets
     temperature = choose_size(len(train)).temperature

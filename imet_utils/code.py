@@ -2,9 +2,12 @@
 
 import ast
 import hashlib
+import sys
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
+from types import CodeType, FunctionType
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("imet_utils", "imet_tools")
@@ -83,3 +86,58 @@ def _definer(module: str, name: str) -> str:
             if exported == name:
                 return _definer(source, name)
     return module
+
+
+def describe_code(thing: Any) -> Any:  # noqa: ANN401
+    """Describe a function, a class or a callable object by its code and its settings, for a hash.
+
+    What is defined in these packages is described by its module and all that this imports; what
+    comes from an installed library, by its name; what a reader wrote, in a notebook or a file, by
+    its compiled code. The arguments of a `partial` and the attributes of an object count.
+    """
+    if isinstance(thing, partial):
+        keywords = {name: _describe(value) for name, value in thing.keywords.items()}
+        return [describe_code(thing.func), [_describe(value) for value in thing.args], keywords]
+    if not isinstance(thing, FunctionType | type):
+        return [describe_code(type(thing)), plain_attributes(thing)]
+    name = f"{thing.__module__}.{thing.__qualname__}"
+    if is_ours(thing.__module__):
+        return [name, code_digest(thing.__module__)]
+    if _is_library(thing.__module__):
+        return [name]
+    if isinstance(thing, type):
+        functions = [v for v in vars(thing).values() if isinstance(v, FunctionType)]
+        bases = [describe_code(base) for base in thing.__bases__ if base is not object]
+        return [name, bases, [describe_code(function) for function in functions]]
+    cells = [_describe(cell.cell_contents) for cell in thing.__closure__ or ()]
+    return [name, _hash_code(thing.__code__), _describe(thing.__defaults__), cells]
+
+
+def _is_library(module: str) -> bool:
+    file = getattr(sys.modules.get(module), "__file__", None) or ""
+    return not {"site-packages", "dist-packages"}.isdisjoint(Path(file).parts)
+
+
+def plain_attributes(thing: object) -> dict[str, Any]:
+    """Return an object's public attributes that are numbers, texts, or tuples of these."""
+    found = vars(thing) if hasattr(thing, "__dict__") else {}
+    return {k: v for k, v in found.items() if not k.startswith("_") and _is_plain(v)}
+
+
+def _is_plain(value: object) -> bool:
+    if isinstance(value, tuple | list):
+        return all(map(_is_plain, value))
+    return isinstance(value, str | int | float | None)
+
+
+def _describe(value: Any) -> Any:  # noqa: ANN401
+    if callable(value):
+        return describe_code(value)
+    return value.tolist() if hasattr(value, "tolist") else repr(value)
+
+
+def _hash_code(code: CodeType) -> str:
+    """Hash bytecode, names and constants, whatever its place in the file."""
+    constants = [_hash_code(c) if isinstance(c, CodeType) else repr(c) for c in code.co_consts]
+    text = repr([code.co_code, code.co_names, constants])
+    return hashlib.sha256(text.encode()).hexdigest()

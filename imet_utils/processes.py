@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import platform
 import threading
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import TypeVar
 
@@ -14,6 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 TRIM_THRESHOLD, MMAP_THRESHOLD, ARENA_MAX = -1, -3, -8  # parameters of glibc's mallopt
 KEPT = 2**30  # bytes
 
+Argument = TypeVar("Argument")
 Item = TypeVar("Item")
 
 
@@ -49,22 +51,40 @@ def end_with_parent(_: int) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def load_items(dataset: Dataset[Item], num_workers: int) -> DataLoader[Item]:
-    """Return a loader of the items of a data set, one by one, read ahead by processes.
+def load_items(
+    load: Callable[[Argument], Item], arguments: Sequence[Argument], num_workers: int
+) -> Iterator[Item]:
+    """Yield `load(argument)` of each argument in order, read ahead by processes.
 
     Args:
-        dataset: whose items are arrays: they go through a pipe. Tensors would go through shared
-            memory, and /dev/shm is small in containers.
-        num_workers: processes, at most one a core and one an item; 0 reads in this process.
+        load: returns arrays: they go through a pipe. Tensors would go through shared memory, and
+            /dev/shm is small in containers.
+        arguments: one an item.
+        num_workers: processes, at most one a core and one an item; 0 loads in this process.
     """
-    return DataLoader(
-        dataset,
+    loader = DataLoader(
+        _Items(load, arguments),
         batch_size=None,
-        num_workers=min(num_workers, len(dataset), num_cores()),
+        num_workers=min(num_workers, len(arguments), num_cores()),
         collate_fn=_as_it_is,
         worker_init_fn=end_with_parent,
         generator=torch.Generator(),  # it draws a seed, which would change what others draw
     )
+    yield from loader
+
+
+class _Items(Dataset[Item]):
+    """The values of a function at each of some arguments."""
+
+    def __init__(self, load: Callable[[Argument], Item], arguments: Sequence[Argument]) -> None:
+        self.load = load
+        self.arguments = arguments
+
+    def __len__(self) -> int:
+        return len(self.arguments)
+
+    def __getitem__(self, index: int) -> Item:
+        return self.load(self.arguments[index])
 
 
 def _as_it_is(item: Item) -> Item:

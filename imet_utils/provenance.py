@@ -1,124 +1,155 @@
 """What every notebook's results were made from, so that nothing stale is read.
 
-A notebook that has run to its end leaves `provenance.json` in its folder: the parameters, the
-data, and the upstream notebooks, as they were. One whose inputs have changed since, or lack a
-file, is refused before it does anything.
+A notebook that has run to its end leaves `provenance.json` in its folder: its parameters, its
+code, the data, the notebooks upstream, and a digest of each file that it made. A notebook whose
+inputs have changed since, or lack a file, is refused before it does anything.
 """
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from functools import cache
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from imet_utils.code import code_digest
 from imet_utils.files import fingerprint_of, load_json, sample_file
 
-TABLES = "02_preprocess_images"  # the notebook that decides on labels and split
-EVALUATION = "08_evaluate_test"  # the one that makes results.csv, predictions and the labeller
-LABELLING = "09_label_new_images"
-NEEDS = {  # what each notebook reads of those before it
-    "01_explore_data": (),
-    TABLES: (),
-    "03_visualize_hog": (TABLES,),
-    "04_train_baseline": (TABLES,),
-    "05_fuse_hog": (TABLES, "03_visualize_hog", "04_train_baseline"),
-    "06_train_attncnn_rnn": (TABLES, "03_visualize_hog", "04_train_baseline", "05_fuse_hog"),
-    "07_visualize_roc_attention": (TABLES, "05_fuse_hog", "06_train_attncnn_rnn"),
-    EVALUATION: (TABLES, "04_train_baseline", "05_fuse_hog", "06_train_attncnn_rnn"),
-    LABELLING: (TABLES, EVALUATION),
-    "10_suspect_labels": (TABLES, EVALUATION),
-}
-PROVENANCE = "provenance.json"
+RECORD = "provenance.json"
 PARTS = {"train": ("train.csv", "labels.csv"), "test": ("sample_submission.csv",)}
-TEST_READERS = (EVALUATION, LABELLING)  # the notebooks whose results depend on `test/`
+PLACES = ("DATA_DIR", "OUTPUT_DIR")  # parameters that say where, which the record has by itself
+SPEED = ("NUM_WORKERS", "NUM_PROCESSES")  # parameters that change no result
+UNHASHED = ("figures/", "notebooks/")  # products that nothing else is made from
 
 Provenance = dict[str, Any]
 
 
-def upstream_of(notebook: str) -> list[str]:
-    """List all notebooks that one stands on, also by way of others, in their order.
-
-    >>> upstream_of("05_fuse_hog")
-    ['02_preprocess_images', '03_visualize_hog', '04_train_baseline']
-    """
-    found = set(NEEDS.get(notebook, ()))
-    for needed in NEEDS.get(notebook, ()):
-        found.update(upstream_of(needed))
-    return sorted(found)
-
-
-def parts_of(notebook: str) -> list[str]:
-    """List the parts of a collection that a notebook's results depend on."""
-    return [part for part in PARTS if part == "train" or notebook in TEST_READERS]
-
-
 def read_provenance(output_dir: Path, notebook: str) -> Provenance | None:
-    """Read what a notebook was made from; None where it has not run to its end."""
+    """Read what a notebook's results were made from; None where it has not run to its end."""
     try:
-        return load_json(output_dir / notebook / PROVENANCE)
+        return load_json(output_dir / notebook / RECORD)
     except (FileNotFoundError, NotADirectoryError, ValueError):
         return None
 
 
 def make_provenance(
-    notebook: str,
+    output_dir: Path,
     parameters: Mapping[str, Any],
+    modules: Iterable[str],
     data_dir: Path,
     data: Mapping[str, Any],
-    provenances: Mapping[str, Provenance],
+    upstream: Mapping[str, Provenance],
     products: Iterable[str],
 ) -> Provenance:
-    """Say what a notebook's results were made from; its `id` is a hash of all but the paths.
+    """Record what a notebook's results were made from.
+
+    Its `id` is a hash of parameters, data, upstream ids and the files that were made. So the
+    notebooks downstream are outdated if another loss or an edited cell gave other results, and
+    are not if the same came out again.
 
     Args:
-        notebook: its name.
-        parameters: those that count.
+        output_dir: of the run.
+        parameters: all of the notebook's.
+        modules: that it imports.
         data_dir: the collection.
-        data: its state, see `data_state`.
-        provenances: of all notebooks that it stands on.
-        products: the files that it made, relative to the output folder.
+        data: its parts that the results depend on, see `data_state`.
+        upstream: of all notebooks that it depends on, by name.
+        products: the files that it made, relative to `output_dir`.
     """
-    contents = {part: data[part] and data[part]["content"] for part in parts_of(notebook)}
-    grounds = {name: provenance["id"] for name, provenance in provenances.items()}
+    parameters = {name: value for name, value in parameters.items() if name not in PLACES}
+    digests = {
+        name: sample_file(output_dir / name) for name in products if not name.startswith(UNHASHED)
+    }
+    ids = {name: record["id"] for name, record in upstream.items()}
+    contents = {part: state and state["content"] for part, state in data.items()}
+    modules = sorted(modules)
     return {
-        "id": fingerprint_of([dict(parameters), contents, grounds]),
-        "code": code_digest(),
-        "parameters": dict(parameters),
+        "id": fingerprint_of([_counted(parameters), contents, ids, digests]),
+        "parameters": parameters,
+        "modules": modules,
+        "code": code_digest(*modules),
         "data_dir": str(data_dir),
+        "data_dir_from_here": os.path.relpath(data_dir, output_dir),
         "data": dict(data),
-        "made_from": {
-            name: {key: provenance[key] for key in ("id", "parameters")}
-            for name, provenance in provenances.items()
+        "upstream": {
+            name: {key: record[key] for key in ("id", "parameters")}
+            for name, record in upstream.items()
         },
-        "products": list(products),
+        "products": sorted(products),
     }
 
 
-def list_products(output_dir: Path, patterns: Iterable[str]) -> list[str]:
-    """List the files that match any of the patterns, relative to `output_dir`, sorted."""
-    found = {path for pattern in patterns for path in output_dir.glob(pattern) if path.is_file()}
-    return sorted(path.relative_to(output_dir).as_posix() for path in found)
+def _counted(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in parameters.items() if name not in SPEED}
 
 
-def stale_reason(output_dir: Path, notebook: str, data_dir: Path | None = None) -> str:
-    """Say why a notebook cannot run on what lies in `output_dir`, and which to run first.
+def list_records(output_dir: Path) -> dict[str, Provenance]:
+    """Read the records of all notebooks that have run to their end, in their order."""
+    names = sorted(path.parent.name for path in output_dir.glob(f"*/{RECORD}"))
+    found = {name: read_provenance(output_dir, name) for name in names}
+    return {name: record for name, record in found.items() if record}
+
+
+def find_product(
+    output_dir: Path, name: str, records: Mapping[str, Provenance] | None = None
+) -> tuple[Path, Provenance]:
+    """Find a file that some notebook has made, and the record of that notebook.
+
+    Args:
+        output_dir: of the run.
+        name: the last parts of its path, such as `images.csv` or `mlp/best.pt`.
+        records: of the notebooks to look at, the last one first; None for all of the run.
+
+    Raises:
+        FileNotFoundError: if none has made it.
+    """
+    records = list_records(output_dir) if records is None else records
+    for record in reversed(records.values()):
+        for product in record["products"]:
+            if f"/{product}".endswith(f"/{name}"):
+                return output_dir / product, record
+    raise FileNotFoundError(f"no notebook that ran to its end in {output_dir} has made {name}")
+
+
+def collection_of(output_dir: Path, record: Provenance) -> Path:
+    """Return the collection that a notebook ran on, also after both folders moved together."""
+    recorded = Path(record["data_dir"])
+    moved = Path(os.path.normpath(output_dir / record["data_dir_from_here"]))
+    return moved if moved.is_dir() and not recorded.is_dir() else recorded
+
+
+def list_upstream(output_dir: Path, direct: Sequence[str]) -> dict[str, Provenance | None]:
+    """Read the records of notebooks, and of all that these depend on in turn, in their order."""
+    found: dict[str, Provenance | None] = {}
+    waiting = list(direct)
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found[name] = record = read_provenance(output_dir, name)
+            waiting += record["upstream"] if record else ()
+    return dict(sorted(found.items()))
+
+
+def stale_reason(
+    output_dir: Path, notebook: str, upstream: Sequence[str], data_dir: Path | None = None
+) -> str:
+    """Tell why a notebook cannot run on what lies in `output_dir`, and which to run first.
 
     Args:
         output_dir: of the run.
         notebook: that is to run.
-        data_dir: the collection it is to run on; None for that of `02_preprocess_images`.
+        upstream: the notebooks that it depends on.
+        data_dir: the collection it is to run on; None for the recorded one.
 
     Returns:
-        One sentence, or "" where all that it stands on is there and of one provenance.
+        One sentence, or "" where everything upstream is there and consistent.
     """
-    stale = _find_stale(output_dir, upstream_of(notebook), data_dir)
+    stale = _find_stale(output_dir, list_upstream(output_dir, upstream), data_dir)
     if not stale:
         return ""
-    cause = next(iter(stale.values()))
-    numbers = [name[:2] for name in stale]
+    numbers = [name.partition("_")[0] for name in stale]
     run = numbers[0] if len(numbers) == 1 else f"{', '.join(numbers[:-1])} and {numbers[-1]}"
-    return f"{cause}: run {run} again, then {notebook[:2]} (results in {output_dir})"
+    own = notebook.partition("_")[0]
+    return f"{next(iter(stale.values()))}: run {run} again, then {own} (results in {output_dir})"
 
 
 def is_current(
@@ -130,94 +161,91 @@ def is_current(
         output_dir: of the run.
         notebook: its name.
         values: of all its parameters.
-        data_dir: the collection it is to run on; None for that of `02_preprocess_images`.
+        data_dir: the collection it is to run on; None for the recorded one.
     """
     own = read_provenance(output_dir, notebook)
-    if own is None or own["code"] != code_digest():
+    if own is None:
         return False
-    same = {name: values[name] for name in own["parameters"] if name in values}
-    changed = own["parameters"] != own["parameters"] | same
-    return not changed and not _find_stale(output_dir, [*upstream_of(notebook), notebook], data_dir)
+    before, now = _counted(own["parameters"]), _counted(values)
+    if any(now[name] != value for name, value in before.items() if name in now):
+        return False
+    try:
+        same_code = own["code"] == code_digest(*own["modules"])
+    except FileNotFoundError:  # a module has moved
+        return False
+    records = list_upstream(output_dir, [notebook])
+    return same_code and not _find_stale(output_dir, records, data_dir)
 
 
-def _find_stale(output_dir: Path, names: Iterable[str], data_dir: Path | None) -> dict[str, str]:
-    """Find those of the notebooks that must run again, in their order, and why if by themselves."""
-    provenances = {name: read_provenance(output_dir, name) for name in names}
-    finished = next((provenance for provenance in provenances.values() if provenance), None)
-    if finished is None:
-        data = {}
-    else:
-        data = data_state(data_dir or Path(finished["data_dir"]), finished["data"])
+def _find_stale(
+    output_dir: Path, records: Mapping[str, Provenance | None], data_dir: Path | None
+) -> dict[str, str]:
+    """Find the notebooks that must run again, in their order, each with its own reason or ""."""
+    first = next((record for record in records.values() if record), None)
+    data = {}
+    if first:
+        known = {part: state for r in records.values() if r for part, state in r["data"].items()}
+        data = data_state(data_dir or collection_of(output_dir, first), known, known)
     stale: dict[str, str] = {}
-    for name in provenances:
-        reason = _own_reason(output_dir, name, provenances, data)
-        if reason or any(needed in stale for needed in NEEDS[name]):
+    for name, record in records.items():
+        reason = _own_reason(output_dir, name, records, data)
+        if reason or (record and any(needed in stale for needed in record["upstream"])):
             stale[name] = reason
     return stale
-
-
-@cache
-def code_digest() -> str:
-    """Hash the sources of the package, which results depend on too."""
-    package = Path(__file__).parent
-    sources = sorted(package.rglob("*.py"))
-    return _digest(f"{path.relative_to(package)}\t{path.read_text('utf-8')}" for path in sources)
 
 
 def _own_reason(
     output_dir: Path,
     name: str,
-    provenances: Mapping[str, Provenance | None],
+    records: Mapping[str, Provenance | None],
     data: Mapping[str, Any],
 ) -> str:
-    """Say what is wrong with a notebook's results, beside what it stands on being outdated."""
-    provenance = provenances[name]
-    if provenance is None:
+    """Tell what is wrong with a notebook's results, apart from outdated notebooks upstream."""
+    record = records[name]
+    if record is None:
         return f"{name} has not run to its end"
-    for product in provenance["products"]:
+    for product in record["products"]:
         if not (output_dir / product).exists():
             return f"{product}, which {name} made, is gone"
-    for part in parts_of(name):
-        before, now = provenance["data"][part], data[part]
-        if (before and before["content"]) != (now and now["content"]):
+    for part, before in record["data"].items():
+        if (before and before["content"]) != (data[part] and data[part]["content"]):
             return f"{part}/ or {' or '.join(PARTS[part])} has changed since {name} ran"
-    for needed, made_from in provenance["made_from"].items():
-        current = provenances[needed]
-        if current and current["id"] != made_from["id"]:
-            changes = _changes(made_from["parameters"], current["parameters"])
+    for needed, then in record["upstream"].items():
+        now = records[needed]
+        if now and now["id"] != then["id"]:
+            changes = _describe_changes(then["parameters"], now["parameters"])
             return f"{needed} was run anew with {changes} after {name}"
     return ""
 
 
-def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
+def _describe_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
     changed = [f"{name} {value}" for name, value in after.items() if before.get(name) != value]
-    return ", ".join(changed) or "other results before it"
+    return ", ".join(changed) or "other results"
 
 
-def known_data(provenances: Mapping[str, Provenance | None]) -> Mapping[str, Any] | None:
-    """Take what is known of the data from the first provenance that there is."""
-    return next((provenance["data"] for provenance in provenances.values() if provenance), None)
+def data_state(
+    data_dir: Path, parts: Iterable[str], known: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Describe parts of a collection by two digests each.
 
-
-def data_state(data_dir: Path, known: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Describe both parts of a collection by two digests: `stamp`, of the files' sizes and times,
-    and `content`, see `data_fingerprint`.
+    `stamp` is of the files' sizes and times, `content` as of `data_fingerprint`.
 
     Args:
         data_dir: the collection.
+        parts: `train`, `test` or both.
         known: an earlier state: where the stamp is the same, so is the content, and nothing is
             read.
 
     Returns:
-        For `train` and `test` both digests, or None where the collection has no such folder.
-    """  # noqa: D205
+        Both digests by part, or None where the collection has no such folder.
+    """
     state: dict[str, Any] = {}
-    for part in PARTS:
+    for part in parts:
         stamp = _digest(
             f"{path.name}\t{status.st_size}\t{status.st_mtime_ns}"
             for path, status in _files_of(data_dir, part)
         )
-        before = known.get(part) if known else None
+        before = (known or {}).get(part)
         same = before and before["stamp"] == stamp
         content = before["content"] if same else data_fingerprint(data_dir, part)
         state[part] = {"stamp": stamp, "content": content} if content else None
@@ -226,10 +254,6 @@ def data_state(data_dir: Path, known: Mapping[str, Any] | None = None) -> dict[s
 
 def data_fingerprint(data_dir: Path, part: str) -> str | None:
     """Hash the tables of a part of a collection, and names, sizes and samples of its images.
-
-    Args:
-        data_dir: the collection.
-        part: `train` or `test`.
 
     Returns:
         A hexadecimal digest, whatever the files' times; None where there is no folder of the part.

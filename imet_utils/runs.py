@@ -1,30 +1,29 @@
 """A run as its notebooks see it: the collection, the folder of the results, figures, metrics."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
 import torch
 from matplotlib.figure import Figure
 
+from imet_utils.code import is_ours
 from imet_utils.files import atomic_path, load_json, save_json
 from imet_utils.provenance import (
-    EVALUATION,
-    NEEDS,
-    PROVENANCE,
-    TABLES,
+    RECORD,
     Provenance,
+    collection_of,
     data_state,
-    known_data,
-    list_products,
+    find_product,
+    list_upstream,
     make_provenance,
-    read_provenance,
     stale_reason,
-    upstream_of,
 )
 from imet_utils.tables import SPLITS, Tables, find_images, read_image, read_tables, take_split
 
@@ -36,9 +35,11 @@ KAGGLE_INPUTS = [  # of the competition's data: since 2026, and before
 ]
 KAGGLE_WORKING = Path("/kaggle/working")
 SAMPLE_IMAGES = 1200
-KEPT = ("probs", "preds")  # of the predictions, arrays (N, C) of each judged split
-JUDGED = ("val", "test")  # the splits whose predictions are kept
+TABLES = "images.csv"  # that whichever notebook splits the collection has made
+EVALUATED = ("val", "test")  # the splits whose predictions are kept
 RESULT_COLUMNS = ["model", "split", "f2", "f1", "precision", "recall", "map"]
+
+Settings = TypeVar("Settings")
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,17 +50,19 @@ class Run:
         notebook: its name, which is also that of its folder in `output_dir`.
         data_dir: the collection.
         output_dir: of the results of all notebooks.
-        parameters: those of this notebook that its results depend on.
-        provenances: of all notebooks that it stands on, in their order.
+        parameters: of this notebook, by their names.
+        upstream: records of all notebooks that it depends on, in their order.
         data: the state of the collection when the notebook began, see `data_state`.
+        namespace: the notebook's variables.
     """
 
     notebook: str
     data_dir: Path
     output_dir: Path
     parameters: Mapping[str, Any]
-    provenances: Mapping[str, Provenance]
+    upstream: Mapping[str, Provenance]
     data: Mapping[str, Any]
+    namespace: Mapping[str, Any] = field(repr=False)
 
     @property
     def folder(self) -> Path:
@@ -69,7 +72,7 @@ class Run:
     @cached_property
     def tables(self) -> Tables:
         """The labels that are kept, and the images with their split."""
-        return read_tables(self.output_dir / TABLES, self.data_dir)
+        return read_tables(self.find(TABLES).parent, self.data_dir)
 
     @cached_property
     def targets(self) -> dict[str, np.ndarray]:
@@ -86,33 +89,69 @@ class Run:
         """A GPU where there is one."""
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
-    @property
-    def seed(self) -> int:
-        """The seed of the split and of the views."""
-        return self.setting(TABLES, "SEED")
+    def find(self, name: str) -> Path:
+        """Find a file that a notebook upstream has made, by the last parts of its path."""
+        return find_product(self.output_dir, name, self.upstream)[0]
 
-    @property
-    def image_size(self) -> int:
-        """The side of a view, pixels."""
-        return self.setting(TABLES, "IMAGE_SIZE")
+    def setting(self, name: str, of: str = "") -> Any:  # noqa: ANN401
+        """Return a parameter that a notebook upstream ran with.
 
-    def setting(self, notebook: str, name: str) -> Any:  # noqa: ANN401
-        """Return a parameter that an earlier notebook ran with."""
-        return self.provenances[notebook]["parameters"][name]
+        Args:
+            name: such as `ENCODER`.
+            of: a file, as for `find`, whose maker is asked; by default the last notebook that has
+                the parameter.
+
+        Raises:
+            KeyError: if none has it.
+        """
+        if of:
+            return find_product(self.output_dir, of, self.upstream)[1]["parameters"][name]
+        for record in reversed(list(self.upstream.values())):
+            if name in record["parameters"]:
+                return record["parameters"][name]
+        raise KeyError(f"no notebook upstream of {self.notebook} has the parameter {name}")
+
+    def configure(self, settings: Settings) -> Settings:
+        """Replace those fields of a dataclass that this notebook has a parameter for.
+
+        `EPOCHS` goes to the field `epochs`, and so on.
+
+        Raises:
+            RuntimeError: if a parameter has changed since the run was opened.
+        """
+        self.check_parameters()
+        names = {field.name for field in fields(settings)}  # type: ignore[arg-type]  # a dataclass
+        own = {name.lower(): value for name, value in self.parameters.items()}
+        return replace(settings, **{k: v for k, v in own.items() if k in names})  # type: ignore[type-var]
+
+    def check_parameters(self) -> None:
+        """Make sure that the parameters are still those that the run was opened with.
+
+        Raises:
+            RuntimeError: naming the first that has changed.
+        """
+        for name, value in self.parameters.items():
+            if self.namespace.get(name, value) != value:
+                raise RuntimeError(
+                    f"{name} is now {self.namespace[name]!r}, and was {value!r} when the run was "
+                    "opened: run the cell with open_run again, and those after it"
+                )
 
     def metrics(self, notebook: str) -> dict[str, Any]:
-        """Read the `metrics.json` of a notebook that this one stands on."""
+        """Read the `metrics.json` of a notebook upstream."""
         return load_json(self.output_dir / notebook / "metrics.json")
 
+    def probs(self, head: str) -> dict[str, np.ndarray]:
+        """Read the probabilities (N, C) of a head upstream for validation and test."""
+        return {split: np.load(self.find(f"{head}/probs_{split}.npy")) for split in EVALUATED}
+
     def results(self, own_rows: Sequence[Mapping[str, Any]] = ()) -> pd.DataFrame:
-        """Gather the `scores` of the notebooks that this one stands on, and its own.
+        """Gather the `scores` of all notebooks upstream, and its own.
 
         Returns:
             Columns model, split, f2, f1, precision, recall, map; validation first.
         """
-        rows = [
-            row for notebook in self.provenances for row in self.metrics(notebook).get("scores", [])
-        ]
+        rows = [row for name in self.upstream for row in self.metrics(name).get("scores", [])]
         table = pd.DataFrame([*rows, *own_rows], columns=RESULT_COLUMNS)
         is_test = table["split"].ne("val")
         return table.iloc[np.argsort(is_test, kind="stable")].reset_index(drop=True)
@@ -123,14 +162,14 @@ class Run:
         return [np.asarray(read_image(path)) for path in find_images(self.data_dir / "train", ids)]
 
     def predictions(self, least: float = 0.01) -> pd.DataFrame:
-        """Read what `08_evaluate_test` predicted, see `read_predictions`."""
+        """Read what the run has predicted, see `read_predictions`."""
         return read_predictions(self.output_dir, least)
 
     def show(self, figure: Figure, name: str) -> None:
         """Save a figure as `figures/NN_<name>.png` and show it in the notebook."""
         from IPython.display import Image, display  # here, as only notebooks have it
 
-        path = self.output_dir / "figures" / f"{self.notebook[:2]}_{name}.png"
+        path = self.output_dir / "figures" / f"{self._number}_{name}.png"
         with atomic_path(path) as temporary:
             figure.savefig(temporary, dpi=130, bbox_inches="tight")
         display(Image(path.read_bytes(), width=round(100 * figure.get_figwidth())))
@@ -141,46 +180,86 @@ class Run:
         Args:
             metrics: what JSON can hold; the rows of the results table under `scores`.
             also: patterns of files outside its folder that it made, relative to `output_dir`.
+
+        Raises:
+            RuntimeError: if a parameter has changed since the run was opened.
         """
+        self.check_parameters()
         save_json(metrics, self.folder / "metrics.json")
-        own = (f"{self.notebook}/**/*", f"figures/{self.notebook[:2]}_*")
-        products = list_products(self.output_dir, [*own, *also])
-        provenance = make_provenance(
-            self.notebook, self.parameters, self.data_dir, self.data, self.provenances, products
+        products = set()
+        for pattern in (f"{self.notebook}/**/*", f"figures/{self._number}_*", *also):
+            found = (path for path in self.output_dir.glob(pattern) if path.is_file())
+            products |= {path.relative_to(self.output_dir).as_posix() for path in found}
+        record = make_provenance(
+            self.output_dir,
+            self.parameters,
+            imported_modules(self.namespace),
+            self.data_dir,
+            self.data,
+            self.upstream,
+            products,
         )
-        save_json(provenance, self.folder / PROVENANCE)
+        save_json(record, self.folder / RECORD)
+
+    @property
+    def _number(self) -> str:
+        return self.notebook.partition("_")[0]
 
 
-def open_run(notebook: str, data_dir: str = "", output_dir: str = "", **parameters: Any) -> Run:  # noqa: ANN401
-    """Begin a notebook: find its folders, and make sure that what it stands on is sound.
+def open_run(
+    notebook: str,
+    upstream: Sequence[str] = (),
+    parts: Sequence[str] = ("train",),
+    paint: Callable[[Path, int], object] | None = None,
+    parameters: Mapping[str, Any] | None = None,
+) -> Run:
+    """Begin a notebook: read its parameters, find its folders, check what it depends on.
 
-    Without a `data_dir` it is the one that `02_preprocess_images` took, or else Kaggle's, or the
-    sample collection, which is painted where it is not there yet.
+    The parameters are the notebook's UPPER_CASE variables so far, of which its tagged cell is
+    made. `DATA_DIR` and `OUTPUT_DIR` are among them. Without a `DATA_DIR` the collection is that
+    of the notebooks upstream, or else Kaggle's, or the sample.
 
     Args:
-        notebook: its name, one of `NEEDS`.
-        data_dir: the notebook's `DATA_DIR`.
-        output_dir: its `OUTPUT_DIR`.
-        **parameters: those that its results depend on, by their names.
+        notebook: its name, which is that of its folder; a reader's own has one of its own.
+        upstream: the notebooks whose results it reads; what these depend on is found in the run.
+        parts: of the collection that its results depend on, `train`, `test` or both.
+        paint: writes so many images of the sample to a folder, where that is not there yet.
+        parameters: by name, instead of the variables of whoever calls.
 
     Raises:
         RuntimeError: with the notebooks to run first, where some are missing or outdated.
     """
-    folder = find_output_dir(output_dir)
-    recorded = read_provenance(folder, TABLES) if NEEDS[notebook] and not data_dir else None
-    limit = parameters.get("LIMIT")
-    data = Path(recorded["data_dir"]) if recorded else find_data_dir(data_dir, limit)
-    if reason := stale_reason(folder, notebook, data):
+    namespace = sys._getframe(1).f_globals if parameters is None else parameters
+    own = {name: value for name, value in namespace.items() if _is_parameter(name, value)}
+    data_dir, limit = own.get("DATA_DIR") or "", own.get("LIMIT")
+    folder = find_output_dir(own.get("OUTPUT_DIR") or "")
+    records = list_upstream(folder, upstream)
+    recorded = next((record for record in records.values() if record), None)
+    if recorded and not data_dir:
+        data = collection_of(folder, recorded)
+    else:
+        data = find_data_dir(data_dir, limit)
+    if reason := stale_reason(folder, notebook, upstream, data):
         raise RuntimeError(reason)
-    if not NEEDS[notebook] and data == sample_dir(limit):
-        from imet_tools.sample import write_sample_data
+    if paint and not upstream and data == sample_dir(limit):
+        paint(data, limit or SAMPLE_IMAGES)
+    (folder / notebook / RECORD).unlink(missing_ok=True)  # until it has run to its end again
+    sound = {name: record for name, record in records.items() if record}
+    known = {part: state for record in sound.values() for part, state in record["data"].items()}
+    return Run(notebook, data, folder, own, sound, data_state(data, parts, known), namespace)
 
-        write_sample_data(data, limit or SAMPLE_IMAGES)
-    (folder / notebook / PROVENANCE).unlink(missing_ok=True)  # until it has run to its end again
-    provenances = {name: read_provenance(folder, name) for name in upstream_of(notebook)}
-    return Run(
-        notebook, data, folder, parameters, provenances, data_state(data, known_data(provenances))
-    )
+
+def _is_parameter(name: str, value: object) -> bool:
+    return name.isupper() and isinstance(value, str | bool | int | float | None)
+
+
+def imported_modules(namespace: Mapping[str, Any]) -> set[str]:
+    """List the modules of these packages that define what a namespace has imported."""
+    values = list(namespace.values())
+    names = [
+        v.__name__ if isinstance(v, ModuleType) else getattr(v, "__module__", "") for v in values
+    ]
+    return {name for name in names if isinstance(name, str) and is_ours(name)}
 
 
 def read_predictions(output_dir: Path, least: float = 0.01) -> pd.DataFrame:
@@ -190,7 +269,7 @@ def read_predictions(output_dir: Path, least: float = 0.01) -> pd.DataFrame:
     `table.query("split == 'test' and attribute_name == 'tag::horses' and true and not predicted")`.
 
     Args:
-        output_dir: of a run whose `08_evaluate_test` has run to its end.
+        output_dir: of a run that was evaluated.
         least: probability of the pairs of image and label that are listed; those that are true or
             predicted always are, and with 0 all.
 
@@ -198,16 +277,16 @@ def read_predictions(output_dir: Path, least: float = 0.01) -> pd.DataFrame:
         As `list_predictions`.
 
     Raises:
-        ValueError: if the run has no predictions.
+        FileNotFoundError: if the run has no predictions.
     """
-    provenance = read_provenance(output_dir, EVALUATION)
-    if provenance is None:
-        raise ValueError(f"{output_dir} has no predictions. Run {EVALUATION} there to its end")
-    tables = read_tables(output_dir / TABLES, provenance["data_dir"])
+    kept, record = find_product(output_dir, "preds_test.npy")
+    tables = read_tables(
+        find_product(output_dir, TABLES)[0].parent, collection_of(output_dir, record)
+    )
     parts = []
-    for split in JUDGED:
-        kept = {name: np.load(output_dir / EVALUATION / f"{name}_{split}.npy") for name in KEPT}
-        parts.append(list_predictions(take_split(tables, split), **kept, least=least))
+    for split in EVALUATED:
+        probs, preds = (np.load(kept.parent / f"{name}_{split}.npy") for name in ("probs", "preds"))
+        parts.append(list_predictions(take_split(tables, split), probs, preds, least))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -232,9 +311,11 @@ def list_predictions(
     rows, classes = rows[best_first], classes[best_first]
     images = part.images[["id", "split"]].iloc[rows].reset_index(drop=True)
     labels = part.labels[["attribute_id", "attribute_name"]].iloc[classes].reset_index(drop=True)
-    found = {"true": targets, "predicted": preds, "probability": probs}
-    found = {name: values[rows, classes] for name, values in found.items()}
-    return pd.concat([images, labels], axis=1).assign(**found)
+    return pd.concat([images, labels], axis=1).assign(
+        true=targets[rows, classes],
+        predicted=preds[rows, classes],
+        probability=probs[rows, classes],
+    )
 
 
 def find_data_dir(data_dir: str = "", limit: int | None = None) -> Path:
@@ -245,7 +326,7 @@ def find_data_dir(data_dir: str = "", limit: int | None = None) -> Path:
 
 
 def home_dir() -> Path:
-    """Return the folder that `notebooks`, `data` and `outputs` are in, where nothing else is said.
+    """Return the folder that `notebooks`, `data` and `outputs` are in by default.
 
     The first that has the notebooks: the package's repository, the current folder, the one above
     it. Without any, as where the package is installed and used from elsewhere, the current one.

@@ -99,8 +99,8 @@ MANY = " ".join("abcdefghijklmnopqrst")  # names of labels
 OF_ITS_OWN = [str(k) for k in range(20)]
 EDGES = [
     edge("one image", "train.csv has one row", "men dogs", ["0 1"],
-         "all images, 1, carry the same labels (men, dogs), so that there is nothing to tell "
-         "apart. Give images with other labels too"),
+         "all images, 1, have the same labels (men, dogs), so that there is nothing to "
+         "learn. Give images with other labels too"),
     edge("two images", "train.csv has two rows", "men dogs", ["0", "0 1"],
          "of 2 images none is left without the labels that occur on fewer than 3 images: lower "
          "MIN_COUNT or give more images"),
@@ -109,11 +109,11 @@ EDGES = [
          "with the same labels, so that no label can be judged there. Give more images, or lower "
          "MIN_COUNT"),
     edge("one label", "all images carry it", "tag::men", ["0"] * 20,
-         "all images, 20, carry the same labels (tag::men), so that there is nothing to tell "
-         "apart. Give images with other labels too"),
+         "all images, 20, have the same labels (tag::men), so that there is nothing to "
+         "learn. Give images with other labels too"),
     edge("the same labels everywhere", "all images carry both", "tag::men tag::dogs", ["0 1"] * 20,
-         "all images, 20, carry the same labels (tag::men, tag::dogs), so that there is nothing "
-         "to tell apart. Give images with other labels too"),
+         "all images, 20, have the same labels (tag::men, tag::dogs), so that there is nothing "
+         "to learn. Give images with other labels too"),
     edge("every label rare", "each of twenty images has a label of its own", MANY, OF_ITS_OWN,
          "of 20 images none is left without the labels that occur on fewer than 3 images: lower "
          "MIN_COUNT or give more images"),

@@ -11,7 +11,7 @@ from bad_inputs import BadInput, Damage
 from PIL import Image
 
 from imet_utils.tables.images import read_image
-from imet_utils.views.dataset import make_views
+from imet_utils.views import make_views, plan_views
 
 DEEP = np.array([0, 257, 32896, 65535])  # 16-bit levels; in 8 bits 0, 1, 128, 255
 GREY = np.array([0, 1, 128, 255])
@@ -94,7 +94,7 @@ def has_pixels(wanted: np.ndarray, name: str, tolerance: int = 0) -> Callable:
         assert image.mode == "RGB"
         assert collection.sizes[1].tolist() == [*wanted.shape[1::-1]] == [*image.size]
         assert np.abs(np.asarray(image).astype(int) - wanted).max() <= tolerance
-        views = make_views(image, "b", crop=True, augment=False)
+        views = make_views(image, plan_views(image.size, "b", crop=True, augment=False))
         squeezed = image.resize((224, 224), Image.Resampling.BILINEAR)
         assert np.array_equal(views[0].permute(1, 2, 0), squeezed)
 

@@ -66,10 +66,10 @@ def remove(name: str):
 
 
 PLAIN = "must be a file's plain name: no path, no leading dot, no control character"
-WHOLE = "must be a whole number, zero or more; several are parted by blanks"
+WHOLE = "must be a whole number, zero or more; separate several by spaces"
 HAVE = "the header must have the columns id, attribute_ids once; got"
-NAMES = ("without a labels.csv, {} must be names of labels, parted by `;` or by `|` in all rows; "
-         "got {!r}. Write them so, or add labels.csv")  # fmt: skip
+NAMES = ("without a labels.csv, {} must be names of labels, separated by `;` or by `|` in all "
+         "rows; got {!r}. Write them so, or add labels.csv")  # fmt: skip
 UNICODE = HEADER + "a,10\n\u00e9,3\ne\u0301,3\n"
 ALL_UNKNOWN = HEADER + "".join(f"{i},99\n" for i in IDS)
 NAMED = [["tag::men", "a dog"] if n % 2 else ["oil on wood"] for n in range(len(IDS))]

@@ -29,7 +29,7 @@ def edit(path):
 
 @pytest.mark.parametrize(
     ("edited", "changes"),
-    [("hog.py", False), ("views/dataset.py", True), ("files.py", True), ("plots/style.py", False)],
+    [("hog.py", False), ("views.py", True), ("files.py", True), ("plots/style.py", False)],
 )
 def test_an_edit_counts_where_the_module_is_imported(copied, edited, changes):
     package, digest = copied

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import nbformat
@@ -20,14 +21,14 @@ from imet_tools.pipeline.parameters import (
     make_plan,
     read_profile,
 )
-from imet_utils.provenance import NEEDS
-from imet_utils.runs import PROJECT_DIR, RESULT_COLUMNS, find_data_dir
-from imet_utils.training import RECIPES, load_head
+from imet_utils.runs import PROJECT_DIR, RESULT_COLUMNS, find_data_dir, open_run
+from imet_utils.training import RECIPES, TrainConfig, load_head
 
 FOLDER = PROJECT_DIR / "notebooks"
 NOTEBOOKS = find_notebooks(FOLDER)
 FIRST_PARAMETERS = ["DATA_DIR", "OUTPUT_DIR", "ENCODER", "SEED", "LIMIT"]
 MAX_ROOMS = 7  # of the package, that a notebook imports from
+SETTINGS = (TrainConfig,)  # that a run fills from a notebook's parameters
 
 
 @pytest.fixture(params=NOTEBOOKS, scope="module")
@@ -138,9 +139,13 @@ def test_the_parameters_cell(stem, code):
 
 
 def test_every_parameter_is_used(stem, code):
+    """By a cell, or by the run, which fills settings of the same names."""
     used = "\n".join(cell.source for cell in code[2:])
-    unused = [n for n in declared_parameters(NOTEBOOKS[stem]) if not re.search(rf"\b{n}\b", used)]
-    assert unused == []
+    filled = {field.name.upper() for kind in SETTINGS for field in fields(kind)}
+    filled |= {"DATA_DIR", "OUTPUT_DIR", "LIMIT", "NUM_PROCESSES"}
+    names = [n for n in declared_parameters(NOTEBOOKS[stem]) if not re.search(rf"\b{n}\b", used)]
+    later = "".join(path.read_text() for other, path in NOTEBOOKS.items() if other > stem)
+    assert [n for n in names if n not in filled and f'setting(\\"{n}\\"' not in later] == []
 
 
 def test_a_parameter_means_the_same_everywhere():
@@ -160,7 +165,6 @@ def test_a_notebook_enters_few_rooms(code):
 
 
 def test_a_notebook_opens_the_run_under_its_own_name_and_finishes_it(stem, code):
-    assert stem in NEEDS
     opened = [cell for cell in code if re.search(rf'open_run\(\s*"{stem}"', cell.source)]
     assert opened == [code[2]]
     assert [cell for cell in code if "run.finish(" in cell.source] == [code[-1]]
@@ -255,11 +259,10 @@ def test_smoke_every_notebook_left_its_metrics_and_figures(smoke):
 
 def test_smoke_every_head_can_be_loaded(smoke):
     output_dir, _ = smoke
-    data_dir = json.loads((output_dir / "04_train_baseline/provenance.json").read_text())[
-        "data_dir"
-    ]
+    own = {"OUTPUT_DIR": str(output_dir)}
+    run = open_run("20_look_around", ["06_train_attncnn_rnn"], parameters=own)
     for head in RECIPES:
-        assert len(load_head(head, data_dir, output_dir).history) == 1
+        assert len(load_head(run, head).history) == 1
 
 
 def test_smoke_submission_in_the_competition_s_format(smoke):

@@ -50,7 +50,6 @@ def test_other_libraries_are_left_alone(monkeypatch):
 @pytest.mark.parametrize("num_workers", [0, 1, 64])
 def test_items_are_loaded_as_they_are_and_in_order(num_workers):
     """More workers than cores or items would be warned of."""
-    items = [np.arange(k) for k in range(4)]
-    loaded = list(load_items(items, num_workers))
-    assert [item.tolist() for item in loaded] == [item.tolist() for item in items]
+    loaded = load_items(np.arange, range(4), num_workers)
+    assert [item.tolist() for item in loaded] == [list(range(k)) for k in range(4)]
     assert num_cores() >= 1

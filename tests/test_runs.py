@@ -12,7 +12,7 @@ from PIL import Image
 
 from imet_utils import provenance, runs
 from imet_utils.files import save_csv
-from imet_utils.provenance import NEEDS, data_fingerprint, is_current, stale_reason, upstream_of
+from imet_utils.provenance import data_fingerprint, is_current, list_upstream, stale_reason
 from imet_utils.runs import (
     PROJECT_DIR,
     find_data_dir,
@@ -22,8 +22,16 @@ from imet_utils.runs import (
     read_predictions,
 )
 from imet_utils.tables import load_tables, save_tables, split_tables, take_split
+from imet_utils.training import TrainConfig
 
 CHAIN = ["02_preprocess_images", "03_visualize_hog", "04_train_baseline", "05_fuse_hog"]
+UPSTREAM = {
+    CHAIN[1]: CHAIN[:1],
+    CHAIN[2]: CHAIN[:1],
+    CHAIN[3]: CHAIN[1:3],
+    "06_train_attncnn_rnn": CHAIN[3:],
+    "08_evaluate_test": ["06_train_attncnn_rnn"],
+}
 
 
 @pytest.fixture
@@ -47,9 +55,16 @@ def output(tmp_path):
     return tmp_path / "output"
 
 
+def begin(notebook, collection, output, **parameters):
+    """Open a run as a notebook does."""
+    places = {"DATA_DIR": str(collection), "OUTPUT_DIR": str(output)}
+    parts = ["train", "test"] if notebook == "08_evaluate_test" else ["train"]
+    return open_run(notebook, UPSTREAM.get(notebook, ()), parts, parameters=places | parameters)
+
+
 def play(notebook, collection, output, **parameters):
     """Do what a notebook does: begin, leave results, finish."""
-    run = open_run(notebook, str(collection), str(output), **parameters)
+    run = begin(notebook, collection, output, **parameters)
     if notebook == CHAIN[0]:
         tables = split_tables(load_tables(run.data_dir), seed=parameters.get("SEED", 0))
         save_tables(tables, run.folder)
@@ -64,7 +79,7 @@ def play_all(collection, output, notebooks=CHAIN, **parameters):
 
 
 def reason(output, notebook="06_train_attncnn_rnn"):
-    return stale_reason(output, notebook)
+    return stale_reason(output, notebook, UPSTREAM[notebook])
 
 
 # --- folders --------------------------------------------------------------------------------------
@@ -108,8 +123,8 @@ def test_an_installed_package_works_in_the_folder_of_notebooks_or_the_current_on
 
 def test_a_notebook_sees_what_those_before_it_left(collection, output):
     play_all(collection, output, CHAIN[:2], SEED=3)
-    run = open_run("04_train_baseline", str(collection), str(output))
-    assert run.seed == run.setting("02_preprocess_images", "SEED") == 3
+    run = begin("04_train_baseline", collection, output)
+    assert run.setting("SEED") == run.setting("SEED", of="images.csv") == 3
     assert list(run.label_names) == ["tag::men", "tag::boats"]
     assert {split: len(targets) for split, targets in run.targets.items()} == {
         "train": 8, "val": 1, "test": 1,
@@ -122,11 +137,11 @@ def test_a_notebook_sees_what_those_before_it_left(collection, output):
 
 def test_the_collection_is_the_one_that_was_preprocessed(collection, output):
     play(CHAIN[0], collection, output)
-    assert open_run("03_visualize_hog", "", str(output)).data_dir == collection
+    assert begin("03_visualize_hog", "", output).data_dir == collection
 
 
 def test_a_figure_is_saved_under_the_notebook_s_number(collection, output):
-    run = open_run("01_explore_data", str(collection), str(output))
+    run = begin("01_explore_data", collection, output)
     figure = Figure()
     figure.subplots().plot([1, 2])
     run.show(figure, "line")
@@ -144,21 +159,21 @@ def test_a_whole_chain_is_sound(collection, output):
     assert reason(output) == ""
 
 
-def test_nothing_yet_names_all_notebooks_to_run(output):
-    said = reason(output)
-    assert "02_preprocess_images has not run to its end" in said
-    assert "run 02, 03, 04 and 05" in said
+def test_nothing_yet_names_the_notebooks_to_run(collection, output):
+    assert reason(output).startswith("05_fuse_hog has not run to its end: run 05 again, then 06")
+    play_all(collection, output, CHAIN[:2])
+    assert stale_reason(output, CHAIN[3], UPSTREAM[CHAIN[3]]).startswith("04_train_baseline has")
 
 
 def test_a_notebook_that_was_left_early_counts_as_unfinished(collection, output):
     play_all(collection, output)
-    open_run(CHAIN[2], str(collection), str(output))  # begun, never finished
+    begin(CHAIN[2], collection, output)  # begun, never finished
     assert reason(output).startswith("04_train_baseline has not run to its end: run 04 and 05")
 
 
 def test_the_first_notebook_may_be_the_unfinished_one(collection, output):
     play_all(collection, output)
-    open_run(CHAIN[0], str(collection), str(output))  # begun, never finished
+    begin(CHAIN[0], collection, output)  # begun, never finished
     assert reason(output).startswith("02_preprocess_images has not run to its end: run 02, 03, 04")
 
 
@@ -174,18 +189,18 @@ def test_another_seed_makes_all_that_stands_on_it_stale(collection, output):
 
 def test_a_setting_of_hog_does_not_touch_the_baseline(collection, output):
     play_all(collection, output)
-    play(CHAIN[1], collection, output, orientations=9)
-    assert stale_reason(output, "04_train_baseline") == ""
-    assert reason(output).startswith("03_visualize_hog was run anew with orientations 9")
+    play(CHAIN[1], collection, output, ORIENTATIONS=9)
+    assert stale_reason(output, "04_train_baseline", UPSTREAM.get("04_train_baseline", ())) == ""
+    assert reason(output).startswith("03_visualize_hog was run anew with ORIENTATIONS 9")
     assert "run 05 again" in reason(output)
 
 
 def test_a_deleted_product_is_named_with_the_notebook_that_makes_it(collection, output):
-    run = open_run(CHAIN[0], str(collection), str(output))
+    run = begin(CHAIN[0], collection, output)
     save_tables(split_tables(load_tables(collection)), run.folder)
     run.finish({})
     (output / "02_preprocess_images/images.csv").unlink()
-    said = stale_reason(output, CHAIN[1])
+    said = stale_reason(output, CHAIN[1], UPSTREAM.get(CHAIN[1], ()))
     assert said.startswith("02_preprocess_images/images.csv, which 02_preprocess_images made, is")
 
 
@@ -206,7 +221,7 @@ def test_changed_data_are_seen(collection, output, change):
     assert said.startswith("train/ or ")
     assert "has changed since 02_preprocess_images ran: run 02, 03, 04 and 05 again" in said
     with pytest.raises(RuntimeError, match="run 02"):
-        open_run("05_fuse_hog", str(collection), str(output))
+        begin("05_fuse_hog", collection, output)
     play_all(collection, output)
     assert reason(output) == ""
 
@@ -217,35 +232,35 @@ def test_a_copied_collection_is_the_same_one(collection, output, tmp_path):
     shutil.copytree(collection, copy, copy_function=shutil.copyfile)  # with times of its own
     for path in (copy / "train").iterdir():
         os.utime(path, (1, 1))
-    assert stale_reason(output, "05_fuse_hog", copy) == ""
+    assert stale_reason(output, "05_fuse_hog", UPSTREAM.get("05_fuse_hog", ()), copy) == ""
     assert data_fingerprint(copy, "train") == data_fingerprint(collection, "train")
 
 
 def test_data_that_change_while_a_notebook_runs_are_not_taken_for_its_own(collection, output):
-    run = open_run(CHAIN[0], str(collection), str(output))
+    run = begin(CHAIN[0], collection, output)
     save_tables(split_tables(load_tables(collection)), run.folder)
     (collection / "train.csv").write_text(
         "id,attribute_ids\n" + "\n".join(f"{n},1" for n in range(10))
     )
     run.finish({})
-    assert "has changed since 02" in stale_reason(output, CHAIN[1])
+    assert "has changed since 02" in stale_reason(output, CHAIN[1], UPSTREAM.get(CHAIN[1], ()))
 
 
 def test_a_notebook_is_not_stopped_by_what_it_does_not_read(collection, output):
     play_all(collection, output, CHAIN[:1])
     save_csv(pd.DataFrame({"a": [1]}), output / "01_explore_data/other.csv")
-    assert stale_reason(output, CHAIN[1]) == ""
-    assert upstream_of("01_explore_data") == []
+    assert stale_reason(output, CHAIN[1], UPSTREAM.get(CHAIN[1], ())) == ""
+    assert list_upstream(output, []) == {}
 
 
 def test_a_damaged_record_counts_as_none(collection, output):
     play(CHAIN[0], collection, output)
     (output / CHAIN[0] / "provenance.json").write_text("{")
-    assert "has not run to its end" in stale_reason(output, CHAIN[1])
+    assert "has not run to its end" in stale_reason(output, CHAIN[1], UPSTREAM.get(CHAIN[1], ()))
 
 
 def test_numbers_of_numpy_are_told_as_numbers(collection, output):
-    run = open_run(CHAIN[0], str(collection), str(output), SHARE=np.float64(0.5))
+    run = begin(CHAIN[0], collection, output, SHARE=np.float64(0.5))
     run.finish({})
     provenance = json.loads((output / CHAIN[0] / "provenance.json").read_text())
     assert provenance["parameters"] == {"SHARE": 0.5}
@@ -279,14 +294,66 @@ def test_new_images_in_test_concern_the_notebook_that_labels_them_alone(collecti
     play_all(collection, output, everything)
     shutil.copy(collection / "test/1.bmp", collection / "test/9.bmp")
     assert [is_current(output, name, {}) for name in everything] == [True] * 5 + [False]
-    assert stale_reason(output, last) == ""
+    assert stale_reason(output, last, UPSTREAM.get(last, ())) == ""
     play(last, collection, output)
     assert is_current(output, last, {})
 
 
-def test_every_notebook_stands_on_earlier_ones_only():
-    for notebook, needed in NEEDS.items():
-        assert all(name < notebook for name in needed)
+def test_a_reader_s_own_notebook_opens_a_run_and_is_guarded_like_the_others(collection, output):
+    play_all(collection, output)
+    namespace = {
+        "OUTPUT_DIR": str(output),
+        "TREES": 3,
+        "note": "no parameter",
+        "open_run": open_run,
+    }
+    cell = 'run = open_run("10_my_idea", upstream=["04_train_baseline"])'
+    exec(cell, namespace)
+    run = namespace["run"]
+    assert run.data_dir == collection
+    assert run.parameters == {"OUTPUT_DIR": str(output), "TREES": 3}
+    assert list(run.upstream) == [CHAIN[0], CHAIN[2]]
+    assert run.find("images.csv") == output / CHAIN[0] / "images.csv"
+    run.finish({"scores": []})
+    assert is_current(output, "10_my_idea", {"TREES": 3})
+    assert not is_current(output, "10_my_idea", {"TREES": 4})
+    play(CHAIN[2], collection, output, EPOCHS=9)
+    assert not is_current(output, "10_my_idea", {"TREES": 3})
+    play(CHAIN[0], collection, output, SEED=5)
+    with pytest.raises(RuntimeError, match="run 04 again, then 10"):
+        exec(cell, namespace)
+
+
+def test_a_parameter_that_changes_under_way_is_refused(collection, output):
+    namespace = {"DATA_DIR": str(collection), "OUTPUT_DIR": str(output), "EPOCHS": 30}
+    names = namespace | {"open_run": open_run}
+    exec('run = open_run("01_explore_data")', names)
+    run = names["run"]
+    assert run.configure(TrainConfig(learning_rate=0.5)) == TrainConfig(30, 0.5)
+    names["EPOCHS"] = 6
+    for use in (lambda: run.configure(TrainConfig()), lambda: run.finish({})):
+        with pytest.raises(RuntimeError, match="EPOCHS is now 6, and was 30"):
+            use()
+
+
+def test_other_results_of_the_same_settings_count_downstream(collection, output):
+    """As after an edit to a cell that trains."""
+    play_all(collection, output)
+    run = begin(CHAIN[2], collection, output)
+    run.finish({"scores": [{"model": "edited", "split": "val", "f2": 0.9}]})
+    assert reason(output).startswith("04_train_baseline was run anew with other results after 05")
+    play(CHAIN[2], collection, output)  # as it was
+    assert reason(output) == ""
+
+
+def test_both_folders_may_move_together(collection, output, tmp_path):
+    play_all(collection, output)
+    (tmp_path / "moved").mkdir()
+    for folder in (collection, output):
+        shutil.move(folder, tmp_path / "moved")
+    moved = tmp_path / "moved/output"
+    assert stale_reason(moved, "06_train_attncnn_rnn", CHAIN[3:]) == ""
+    assert is_current(moved, CHAIN[3], {})
 
 
 COLUMNS = ["id", "split", "attribute_id", "attribute_name", "true", "predicted", "probability"]
@@ -295,12 +362,12 @@ COLUMNS = ["id", "split", "attribute_id", "attribute_name", "true", "predicted",
 @pytest.fixture
 def judged(collection, output):
     """A run whose evaluation has kept what it predicted, all labels of one image among it."""
-    run = open_run(CHAIN[0], str(collection), str(output))
+    run = begin(CHAIN[0], collection, output)
     tables = split_tables(load_tables(collection))
     save_tables(tables, run.folder)
     run.finish({})
     play_all(collection, output, [*CHAIN[1:], "06_train_attncnn_rnn"])
-    run = open_run("08_evaluate_test", str(collection), str(output))
+    run = begin("08_evaluate_test", collection, output)
     for split in ("val", "test"):
         probs = np.full((len(take_split(tables, split).images), 2), [0.005, 0.4], np.float32)
         run.folder.mkdir(exist_ok=True)
@@ -348,5 +415,5 @@ def test_improbable_labels_are_listed_only_where_they_are_true_or_predicted(coll
 
 def test_a_run_that_was_not_evaluated_has_no_predictions(judged, output):
     (output / "08_evaluate_test/provenance.json").unlink()
-    with pytest.raises(ValueError, match="Run 08_evaluate_test there to its end"):
+    with pytest.raises(FileNotFoundError, match=r"preds_test\.npy"):
         read_predictions(output)

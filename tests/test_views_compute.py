@@ -14,16 +14,16 @@ import torch
 from PIL import Image
 
 from imet_utils.views import (
+    View,
     ViewArray,
     ViewDataset,
+    compute_on_device,
     compute_views,
     load_rows,
     make_device_views,
     make_views,
     plan_views,
 )
-from imet_utils.views.compute import compute_on_device
-from imet_utils.views.dataset import View
 
 # Python 3.12 warns whenever a process with threads forks; torch's loader does so on Linux.
 FORK = "ignore:This process .* is multi-threaded:DeprecationWarning"
@@ -31,8 +31,7 @@ FORK = "ignore:This process .* is multi-threaded:DeprecationWarning"
 STUCK = """
 import multiprocessing
 import sys
-from imet_utils.views import ViewDataset
-from imet_utils.views.compute import compute_on_device
+from imet_utils.views import ViewDataset, compute_on_device
 data = ViewDataset([sys.argv[1]] * 40, list(map(str, range(40))), [True] * 40, train=False)
 parts = [range(k, k + 4) for k in range(0, 40, 4)]
 results = compute_on_device(data, parts, lambda views: {"views": views}, 2, "cpu")
@@ -74,25 +73,23 @@ def test_views_of_a_device_are_those_of_pillow(crop, augment):
     sizes = [(90, 60), (64, 64), (40, 30), (20, 70)]  # the last two are smaller than a view
     images = [paint(width, height, seed) for seed, (width, height) in enumerate(sizes)]
     settings = {"crop": crop, "augment": augment, "seed": 4, "size": 48}
-    expected = torch.stack([make_views(image, "a", **settings) for image in images])
     plans = [plan_views(image.size, "a", **settings) for image in images]
+    made = [make_views(image, plan, 48) for image, plan in zip(images, plans, strict=True)]
+    expected = torch.stack(made)
     made = make_device_views([pixels(image) for image in images], plans, 48)
     assert made.shape == (4, 6, 3, 48, 48)
     assert (made.int() - expected.int()).abs().max() <= 1 + augment  # rounded once and again
     assert (made.float() - expected.float()).abs().mean() < 0.1
 
 
-def test_cuts_are_exact():
+def test_crops_are_exact_and_colours_rounded_and_clipped():
     image = paint(70, 50, 0)
     view = View((11, 7, 43, 39), flip=True, colours=None)
     made = make_device_views([pixels(image)], [[view]], 32)
     assert torch.equal(made[0, 0], pixels(image)[:, 7:39, 11:43].flip(-1))
-
-
-def test_colours_are_rounded_and_clipped():
-    image = torch.tensor([10, 100, 200], dtype=torch.uint8).view(3, 1, 1)
+    pixel = torch.tensor([10, 100, 200], dtype=torch.uint8).view(3, 1, 1)
     view = View(None, flip=False, colours=((0.25, 0, 0), (0, 3, 0), (0, 0, -1)))
-    assert make_device_views([image], [[view]], 1).flatten().tolist() == [3, 255, 0]
+    assert make_device_views([pixel], [[view]], 1).flatten().tolist() == [3, 255, 0]
 
 
 @pytest.fixture(params=[1, 3])

@@ -22,6 +22,7 @@ from imet_utils.files import append_csv, atomic_path, save_csv
 from imet_utils.labeller import Explanation, Labeller, rank_labels
 from imet_utils.processes import num_cores
 from imet_utils.progress import say
+from imet_utils.provenance import find_product
 from imet_utils.runs import find_output_dir
 from imet_utils.tables import file_key, measure_files, read_thumbnail
 
@@ -102,11 +103,7 @@ def correct_table(output_dir: Path, verdicts: Path | None = None) -> None:
         ValueError: as `correct_labels`.
     """
     data_dir = find_collection(output_dir)
-    if data_dir is None:
-        raise FileNotFoundError(f"{output_dir} has no run: name its folder by --output")
-    verdicts = verdicts or next(output_dir.glob(f"*/{SUSPECTS}"), None)
-    if verdicts is None:
-        raise FileNotFoundError(f"{output_dir} has no {SUSPECTS}: run the notebook that makes it")
+    verdicts = verdicts or find_product(output_dir, SUSPECTS)[0]
     train = data_dir / "train.csv"
     done = correct_labels(data_dir, verdicts, output_dir / CORRECTED)
     say(f"{done.added:,} labels added, {done.removed:,} removed: {output_dir / CORRECTED}")

@@ -14,7 +14,6 @@ from imet_utils.metrics import bootstrap_mean
 from imet_utils.runs import Run, list_predictions, read_predictions
 from imet_utils.tables import read_thumbnail, take_split
 
-BASELINE_HOG = "05_fuse_hog"  # the notebook that trains baseline + HOG
 WHAT = ("true", "predicted")  # columns of a label set each
 
 
@@ -93,8 +92,10 @@ def other_predictions(run: Run, other: str = "") -> tuple[pd.DataFrame, str]:
     if other:
         folder = Path(other).expanduser()
         return read_predictions(folder), folder.name
-    probs = np.load(run.output_dir / BASELINE_HOG / "probs_test.npy")
-    preds = probs >= run.metrics(BASELINE_HOG)["thresholds"]["baseline + HOG"]
+    path = run.find("baseline_hog/probs_test.npy")
+    thresholds = run.metrics(path.parent.parent.name)["thresholds"]
+    probs = np.load(path)
+    preds = probs >= thresholds["baseline + HOG"]
     return list_predictions(take_split(run.tables, "test"), probs, preds), "baseline + HOG"
 
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -13,11 +14,10 @@ from PIL import Image
 
 from imet_tools.labelling.plots import plot_labelled, plot_thumbnails
 from imet_tools.labelling.review import NEIGHBOUR_SIDE
-from imet_utils.files import load_json
 from imet_utils.labeller import Explanation, Labeller, Picture
 from imet_utils.metrics import sample_scores
-from imet_utils.provenance import PROVENANCE
-from imet_utils.runs import Run
+from imet_utils.provenance import collection_of, find_product
+from imet_utils.runs import TABLES, Run
 from imet_utils.tables import (
     find_images,
     is_image,
@@ -250,10 +250,14 @@ def pick_new_images(run: Run, images: str = "", most: int = 200) -> tuple[list[P
     return good, f"{len(good):,} of {len(files):,} files, from {source}"
 
 
-def find_collection(output_dir: Path) -> Path | None:
-    """Return the collection that a run was made from; None without a run."""
-    records = sorted(output_dir.glob(f"*/{PROVENANCE}"))
-    return Path(load_json(records[0])["data_dir"]) if records else None
+def find_collection(output_dir: Path) -> Path:
+    """Return the collection that a run was made from.
+
+    Raises:
+        FileNotFoundError: if there is no run.
+    """
+    _, record = find_product(output_dir, TABLES)
+    return collection_of(output_dir, record)
 
 
 def train_pictures(output_dir: Path, labeller: Labeller, side: int = NEIGHBOUR_SIDE) -> FindPicture:
@@ -264,12 +268,10 @@ def train_pictures(output_dir: Path, labeller: Labeller, side: int = NEIGHBOUR_S
         labeller: of the run.
         side: pixels of the longer side.
     """
-    data_dir, ids = find_collection(output_dir), labeller.train_images["id"]
-    try:
-        paths = find_images(data_dir / "train", ids) if data_dir else []
-    except (OSError, ValueError):
-        paths = []
-    files = dict(zip(ids, paths, strict=False))
+    ids, files = labeller.train_images["id"], {}
+    with suppress(OSError, ValueError):  # if the collection is gone
+        paths = find_images(find_collection(output_dir) / "train", ids)
+        files = dict(zip(ids, paths, strict=True))
 
     @lru_cache(CACHED)
     def find(image_id: str) -> Image.Image | None:

@@ -46,7 +46,7 @@ def read_known_labels(path: Path, labels: pd.DataFrame) -> KnownLabels:
     unknown: Counter[str] = Counter()
 
     def parse(line: int, image_id: str, text: str) -> None:
-        given = split(line, text)
+        given = split(text)
         unknown.update(str(label) for label in given if label not in class_of)
         known = [class_of[label] for label in given if label in class_of]
         rows[file_key(add_id(lines, image_id, line))] = known

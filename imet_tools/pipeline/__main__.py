@@ -134,25 +134,35 @@ def run_and_report(plan: Plan, output_dir: Path, anew: bool) -> int:
         anew: also those whose results are up to date.
     """
     from imet_tools.pipeline.report import build_report, read_results, read_warnings
-    from imet_utils.provenance import EVALUATION
 
     start = perf_counter()
     failed = run_plan(plan, output_dir, anew)
-    maker = EVALUATION if EVALUATION in plan.declared else list(plan.declared)[-1]
-    complete = not failed and list(plan.notebooks)[-1] >= maker  # results.csv is of this run
+    complete = not failed and makes_results(output_dir)
     report = build_report(output_dir, complete)
     if failed:
         say(f"The report of what ran: {report}")
         say(f"To continue: the same command with --from {failed[:2]}")
         return 1
     if not complete:
-        say(f"The results will be in {output_dir / 'results.csv'} when {maker} has run.\n")
+        say(f"{output_dir / 'results.csv'} is written by a later notebook.\n")
     elif (results := read_results(output_dir)) is not None:
         table = results.set_index(results.columns[0]).rename_axis(None)
         say(table.to_string(float_format="{:.3f}".format, na_rep="") + "\n")
         say("".join(f"Warning: {warning}\n" for warning in read_warnings(output_dir)))
     say(f"All done in {perf_counter() - start:.0f} s. Report: {report}")
     return 0
+
+
+def makes_results(output_dir: Path) -> bool:
+    """Tell whether a notebook that has run to its end, on what is there now, made `results.csv`."""
+    from imet_utils.provenance import list_records, stale_reason
+
+    makers = [
+        name
+        for name, record in list_records(output_dir).items()
+        if "results.csv" in record["products"]
+    ]
+    return any(not stale_reason(output_dir, name, [name]) for name in makers)
 
 
 def run_plan(plan: Plan, output_dir: Path, anew: bool) -> str | None:

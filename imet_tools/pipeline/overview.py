@@ -1,13 +1,14 @@
 """The first page: the notebooks, where a run stands, what follows from a changed parameter."""
 
+from itertools import chain
 from pathlib import Path
 
 import nbformat
 import pandas as pd
 
-from imet_tools.pipeline.parameters import declared_parameters, find_notebooks
+from imet_tools.pipeline.parameters import declared_parameters, declared_upstream, find_notebooks
 from imet_tools.pipeline.run_folder import read_records
-from imet_utils.provenance import NEEDS, read_provenance, stale_reason, upstream_of
+from imet_utils.provenance import read_provenance, stale_reason
 from imet_utils.runs import find_output_dir
 
 
@@ -27,7 +28,7 @@ def list_notebooks(folder: Path | str, output_dir: str = "") -> pd.DataFrame:
     rows = []
     for stem, path in find_notebooks(Path(folder)).items():
         about = nbformat.read(path, as_version=4).cells[0].source.split("\n\n")[1]
-        if reason := stale_reason(results, stem):
+        if reason := stale_reason(results, stem, declared_upstream(path)):
             state = reason.removesuffix(f" (results in {results})")
         else:
             state = "done" if read_provenance(results, stem) else "can be run"
@@ -44,8 +45,13 @@ def list_parameters(folder: Path | str) -> pd.DataFrame:
         Columns parameter, default, meaning, and run again: the numbers of the notebooks.
     """
     rows: dict[str, list] = {}
-    for stem, path in find_notebooks(Path(folder)).items():
-        after = {later for later in NEEDS if stem in upstream_of(later)}
+    notebooks = find_notebooks(Path(folder))
+    upstream: dict[str, set[str]] = {}
+    for stem, path in notebooks.items():
+        direct = declared_upstream(path)
+        upstream[stem] = {*direct, *chain.from_iterable(upstream.get(name, ()) for name in direct)}
+    for stem, path in notebooks.items():
+        after = {later for later, names in upstream.items() if stem in names}
         for found in declared_parameters(path).values():
             row = rows.setdefault(found.name, [found.default, found.comment, set()])
             row[2] |= {stem, *after}

@@ -170,6 +170,17 @@ def declared_parameters(notebook: Path) -> dict[str, Parameter]:
     return found
 
 
+def declared_upstream(notebook: Path) -> list[str]:
+    """Read which notebooks one depends on, from the literal `upstream` of its `open_run`."""
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    for cell in cells:
+        if cell["cell_type"] == "code" and "open_run(" in (source := "".join(cell["source"])):
+            for node in ast.walk(ast.parse(source)):
+                if isinstance(node, ast.keyword) and node.arg == "upstream":
+                    return list(ast.literal_eval(node.value))
+    return []
+
+
 def read_profile(
     profile: str, folder: Path, stems: Iterable[str]
 ) -> tuple[Values, dict[str, Values]]:

@@ -14,7 +14,7 @@ from typing import Any
 import nbformat
 from filelock import FileLock, Timeout
 
-from imet_tools.pipeline.parameters import Plan, Values
+from imet_tools.pipeline.parameters import Plan, Values, declared_upstream
 from imet_utils.files import load_json, remove_leftovers, save_json
 from imet_utils.provenance import is_current, read_provenance, stale_reason
 from imet_utils.runs import PROJECT_DIR, find_data_dir, find_output_dir
@@ -72,8 +72,9 @@ def check_upstream(output_dir: Path, plan: Plan) -> None:
         ValueError: with the notebooks to run first.
     """
     data_dir = plan.find("DATA_DIR")
-    first = next(iter(plan.notebooks))
-    if reason := stale_reason(output_dir, first, Path(data_dir) if data_dir else None):
+    first, path = next(iter(plan.notebooks.items()))
+    data = Path(data_dir) if data_dir else None
+    if reason := stale_reason(output_dir, first, declared_upstream(path), data):
         raise ValueError(reason)
 
 
@@ -82,11 +83,11 @@ def is_up_to_date(output_dir: Path, plan: Plan, stem: str) -> bool:
     values = {name: found.default for name, found in plan.declared[stem].items()}
     values |= plan.values[stem]
     data_dir = find_data_dir(plan.find("DATA_DIR"), values.get("LIMIT"))
-    stands_on_others = "LIMIT" not in values and not plan.find("DATA_DIR")
+    recorded = bool(declared_upstream(plan.notebooks[stem])) and not plan.find("DATA_DIR")
     executed = output_dir / "notebooks" / f"{stem}.ipynb"
     return (
         executed.is_file()
-        and is_current(output_dir, stem, values, None if stands_on_others else data_dir)
+        and is_current(output_dir, stem, values, None if recorded else data_dir)
         and _read_code(executed) == _read_code(plan.notebooks[stem])
     )
 

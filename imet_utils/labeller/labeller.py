@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass, replace
 from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -32,18 +31,17 @@ from imet_utils.labeller.ensemble import Ensemble, Settings
 from imet_utils.models import EndToEnd
 from imet_utils.processes import num_cores
 from imet_utils.progress import progress
-from imet_utils.provenance import PROVENANCE, read_provenance
+from imet_utils.provenance import find_product, read_provenance
 from imet_utils.runs import Run
 from imet_utils.tables import take_split
-from imet_utils.training import choose_size, load_head, open_inputs
+from imet_utils.training import NEIGHBOURS, choose_size, load_head, open_inputs
 from imet_utils.views import ViewDataset, compute_views
 
 FOLDER = "labeller"  # in the output folder of a run
 SETTINGS, TENSORS = "labeller.json", "tensors.safetensors"  # its files
 FORMAT = 5  # of the folder
-REMAKE = "Run the evaluation notebook of the run to its end, which makes it"
+REMAKE = "Run the notebook again that makes it"
 SPACE = ("centre", "axes", "embeddings")  # arrays of `NeighbourIndex`
-NEIGHBOURS = "neighbours"  # their name among the weights
 PRECISIONS = [percent / 100 for percent in range(5, 100)]  # targets to choose from
 
 Picture = Path | str | Image.Image
@@ -334,7 +332,7 @@ def make_labeller(
         decision: from probabilities to labels.
         val_probs: the weighted mean on validation, (N, C).
     """
-    encoder = run.setting("04_train_baseline", "ENCODER")
+    encoder = run.setting("ENCODER")
     inputs = open_inputs(run.tables, run.output_dir, encoder, ("maps", "pooled", "style", "hog"))
     made_by, hog_made_by = inputs.made_by
     train = take_split(run.tables, "train")
@@ -347,7 +345,7 @@ def make_labeller(
     unfrozen_stages: dict[str, int] = {}
     states: dict[str, torch.Tensor] = {}
     for name in (name for name in weights if name != NEIGHBOURS):
-        head = load_head(name, run.data_dir, run.output_dir).model
+        head = load_head(run, name).model
         unfrozen_stages[name] = len(head.unfrozen) if isinstance(head, EndToEnd) else 0
         if isinstance(head, EndToEnd) and not head.unfrozen:  # since the maps were not stored
             head = head.head
@@ -388,13 +386,9 @@ def _find_folder(folder: Path) -> Path:
     """Find a labeller: in the folder itself, or in that of a run which is unchanged since."""
     if (folder / SETTINGS).is_file():
         return folder
-    product = f"{FOLDER}/{SETTINGS}"
-    names = [path.parent.name for path in sorted(folder.glob(f"*/{PROVENANCE}"))]
-    made: dict[str, Any] = {name: read_provenance(folder, name) for name in names}
-    maker = next((name for name in names if product in made[name]["products"]), None)
-    if maker is None or not (folder / product).is_file():
-        raise FileNotFoundError(f"{folder} has no labeller. {REMAKE}")
-    for name, source in made[maker]["made_from"].items():
-        if name not in made or made[name]["id"] != source["id"]:
-            raise ValueError(f"{folder}: {name} has run again after {maker}. Run {maker} again")
-    return folder / FOLDER
+    path, record = find_product(folder, f"{FOLDER}/{SETTINGS}")
+    for name, then in record["upstream"].items():
+        now = read_provenance(folder, name)
+        if now is None or now["id"] != then["id"]:
+            raise ValueError(f"{path.parent}: {name} has run since it was made. {REMAKE}")
+    return path.parent

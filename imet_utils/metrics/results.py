@@ -158,22 +158,22 @@ def prediction_warnings(
         Sentences; none where nothing is suspicious.
     """
     f2 = results[results["split"] == "test"].set_index("model")["f2"]
-    doubts = []
+    warnings = []
     if f2[model] <= f2["constant guess"] + CLEARLY:
-        doubts.append(
+        warnings.append(
             f"{model} is hardly better than guessing: test F2 {f2[model]:.3f}, and "
             f"{f2['constant guess']:.3f} for the same labels on every image."
         )
     if f2[model] < f2["baseline"] - CLEARLY:
-        doubts.append(
+        warnings.append(
             f"{model} is worse than the baseline: test F2 {f2[model]:.3f} and "
             f"{f2['baseline']:.3f}. Was it trained for long enough?"
         )
     if len(preds) > 1 and (preds == preds[0]).all():
-        doubts.append(f"{model} gives every test image the same {preds[0].sum()} labels.")
+        warnings.append(f"{model} gives every test image the same {preds[0].sum()} labels.")
     if num_training < FEW_TRAINING or len(preds) < FEW_JUDGED:
-        doubts.append(
+        warnings.append(
             f"{num_training} training and {len(preds)} test images are too few: scores may be "
             "off by 0.1 and more."
         )
-    return doubts
+    return warnings

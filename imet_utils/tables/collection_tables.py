@@ -14,20 +14,23 @@ from imet_utils.tables.split import SPLITS, stratify
 
 LABELS = ("attribute_id", "attribute_name")  # the columns of labels.csv
 COLUMNS = ("attribute_ids", "labels", "tags")  # that may hold the labels of an image
+IMAGES = ["id", "attribute_ids", "split"]  # the first columns of images.csv
+FILES = ["file", "hash"]  # its others, once the image files are checked
 
-SplitLabels = Callable[[int, str], list]  # of a line and its text, into attribute ids or names
+SplitLabels = Callable[[str], list]  # of a text into attribute ids or names
 
 
 @dataclass(frozen=True, eq=False)
 class Tables:
-    """A collection: its images and the labels they carry.
+    """A collection: its images and their labels.
 
     Attributes:
         images: columns id (str), labels (ascending class indices, a tuple) and split, which is
-            `train`, `val`, `test` or, before the split, empty.
+            `train`, `val`, `test` or, before the split, empty; once the image files are checked
+            also file (name in `train/`) and hash.
         labels: row k is class k: attribute_id (int), attribute_name, and its two halves around
             `::`, kind (`other` where there is none) and name.
-        data_dir: the folder that the collection was read from.
+        data_dir: the folder of the collection.
         notes: how tables that are not in iMet's layout were read, a sentence each.
     """
 
@@ -43,7 +46,7 @@ class Tables:
 
     @property
     def targets(self) -> np.ndarray:
-        """Which image carries which label, bool (N, C); built anew at each access."""
+        """Labels of each image, bool (N, C); built anew at each access."""
         rows = self.images["labels"]
         targets = np.zeros((len(rows), self.num_classes), dtype=bool)
         targets[np.repeat(np.arange(len(rows)), [len(row) for row in rows]), _flatten(rows)] = True
@@ -51,7 +54,7 @@ class Tables:
 
     @property
     def counts(self) -> np.ndarray:
-        """Number of images that carry each label, int (C,)."""
+        """Number of images with each label, int (C,)."""
         return np.bincount(_flatten(self.images["labels"]), minlength=self.num_classes)
 
     @property
@@ -63,16 +66,15 @@ class Tables:
 def load_tables(data_dir: Path | str) -> Tables:
     """Read and check the tables of a collection.
 
-    In iMet's layout `train.csv` has the columns id and attribute_ids (parted by blanks), and
+    In iMet's layout `train.csv` has the columns id and attribute_ids (separated by spaces), and
     `labels.csv` attribute_id and attribute_name; classes are numbered in the order of the latter,
-    whether an image carries them or not. Without `labels.csv` an image has names of labels, parted
-    by `;` or `|`; classes are numbered in alphabetical order. The column of the labels may be
-    labels or tags, too, and fields be parted by semicolons or tabs: then commas may part labels.
+    whether an image has them or not. Without `labels.csv` an image has names of labels, separated
+    by `;` or `|`; classes are numbered in alphabetical order. The column of the labels may also be
+    labels or tags, and the delimiter a semicolon or tab: then commas may separate labels.
 
     Raises:
         FileNotFoundError: if `train.csv` is missing.
-        ValueError: naming file, line and value of whatever is wrong, or what can be read in two
-            ways.
+        ValueError: naming file, line and value of whatever is wrong or ambiguous.
     """
     data_dir = Path(data_dir)
     table = read_csv(data_dir / "train.csv", ["id", "attribute_ids"])
@@ -85,7 +87,8 @@ def load_tables(data_dir: Path | str) -> Tables:
         images = _parse_images(table, columns, split_ids(table), labels["attribute_id"])
     else:
         split = split_names(table, columns[1])
-        names = sorted(set(chain.from_iterable(parse_rows(table, columns[1:], split))))
+        parsed = parse_rows(table, columns[1:], lambda _, text: split(text))
+        names = sorted(set(chain.from_iterable(parsed)))
         labels = _label_frame(range(len(names)), names)
         images = _parse_images(table, columns, split, names)
         count = f"{len(names):,} names of train.csv"
@@ -102,57 +105,47 @@ def choose_column(table: CsvFile) -> str:
 
 
 def split_ids(table: CsvFile) -> SplitLabels:
-    """Return what splits attribute ids: at blanks, and where no commas part fields at marks too."""
+    """Return what splits attribute ids: at blanks, and at marks where the delimiter is no comma."""
     marks = r"\s+" if table.separator == "," else r"[\s,;|]+"
-    return lambda _, text: [_attribute_id(part) for part in re.split(marks, text) if part]
+    return lambda text: [_attribute_id(part) for part in re.split(marks, text) if part]
 
 
 def split_names(table: CsvFile, column: str) -> SplitLabels:
     """Return what splits names."""
     mark = find_mark(table, column)
-    return lambda _, text: [_check_name(part.strip()) for part in text.split(mark) if part.strip()]
+    return lambda text: [_check_name(part.strip()) for part in text.split(mark) if part.strip()]
 
 
 def find_mark(table: CsvFile, column: str) -> str | None:
-    """Find what parts names: the one of `;` and `|` that the column has.
+    """Find what separates names: the one of `;` and `|` that the column has.
 
-    Without either it is the comma where this does not part fields, or else None: then each image
+    Without either it is the comma where this is not the delimiter, or else None: then each image
     must have one label, of a single word.
     """
     texts = parse_rows(table, [column], lambda _, text: text)
     marks = [mark for mark in ";|" if any(mark in text for text in texts)]
     if not marks and table.separator != "," and any("," in text for text in texts):
         marks = [","]
-    doubtful = [text for text in texts if re.search(r"[\s,;|]", text)]
-    if len(marks) > 1 or (doubtful and not marks):
+    ambiguous = [text for text in texts if re.search(r"[\s,;|]", text)]
+    if len(marks) > 1 or (ambiguous and not marks):
         raise ValueError(
-            f"{table.path}: without a labels.csv, {column} must be names of labels, parted by `;` "
-            f"or by `|` in all rows; got {doubtful[0]!r}. Write them so, or add labels.csv"
+            f"{table.path}: without a labels.csv, {column} must be names of labels, separated by "
+            f"`;` or by `|` in all rows; got {ambiguous[0]!r}. Write them so, or add labels.csv"
         )
     return marks[0] if marks else None
 
 
-def read_tables(folder: Path | str, data_dir: Path | str) -> Tables:
-    """Read what `save_tables` wrote to `folder`, of the collection in `data_dir`.
-
-    Raises:
-        FileNotFoundError, ValueError: as `load_tables`.
-    """
-    columns = ["id", "attribute_ids", "split"]
-    labels = _read_labels(Path(folder) / "labels.csv")
-    table = read_csv(Path(folder) / "images.csv", columns)
-    images = _parse_images(table, columns, split_ids(table), labels["attribute_id"])
-    return Tables(images, labels, Path(data_dir))
+def _attribute_id(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 19):
+        cause = "attribute_id {} must be a whole number, zero or more; separate several by spaces"
+        raise RowFault(cause, text)
+    return int(text)
 
 
-def save_tables(tables: Tables, folder: Path | str) -> None:
-    """Write `images.csv` (labels as the collection's own attribute ids) and `labels.csv`."""
-    from imet_utils.files import save_csv  # here, since it loads torch, which takes seconds
-
-    attribute_ids = join_ids(tables, tables.images["labels"])
-    images = tables.images.assign(attribute_ids=attribute_ids)[["id", "attribute_ids", "split"]]
-    save_csv(tables.labels[list(LABELS)], Path(folder) / "labels.csv")
-    save_csv(images, Path(folder) / "images.csv")
+def _check_name(name: str) -> str:
+    if not name or name.endswith("::"):
+        raise RowFault("attribute_name {} has no name. Add it", name)
+    return name
 
 
 def _read_labels(path: Path) -> pd.DataFrame:
@@ -172,11 +165,7 @@ def _read_labels(path: Path) -> pd.DataFrame:
 
 
 def _label_frame(attribute_ids: Iterable[int], names: Sequence[str]) -> pd.DataFrame:
-    """Return columns attribute_id, attribute_name, kind and name.
-
-    `culture::french` is of kind `culture` and has the name `french`; without `::` the kind is
-    `other`.
-    """
+    """Return columns attribute_id, attribute_name, kind and name, see `Tables`."""
     halves = [name.partition("::") if "::" in name else ("", "", name) for name in names]
     return pd.DataFrame(
         {
@@ -191,20 +180,16 @@ def _label_frame(attribute_ids: Iterable[int], names: Sequence[str]) -> pd.DataF
 def _parse_images(
     table: CsvFile, columns: Sequence[str], split_labels: SplitLabels, classes: Iterable[int | str]
 ) -> pd.DataFrame:
-    """Parse a table of images: columns id (str), labels (ascending class indices) and split.
+    """Parse columns (id, labels, maybe split and `FILES`) into the images of `Tables`.
 
-    Args:
-        table: to parse.
-        columns: of ids, labels and, if there is a third, splits; without it these are empty.
-        split_labels: into attribute ids or names.
-        classes: these, in the order of the class indices.
+    `classes` are attribute ids or names, as `split_labels` returns, in the order of their indices.
     """
     index_of = {label: k for k, label in enumerate(classes)}
     lines: dict[str, int] = {}
 
-    def parse(line: int, image_id: str, text: str, split: str = "") -> tuple:
+    def parse(line: int, image_id: str, text: str, split: str = "", *file: str) -> tuple:
         add_id(lines, image_id, line)
-        given = split_labels(line, text)
+        given = split_labels(text)
         if not given:
             raise RowFault(f"{columns[1]} is empty. Add a label or remove the row")
         for label in given:
@@ -215,43 +200,43 @@ def _parse_images(
             raise RowFault("a label is given twice in {}. Remove one", text)
         if split not in ("", *SPLITS):
             raise RowFault(f"split {{}} must be one of {SPLITS} or empty", split)
-        return image_id, tuple(sorted(index_of[label] for label in given)), split
+        return image_id, tuple(sorted(index_of[label] for label in given)), split, *file
 
-    return pd.DataFrame(parse_rows(table, columns, parse), columns=["id", "labels", "split"])
-
-
-def _attribute_id(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 19):
-        cause = "attribute_id {} must be a whole number, zero or more; several are parted by blanks"
-        raise RowFault(cause, text)
-    return int(text)
+    names = ["id", "labels", "split", *columns[3:]]
+    return pd.DataFrame(parse_rows(table, columns, parse), columns=names)
 
 
-def _check_name(name: str) -> str:
-    if not name or name.endswith("::"):
-        raise RowFault("attribute_name {} has no name. Add it", name)
-    return name
+def save_tables(tables: Tables, folder: Path | str) -> None:
+    """Write `images.csv` (labels as the collection's own attribute ids) and `labels.csv`."""
+    from imet_utils.files import save_csv  # here, since it loads torch, which takes seconds
+
+    images = tables.images.assign(attribute_ids=join_ids(tables, tables.images["labels"]))
+    columns = [*IMAGES, *FILES] if "file" in images else IMAGES
+    save_csv(tables.labels[list(LABELS)], Path(folder) / "labels.csv")
+    save_csv(images[columns], Path(folder) / "images.csv")
+
+
+def read_tables(folder: Path | str, data_dir: Path | str) -> Tables:
+    """Read what `save_tables` wrote to `folder`, of the collection in `data_dir`."""
+    labels = _read_labels(Path(folder) / "labels.csv")
+    table = read_csv(Path(folder) / "images.csv", IMAGES)
+    columns = [*IMAGES, *FILES] if "file" in table.header else IMAGES
+    images = _parse_images(table, columns, split_ids(table), labels["attribute_id"])
+    return Tables(images, labels, Path(data_dir))
 
 
 def join_ids(tables: Tables, rows: Iterable[Sequence[int]]) -> list[str]:
-    """Write class indices as attribute ids, parted by blanks."""
+    """Write class indices as attribute ids, separated by spaces."""
     ids = tables.labels["attribute_id"].astype(str).tolist()
     return [" ".join(ids[k] for k in row) for row in rows]
 
 
 def drop_rare_labels(tables: Tables, min_count: int = 3, keep_images: bool = False) -> Tables:
-    """Drop the labels on fewer than `min_count` images, and the images that carry one.
+    """Drop the labels on fewer than `min_count` images, and the images that have one.
 
     A single pass, as the poster's: a label that loses images to the drop may fall below
-    `min_count` and stays, unless no image carries it any more.
-
-    Args:
-        tables: of the collection.
-        min_count: images that a label needs.
-        keep_images: drop only the label of an image that has others which stay.
-
-    Raises:
-        ValueError: if nothing would be left.
+    `min_count` and stays, unless it loses all. With `keep_images` an image that has other labels
+    loses only its rare ones.
     """
     if min_count < 1:
         raise ValueError(f"min_count must be at least 1, got {min_count}")
@@ -275,16 +260,7 @@ def drop_rare_labels(tables: Tables, min_count: int = 3, keep_images: bool = Fal
 
 
 def split_tables(tables: Tables, ratios: Sequence[float] = (8, 1, 1), seed: int = 0) -> Tables:
-    """Split the images into train, val and test; every label is shared in the same ratios.
-
-    The sizes are as `ratios` say, to the image, and train gets every label that an image carries;
-    in a small collection that may make train larger. An image keeps its part when few others
-    change (`stratify`).
-
-    Raises:
-        ValueError: if the images do not suffice for train to have every label and val and test an
-            image each.
-    """
+    """Split the images into train, val and test, stratified by label, see `stratify`."""
     rows, ids = tables.images["labels"].tolist(), tables.images["id"].tolist()
     parts = stratify(rows, ids, tables.labels["attribute_name"].tolist(), ratios, seed)
     return replace(tables, images=tables.images.assign(split=[SPLITS[part] for part in parts]))

@@ -1,7 +1,7 @@
 """CSV files, read as text and checked line by line.
 
-Nothing is guessed: ids such as `12e5` and `0012` stay text, and whatever is wrong in a table is an
-error that names file, line and value, and says what to do. It lists the faults of all rows at once.
+Nothing is guessed: ids such as `12e5` and `0012` stay text. An error lists the faults of all rows,
+each with file, line, value and advice.
 """
 
 import csv
@@ -13,15 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab"}  # between the fields of a row
-SHOWN = 10
+SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab"}
+SHOWN = 10  # faults
 PLAIN_NAME = "must be a file's plain name: no path, no leading dot, no control character"
 
 Parsed = TypeVar("Parsed")
 
 
 class RowFault(ValueError):
-    """What is wrong in a row: a cause with `{}` for each value; equal causes are told as one."""
+    """A fault of a row: a cause with `{}` for each value. Equal causes are reported together."""
 
     def __init__(self, cause: str, *values: object) -> None:
         super().__init__(cause.format(*map(repr, values)))
@@ -30,14 +30,7 @@ class RowFault(ValueError):
 
 @dataclass(frozen=True)
 class CsvFile:
-    """The text of a CSV file.
-
-    Attributes:
-        path: of the file.
-        separator: of its fields.
-        header: the names of its columns; none where the file is empty.
-        rows: line number and fields, without outer blanks, of all rows that are not empty.
-    """
+    """The text of a CSV file: of its rows that are not empty, line numbers and stripped fields."""
 
     path: Path
     separator: str
@@ -46,12 +39,10 @@ class CsvFile:
 
 
 def read_csv(path: Path, columns: Sequence[str]) -> CsvFile:
-    """Read a CSV file in UTF-8, with or without a byte order mark.
-
-    Its fields are parted by the first of comma, semicolon and tab that its first line has.
+    """Read a CSV file in UTF-8 whose delimiter is the first of `SEPARATORS` that its header has.
 
     Raises:
-        FileNotFoundError: if there is none, saying which `columns` it must have.
+        FileNotFoundError: if there is none, naming the `columns` it must have.
         ValueError: if it is no CSV in UTF-8.
     """
     if not path.is_file():
@@ -64,7 +55,7 @@ def read_csv(path: Path, columns: Sequence[str]) -> CsvFile:
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise ValueError(f"{path}, line {line}: not UTF-8. Save it as CSV in UTF-8") from error
-    first = re.match(r"[^\r\n]*", text.lstrip())[0].rstrip()
+    first = re.split(r"[\r\n]", text.lstrip(), maxsplit=1)[0].rstrip()
     separator = next((mark for mark in SEPARATORS if mark in first), ",")
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     try:
@@ -78,11 +69,10 @@ def read_csv(path: Path, columns: Sequence[str]) -> CsvFile:
 def parse_rows(
     table: CsvFile, columns: Sequence[str], parse: Callable[..., Parsed]
 ) -> list[Parsed]:
-    """Parse some columns of a table: `parse` takes a line number and fields, and raises RowFault.
+    """Call `parse` with the line number and these fields of each row; it may raise RowFault.
 
     Raises:
-        ValueError: if a column is missing or there is no row; or listing all faults of the rows,
-            those of one cause as one, with the first line.
+        ValueError: if a column is missing or there is no row; or with all faults of the rows.
     """
     path, header = table.path, table.header
     if any(header.count(column) != 1 for column in columns):
@@ -103,23 +93,17 @@ def parse_rows(
         except RowFault as fault:
             faults.setdefault(fault.cause, []).append((line, fault))
     if faults:
-        raise ValueError(list_faults([_join_faults(path, found) for found in faults.values()]))
+        messages = []
+        for (line, first), *others in faults.values():
+            where = f"{1 + len(others):,} rows" if others else f"line {line}"
+            messages.append(f"{path}, {where}: {first}" + f" (first: line {line})" * bool(others))
+        raise ValueError(list_faults(messages))
     return parsed
-
-
-def _join_faults(path: Path, faults: Sequence[tuple[int, RowFault]]) -> str:
-    """Write the faults of one cause, with their lines, as one."""
-    line, fault = faults[0]
-    if len(faults) == 1:
-        return f"{path}, line {line}: {fault}"
-    return f"{path}, {len(faults):,} rows: {fault} (first: line {line})"
 
 
 def list_faults(faults: Sequence[str]) -> str:
     """Write one fault as it is, and several as a list: the first ten, and how many more.
 
-    >>> print(list_faults(["line 2: no id"]))
-    line 2: no id
     >>> print(list_faults(["line 2: no id", "line 7: no label"]))
     2 faults:
     - line 2: no id
@@ -131,14 +115,8 @@ def list_faults(faults: Sequence[str]) -> str:
     return "\n".join(lines + [f"and {len(faults) - SHOWN:,} more"] * (len(faults) > SHOWN))
 
 
-def read_ids(path: Path) -> list[str]:
-    """Read the ids of a table, each of which can name a file and is given once."""
-    lines: dict[str, int] = {}
-    return parse_rows(read_csv(path, ["id"]), ["id"], lambda line, text: add_id(lines, text, line))
-
-
 def add_id(lines: dict[str, int], image_id: str, line: int) -> str:
-    """Check an id, note its line and return it; ids that name the same file are the same id."""
+    """Check an id, add its line and return it; ids of the same file name are the same id."""
     if not is_plain_name(image_id):
         raise RowFault(f"id {{}} {PLAIN_NAME}", image_id)
     first = lines.setdefault(file_key(image_id), line)

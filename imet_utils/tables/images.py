@@ -11,40 +11,42 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from imet_utils.tables.csv_files import (
     PLAIN_NAME,
+    add_id,
     file_key,
     is_plain_name,
     list_faults,
-    read_ids,
+    parse_rows,
+    read_csv,
 )
 
-FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")  # told by the content, whatever the suffix
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")  # by the content, whatever the suffix
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")  # in any case
 NO_IMAGE = f"none of {', '.join(SUFFIXES)}. Save it as one of them"
 IGNORED = ("thumbs.db", "desktop.ini")  # what Windows leaves in folders
 
 
 def read_image(path: Path | str | Image.Image) -> Image.Image:
-    """Read an image, or take one, as upright RGB, what is transparent laid over white.
+    """Read an image, or take one, as upright RGB, transparency composited on white.
 
-    Of several in a file, as in an animation, it is the first.
+    Of an animation it is the first frame.
 
     Raises:
         ValueError: naming the file, what is wrong with it, and what to do.
     """
     if isinstance(path, Image.Image):
-        return _to_rgb(ImageOps.exif_transpose(path))
+        return _to_rgb(path)
     with _open_image(Path(path)) as image:
-        return _to_rgb(ImageOps.exif_transpose(image))
+        return _to_rgb(image)
 
 
 def read_thumbnail(path: Path | str, side: int) -> Image.Image:
-    """Read an image as `read_image` does, made smaller where a side is longer than `side` pixels.
+    """Read an image as `read_image` does, scaled down to sides of at most `side` pixels.
 
     A JPEG is decoded at no more than half, a quarter or an eighth of its size where that is enough.
     """
     with _open_image(Path(path)) as image:
         image.draft(None, (side, side))
-        small = _to_rgb(ImageOps.exif_transpose(image))
+        small = _to_rgb(image)
     small.thumbnail((side, side))
     return small
 
@@ -53,21 +55,18 @@ def measure_image(path: Path | str) -> tuple[int, int]:
     """Read all of an image file and return the width and height of the image, upright.
 
     A JPEG is decoded at an eighth of its size: one that is cut short fails there too.
-
-    Raises:
-        ValueError: as `read_image`.
     """
     with _open_image(Path(path)) as image:
         width, height = image.size
         image.draft(None, (1, 1))
-        _to_rgb(ImageOps.exif_transpose(image))
+        _to_rgb(image)
         turned = image.getexif().get(ExifTags.Base.Orientation) in range(5, 9)
         return (height, width) if turned else (width, height)
 
 
 @contextmanager
 def _open_image(path: Path) -> Iterator[Image.Image]:
-    """Open an image; turn whatever a bad file raises into a ValueError that says what to do."""
+    """Open an image; turn whatever a bad file raises into a ValueError with advice."""
     if not path.exists():
         raise ValueError(f"{path}: there is no such file. Add it")
     if not path.is_file():  # to open a pipe would wait for ever
@@ -95,6 +94,8 @@ def _open_image(path: Path) -> Iterator[Image.Image]:
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
+    """Make an image upright RGB, 16 bits cut to 8, transparency composited on white."""
+    image = ImageOps.exif_transpose(image)
     if image.mode in ("I", "F"):
         raise OSError("32 bits a pixel, where 8 or 16 are read")
     if image.mode.startswith("I;16"):  # which Pillow would clip at 255
@@ -106,24 +107,15 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 
 def find_images(folder: Path | str, ids: Sequence[str]) -> list[Path]:
-    """Find the file of each id: its name is the id and one of `SUFFIXES`, in any case.
-
-    Raises:
-        FileNotFoundError: if the folder is missing.
-        ValueError: if an id has no file or several.
-    """
+    """Find the file of each id; raise ValueError if one has no file or several."""
     found = match_images(folder, ids)
     if faults := [f"{folder}: {fault}" for _, fault in found if fault]:
         raise ValueError(list_faults(faults))
-    return [path for path, _ in found]
+    return [path for path, _ in found if path]
 
 
 def match_images(folder: Path | str, ids: Sequence[str]) -> list[tuple[Path | None, str]]:
-    """Find the file of each id, or else say why there is none.
-
-    Raises:
-        FileNotFoundError: if the folder is missing.
-    """
+    """Find the file of each id, its name and one of `SUFFIXES`, or the reason why there is none."""
     files = list_files(Path(folder))
     found: list[tuple[Path | None, str]] = []
     for image_id in ids:
@@ -142,13 +134,7 @@ def match_images(folder: Path | str, ids: Sequence[str]) -> list[tuple[Path | No
 
 
 def list_files(folder: Path) -> dict[str, list[Path]]:
-    """List the files of a folder by their names without suffix, in Unicode NFC.
-
-    Hidden files, and those that Windows leaves behind, are left out.
-
-    Raises:
-        FileNotFoundError: if the folder is missing.
-    """
+    """List the files of a folder, but hidden and `IGNORED` ones, by `file_key` without suffix."""
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder} is missing: it must be the folder of the images")
     files: dict[str, list[Path]] = {}
@@ -164,19 +150,14 @@ def is_image(path: Path) -> bool:
 
 
 def submission_ids(data_dir: Path | str) -> list[str]:
-    """List the ids of the images in `test/`, in the order of `sample_submission.csv` if it exists.
-
-    Returns:
-        No ids at all if there is no folder `test/`.
-
-    Raises:
-        ValueError: if an id is given twice or is no plain name.
-    """
+    """List the ids of the images in `test/`, in the order of `sample_submission.csv` if any."""
     folder, order = Path(data_dir) / "test", Path(data_dir) / "sample_submission.csv"
     if not folder.is_dir():
         return []
     if order.is_file():
-        return read_ids(order)
+        lines: dict[str, int] = {}
+        table = read_csv(order, ["id"])
+        return parse_rows(table, ["id"], lambda line, image_id: add_id(lines, image_id, line))
     ids = sorted(stem for stem, files in list_files(folder).items() if any(map(is_image, files)))
     for image_id in ids:
         if not is_plain_name(image_id):
@@ -187,11 +168,11 @@ def submission_ids(data_dir: Path | str) -> list[str]:
 def load_boxes(
     data_dir: Path | str, ids: Sequence[str], names: Mapping[int, str]
 ) -> list[dict[str, np.ndarray]]:
-    """Read where in each image a label's motif is, which rendered collections tell (`boxes.json`).
+    """Read where motifs are in training images, from the `boxes.json` of a rendered collection.
 
     Args:
         data_dir: folder of the collection.
-        ids: training images.
+        ids: of images.
         names: of the labels by attribute id; boxes of other labels are left out.
 
     Returns:

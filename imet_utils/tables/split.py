@@ -1,10 +1,10 @@
-"""Multi-label stratification that stays: an image's part hardly depends on other images.
+"""A stratified multi-label split in which the part of an image hardly depends on other images.
 
-As in iterative stratification (Sechidis, Tsoumakas and Vlahavas, ECML PKDD 2011) labels are dealt
-out from the rarest on, so that each is shared out in the ratios. But what is left open there, to
-the order of the images and to ties, is here decided by draws from the seed and the image's own id,
-and a label corrects what rarer ones have done to it only where it would miss its share by more than
-half an image. So one corrected row moves an image or two, where a sequential rule moves a tenth.
+As in iterative stratification (Sechidis, Tsoumakas and Vlahavas, ECML PKDD 2011) labels are
+assigned from the rarest on, each in the ratios. What that method leaves to the order of the images
+and to ties is drawn here from the seed and the image's own id, and a label corrects what rarer ones
+have done to it only where it deviates by more than `SLACK`. So one corrected row moves an image or
+two, where a sequential rule moves a tenth.
 """
 
 import hashlib
@@ -14,10 +14,9 @@ from collections.abc import Sequence
 import numpy as np
 
 SPLITS = ("train", "val", "test")
+SLACK = (0.5, 0.05)  # tolerated deviation of a label: images, or share of those due
 
 Rows = Sequence[tuple[int, ...]]  # the class indices of each image
-
-SLACK = (0.5, 0.05)  # images, and share of those due, that a label may be off unmended
 
 
 def stratify(
@@ -32,18 +31,14 @@ def stratify(
     The sizes of the parts are met to the image, unless part 0, which has every label, needs more.
 
     Args:
-        labels: the class indices of each image, N tuples.
-        ids: of the images, which decide their draws.
-        names: of the classes, C; those that no image carries are allowed.
-        ratios: relative sizes of the parts, positive; part 0 is the one to hold every label.
+        labels: class indices of each of the N images.
+        ids: of the images, which determine their draws.
+        names: of the C classes, with or without images.
+        ratios: relative sizes of the parts, positive.
         seed: of the draws.
 
-    Returns:
-        The part of each image.
-
     Raises:
-        ValueError: if the images do not suffice for part 0 to hold every label and the others at
-            least one image.
+        ValueError: if there are too few images for that, or for one in each other part.
     """
     shares = np.asarray(ratios, dtype=float) / sum(ratios)
     counts = np.bincount([label for row in labels for label in row], minlength=len(names))
@@ -68,6 +63,12 @@ def stratify(
     return parts
 
 
+def _draw(seed: int, name: str) -> float:
+    """Draw a number in [0, 1) from the seed and a name alone."""
+    digest = hashlib.blake2b(f"{seed}:{name}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "little") / 2**64
+
+
 def _move(
     images: Sequence[int],
     source: int,
@@ -89,12 +90,6 @@ def _move(
             number -= 1
 
 
-def _draw(seed: int, name: str) -> float:
-    """Draw a number in [0, 1) from the seed and a name alone."""
-    digest = hashlib.blake2b(f"{seed}:{name}".encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "little") / 2**64
-
-
 def part_sizes(num_images: int, shares: np.ndarray) -> list[int]:
     """Share out images by largest remainder; no part is empty.
 
@@ -113,17 +108,9 @@ def part_sizes(num_images: int, shares: np.ndarray) -> list[int]:
 
 
 def _meet_sizes(
-    sizes: Sequence[int],
-    order: Sequence[int],
-    labels: Rows,
-    parts: list[int],
-    have: np.ndarray,
+    sizes: Sequence[int], order: Sequence[int], labels: Rows, parts: list[int], have: np.ndarray
 ) -> None:
-    """Move images, in this order, from parts that are too large to those that are too small.
-
-    Raises:
-        ValueError: if a part stays empty.
-    """
+    """Move images, in this order, from parts that are too large to those that are too small."""
     for source in range(len(sizes)):
         for target in range(len(sizes)):
             room = np.array(sizes) - np.bincount(parts, minlength=len(sizes))

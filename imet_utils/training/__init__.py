@@ -1,13 +1,14 @@
-"""One training loop, and the heads that it trains."""
+"""One training loop, the recipes of the heads, and the heads that it trains by them."""
 
 from imet_utils.training.heads import (
-    AVERAGED,
-    RECIPES,
     HeadJob,
+    TrainedHead,
     build_head,
+    head_job,
     load_head,
     open_inputs,
     train_head,
+    train_job,
 )
 from imet_utils.training.loop import (
     Loss,
@@ -17,5 +18,13 @@ from imet_utils.training.loop import (
     own_random_state,
     start_training,
     train_one_epoch,
+)
+from imet_utils.training.recipes import (
+    AVERAGED,
+    NEIGHBOURS,
+    RECIPES,
+    USUAL,
+    Recipe,
+    candidate_weights,
 )
 from imet_utils.training.sizes import SIZES, choose_size, describe_size

@@ -1,37 +1,44 @@
 """Train a head on one machine or several, whose `--output` is the same folder.
 
-`accelerate launch -m imet_utils.training HEAD --data DIR --output DIR`
+`accelerate launch -m imet_utils.training NOTEBOOK/HEAD --data DIR --output DIR`
 """
 
 import argparse
-from dataclasses import MISSING, fields
+from dataclasses import fields, replace
 
-from imet_utils.provenance import stale_reason
-from imet_utils.runs import find_data_dir, find_output_dir
-from imet_utils.training.heads import RECIPES, HeadJob, train_head
+from imet_utils.provenance import find_product
+from imet_utils.runs import TABLES, find_data_dir, find_output_dir
+from imet_utils.training.heads import HeadJob, train_job
+from imet_utils.training.loop import TrainConfig
+from imet_utils.training.recipes import RECIPES
 
 
 def main() -> None:
     """Train a head as the command line says, on the processes that `accelerate launch` started."""
     parser = argparse.ArgumentParser(
         prog="accelerate launch -m imet_utils.training",
-        description="Train a head on what the notebooks before it have stored.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        description="Train a head on the features that the notebooks have stored.",
         allow_abbrev=False,
     )
-    parser.add_argument("head", choices=RECIPES, help="what to train")
+    parser.add_argument("folder", help="of the head in OUTPUT_DIR: its notebook's name / its own")
     parser.add_argument("--data", default="", help="the collection; as DATA_DIR")
     parser.add_argument("--output", default="", help="folder of the notebooks' results; OUTPUT_DIR")
-    options = [option for option in fields(HeadJob) if option.default is not MISSING]
-    for option in options:
+    parser.add_argument("--encoder", default="efficientnet_lite0", help="whose features are stored")
+    for option in fields(TrainConfig):
         name = f"--{option.name.replace('_', '-')}"
-        parser.add_argument(name, default=option.default, type=option.type, help="as in notebooks")
+        parser.add_argument(name, type=option.type, help="as in notebooks")
     given = vars(parser.parse_args())
-    data_dir, output_dir = find_data_dir(given.pop("data")), find_output_dir(given.pop("output"))
-    notebook = RECIPES[given["head"]].folder.partition("/")[0]
-    if reason := stale_reason(output_dir, notebook, data_dir):
-        parser.error(reason)
-    train_head(HeadJob(given.pop("head"), data_dir, output_dir, **given))
+    output_dir = find_output_dir(given.pop("output"))
+    folder, data, encoder = (given.pop(name) for name in ("folder", "data", "encoder"))
+    head = folder.rpartition("/")[2]
+    if head not in RECIPES:
+        parser.error(f"no head is called {head!r}; there are {', '.join(RECIPES)}")
+    try:
+        find_product(output_dir, TABLES)
+    except FileNotFoundError as error:
+        parser.error(str(error))
+    config = replace(RECIPES[head].config, **{k: v for k, v in given.items() if v is not None})
+    train_job(HeadJob(head, output_dir / folder, output_dir, find_data_dir(data), encoder, config))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""The heads that the notebooks train: what each is, what it is given, and how it is trained."""
+"""The heads of the recipes: their inputs, their training, and how they are kept."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,100 +15,18 @@ from imet_utils.distributed import join_processes, num_processes, process_index,
 from imet_utils.encoders import OUTPUTS, build_encoder
 from imet_utils.features import FeatureBatches, open_features, read_fingerprint, view_targets
 from imet_utils.files import load_checkpoint, load_json, save_json
-from imet_utils.models import (
-    HOG_COMPONENTS,
-    EndToEnd,
-    HogFusionClassifier,
-    LinearClassifier,
-    MlpClassifier,
-    build_attncnn_rnn,
-    order_free_loss,
-    positive_weights,
-    weighted_bce,
-)
+from imet_utils.models import EndToEnd, positive_weights
 from imet_utils.processes import num_cores
-from imet_utils.provenance import TABLES, read_provenance
+from imet_utils.provenance import find_product
+from imet_utils.runs import TABLES, Run
 from imet_utils.tables import Tables, read_tables, take_split
-from imet_utils.training.loop import Loss, TrainConfig, fit
-from imet_utils.training.sizes import Size, choose_size
+from imet_utils.training.loop import TrainConfig, fit
+from imet_utils.training.recipes import RECIPES
+from imet_utils.training.sizes import choose_size
 from imet_utils.views import ViewArray, open_datasets
 
 Arrays = dict[str, np.ndarray | ViewArray]
-Build = Callable[[Mapping[str, int], int, Size], nn.Module]
-
-AVERAGED = {"weight_decay": 0.3, "average_decay": 0.98}
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How one head is made and trained.
-
-    Attributes:
-        folder: where it is kept, in the output folder.
-        inputs: names of the features that it takes.
-        build: from the last dimension of each input, the number of classes and what suits the
-            number of training images, to the layers.
-        loss: of logits and targets.
-        weighs_positives: whether the loss weighs rare labels up, as on the poster.
-        batch_size: images a step.
-        settings: of `TrainConfig`, beside those of a `HeadJob`.
-    """
-
-    folder: str
-    inputs: tuple[str, ...]
-    build: Build
-    loss: Loss = weighted_bce
-    weighs_positives: bool = False
-    batch_size: int = 64
-    settings: Mapping[str, float] = field(default_factory=lambda: AVERAGED)
-
-
-def _build_rnn(dims: Mapping[str, int], num_classes: int, size: Size) -> nn.Module:
-    hidden_dim, dropout = size.mlp["hidden_dim"], size.mlp["dropout"]
-    return build_attncnn_rnn(dims, num_classes, hidden_dim=hidden_dim, classifier_dropout=dropout)
-
-
-POSTER = {"weighs_positives": True, "batch_size": 32, "settings": {}}
-
-RECIPES = {
-    "baseline": Recipe(
-        "04_train_baseline",
-        ("pooled",),
-        lambda dims, num_classes, _: LinearClassifier(dims["pooled"], num_classes),
-        **POSTER,
-    ),
-    "mlp": Recipe(
-        "04_train_baseline/mlp",
-        ("pooled", "style"),
-        lambda dims, num_classes, size: MlpClassifier(dims, num_classes, **size.mlp),
-    ),
-    "baseline_hog": Recipe(
-        "05_fuse_hog",
-        ("pooled", "hog"),
-        lambda dims, num_classes, _: HogFusionClassifier(dims["pooled"], dims["hog"], num_classes),
-        **POSTER,
-    ),
-    "baseline_components": Recipe(
-        "05_fuse_hog/components",
-        ("pooled", "hog"),
-        lambda dims, num_classes, _: HogFusionClassifier(
-            dims["pooled"], dims["hog"], num_classes, min(HOG_COMPONENTS, dims["hog"])
-        ),
-        **POSTER,
-    ),
-    "attncnn_rnn": Recipe(
-        "06_train_attncnn_rnn/attncnn_rnn",
-        ("maps", "pooled", "style"),
-        _build_rnn,
-        order_free_loss,
-    ),
-    "attncnn_rnn_hog": Recipe(
-        "06_train_attncnn_rnn/attncnn_rnn_hog",
-        ("maps", "pooled", "style", "hog"),
-        _build_rnn,
-        order_free_loss,
-    ),
-}
+JOB = "head.json"  # beside a head: what it was trained as
 
 
 @dataclass(frozen=True)
@@ -179,34 +97,24 @@ class HeadJob:
 
     Attributes:
         head: a name of `RECIPES`.
+        folder: where it is kept.
+        output_dir: of a run whose notebooks have split the collection and stored its features.
         data_dir: the collection.
-        output_dir: what the notebooks before wrote; the head goes to its recipe's folder there.
         encoder: whose features are stored.
-        epochs: passes over the training images.
-        learning_rate: of Adam, falling to zero along a cosine.
-        views: of a training image an epoch, as for `FeatureBatches`.
-        unfrozen_stages: of the encoder, see `EndToEnd`.
-        seed: of the weights, the order, the dropout.
+        config: of the training.
     """
 
     head: str
-    data_dir: Path | str
-    output_dir: Path | str
-    encoder: str = "efficientnet_lite0"
-    epochs: int = 30
-    learning_rate: float = 1e-3
-    views: str = "random"
-    unfrozen_stages: int = 0
-    seed: int = 0
-
-    @property
-    def folder(self) -> Path:
-        """Where the head is kept."""
-        return Path(self.output_dir) / RECIPES[self.head].folder
+    folder: Path
+    output_dir: Path
+    data_dir: Path
+    encoder: str
+    config: TrainConfig
 
     def save(self) -> None:
-        """Note beside the head what was trained, for `load_head`."""
-        save_json(asdict(self), self.folder / "job.json")
+        """Write beside the head what it was trained as, for `load_head`."""
+        settings = {"head": self.head, "encoder": self.encoder, "config": asdict(self.config)}
+        save_json(settings, self.folder / JOB)
 
 
 @dataclass(frozen=True)
@@ -216,6 +124,7 @@ class TrainedHead:
     model: nn.Module
     inputs: dict[str, Arrays]
     history: pd.DataFrame
+    folder: Path
 
     @property
     def unseen(self) -> dict[str, Arrays]:
@@ -223,48 +132,68 @@ class TrainedHead:
         return {split: arrays for split, arrays in self.inputs.items() if split != "train"}
 
 
-def train_head(job: HeadJob, num_processes: int = 1) -> TrainedHead:
-    """Train a head, or go on where an earlier run of the same job ended.
+def head_job(run: Run, head: str) -> HeadJob:
+    """Say how a notebook trains a head: by its recipe, and its own parameters in place of some."""
+    config = run.configure(RECIPES[head].config)
+    encoder = run.parameters.get("ENCODER") or run.setting("ENCODER")
+    return HeadJob(head, run.folder / head, run.output_dir, run.data_dir, encoder, config)
 
-    Writes what `fit` does, and `job.json`, for `load_head`, to its folder.
 
-    Args:
-        job: what to train.
-        num_processes: of this machine, that share every batch; at most one a GPU.
+def train_head(run: Run, head: str) -> TrainedHead:
+    """Train a head for a notebook, or go on where an earlier run of the same job ended.
+
+    Writes what `fit` does, and `head.json`, to a folder of the head's name in the notebook's.
+    `NUM_PROCESSES` of this machine share every batch, if the notebook has that parameter.
     """
+    job, num_processes = head_job(run, head), run.parameters.get("NUM_PROCESSES", 1)
     if num_processes > 1:
-        run_in_processes(num_processes, train_head, job)
-        return load_head(job.head, job.data_dir, job.output_dir)
+        run_in_processes(num_processes, train_job, job)
+        return _load(job)
+    return train_job(job)
+
+
+def train_job(job: HeadJob) -> TrainedHead:
+    """Train a head on all processes of this job, or go on where an earlier one ended."""
     device = join_processes()
-    recipe = RECIPES[job.head]
-    model, inputs, tables = _build_head(job)
+    recipe, config = RECIPES[job.head], job.config
+    path, made_tables = find_product(job.output_dir, TABLES)
+    tables = read_tables(path.parent, job.data_dir)
+    model, inputs = _build(job, tables)
     train, val = (take_split(tables, split).targets for split in ("train", "val"))  # (N, C)
     loss = recipe.loss
     if recipe.weighs_positives:
         loss = partial(loss, pos_weight=positive_weights(torch.from_numpy(train)).to(device))
-    crop_targets = read_provenance(Path(job.output_dir), TABLES)["parameters"]["CROP_TARGETS"]
-    targets = view_targets(train, tables.is_culture, crop_targets)  # (N, V, C)
-    options = {"batch_size": recipe.batch_size, "seed": job.seed, "device": device}
-    batches = FeatureBatches(inputs.arrays["train"], targets, views=job.views, **options)
-    targets = view_targets(val, tables.is_culture)
-    val_batches = FeatureBatches(inputs.arrays["val"], targets, 64, "all", False, device=device)
-    config = TrainConfig(job.epochs, job.learning_rate, seed=job.seed, **recipe.settings)
-    settings = {"features": inputs.made_by, "unfrozen_stages": job.unfrozen_stages}
-    history = fit(model, batches, val_batches, loss, config, job.folder, settings, job.head)
+    crop_targets = made_tables["parameters"].get("CROP_TARGETS", "all")
+    batches = FeatureBatches(
+        inputs.arrays["train"],
+        view_targets(train, tables.is_culture, crop_targets),  # (N, V, C)
+        config.batch_size,
+        config.train_views,
+        seed=config.seed,
+        device=device,
+    )
+    seen = view_targets(val, tables.is_culture)
+    val_batches = FeatureBatches(inputs.arrays["val"], seen, 64, "all", False, device=device)
+    history = fit(model, batches, val_batches, loss, config, job.folder, inputs.made_by, job.head)
     if process_index() == 0:
         job.save()
-    return TrainedHead(model, inputs.arrays, history)
+    return TrainedHead(model, inputs.arrays, history, job.folder)
 
 
-def load_head(head: str, data_dir: Path | str, output_dir: Path | str) -> TrainedHead:
-    """Load a head that `train_head` has trained, wherever its folders lie now."""
-    folder = HeadJob(head, data_dir, output_dir).folder
-    saved = load_json(folder / "job.json")
-    job = HeadJob(**saved | {"data_dir": data_dir, "output_dir": output_dir})
-    model, inputs, _ = _build_head(job)
-    model.load_state_dict(load_checkpoint(folder / "best.pt")["model"])
-    history = pd.read_csv(folder / "history.csv")
-    return TrainedHead(model.to(join_processes()), inputs.arrays, history)
+def load_head(run: Run, head: str) -> TrainedHead:
+    """Load a head that a notebook upstream has trained, wherever the run's folders lie now."""
+    folder = run.find(f"{head}/{JOB}").parent
+    saved = load_json(folder / JOB)
+    config = TrainConfig(**saved["config"])
+    return _load(HeadJob(head, folder, run.output_dir, run.data_dir, saved["encoder"], config))
+
+
+def _load(job: HeadJob) -> TrainedHead:
+    tables = read_tables(find_product(job.output_dir, TABLES)[0].parent, job.data_dir)
+    model, inputs = _build(job, tables)
+    model.load_state_dict(load_checkpoint(job.folder / "best.pt")["model"])
+    history = pd.read_csv(job.folder / "history.csv")
+    return TrainedHead(model.to(join_processes()), inputs.arrays, history, job.folder)
 
 
 def build_head(
@@ -286,17 +215,16 @@ def build_head(
         return recipe.build(dims, num_classes, choose_size(num_images))
 
 
-def _build_head(job: HeadJob) -> tuple[nn.Module, HeadInputs, Tables]:
+def _build(job: HeadJob, tables: Tables) -> tuple[nn.Module, HeadInputs]:
     """Make an untrained head, on top of its encoder where that has to run, and open its inputs."""
-    tables = read_tables(Path(job.output_dir) / TABLES, job.data_dir)
-    names = RECIPES[job.head].inputs
-    inputs = open_inputs(tables, job.output_dir, job.encoder, names, job.unfrozen_stages)
+    names, unfrozen_stages = RECIPES[job.head].inputs, job.config.unfrozen_stages
+    inputs = open_inputs(tables, job.output_dir, job.encoder, names, unfrozen_stages)
     num_images = len(take_split(tables, "train").images)
-    model = build_head(job.head, inputs.dims, tables.num_classes, num_images, job.seed)
+    model = build_head(job.head, inputs.dims, tables.num_classes, num_images, job.config.seed)
     if inputs.computed:
         made_by = inputs.made_by[0]
         size = made_by["views"]["size"]
         encoder = build_encoder(made_by["encoder"], made_by["weights"], size)
         statistics = made_by["mean"], made_by["std"]
-        model = EndToEnd(encoder, model, inputs.computed, job.unfrozen_stages, *statistics)
-    return model, inputs, tables
+        model = EndToEnd(encoder, model, inputs.computed, unfrozen_stages, *statistics)
+    return model, inputs

@@ -1,7 +1,6 @@
 """One training loop for every head, on one process or many, that resumes exactly."""
 
 import hashlib
-import sys
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
@@ -15,6 +14,7 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
+from imet_utils.code import code_digest, describe_code, plain_attributes
 from imet_utils.decoding import head_inputs, mixed_precision, predict
 from imet_utils.distributed import gather_items, process_index, wait_for_all
 from imet_utils.encoders import autocast_dtype
@@ -22,14 +22,14 @@ from imet_utils.features import FeatureBatches
 from imet_utils.files import fingerprint_of, load_checkpoint, save_checkpoint, save_csv
 from imet_utils.metrics import best_threshold, mean_average_precision, sample_scores
 from imet_utils.models import EndToEnd, fit_statistics
-from imet_utils.progress import progress
+from imet_utils.progress import progress, say
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """Settings of `fit`.
+    """How a head is trained: the one object from a recipe and a notebook's parameters to `fit`.
 
     Attributes:
         epochs: passes over the training batches.
@@ -37,10 +37,13 @@ class TrainConfig:
         weight_decay: Adam's decoupled weight decay.
         clip_norm: gradients are scaled down to this total norm.
         average_decay: in [0, 1); above 0, the weights that are kept and used are a running average
-            of those of the steps, each step's share falling by this factor (Polyak and Juditsky,
+            of those of the steps, each step's weight falling by this factor (Polyak and Juditsky,
             1992).
-        seed: of dropout. Every epoch draws from (seed, epoch, process) alone, so that a resumed
-            run repeats an undisturbed one.
+        batch_size: images a step.
+        train_views: of an image in an epoch, as for `FeatureBatches`.
+        unfrozen_stages: of the encoder, see `EndToEnd`.
+        seed: of the initial weights, the order of the batches and the dropout. Every epoch draws
+            from (seed, epoch, process) alone, so that a resumed run repeats an undisturbed one.
     """
 
     epochs: int = 15
@@ -48,11 +51,14 @@ class TrainConfig:
     weight_decay: float = 1e-5
     clip_norm: float = 5.0
     average_decay: float = 0.0
+    batch_size: int = 32
+    train_views: str = "random"
+    unfrozen_stages: int = 0
     seed: int = 0
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        positive = min(self.epochs, self.learning_rate, self.clip_norm) > 0
+        positive = min(self.epochs, self.learning_rate, self.clip_norm, self.batch_size) > 0
         if not positive or not 0 <= self.average_decay < 1:
             raise ValueError(f"rates and norms must be positive and average_decay < 1, got {self}")
 
@@ -196,7 +202,7 @@ def fit(
     loss: Loss,
     config: TrainConfig,
     folder: Path | str,
-    settings: Mapping[str, Any] | None = None,
+    inputs: object = None,
     description: str = "training",
 ) -> pd.DataFrame:
     """Train a head and leave it with the weights of its best epoch by validation F2.
@@ -204,8 +210,9 @@ def fit(
     After each epoch `folder/last.pt` holds all that the next one needs, and `folder/best.pt` the
     best weights; at the end `history.csv` has the history. A run that finds those of the same
     training goes on from there, or is at its end at once; those of another are not used. It is the
-    same if its config, layers, name of the loss, targets, order of batches, features of some
-    images, and `settings` are.
+    same if all of these are: config, initial weights, layers with their settings and code, the
+    loss with its arguments and code, targets and order of the batches, features of some images,
+    and `inputs`.
 
     Several processes (`run_in_processes`, `accelerate launch`) share every batch and the
     validation; each calls this with the same arguments, all see the disk of `folder`, and process
@@ -218,16 +225,17 @@ def fit(
         loss: of (logits, targets), averaged over the batch.
         config: see `TrainConfig`.
         folder: where the checkpoints go.
-        settings: what else the result depends on, as JSON can hold it.
+        inputs: what made the features, as JSON can hold it.
         description: shown with the progress.
 
     Returns:
         The history: one row an epoch with train_loss, learning_rate and the scores on validation.
     """
     folder = Path(folder)
+    fingerprint = training_fingerprint(
+        model, loss, batches, [asdict(config), inputs, val_batches.fingerprint()]
+    )
     training = start_training(model, config, batches)
-    settings = [asdict(config), settings, val_batches.fingerprint()]
-    fingerprint = _fingerprint(model, batches, loss, settings)
     history = _resume(folder, fingerprint, training.parts)
     done = len(history)
     if not done:  # else the checkpoint has the statistics
@@ -236,7 +244,7 @@ def fit(
     if epochs:
         epochs = progress(epochs, description, config.epochs, "epoch", initial=done)
     elif process_index() == 0:
-        sys.stdout.write(f"{description}: already trained, {done} epochs\n")
+        say(f"{description}: already trained, {done} epochs")
     for epoch in epochs:
         learning_rate = training.schedule.get_last_lr()[0]
         train_loss = train_one_epoch(training, batches, loss, config, epoch)
@@ -255,14 +263,27 @@ def fit(
     return table
 
 
-def _fingerprint(model: nn.Module, batches: FeatureBatches, loss: Loss, settings: list[Any]) -> str:
-    """Hash what tells one training from another."""
-    shapes = {name: list(values.shape) for name, values in model.state_dict().items()}
-    function = getattr(loss, "func", loss)  # of a partial one
-    name = getattr(function, "__qualname__", repr(function))
+def training_fingerprint(
+    model: nn.Module, loss: Loss, batches: FeatureBatches, settings: object
+) -> str:
+    """Hash everything that distinguishes one training from another, see `fit`.
+
+    Of several processes that of the first counts, whose rounding may differ from the others'.
+    """
+    layers = [
+        [name, describe_code(type(part)), plain_attributes(part) | {"training": None}]
+        for name, part in model.named_modules()
+    ]
+    weights = hashlib.sha256()
+    for name, values in model.named_parameters():
+        if values.requires_grad:
+            weights.update(f"{name} {tuple(values.shape)}".encode())
+            weights.update(values.detach().cpu().numpy().tobytes())
     [batch] = batches.sample(batches.batch_size)  # of another encoder every number differs
-    hashes = [hashlib.sha256(values.cpu().numpy()).hexdigest() for values in batch.values()]
-    return fingerprint_of([repr(model), shapes, name, batches.fingerprint(), hashes, settings])
+    features = [hashlib.sha256(values.cpu().numpy()).hexdigest() for values in batch.values()]
+    own = [code_digest(__name__), describe_code(loss), batches.fingerprint(), settings]
+    digest = fingerprint_of([layers, weights.hexdigest(), features, own])
+    return gather_items([digest])[0]
 
 
 def _save(training: Training, fingerprint: str, history: list[dict], folder: Path) -> None:
