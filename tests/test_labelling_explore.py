@@ -200,14 +200,15 @@ def test_only_what_both_runs_know_is_compared():
 
 
 def test_without_another_run_its_own_baseline_with_hog_is_compared(run):
-    folder = run.output_dir / "05_fuse_hog"
+    folder = run.output_dir / "mine/baseline_hog"
     folder.mkdir(parents=True)
     np.save(folder / "probs_test.npy", PROBS[:3])
-    run.metrics = {"05_fuse_hog": {"thresholds": {"baseline + HOG": 0.45}}}.__getitem__
+    run.find = {"baseline_hog/probs_test.npy": folder / "probs_test.npy"}.__getitem__
+    run.metrics = {"mine": {"thresholds": {"baseline + HOG": 0.45}}}.__getitem__
     table, name = other_predictions(run)
     assert name == "baseline + HOG"
     assert (table["predicted"] == (table["probability"] >= 0.45)).all()
-    with pytest.raises(ValueError, match="has no predictions"):
+    with pytest.raises(FileNotFoundError, match=r"preds_test\.npy"):
         other_predictions(run, str(run.output_dir))
 
 
@@ -244,9 +245,10 @@ def test_images_of_one_name_are_refused(tmp_path):
 def test_pictures_of_training_images_where_they_are_at_hand(tmp_path, data_dir):
     labeller = SimpleNamespace(train_images=pd.DataFrame({"id": ["a", "b"]}))
     assert train_pictures(tmp_path, labeller)("a") is None  # no run, no collection
-    save_json({"data_dir": str(data_dir)}, tmp_path / "02_preprocess_images/provenance.json")
+    record = {"data_dir": str(data_dir), "data_dir_from_here": "data", "products": ["1/images.csv"]}
+    save_json(record, tmp_path / "1/provenance.json")
     find = train_pictures(tmp_path, labeller, side=60)
     assert find("a").size == (60, 30)
     assert find("another") is None
-    save_json({"data_dir": str(tmp_path)}, tmp_path / "02_preprocess_images/provenance.json")
+    (data_dir / "train/b.png").unlink()
     assert train_pictures(tmp_path, labeller)("a") is None

@@ -164,7 +164,9 @@ def run(tmp_path, targets):
     order, index = pd.concat(splits).index.to_numpy(), make_index(targets)
     index = build_neighbour_index(index.embeddings[order], index.targets[order])
     folder = tmp_path / "output/10_suspect_labels"
-    save_json({"data_dir": str(data)}, folder / "provenance.json")
+    products = ["10_suspect_labels/images.csv", "10_suspect_labels/suspect_labels.csv"]
+    record = {"data_dir": str(data), "data_dir_from_here": "../data", "products": products}
+    save_json(record, folder / "provenance.json")
     fields = {"folder": folder, "tables": tables, "label_names": np.array(names)}
     return SimpleNamespace(**fields, output_dir=folder.parent, data_dir=data, index=index)
 
@@ -239,7 +241,7 @@ def test_the_command_finds_the_table_of_the_run_and_corrects_the_collection_s(ru
     assert main(["correct", str(path), *output]) == 2
     assert "line 2: verdict 'what?'" in capsys.readouterr().err
     assert main(["correct", "--output", str(run.output_dir / "none")]) == 2
-    assert "has no run" in capsys.readouterr().err
+    assert "images.csv" in capsys.readouterr().err
 
 
 @pytest.fixture

@@ -51,9 +51,8 @@ def leave_one_out(
         Which images, and their probabilities (B, C).
     """
     nearest = nearest or index.nearest_others()
-    vectors = np.column_stack(
-        [index.embeddings, np.ones(len(index.embeddings), dtype=np.float32)]
-    )  # (M, D)
+    constant = np.ones(len(index.embeddings), dtype=np.float32)
+    vectors = np.column_stack([index.embeddings, constant])  # (M, D)
     penalty = np.diag([PENALTY] * index.embeddings.shape[1] + [0.0])  # none on the constant
     inverse = np.linalg.inv(vectors.T @ vectors + penalty).astype(np.float32)  # (D, D)
     weights = inverse @ (index.labels.T @ vectors).T  # (D, C)
