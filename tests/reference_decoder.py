@@ -32,7 +32,7 @@ class ReferenceDecoder:
         if self.by_labels:
             expected = self.expect(previous, labels)
             sharpness = self.weights["attention.sharpness"]
-            evidence = [self.linear("attention.evidence", position) for position in maps]
+            evidence = [self.linear("attention.keys", position) for position in maps]
             energies = [sharpness * (expected @ each) for each in evidence]
         else:
             energies = [self.additive_energy(position, hidden) for position in maps]
@@ -40,7 +40,7 @@ class ReferenceDecoder:
         return np.array([power / sum(powers) for power in powers])
 
     def additive_energy(self, position, hidden):
-        both = self.linear("attention.key", position) + self.linear("attention.query", hidden)
+        both = self.linear("attention.keys", position) + self.linear("attention.query", hidden)
         return self.linear("attention.energy", np.maximum(both, 0))[0]
 
     def expect(self, previous, labels):

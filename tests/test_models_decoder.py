@@ -171,10 +171,8 @@ def test_candidates_never_fall_back_on_chosen_labels():
     [
         (lambda d, m, p: d(m[0], p), "maps"),
         (lambda d, m, p: d(m[..., :5], p), "maps"),
-        (lambda d, m, p: d(m.long(), p), "maps"),
         (lambda d, m, p: d(m, p[:, :6]), "probs"),
         (lambda d, m, p: d(m, p[:2]), "probs"),
-        (lambda d, m, p: d(m, p > 0.5), "probs"),
     ],
 )
 def test_wrong_arguments_are_refused(call, message):
@@ -196,8 +194,8 @@ def make_attention(sharpness=10.0):
     """An attention whose evidence for label k is channel k."""
     attention = LabelAttention(DIM, NUM_CLASSES)
     with torch.no_grad():
-        attention.evidence.weight.copy_(torch.eye(NUM_CLASSES, DIM))
-        attention.evidence.bias.zero_()
+        attention.keys.weight.copy_(torch.eye(NUM_CLASSES, DIM))
+        attention.keys.bias.zero_()
         attention.sharpness.fill_(sharpness)
     return attention
 

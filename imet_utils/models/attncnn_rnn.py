@@ -14,18 +14,13 @@ class AttnCnnRnn(nn.Module):
     """A classifier and an order-free RNN trained together (Chen et al., AAAI 2018).
 
     The decoder's first "previous probabilities" are the classifier's own. Both learn from one loss:
-    the classifier's logits count as step 0.
-
-    Args:
-        classifier: of vectors.
-        decoder: over maps.
-        num_steps: T, of the decoder in training and in `forward`.
-        map_dropout: of the standardised maps.
+    the classifier's logits count as step 0. `num_steps` is T, `map_dropout` that of the
+    standardised maps.
     """
 
     def __init__(
         self,
-        classifier: MlpClassifier,
+        classifier: nn.Module,
         decoder: AttnDecoder,
         num_steps: int = 3,
         map_dropout: float = 0.5,
@@ -38,11 +33,11 @@ class AttnCnnRnn(nn.Module):
         self.standardise = Standardise(decoder.encoder_dim)
 
     def forward(self, maps: Tensor, **vectors: Tensor) -> Tensor:
-        """Map maps (B, P, E) and vectors to logits of the classifier, the steps, the evidence.
+        """Map maps (B, P, E) and vectors to the logits of classifier, steps and evidence.
 
         Returns:
             Logits (B, 1 + T, C), or (B, 2 + T, C) where the decoder attends by labels: then the
-            last is what the maps say of each label, so that the attention learns from targets.
+            last are the evidence of the maps, so that the attention learns from targets.
         """
         first = self.classifier(**vectors)  # (B, C)
         state = self.decoder.start(self._prepare(maps))
@@ -53,12 +48,14 @@ class AttnCnnRnn(nn.Module):
         return torch.cat(logits, dim=1)
 
     def decoder_inputs(self, maps: Tensor, **vectors: Tensor) -> tuple[Tensor, Tensor]:
-        """Return what `beam_search` takes beside the decoder: maps (B, P, E) and probs (B, C)."""
+        """Compute the decoder's inputs for `beam_search`: maps (B, P, E) and probs (B, C)."""
         return self._prepare(maps), self.classifier(**vectors).float().sigmoid()
 
     def label_attention(self, maps: Tensor, **_: Tensor) -> Tensor:
-        """Say where the evidence for each label is: maps (B, P, E) to (B, C, P), each of sum 1."""
+        """Locate the evidence for each label: maps (B, P, E) to (B, C, P), each of sum 1."""
         attention = self.decoder.attention
+        if not isinstance(attention, LabelAttention):
+            raise ValueError("only a decoder that attends by labels has a map for each label")
         return attention.by_label(attention.keys(self._prepare(maps)))
 
     def _prepare(self, maps: Tensor) -> Tensor:
@@ -77,16 +74,16 @@ def build_attncnn_rnn(
 ) -> AttnCnnRnn:
     """Make an untrained AttnCNN-RNN of the sizes that do best on small collections.
 
-    With the poster's 512 and a dropout of 0.5 the decoder learns two thousand images by heart.
+    With the poster's 512 and a dropout of 0.5 the decoder overfits two thousand images.
 
     Args:
         dims: last dimension of each input by its name: `maps` for the attention; all others are
             vectors for the classifier.
         num_classes: C.
-        width: of the LSTM; the poster's attention has half of it.
+        width: of the LSTM; of an additive attention half of it.
         dropout: of the decoder.
-        num_steps: T, of the decoder in training and in `forward`.
-        attend_by_labels: see `AttnDecoder`; without, the attention is the poster's.
+        num_steps: T.
+        attend_by_labels: see `AttnDecoder`.
         hidden_dim: of the classifier.
         classifier_dropout: see `MlpClassifier`.
     """

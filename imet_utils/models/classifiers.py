@@ -1,23 +1,22 @@
 """Heads over vectors: linear, with HOG beside, and with a hidden layer."""
 
 from collections.abc import Iterable, Mapping
-from types import MappingProxyType
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-HOG_COMPONENTS = 64  # that a head takes beside what the encoder says
-SMALLEST_VARIANCE = 1e-5  # a channel that never changes is not blown up
-NOTHING: Mapping[str, Any] = MappingProxyType({})
+HOG_COMPONENTS = 64  # principal components of HOG that a head takes
+SMALLEST_VARIANCE = 1e-5  # so that a constant channel is not blown up
 
 
 class Standardise(nn.Module):
     """Standardise each feature by the mean and deviation that `fit_statistics` found.
 
-    Batch norm would draw them from each batch: what a process computes would depend on how many
-    share the batch.
+    Unlike batch norm it does not depend on how many processes share a batch.
     """
+
+    mean: Tensor
+    std: Tensor
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -32,9 +31,11 @@ class Standardise(nn.Module):
 class Components(nn.Module):
     """The first principal components of a vector, whitened, found by `fit_statistics`.
 
-    HOG has thousands of numbers, of which a head that is given them all learns small collections
-    by heart; their components leave it the large forms.
+    All of HOG's thousands of numbers let a head overfit small collections.
     """
+
+    mean: Tensor
+    axes: Tensor
 
     def __init__(self, dim: int, num: int) -> None:
         super().__init__()
@@ -47,10 +48,11 @@ class Components(nn.Module):
 
     def fit(self, rows: Tensor) -> None:
         """Find the components of rows (R, dim); beyond the rank of the rows they are 0."""
-        rows = rows.double()
+        # `torch.pca_lowrank` gets the last ones wrong, and draws from the global random state.
+        rows, num = rows.double(), self.axes.shape[1]
         centred = rows - rows.mean(dim=0)
         squares, left = torch.linalg.eigh(centred @ centred.T)  # ascending
-        squares, left = squares.flip(0)[: self.axes.shape[1]], left.flip(1)[:, : len(self.axes.T)]
+        squares, left = squares.flip(0)[:num], left.flip(1)[:, :num]
         scale = (len(rows) - 1) ** 0.5 / squares.clamp_min(SMALLEST_VARIANCE)
         scale = scale.where(squares > SMALLEST_VARIANCE, 0.0)
         self.mean.copy_(rows.mean(dim=0))
@@ -60,28 +62,28 @@ class Components(nn.Module):
 
 @torch.no_grad()
 def fit_statistics(model: nn.Module, batches: Iterable[Mapping[str, Tensor]]) -> None:
-    """Give each `Standardise` and `Components` in a model what it takes from some batches.
+    """Fit each `Standardise` and `Components` of a model to what reaches it from some batches.
 
     Args:
         model: takes a batch's tensors by name.
         batches: of inputs alone, at least one, on the model's device.
     """
-    parts = [part for part in model.modules() if isinstance(part, Standardise)]
-    reduced = {part: [] for part in model.modules() if isinstance(part, Components)}
-    if not parts and not reduced:
+    moments: dict[Standardise, Tensor] = {}
+    rows: dict[Components, list[Tensor]] = {}
+
+    def record(part: Standardise | Components, inputs: tuple[Tensor]) -> None:
+        if isinstance(part, Components):
+            rows.setdefault(part, []).append(inputs[0].cpu())
+            return
+        values = inputs[0].flatten(0, -2).double()  # (R, dim)
+        count = torch.full_like(values[0], len(values))
+        sums = torch.stack([count, values.sum(dim=0), values.square().sum(dim=0)])  # (3, dim)
+        moments[part] = moments.get(part, 0) + sums.cpu()
+
+    parts = [part for part in model.modules() if isinstance(part, Standardise | Components)]
+    if not parts:
         return
-    moments = {part: torch.zeros(3, len(part.mean), dtype=torch.float64) for part in parts}
-
-    def note(part: Standardise, inputs: tuple[Tensor]) -> None:
-        rows = inputs[0].flatten(0, -2).double()  # (R, dim)
-        count = torch.full_like(rows[0], len(rows))
-        moments[part] += torch.stack([count, rows.sum(dim=0), rows.square().sum(dim=0)]).cpu()
-
-    def keep(part: Components, inputs: tuple[Tensor]) -> None:
-        reduced[part].append(inputs[0].cpu())
-
-    hooks = [part.register_forward_pre_hook(note) for part in parts]
-    hooks += [part.register_forward_pre_hook(keep) for part in reduced]
+    hooks = [part.register_forward_pre_hook(record) for part in parts]
     was_training = model.training
     model.eval()
     for batch in batches:
@@ -89,17 +91,16 @@ def fit_statistics(model: nn.Module, batches: Iterable[Mapping[str, Tensor]]) ->
     model.train(was_training)
     for hook in hooks:
         hook.remove()
-    for part in parts:
-        count, sums, squares = moments[part]  # (dim,) each
+    for part, (count, sums, squares) in moments.items():  # (dim,) each
         mean = sums / count
         part.mean.copy_(mean)
         part.std.copy_((squares / count - mean**2).clamp_min(SMALLEST_VARIANCE).sqrt())
-    for part, rows in reduced.items():
-        part.fit(torch.cat(rows))
+    for reduced, seen in rows.items():
+        reduced.fit(torch.cat(seen))
 
 
 class LinearClassifier(nn.Module):
-    """The baseline's last layer: every label on its own, from the pooled features."""
+    """The baseline's last layer: labels taken as independent, from the pooled features."""
 
     def __init__(self, dim: int, num_classes: int) -> None:
         super().__init__()
@@ -107,18 +108,13 @@ class LinearClassifier(nn.Module):
 
     def forward(self, pooled: Tensor) -> Tensor:
         """Map pooled features (B, E) to logits (B, C)."""
-        return self.fc(pooled)  # (B, C)
+        return self.fc(pooled)
 
 
 class HogFusionClassifier(nn.Module):
-    """The baseline with the HOG vector set beside the pooled features before the last layer.
+    """The baseline with HOG concatenated to the pooled features before the last layer.
 
-    Args:
-        dim: E.
-        hog_dim: H.
-        num_classes: C.
-        components: take only so many principal components of HOG; 0 for all of it, as on the
-            poster.
+    With `components` only so many principal components of HOG; the poster takes all of it.
     """
 
     def __init__(self, dim: int, hog_dim: int, num_classes: int, components: int = 0) -> None:
@@ -128,21 +124,16 @@ class HogFusionClassifier(nn.Module):
 
     def forward(self, pooled: Tensor, hog: Tensor) -> Tensor:
         """Map pooled features (B, E) and HOG vectors (B, H) to logits (B, C)."""
-        return self.fc(torch.cat([pooled, self.reduce(hog)], dim=1))  # (B, C)
+        return self.fc(torch.cat([pooled, self.reduce(hog)], dim=1))
 
 
 class MlpClassifier(nn.Module):
-    """One hidden layer over vectors that describe an image, every label on its own.
-
-    Each vector is standardised or reduced (`fit_statistics`), so that pooled features, style and
-    HOG may be of any scale.
+    """One hidden layer over vectors of any scale, each standardised or reduced.
 
     Args:
-        dims: length of each vector by its name, in the order of their concatenation.
-        num_classes: C.
-        components: of which vectors only so many principal components are taken, by their names.
-        hidden_dim: width of the hidden layer.
+        dims: length of each vector by its name.
         dropout: before the last layer; 0.6 of it before the first.
+        components: number of principal components of the vectors that are reduced, by name.
     """
 
     def __init__(
@@ -151,10 +142,11 @@ class MlpClassifier(nn.Module):
         num_classes: int,
         hidden_dim: int = 1024,
         dropout: float = 0.7,
-        components: Mapping[str, int] = NOTHING,
+        components: Mapping[str, int] | None = None,
     ) -> None:
         super().__init__()
-        parts = {name: Standardise(dim) for name, dim in dims.items()}
+        components = components or {}
+        parts: dict[str, nn.Module] = {name: Standardise(dim) for name, dim in dims.items()}
         parts |= {name: Components(dims[name], num) for name, num in components.items()}
         self.standardise = nn.ModuleDict(parts)
         self.layers = nn.Sequential(

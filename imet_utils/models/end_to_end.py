@@ -2,22 +2,32 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import chain
+from typing import Any
 
 from torch import Tensor, nn
 
 from imet_utils.encoders import OUTPUTS, Encoder, encode_images
+from imet_utils.models.decoder import AttnDecoder
 
 ENCODER_RATE = 0.1  # learning rate of the encoder's last stage, as a share of the head's
 STAGE_DECAY = 0.3  # of the rate, with each stage before it
 
 
 class EndToEnd(nn.Module):
-    """A head over what an encoder says of images, in place of a head over a store.
+    """A head over an encoder of images, in place of a head over stored features.
 
-    The encoder's batch norm is folded into its convolutions (`build_encoder`) and so keeps the
-    statistics of its own training, as small batches and small collections want it. What is not
-    unfrozen is computed without a graph.
+    The encoder stays in evaluation mode: its batch norm is folded into its convolutions.
+
+    Args:
+        encoder: of uint8 images.
+        head: such as `AttnCnnRnn`.
+        outputs: of `encode_images` that the head takes; its other inputs come with the images.
+        unfrozen_stages: how many of the encoder's last stages are trained; -1 for all. The poster's
+            `nlayers_to_freeze` counts from the other end.
+        mean: of the images, RGB in [0, 1], with `std`; the encoder's own where it is not given.
     """
+
+    head: Any  # one that has what is asked of it here
 
     def __init__(
         self,
@@ -28,17 +38,6 @@ class EndToEnd(nn.Module):
         mean: Sequence[float] | None = None,
         std: Sequence[float] | None = None,
     ) -> None:
-        """Put the parts together.
-
-        Args:
-            encoder: of the uint8 images; in evaluation mode always.
-            head: such as `AttnCnnRnn`.
-            outputs: of `encode_images` that the head takes; its other inputs come with the images.
-            unfrozen_stages: how many of the encoder's last stages are trained; 0 for none, -1 for
-                all. The poster's `nlayers_to_freeze` counts from the other end.
-            mean: of the images, RGB in [0, 1]; the encoder's own where it is not given.
-            std: likewise.
-        """
         super().__init__()
         last_first = encoder.stages()[::-1]
         if not -1 <= unfrozen_stages <= len(last_first):
@@ -55,12 +54,12 @@ class EndToEnd(nn.Module):
             weights.requires_grad_(True)
 
     @property
-    def decoder(self) -> nn.Module:
-        """The head's decoder, for beam search."""
+    def decoder(self) -> AttnDecoder:
+        """The decoder of a head that has one."""
         return self.head.decoder
 
     def train(self, mode: bool = True) -> "EndToEnd":
-        """Switch the head; the encoder has neither dropout nor batch statistics in training."""
+        """Switch the head; the encoder stays in evaluation mode."""
         super().train(mode)
         self.encoder.eval()
         return self
@@ -68,23 +67,23 @@ class EndToEnd(nn.Module):
     def rate_factors(self) -> Iterator[tuple[float, Iterator[nn.Parameter]]]:
         """Yield groups of trainable parameters, each with its share of the learning rate.
 
-        Early stages see what all images are made of and need to move least (Howard and Ruder,
-        ACL 2018: discriminative fine-tuning).
+        Early stages are the most general and need to change least (discriminative fine-tuning,
+        Howard and Ruder, ACL 2018).
         """
         yield 1.0, self.head.parameters()
         for depth, stage in enumerate(self.unfrozen):
             yield ENCODER_RATE * STAGE_DECAY**depth, iter(stage)
 
     def forward(self, images: Tensor, **stored: Tensor) -> Tensor:
-        """Map uint8 images (B, 3, H, W) and what is stored of them to the head's logits."""
+        """Map uint8 images (B, 3, H, W) and stored features of them to the head's logits."""
         return self.head(**self._encode(images), **stored)
 
     def decoder_inputs(self, images: Tensor, **stored: Tensor) -> tuple[Tensor, Tensor]:
-        """Return what `beam_search` takes beside the decoder: maps (B, P, E) and probs (B, C)."""
+        """Compute the decoder's inputs for `beam_search`: maps (B, P, E) and probs (B, C)."""
         return self.head.decoder_inputs(**self._encode(images), **stored)
 
     def label_attention(self, images: Tensor, **stored: Tensor) -> Tensor:
-        """Say where the evidence for each label is, (B, C, P)."""
+        """Locate the evidence for each label, (B, C, P)."""
         return self.head.label_attention(**self._encode(images), **stored)
 
     def _encode(self, images: Tensor) -> dict[str, Tensor]:

@@ -10,10 +10,10 @@ def positive_weights(targets: Tensor, max_weight: float = 10.0) -> Tensor:
 
     Args:
         targets: (..., C) bool or 0/1; every leading dimension counts as rows.
-        max_weight: the upper limit, above 0; also the weight of a class without positives.
+        max_weight: above 0; also the weight of a class without positives.
 
     Returns:
-        (C,) float32. A class that every row has gets 0: there is nothing to tell it from.
+        (C,) float32; 0 for a class that every row has.
 
     >>> positive_weights(torch.tensor([[1, 0, 1], [0, 0, 1], [0, 0, 1]]))
     tensor([ 2., 10.,  0.])
@@ -42,12 +42,9 @@ def weighted_bce(logits: Tensor, targets: Tensor, pos_weight: Tensor | None = No
 
 
 def order_free_loss(logits: Tensor, targets: Tensor, pos_weight: Tensor | None = None) -> Tensor:
-    """Binary cross-entropy of every step against the full label set (Chen et al., AAAI 2018).
+    """`weighted_bce` of every step, logits (B, T, C), against the full label set, targets (B, C).
 
-    Args:
-        logits: (B, T, C).
-        targets: (B, C), bool or in [0, 1].
-        pos_weight: (C,), see `positive_weights`; 1 if not given.
+    Chen et al., AAAI 2018.
     """
     every_step = targets.unsqueeze(1).expand(-1, logits.shape[1], -1)  # (B, T, C)
     return weighted_bce(logits, every_step, pos_weight)
