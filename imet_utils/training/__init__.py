@@ -25,6 +25,7 @@ from imet_utils.training.recipes import (
     RECIPES,
     USUAL,
     Recipe,
+    calibrated_candidates,
     candidate_weights,
 )
 from imet_utils.training.sizes import SIZES, choose_size, describe_size
