@@ -1,9 +1,7 @@
-"""What can be wrong with a collection: the form of a case, the sound collection, the page of cases.
+"""What can be wrong with the tables and folders of a collection, done to a sound one."""
 
-`python tests/test_faults.py` writes them to the section "Bad input" of `README.md` here.
-"""
-
-import re
+import shutil
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,60 +9,35 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-PAGE = Path(__file__).with_name("README.md")
+from imet_utils.tables import load_unlabelled
+
 IDS = "abcdefghijklmnopqrst"
 LABELS = "attribute_id,attribute_name\n7,culture::french\n3,tag::men\n10,portrait\n"
-TRAIN = "id,attribute_ids\n" + "".join(f"{i},{'3 7' if n % 2 else 10}\n" for n, i in enumerate(IDS))
+HEADER = "id,attribute_ids\n"
+TRAIN = HEADER + "".join(f"{i},{'3 7' if n % 2 else 10}\n" for n, i in enumerate(IDS))
+LINES = TRAIN.splitlines(keepends=True)
 
-INTRODUCTION = """
-{count} faults, each done by a test (`test_faults.py`) to a sound collection of twenty images,
-which is then loaded, stripped of rare labels and split as notebooks 1 and 2 do it. What is refused
-is refused before any work, with the whole message shown; `(…)` is what Pillow says of the file.
-Faults of images end with the line *Or leave such images out: set ON_BAD_IMAGE = "skip".* Those of
-`train/` are tried with `skip` too: the image is left out, and listed in `skipped_images.csv`.
-
-Beside these, hypothesis writes tables in random spellings, which must read alike, and damages
-tables at random, which must be read or be refused with the name of the file.
-
-Not found are bytes changed within a JPEG, WebP or BMP that still decodes, to other pixels: these
-formats have no checksums.
-"""
-
-Damage = Callable[[Path], None]
+Damage = Callable[[Path], object]
 Check = Callable[[Path, object], None]  # of the folder and what `load_collection` returned
 
 
 @dataclass(frozen=True)
 class BadInput:
-    """One thing that can be wrong, how a test does it to a sound collection, and what happens.
+    """A fault, what does it to the collection in a folder, and what then happens.
 
     Attributes:
-        fault: what is wrong.
-        how: what the test does.
-        damage: does it to the collection in a folder.
-        happens: the whole message of a refusal, paths as seen from the folder, with `(…)` for what
-            a library says; or, with a `check`, what is right about the outcome.
-        check: asserts it; None for a refusal.
+        fault: what is wrong, unlike that of any other case.
+        damage: does it.
+        told: what the refusal has: file and line, the value, the kind of fault.
+        check: asserts what is right about the outcome; None for a refusal.
         min_count: labels on fewer images are dropped.
     """
 
     fault: str
-    how: str
     damage: Damage
-    happens: str
+    told: tuple[str, ...] = ()
     check: Check | None = None
     min_count: int = 3
-
-    def matches(self, message: str, folder: Path) -> bool:
-        """Say whether a message is the one that the case tells."""
-        pattern = re.escape(self.happens).replace(re.escape("(…)"), r"\(.*\)")
-        return re.fullmatch(pattern, message.replace(f"{folder}/", "")) is not None
-
-    def row(self) -> str:
-        """Write the case as a row of a Markdown table."""
-        happens = self.happens if self.check else f"refused: `{self.happens}`"
-        cells = [self.fault, self.how, happens]
-        return "| " + " | ".join(_cell(text) for text in cells) + " |"
 
 
 def write_sound_collection(folder: Path) -> None:
@@ -79,36 +52,283 @@ def write_sound_collection(folder: Path) -> None:
 
 def give(name: str, content: str | bytes) -> Damage:
     """Return what writes `content` to a file of the collection."""
-
-    def damage(folder: Path) -> None:
-        (folder / name).parent.mkdir(exist_ok=True)
-        data = content if isinstance(content, bytes) else content.encode()
-        (folder / name).write_bytes(data)
-
-    return damage
+    data = content if isinstance(content, bytes) else content.encode()
+    return lambda folder: (folder / name).write_bytes(data)
 
 
-def render_section(groups: dict[str, list[BadInput]]) -> str:
-    """Write the section of the page: a table for each group."""
-    parts = ["## Bad input", INTRODUCTION.strip().format(count=sum(map(len, groups.values())))]
-    for title, cases in groups.items():
-        head = ["what is wrong | what the test does | what happens", "--- | --- | ---"]
-        rows = [f"| {line} |" for line in head] + [case.row() for case in cases]
-        parts += [f"### {title}", "\n".join(rows)]
-    return "\n\n".join(parts) + "\n"
+def both(*damages: Damage) -> Damage:
+    """Return what does several things."""
+    return lambda folder: [damage(folder) for damage in damages]
 
 
-def replace_section(page: str, section: str) -> str:
-    """Put a section in the place of the one on the page with its heading."""
-    heading = section.partition("\n")[0]
-    pattern = rf"^{re.escape(heading)}\n.*?(?=^## |\Z)"
-    found = re.search(pattern, page, re.DOTALL | re.MULTILINE)
-    if not found:
-        raise ValueError(f"the page has no section {heading!r}")
-    rest = page[found.end() :]
-    return page[: found.start()] + section + "\n" * bool(rest) + rest
+def remove(name: str) -> Damage:
+    """Return what removes a file."""
+    return lambda folder: (folder / name).unlink()
 
 
-def _cell(text: str) -> str:
-    """Escape what would break a table row; text in code spans may hold no line breaks."""
-    return text.replace("|", r"\|").replace("\n", " ⏎ ")
+# --- tables ---
+
+
+def table(fault: str, content: str | bytes, *told: str) -> BadInput:
+    """Refuse a train.csv."""
+    return BadInput(fault, give("train.csv", content), ("train.csv", *told))
+
+
+def line_3(fault: str, text: str, *told: str) -> BadInput:
+    """Refuse a line instead of that of image `b`."""
+    return table(fault, "".join([*LINES[:2], f"{text}\n", *LINES[3:]]), "train.csv, line 3:", *told)
+
+
+def label(fault: str, text: str, *told: str) -> BadInput:
+    """Refuse a line of labels.csv after its first label."""
+    content = "".join([*LABELS.splitlines(keepends=True)[:2], f"{text}\n"])
+    return BadInput(fault, give("labels.csv", content), ("labels.csv, line 3:", *told))
+
+
+def unnamed(fault: str, labels: str, value: str) -> BadInput:
+    """Refuse names of image `b` that may mean one thing or another."""
+    damage = both(give("train.csv", f"id,tags\na,men\nb,{labels}\nc,dogs\n"), remove("labels.csv"))
+    return BadInput(fault, damage, ("train.csv: ", "tags", repr(value), "labels.csv"))
+
+
+def spelling(fault: str, content: str | bytes) -> BadInput:
+    """Accept a train.csv that says the same in other bytes."""
+
+    def check(_, collection):
+        images = collection.tables.images
+        assert images["id"].tolist() == list(IDS)
+        assert images["labels"].tolist() == [(0, 1) if n % 2 else (2,) for n in range(len(IDS))]
+
+    return BadInput(fault, give("train.csv", content), check=check)
+
+
+def odd_id(fault: str, image_id: str, stored: str | None = None) -> BadInput:
+    """Accept an id for image `b`, whose file has it as its name."""
+
+    def damage(folder):
+        (folder / "train/b.png").rename(folder / f"train/{stored or image_id}.png")
+        give("train.csv", TRAIN.replace("\nb,", f"\n{image_id},"))(folder)
+
+    def check(_, collection):
+        assert collection.tables.images["id"][1] == image_id
+        assert len(collection.sizes) == len(IDS)
+
+    return BadInput(fault, damage, check=check)
+
+
+def named(
+    fault: str, header: str, odd: str, even: str, separator: str, mark: str, quote: str = ""
+) -> BadInput:
+    """Accept a train.csv of names, those of every other image alike, without a labels.csv."""
+    names = [(odd if n % 2 else even).split("/") for n in range(len(IDS))]
+    rows = [f"{i}{separator}{quote}{mark.join(row)}{quote}\n" for i, row in zip(IDS, names)]  # noqa: B905
+    content = header.replace(",", separator) + "\n" + "".join(rows)
+
+    def check(_, collection):
+        tables = collection.tables
+        found = tables.labels["attribute_name"]
+        assert found.tolist() == sorted({name for row in names for name in row})
+        assert [[found[k] for k in row] for row in tables.images["labels"]] == [*map(sorted, names)]
+        assert "labels.csv is missing" in tables.notes[-1]
+
+    return BadInput(fault, both(give("train.csv", content), remove("labels.csv")), check=check)
+
+
+PLAIN, WHOLE, TWICE = "plain name", "whole number", "given on line 2 already"
+HAVE = ("header must have", "id, attribute_ids")
+
+TABLES = [
+    BadInput("no train.csv", remove("train.csv"), ("train.csv is missing", "id, attribute_ids")),
+    BadInput("no labels.csv", remove("labels.csv"), ("train.csv: ", "'3 7'", "labels.csv")),
+    table("empty table", "", *HAVE, "[]"),
+    table("header alone", HEADER, "no rows"),
+    table("missing column", "id,title\na,3\n", *HAVE, "['id', 'title']"),
+    table("column given twice", "id,id,attribute_ids\na,b,3\n", *HAVE, "['id', 'id', "),
+    table("two columns of labels", "id,tags,labels\na,3,3\n", "both columns ['labels', 'tags']"),
+    unnamed("names with a blank, and nothing that separates them", "a dog", "a dog"),
+    unnamed("names separated by a comma", '"men, dogs"', "men, dogs"),
+    unnamed("names separated in two ways", "men|dogs;cats", "men|dogs;cats"),
+    table("pointer of Git LFS", "version https://git-lfs.github.com/spec/v1\n", *HAVE, "git-lfs"),
+    table("Latin-1", (HEADER + "a,3\né,3\n").encode("latin-1"), ", line 3:", "UTF-8"),
+    table("UTF-16", TRAIN.encode("utf-16"), ", line 1:", "UTF-8"),
+    line_3("id empty", ",3", "id ''", PLAIN),
+    line_3("id given twice", "a,3", "'a'", TWICE),
+    table("one id in two Unicode forms", HEADER + "a,10\n\u00e9,3\ne\u0301,3\n",
+          ", line 4:", "'e\u0301'", "given on line 3 already"),
+    line_3("id is a path up", "../x,3", "'../x'", PLAIN),
+    line_3("id is a path down", "x/y,3", "'x/y'", PLAIN),
+    line_3("id is a Windows path", "x\\y,3", r"'x\\y'", PLAIN),
+    line_3("id is a folder", "..,3", "'..'", PLAIN),
+    line_3("id is a hidden file", ".x,3", "'.x'", PLAIN),
+    line_3("NUL in an id", "x\0y,3", r"'x\x00y'", PLAIN),
+    line_3("invisible character in an id", "x\u200by,3", r"'x\u200by'", PLAIN),
+    line_3("no label", "b,", "attribute_ids is empty"),
+    line_3("unknown label", "b,3 99", "99", "not in labels.csv"),
+    line_3("label given twice", "b,3 3", "'3 3'", "twice"),
+    line_3("name of a label for its id", "b,men", "'men'", WHOLE),
+    line_3("label as a decimal number", "b,3.0", "'3.0'", WHOLE),
+    line_3("label below zero", "b,-3", "'-3'", WHOLE),
+    line_3("labels separated by semicolons", "b,3;7", "'3;7'", WHOLE),
+    line_3("label of 20 digits", f"b,{20 * '9'}", 20 * "9", WHOLE),
+    line_3("label in Arabic digits", "b,\u0663", "'\u0663'", WHOLE),
+    line_3("labels separated by a comma", "b,3,7", "3 fields", "['b', '3', '7']"),
+    line_3("too few fields", "b", "1 fields", "['b']"),
+    line_3("text after a quote", '"b"x,3', "quotes"),
+    table("quote left open", HEADER + '"a,3\n', ", line 2:", "quotes"),
+    table("field of 200,000 characters", HEADER + 200_000 * "x", ", line 2:", "131072"),
+    table("many faults", HEADER + "".join(f"{i},99\n" for i in IDS), ", 20 rows:", "99", "line 2"),
+    table("faults of two causes", HEADER + "a,99\nb,x\nc,98\n",
+          "2 faults", ", 2 rows:", "99", ", line 3:", "'x'", WHOLE),
+    label("label id given twice", "7,tag::men", "'7'", TWICE),
+    label("label id given twice, as `07`", "07,tag::men", "'07'", TWICE),
+    label("label id no number", "x,tag::men", "'x'", WHOLE),
+    label("label id empty", ",tag::men", "attribute_id ''", WHOLE),
+    label("label without a name", "3,", "''", "no name"),
+    label("label with a kind alone", "3,tag::", "'tag::'", "no name"),
+    spelling("byte order mark, CRLF", b"\xef\xbb\xbf" + TRAIN.replace("\n", "\r\n").encode()),
+    spelling("CR", TRAIN.replace("\n", "\r")),
+    spelling("no end of the last line", TRAIN.rstrip()),
+    spelling("quotes around every field",
+             "".join('"' + line.strip().replace(",", '","') + '"\n' for line in LINES)),
+    spelling("trailing and leading blanks", TRAIN.replace(",", " ,  ").replace("\n", " \t\n")),
+    spelling("empty lines and rows of commas", TRAIN.replace("\n", "\n\n , \n")),
+    spelling("empty columns at the end", TRAIN.replace("\n", ",,\n")),
+    spelling("other columns, in another order",
+             "".join(f"note,{','.join(line.strip().split(',')[::-1])}\n" for line in LINES)),
+    spelling("semicolons for commas", TRAIN.replace(",", ";")),
+    spelling("semicolons for commas, labels separated by `|`",
+             TRAIN.replace(",", ";").replace("3 7", "3|7")),
+    spelling("semicolons for commas, labels separated by commas",
+             TRAIN.replace(",", ";").replace("3 7", "3, 7")),
+    spelling("tabs for commas", TRAIN.replace(",", "\t")),
+    spelling("a column `labels`", TRAIN.replace("attribute_ids", "labels")),
+    spelling("a column `tags`", TRAIN.replace("attribute_ids", "tags")),
+    spelling("zeros before a label", TRAIN.replace(",3 7", ",003 07")),
+    named("names by `|`, one with a comma", "id,tags", "men/oil, on wood", "dogs", ",", "|", '"'),
+    named("names by `;`", "id,labels", "tag::men/a dog", "oil on wood", ",", ";"),
+    named("semicolons, names by `|`", "id,labels", "tag::men/a dog", "oil on wood", ";", "|"),
+    named("semicolons, names by commas", HEADER[:-1], "tag::men/a dog", "oil on wood", ";", ", "),
+    named("semicolons, names by quoted `;`", "id,tags", "tag::men/a dog", "an oil", ";", "; ", '"'),
+    named("names of one word an image", "id,tags", "tag::men", "dogs", ",", "|"),
+    odd_id("id like a number with an exponent", "12e5"),
+    odd_id("id like a number with zeros in front", "0012"),
+    odd_id("id like a decimal number", "3.10"),
+    odd_id("id like infinity", "1e999"),
+    odd_id("id like a missing value", "NA"),
+    odd_id("id like a truth value", "true"),
+    odd_id("id like a formula", "=1+1"),
+    odd_id("id with a blank", "a b"),
+    odd_id("id in Japanese", "\u7d75"),
+    odd_id("id composed, its file decomposed", "\u00e9", unicodedata.normalize("NFD", "\u00e9")),
+    odd_id("id with the suffix of another format", "scan.tif"),
+]  # fmt: skip
+
+# --- folders ---
+
+
+def unlabelled(fault: str, damage: Damage, *told: str) -> BadInput:
+    """Refuse what `damage` does to a folder `test/` of two images."""
+
+    def add(folder):
+        (folder / "test").mkdir()
+        for image_id in "ab":
+            shutil.copy(folder / "train/c.png", folder / f"test/{image_id}.png")
+        damage(folder)
+
+    return BadInput(fault, add, told)
+
+
+def order(content: str) -> Damage:
+    """Return what writes a table of the images to predict."""
+    return give("sample_submission.csv", content)
+
+
+def cut_short(folder: Path) -> None:
+    """Keep the first part of `test/a.png`."""
+    path = folder / "test/a.png"
+    path.write_bytes(path.read_bytes()[:1500])
+
+
+def nothing_to_predict(folder: Path, collection) -> None:
+    """Check that the labelled images are all there, and no others."""
+    assert len(collection.tables.images) == len(IDS)
+    assert load_unlabelled(folder, folder).empty
+
+
+SUBMISSION = "sample_submission.csv, line"
+
+FOLDERS = [
+    BadInput("no folder train/", lambda folder: shutil.rmtree(folder / "train"),
+             ("train is missing", "folder of the images")),
+    unlabelled("image to predict of zero bytes", give("test/a.png", ""), "test/a.png: ", "empty"),
+    unlabelled("image to predict cut short", both(cut_short, order("id,attribute_ids\nb,\na,\n")),
+               "test/a.png: ", "damaged"),
+    unlabelled("image to predict is missing", order("id,attribute_ids\na,\nc,\n"),
+               "test: ", "no image c"),
+    unlabelled("unprintable name of an image to predict",
+               lambda folder: (folder / "test/a.png").rename(folder / "test/x\ny.png"),
+               "test: ", r"'x\ny'", PLAIN),
+    unlabelled("id to predict given twice", order("id\na\na\n"), f"{SUBMISSION} 3:", "'a'", TWICE),
+    unlabelled("id to predict is a path", order("id\n../train/a\n"),
+               f"{SUBMISSION} 2:", "'../train/a'", PLAIN),
+    unlabelled("sample_submission.csv without rows", order("id\n"), "submission.csv", "no rows"),
+    BadInput("sample_submission.csv without a folder test/", order("id\nz\n"),
+             check=nothing_to_predict),
+    BadInput("empty folder test/", lambda folder: (folder / "test").mkdir(),
+             check=nothing_to_predict),
+]  # fmt: skip
+
+# --- small and one-sided collections ---
+
+
+def rows(labels: str, train: list[str]) -> Damage:
+    """Return what writes tables: names of the labels 0, 1, ..., and the labels of each image."""
+    names = "".join(f"{k},{name}\n" for k, name in enumerate(labels.split()))
+    lines = "".join(f"{i},{row}\n" for i, row in zip(IDS, train, strict=False))
+    return both(
+        give("labels.csv", "attribute_id,attribute_name\n" + names),
+        give("train.csv", HEADER + lines),
+    )
+
+
+def edge(fault: str, labels: str, train: list[str], *told: str, min_count: int = 3) -> BadInput:
+    """Refuse a collection."""
+    return BadInput(fault, rows(labels, train), told, min_count=min_count)
+
+
+def splits(fault: str, labels: str, train: list[str], min_count: int = 3) -> BadInput:
+    """Accept a collection: it is shared out, and every label is in training."""
+    return BadInput(fault, rows(labels, train), check=all_in_training, min_count=min_count)
+
+
+def all_in_training(_, tables) -> None:
+    """Check that no part is empty, and that training has every label that an image has."""
+    parts = tables.images.groupby("split")["labels"].agg(lambda rows: set().union(*rows))
+    assert sorted(parts.index) == ["test", "train", "val"]
+    assert parts["train"] == set().union(*parts)
+
+
+MEN_OR_DOGS = ["0", "1", "0 1"] * 7
+MANY = " ".join("abcdefghijklmnopqrst")  # names of labels
+OF_ITS_OWN = [str(k) for k in range(20)]
+
+EDGES = [
+    edge("one image", "men dogs", ["0 1"], "all images, 1,", "men, dogs"),
+    edge("two images", "men dogs", ["0", "0 1"], "of 2 images none", "3", "MIN_COUNT"),
+    edge("few images, one in validation", "men dogs", MEN_OR_DOGS[:12],
+         "12 images", "1 of these", "val", "MIN_COUNT"),
+    edge("one label", "tag::men", ["0"] * 20, "all images, 20,", "tag::men"),
+    edge("the same labels everywhere", "men dogs", ["0 1"] * 20, "all images, 20,", "men, dogs"),
+    edge("every label rare", MANY, OF_ITS_OWN, "of 20 images none", "MIN_COUNT"),
+    edge("one label left after the rare ones", "men a b c", ["0"] * 17 + ["1", "2", "3"],
+         "20 images", "17", "2 of these", "val", "MIN_COUNT"),
+    edge("labels too rare for a split", MANY, OF_ITS_OWN, "20 images are too few", min_count=1),
+    splits("twenty images of two labels", "culture::greek tag::men", MEN_OR_DOGS),
+    splits("rare labels that fit into training", "men dogs cats owls",
+           [*MEN_OR_DOGS[:18], "0 2", "1 3"], 1),
+    splits("no culture", "tag::men tag::dogs", MEN_OR_DOGS),
+    splits("no tag", "culture::greek culture::roman", MEN_OR_DOGS),
+    splits("neither culture nor tag", "men dogs", MEN_OR_DOGS),
+    splits("a label on every image", "men dogs", ["0", "0 1"] * 10),
+    splits("labels without an image", "men dogs cats owls", MEN_OR_DOGS),
+]  # fmt: skip

@@ -1,6 +1,5 @@
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -122,23 +121,21 @@ def test_names_of_labels_read_alike_in_every_spelling(tmp_path_factory, rows, ma
     assert [{names[k] for k in row} for row in tables.images["labels"]] == rows
 
 
-def test_tables_are_checked_without_torch_and_say_what_loading_them_says(tmp_path):
+def test_tables_are_checked_without_torch_for_what_loading_them_finds(tmp_path):
     code = "import sys; from imet_utils.tables import check_tables; check_tables(sys.argv[1]); "
     code += "print('torch' in sys.modules)"
     command = [sys.executable, "-c", code, str(write(tmp_path))]
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "False\n"
     write(tmp_path, "id,attribute_ids\n" + "".join(f"{k},horses\n" for k in range(81)))
-    told = []
+    messages = set()
     for check in (load_tables, check_tables):
-        with pytest.raises(ValueError, match="horses") as error:
+        with pytest.raises(ValueError, match=r"train\.csv, 81 rows: .*'horses'.*line 2") as error:
             check(tmp_path)
-        told.append(str(error.value).removeprefix(f"{tmp_path}/"))
-    assert told[0] == told[1]
-    assert told[0].startswith("train.csv, 81 rows: attribute_id 'horses' must be a whole number")
-    assert told[0].endswith("(first: line 2)")
+        messages.add(str(error.value))
+    assert len(messages) == 1
     (write(tmp_path) / "test").mkdir()
     (tmp_path / "sample_submission.csv").write_text("id\nb\nb\n")
-    with pytest.raises(ValueError, match=r"sample_submission\.csv, line 3: id 'b' is given"):
+    with pytest.raises(ValueError, match=r"sample_submission\.csv, line 3: id 'b'"):
         check_tables(tmp_path)
 
 
@@ -146,7 +143,6 @@ def test_ten_faults_are_shown_and_the_others_counted():
     faults = [f"line {n}" for n in range(2, 14)]
     shown = list_faults(faults).splitlines()
     assert shown == ["12 faults:", *(f"- {fault}" for fault in faults[:10]), "and 2 more"]
-    assert list_faults(faults[:10]).splitlines()[-1] == "- line 11"
 
 
 # --- tables in memory ---
@@ -172,11 +168,15 @@ def test_drop_rare_labels_is_one_pass_and_drops_labels_left_without_image():
     assert tables.labels["attribute_id"].tolist() == [100, 101]
 
 
-def test_drop_rare_labels_refuses_to_drop_everything():
-    with pytest.raises(ValueError, match="of 2 images none is left"):
+def test_rare_labels_go_and_their_images_stay_where_others_are_left():
+    tables = make([(0, 1), (1, 2), (1,), (0, 3), (4,)], 5)
+    kept = drop_rare_labels(tables, min_count=2, keep_images=True)
+    assert kept.labels["attribute_id"].tolist() == [100, 101]
+    assert kept.images["labels"].tolist() == [(0, 1), (1,), (1,), (0,)]
+    with pytest.raises(ValueError, match="of 2 images none"):
         drop_rare_labels(make([(0,), (0,)], 1), min_count=3)
-    with pytest.raises(ValueError, match="min_count must be at least 1, got 0"):
-        drop_rare_labels(make([(0,)], 1), min_count=0)
+    with pytest.raises(ValueError, match=r"min_count .* got 0"):
+        drop_rare_labels(tables, min_count=0)
 
 
 def test_limit_images_takes_a_seeded_subset_in_order():
@@ -195,21 +195,17 @@ def test_limit_images_takes_a_seeded_subset_in_order():
 # --- split ---
 
 
-def test_take_split_parts_the_images_without_loss():
-    tables = split_tables(make(long_tailed(60, 8), 8))
-    parts = [take_split(tables, split) for split in SPLITS]
+def test_a_split_is_seeded_and_loses_no_image():
+    tables = make(long_tailed(60, 8), 8)
+    split = split_tables(tables, seed=3)
+    parts = [take_split(split, name) for name in SPLITS]
     assert [len(part.images) for part in parts] == [48, 6, 6]
     assert {i for part in parts for i in part.images["id"]} == set(tables.images["id"])
     for part in parts:
         assert part.images.index.equals(pd.RangeIndex(len(part.images)))
         assert part.labels is tables.labels
-
-
-def test_split_is_seeded_and_leaves_its_input_alone():
-    tables = make(long_tailed(200, 20), 20)
-    first = split_tables(tables, seed=3)
-    assert first.images.equals(split_tables(tables, seed=3).images)
-    assert not first.images.equals(split_tables(tables, seed=4).images)
+    assert split.images.equals(split_tables(tables, seed=3).images)
+    assert not split.images.equals(split_tables(tables, seed=4).images)
     assert set(tables.images["split"]) == {""}
 
 
@@ -234,13 +230,8 @@ def test_split_covers_every_label_in_train_with_the_right_sizes(rows, ratios, se
         assert np.abs(sizes - wanted).max() < 1
 
 
-def test_split_of_twelve_images():
-    tables = split_tables(make([(0,), (0, 1), (1, 2), (2, 3)] * 3, 4))
-    assert tables.images["split"].value_counts().to_dict() == {"train": 10, "val": 1, "test": 1}
-
-
 def test_split_refuses_what_cannot_be_split():
-    with pytest.raises(ValueError, match=r"3 images are too few .* needs almost all"):
+    with pytest.raises(ValueError, match=r"3 images are too few"):
         split_tables(make([(0,), (1,), (1,)], 2))
     with pytest.raises(ValueError, match="2 images are too few"):
         split_tables(make([(0,), (0,)], 1))
@@ -252,6 +243,7 @@ def test_split_refuses_what_cannot_be_split():
         (109_200, [0.8, 0.1, 0.1], [87_360, 10_920, 10_920]),
         (7, [0.5, 0.25, 0.25], [3, 2, 2]),  # 3.5, 1.75, 1.75
         (3, [0.98, 0.01, 0.01], [1, 1, 1]),
+        (12, [0.8, 0.1, 0.1], [10, 1, 1]),
     ],
 )
 def test_part_sizes_by_hand(num_images, shares, sizes):
@@ -289,14 +281,6 @@ def test_a_split_stays_when_little_changes(change, seed):
     assert change != "another order" or max(moved) == 0
 
 
-def test_rare_labels_go_and_their_images_stay_where_others_are_left():
-    tables = make([(0, 1), (1, 2), (1,), (0, 3), (4,)], 5)
-    kept = drop_rare_labels(tables, min_count=2, keep_images=True)
-    assert kept.labels["attribute_id"].tolist() == tables.labels["attribute_id"][:2].tolist()
-    assert kept.images["labels"].tolist() == [(0, 1), (1,), (1,), (0,)]
-    assert len(drop_rare_labels(tables, min_count=2).images) == 2
-
-
 def test_labels_are_shared_out_far_better_than_at_random():
     rows = long_tailed(2000, 60)
     targets = make(rows, 60).targets
@@ -332,27 +316,8 @@ def test_save_and_read_give_the_same_tables(tmp_path):
         pd.testing.assert_frame_equal(again.images, given_tables.images)
         pd.testing.assert_frame_equal(again.labels, given_tables.labels)
         assert again.data_dir == tmp_path
-    assert sorted(p.name for p in (tmp_path / "new/folder").iterdir()) == [
-        "images.csv",
-        "labels.csv",
-    ]
     text = (tmp_path / "new/folder/images.csv").read_text()
     assert text.startswith("id,attribute_ids,split\n12e5,7 3,")
-
-
-def test_a_failed_save_leaves_the_old_files_whole(tmp_path, monkeypatch):
-    tables = make([(0,), (1,)], 2)
-    save_tables(tables, tmp_path)
-    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-
-    def write_half(frame, path, **_):
-        Path(path).write_text("id,attri")
-        raise OSError("disk full")
-
-    monkeypatch.setattr(pd.DataFrame, "to_csv", write_half)
-    with pytest.raises(OSError, match="disk full"):
-        save_tables(tables, tmp_path)
-    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def test_read_tables_checks_split_and_presence(tmp_path):
@@ -376,11 +341,7 @@ def test_the_real_imet_tables_give_the_posters_figures(tmp_path):
     assert (len(tables.images), tables.num_classes) == (109_237, 1103)
     assert (len(kept.images), kept.num_classes) == (109_200, 1077)
     splits = split.images["split"].to_numpy()
-    assert {k: (splits == k).sum() for k in SPLITS} == {
-        "train": 87_360,
-        "val": 10_920,
-        "test": 10_920,
-    }
+    assert [(splits == k).sum() for k in SPLITS] == [87_360, 10_920, 10_920]
     counts = pd.Series(tables.counts, index=tables.labels["attribute_name"])
     assert counts.nlargest(3).to_dict() == {
         "tag::men": 19_970,
@@ -398,14 +359,8 @@ def test_the_real_imet_tables_give_the_posters_figures(tmp_path):
 
 
 @needs(PAINTINGS)
-def test_real_tables_are_checked_within_a_second():
-    start = time.monotonic()
-    check_tables(PAINTINGS)
-    assert time.monotonic() - start < 1
-
-
-@needs(PAINTINGS)
 def test_the_real_paintings_have_every_image():
+    check_tables(PAINTINGS)
     tables = load_tables(PAINTINGS)
     paths = find_images(PAINTINGS / "train", tables.images["id"])
     assert len(paths) == 1828
