@@ -220,7 +220,9 @@ def test_the_command_labels_what_can_be_read_and_lists_the_rest(smoke, tmp_path,
     shutil.copytree(smoke[0], output_dir)
     before = {path: path.stat().st_mtime_ns for path in output_dir.rglob("*") if path.is_file()}
     given.mkdir()
-    names = sorted(shutil.copy(file, given).name for file in files[:3])
+    for file in files[:3]:
+        shutil.copy(file, given)
+    names = sorted(file.name for file in files[:3])
     (given / "cut.jpg").write_bytes(files[0].read_bytes()[:200])
     (given / "notes.txt").write_text("no image")
     assert main(["label", str(given), "--output", str(output_dir), "--top", "2"]) == 0
