@@ -136,7 +136,7 @@ def test_too_little_memory_is_no_fault_of_the_image(tmp_path, monkeypatch):
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_file_that_may_not_be_read_is_told(tmp_path):
+def test_a_file_that_may_not_be_read_is_refused(tmp_path):
     noise().save(tmp_path / "a.png")
     (tmp_path / "a.png").chmod(0)
     with pytest.raises(ValueError, match=r"a\.png: .*Permission denied"):
@@ -228,7 +228,7 @@ def mend(folder):
     shutil.copy(folder / "train/a.png", folder / "test/t.png")
 
 
-def test_all_faults_are_told_at_once(folder, tmp_path):
+def test_all_faults_are_reported_at_once(folder, tmp_path):
     (folder / "train/d.png").unlink()
     with pytest.raises(ValueError, match="3 faults:") as error:
         load_collection(folder, tmp_path / "out")
