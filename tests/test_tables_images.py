@@ -11,11 +11,11 @@ import pytest
 from bad_inputs import IDS, write_sound_collection
 from PIL import Image
 
+from imet_tools.sample import load_boxes
 from imet_utils.files import sample_file
 from imet_utils.tables import (
     find_images,
     limit_images,
-    load_boxes,
     load_collection,
     load_tables,
     load_unlabelled,
