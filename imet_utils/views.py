@@ -61,7 +61,7 @@ def plan_views(
         image_id: with `seed` and the number of a view it determines all that is random.
         crop: without it every view is the whole image.
         augment: flip at random and jitter the colours of every view.
-        seed: of the randomness.
+        seed: see `image_id`.
         size: side of a view in pixels.
         views: their numbers.
     """
@@ -132,12 +132,7 @@ def _scale(image: Image.Image, size: int) -> Image.Image:
 def make_device_views(
     images: Sequence[Tensor], plans: Sequence[Sequence[View]], size: int = 224
 ) -> Tensor:
-    """Make the planned views of several images on their device.
-
-    Args:
-        images: (3, H, W) uint8, RGB, of any sizes, on one device.
-        plans: V views of each image.
-        size: side of a view in pixels.
+    """Make the V planned views of each image (3, H, W) uint8, RGB, on the device of the images.
 
     Returns:
         (B, V, 3, size, size) uint8.
@@ -168,7 +163,7 @@ def _scale_on_device(image: Tensor, size: int) -> Tensor:
 
 
 class ViewDataset(Dataset[Tensor]):
-    """The views of a set of images; an item is (V, 3, size, size) uint8, RGB."""
+    """The views of a set of N images; an item is (V, 3, size, size) uint8, RGB."""
 
     def __init__(
         self,
@@ -184,15 +179,14 @@ class ViewDataset(Dataset[Tensor]):
         """Keep what makes the views.
 
         Args:
-            paths: files of the N images, or the images themselves.
+            paths: files of the images, or the images themselves.
             ids: of the images.
             has_culture: (N,) whether an image has a culture label.
-            train: augment; and crop only images with a culture, for a crop may cut off what a tag
-                names.
+            train: augment, and crop only images with a culture: a crop may cut off what tags name.
             seed: of crops and augmentation.
             size: side of a view in pixels.
             num_views: V.
-            hashes: of the files, where they are known (`sample_file`).
+            hashes: of the files (`sample_file`), where they are known.
         """
         self.paths = [p if isinstance(p, Image.Image) else str(p) for p in paths]
         self.ids = [str(image_id) for image_id in ids]

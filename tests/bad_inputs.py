@@ -28,14 +28,14 @@ class BadInput:
     Attributes:
         fault: what is wrong, unlike that of any other case.
         damage: does it.
-        told: what the refusal has: file and line, the value, the kind of fault.
+        reported: what the refusal has: file and line, the value, the kind of fault.
         check: asserts what is right about the outcome; None for a refusal.
         min_count: labels on fewer images are dropped.
     """
 
     fault: str
     damage: Damage
-    told: tuple[str, ...] = ()
+    reported: tuple[str, ...] = ()
     check: Check | None = None
     min_count: int = 3
 
@@ -69,20 +69,22 @@ def remove(name: str) -> Damage:
 # --- tables ---
 
 
-def table(fault: str, content: str | bytes, *told: str) -> BadInput:
+def table(fault: str, content: str | bytes, *reported: str) -> BadInput:
     """Refuse a train.csv."""
-    return BadInput(fault, give("train.csv", content), ("train.csv", *told))
+    return BadInput(fault, give("train.csv", content), ("train.csv", *reported))
 
 
-def line_3(fault: str, text: str, *told: str) -> BadInput:
+def line_3(fault: str, text: str, *reported: str) -> BadInput:
     """Refuse a line instead of that of image `b`."""
-    return table(fault, "".join([*LINES[:2], f"{text}\n", *LINES[3:]]), "train.csv, line 3:", *told)
+    return table(
+        fault, "".join([*LINES[:2], f"{text}\n", *LINES[3:]]), "train.csv, line 3:", *reported
+    )
 
 
-def label(fault: str, text: str, *told: str) -> BadInput:
+def label(fault: str, text: str, *reported: str) -> BadInput:
     """Refuse a line of labels.csv after its first label."""
     content = "".join([*LABELS.splitlines(keepends=True)[:2], f"{text}\n"])
-    return BadInput(fault, give("labels.csv", content), ("labels.csv, line 3:", *told))
+    return BadInput(fault, give("labels.csv", content), ("labels.csv, line 3:", *reported))
 
 
 def unnamed(fault: str, labels: str, value: str) -> BadInput:
@@ -226,7 +228,7 @@ TABLES = [
 # --- folders ---
 
 
-def unlabelled(fault: str, damage: Damage, *told: str) -> BadInput:
+def unlabelled(fault: str, damage: Damage, *reported: str) -> BadInput:
     """Refuse what `damage` does to a folder `test/` of two images."""
 
     def add(folder):
@@ -235,7 +237,7 @@ def unlabelled(fault: str, damage: Damage, *told: str) -> BadInput:
             shutil.copy(folder / "train/c.png", folder / f"test/{image_id}.png")
         damage(folder)
 
-    return BadInput(fault, add, told)
+    return BadInput(fault, add, reported)
 
 
 def order(content: str) -> Damage:
@@ -291,9 +293,9 @@ def rows(labels: str, train: list[str]) -> Damage:
     )
 
 
-def edge(fault: str, labels: str, train: list[str], *told: str, min_count: int = 3) -> BadInput:
+def edge(fault: str, labels: str, train: list[str], *reported: str, min_count: int = 3) -> BadInput:
     """Refuse a collection."""
-    return BadInput(fault, rows(labels, train), told, min_count=min_count)
+    return BadInput(fault, rows(labels, train), reported, min_count=min_count)
 
 
 def splits(fault: str, labels: str, train: list[str], min_count: int = 3) -> BadInput:

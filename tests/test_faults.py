@@ -73,7 +73,7 @@ def test_a_fault_is_refused_by_place_value_and_kind_or_read_right(folder, case):
     with pytest.raises((ValueError, FileNotFoundError)) as error:
         load(folder, case.min_count)
     message = str(error.value)
-    assert [part for part in case.told if part not in message] == [], message
+    assert [part for part in case.reported if part not in message] == [], message
     if case in REFUSED_IMAGES:
         assert message.endswith('ON_BAD_IMAGE = "skip".')
 
@@ -86,7 +86,7 @@ def test_a_refused_image_can_be_skipped(folder, case):
     assert len(collection.sizes) == len(IDS) - 1
     (row,) = read_skipped(folder.parent / "out").itertuples(index=False)
     assert (row.folder, row.id) == ("train", "b")
-    assert case.told[-1] in row.fault
+    assert case.reported[-1] in row.fault
 
 
 # --- tables at random ---

@@ -11,11 +11,11 @@ import pytest
 from bad_inputs import IDS, write_sound_collection
 from PIL import Image
 
+from imet_tools.sample import load_boxes
 from imet_utils.files import sample_file
 from imet_utils.tables import (
     find_images,
     limit_images,
-    load_boxes,
     load_collection,
     load_tables,
     load_unlabelled,
@@ -136,7 +136,7 @@ def test_too_little_memory_is_no_fault_of_the_image(tmp_path, monkeypatch):
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_file_that_may_not_be_read_is_told(tmp_path):
+def test_a_file_that_may_not_be_read_is_refused(tmp_path):
     noise().save(tmp_path / "a.png")
     (tmp_path / "a.png").chmod(0)
     with pytest.raises(ValueError, match=r"a\.png: .*Permission denied"):
@@ -228,7 +228,7 @@ def mend(folder):
     shutil.copy(folder / "train/a.png", folder / "test/t.png")
 
 
-def test_all_faults_are_told_at_once(folder, tmp_path):
+def test_all_faults_are_reported_at_once(folder, tmp_path):
     (folder / "train/d.png").unlink()
     with pytest.raises(ValueError, match="3 faults:") as error:
         load_collection(folder, tmp_path / "out")

@@ -4,6 +4,7 @@
 `scenes` composes a picture of motifs, and the other modules draw them.
 """
 
+from imet_tools.sample.boxes import load_boxes
 from imet_tools.sample.collection import draw_records, image_id, render_image, write_sample_data
 
-__all__ = ["draw_records", "image_id", "render_image", "write_sample_data"]
+__all__ = ["draw_records", "image_id", "load_boxes", "render_image", "write_sample_data"]

@@ -4,7 +4,7 @@ Zhang et al., *Top-down neural attention by excitation backprop*, IJCV 126 (2018
 
 Everywhere `attention` (M, P) is that of M predicted labels, each row adding up to 1 over the P
 cells of a square grid that covers the whole image, row by row, and `boxes` has for each of them
-(n, 4) left, top, right, bottom in shares of the image, as of `load_boxes`.
+(n, 4) left, top, right, bottom in shares of the image.
 """
 
 import math

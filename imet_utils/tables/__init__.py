@@ -23,7 +23,6 @@ from imet_utils.tables.images import (
     SUFFIXES,
     find_images,
     is_image,
-    load_boxes,
     read_image,
     read_thumbnail,
     submission_ids,

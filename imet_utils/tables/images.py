@@ -1,8 +1,7 @@
-"""The image files of a collection: found by id, whatever the suffix; ids to predict; boxes."""
+"""The image files of a collection: found by id, whatever the suffix; ids to predict."""
 
-import json
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -163,33 +162,3 @@ def submission_ids(data_dir: Path | str) -> list[str]:
         if not is_plain_name(image_id):
             raise ValueError(f"{folder}: the file name {image_id!r} {PLAIN_NAME}. Rename the file")
     return ids
-
-
-def load_boxes(
-    data_dir: Path | str, ids: Sequence[str], names: Mapping[int, str]
-) -> list[dict[str, np.ndarray]]:
-    """Read where motifs are in training images, from the `boxes.json` of a rendered collection.
-
-    Args:
-        data_dir: folder of the collection.
-        ids: of images.
-        names: of the labels by attribute id; boxes of other labels are left out.
-
-    Returns:
-        For each id the boxes of each label name, (n, 4): left, top, right, bottom as shares of
-        width and height. Empty without a `boxes.json`.
-    """
-    path = Path(data_dir) / "boxes.json"
-    if not path.is_file():
-        return [{} for _ in ids]
-    known = json.loads(path.read_text(encoding="utf-8"))
-    found = []
-    for image_id, file in zip(ids, find_images(Path(data_dir) / "train", ids), strict=True):
-        with Image.open(file) as image:
-            size = np.array(image.size * 2)  # width, height, width, height
-        boxes: dict[str, list] = {}
-        for box in known.get(image_id, []):
-            if box["label"] in names:
-                boxes.setdefault(names[box["label"]], []).append(np.array(box["box"]) / size)
-        found.append({name: np.stack(places) for name, places in boxes.items()})
-    return found
