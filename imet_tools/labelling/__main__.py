@@ -139,7 +139,7 @@ def label_files(
     good = [path for path, fault in zip(files, faults, strict=True) if not fault]
     if not good:
         raise ValueError(f"none of the {len(files)} files can be used: {bad[0][0]}: {bad[0][1]}")
-    classes = _list_known(table, good) if table else None
+    classes = _list_known(table, good) if table else []
     (folder / "skipped_images.csv").unlink(missing_ok=True)
     if bad:
         save_csv(pd.DataFrame(bad, columns=["file", "fault"]), folder / "skipped_images.csv")
@@ -174,7 +174,7 @@ def _write_tables(
     paths: Sequence[Path],
     tables: Sequence[Path],
     top: int,
-    known: Sequence[Sequence[int]] | None,
+    known: Sequence[Sequence[int]],
 ) -> Iterator[Explanation]:
     """Write the rows of each image to both tables, and yield its explanation."""
     explanations = labeller.explain_all(paths, CANDIDATES, known, description="labelling images")
@@ -192,7 +192,7 @@ def _review(
     explanations: Iterator[Explanation],
     output_dir: Path,
     top: int,
-    known: Sequence[Sequence[int]] | None,
+    known: Sequence[Sequence[int]],
 ) -> Iterator[ReviewImage]:
     """Prepare each image for its review, with the nearest labelled images if they are at hand."""
     find_picture = train_pictures(output_dir, labeller)

@@ -62,8 +62,7 @@ class Ensemble(nn.Module):
 
         Returns:
             `probs` (B, C), the heads' part of the mean; `pooled` (B, E); `style` (B, S); with
-            `attend`, where an RNN is among the heads, `attention` (B, C, h, w), of sum 1 for each
-            label.
+            `attend` and an RNN, `attention` (B, C, h, w), of sum 1 for each label.
         """
         inputs = self._compute_inputs(views)
         found = {"probs": torch.zeros(len(views), self.num_classes, device=views.device)}

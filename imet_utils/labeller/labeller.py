@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
+from torch import nn
 
 from imet_utils.decoding import (
     CANDIDATES,
@@ -49,42 +50,24 @@ Picture = Path | str | Image.Image
 
 @dataclass(frozen=True, eq=False)
 class Explanation:
-    """What a labeller predicts for one image, and why.
+    """What a labeller predicts for one image, and why."""
 
-    Attributes:
-        probs: (C,) float32.
-        chosen: (C,) bool, the labels that the decision takes.
-        attention: (C, h, w) float32, the evidence for each label over the image, each of sum 1;
-            None without an RNN among the heads.
-        neighbours: the nearest training images: columns id, labels (class indices), similarity (a
-            cosine).
-    """
-
-    probs: np.ndarray
-    chosen: np.ndarray
-    attention: np.ndarray | None
-    neighbours: pd.DataFrame
+    probs: np.ndarray  # (C,) float32
+    chosen: np.ndarray  # (C,) bool, the labels that the decision takes
+    attention: np.ndarray | None  # (C, h, w), of sum 1 for each label; None without an RNN
+    neighbours: pd.DataFrame  # training images: id, labels (class indices), similarity (cosine)
 
 
 @dataclass(frozen=True, eq=False)
 class Labeller:
-    """Labels new images.
-
-    Attributes:
-        settings: of the heads and their inputs.
-        labels: columns attribute_id, attribute_name; row k is class k.
-        decision: from probabilities to labels.
-        ensemble: the heads.
-        index: the training images in the space of their features.
-        train_images: their columns id and labels (class indices).
-    """
+    """Labels new images."""
 
     settings: Settings
-    labels: pd.DataFrame
+    labels: pd.DataFrame  # columns attribute_id, attribute_name; row k is class k
     decision: Decision
     ensemble: Ensemble
-    index: NeighbourIndex
-    train_images: pd.DataFrame
+    index: NeighbourIndex  # of the training images
+    train_images: pd.DataFrame  # columns id, labels (class indices)
 
     @property
     def names(self) -> np.ndarray:
@@ -98,43 +81,35 @@ class Labeller:
             ValueError: if no threshold reached it.
         """
         reached = {float(precision): cut for precision, cut in self.settings.thresholds.items()}
-        enough = [precision for precision in sorted(reached) if precision >= target]
+        enough = [precision for precision in reached if precision >= target]
         if not 0 < target < 1 or not enough:
-            limit = f"at most {max(reached)}" if reached else "and none was reached"
-            raise ValueError(f"the target precision must be above 0, here {limit}; got {target}")
-        return replace(self, decision=Decision(threshold=reached[enough[0]]))
+            limit = max(reached, default=0)
+            raise ValueError(f"the target precision must be from 0 to {limit} here, got {target}")
+        return replace(self, decision=Decision(threshold=reached[min(enough)]))
 
     def label(
-        self,
-        images: Sequence[Picture],
-        top: int = 0,
-        known: Sequence[Collection[str]] | None = None,
+        self, images: Sequence[Picture], top: int = 0, known: Sequence[Collection[str]] = ()
     ) -> pd.DataFrame:
         """Label images.
 
         Args:
             images: paths of files, or Pillow's images, which are named by their number.
             top: list at least so many labels of each image, chosen or not.
-            known: names of labels that each image is known to have; they revise the others
-                (`revise_probs`).
+            known: names of labels that each image has; they revise the others (`revise_probs`).
 
         Returns:
-            Columns image, attribute_id, attribute_name, probability, chosen; the images in their
-            order, the most probable label first.
+            Columns image, attribute_id, attribute_name, probability, chosen, best first.
 
         Raises:
-            ValueError: naming the file that cannot be read or the label that does not exist; if
-                `known` is of another length than `images`.
+            ValueError: for a file that cannot be read, a label that does not exist, or labels of
+                another number of images.
         """
-        if known is not None and len(known) != len(images):
+        if known and len(known) != len(images):
             raise ValueError(f"known has labels of {len(known)} images, got {len(images)} images")
-        classes = None if known is None else [self.find_classes(names) for names in known]
+        classes = [self.find_classes(names) for names in known]
         found = self.explain_all(images, 0, classes, attend=False)
-        rows = [
-            self.tabulate(_name(image, number), explanation, top)
-            for number, (image, explanation) in enumerate(zip(images, found, strict=True))
-        ]
-        return pd.concat(rows, ignore_index=True)
+        named = zip(map(_name, images, range(len(images))), found, strict=True)
+        return pd.concat([self.tabulate(*each, top) for each in named], ignore_index=True)
 
     def tabulate(self, image: str, explanation: Explanation, top: int = 0) -> pd.DataFrame:
         """List the labels of one image as `label` does."""
@@ -178,29 +153,28 @@ class Labeller:
     def explain(
         self, image: Picture, num_neighbours: int = 5, known: Collection[str] = ()
     ) -> Explanation:
-        """Label and explain one image; `known` are names of labels that it is known to have."""
-        classes = [self.find_classes(known)] if known else None
+        """Label and explain one image; `known` are names of labels that it has."""
+        classes = [self.find_classes(known)] if known else []
         return next(self.explain_all([image], num_neighbours, classes))
 
     def explain_all(
         self,
         images: Sequence[Picture],
         num_neighbours: int = 5,
-        known: Sequence[Collection[int]] | None = None,
+        known: Sequence[Collection[int]] = (),
         attend: bool = True,
         description: str = "",
     ) -> Iterator[Explanation]:
         """Label and explain images, yielding each when its batch is computed.
 
-        The result for an image does not depend on the others: the encoder's rounding depends on
-        the size of a batch, so the last one is filled up.
+        An encoder's rounding depends on the size of a batch, so the last one is filled up.
 
         Args:
             images: as for `label`.
             num_neighbours: training images in an explanation, 200 at the most.
-            known: class indices of labels that each image is known to have.
-            attend: whether to compute the attention.
-            description: of the progress bar; empty for none.
+            known: class indices of labels that each image has; none for no image.
+            attend: compute the attention.
+            description: of a progress bar; empty for none.
         """
         dataset, device = self._views(images), self.ensemble.device
         step = max(1, views_at_once(device) // dataset.num_views)
@@ -216,7 +190,7 @@ class Labeller:
             nearest = self.index.nearest(vectors, CANDIDATES)
             if weight := self.settings.weights.get(NEIGHBOURS):
                 probs = probs + np.float32(weight) * nearest.vote()
-            if known is not None:
+            if known:
                 stated = np.zeros(probs.shape, dtype=np.int8)
                 for row, number in enumerate(part):
                     stated[row, list(known[number])] = 1
@@ -225,13 +199,9 @@ class Labeller:
             attention = views["attention"][:, 0].cpu().numpy() if "attention" in views else None
             for row in range(min(step, len(images) - part[0])):
                 rows = self.train_images.iloc[nearest.indices[row, :num_neighbours]]
-                similarity = nearest.cosines[row, :num_neighbours]
-                yield Explanation(
-                    probs[row],
-                    chosen[row],
-                    None if attention is None else attention[row],
-                    rows.reset_index(drop=True).assign(similarity=similarity),
-                )
+                rows = rows.assign(similarity=nearest.cosines[row, :num_neighbours])
+                attended = None if attention is None else attention[row]
+                yield Explanation(probs[row], chosen[row], attended, rows.reset_index(drop=True))
 
     def path(self, image: Picture, max_steps: int = 10) -> pd.DataFrame:
         """Search the RNN's best path on the whole image.
@@ -247,13 +217,12 @@ class Labeller:
         return pd.DataFrame({"label": labels, "probability": probs})
 
     def _views(self, images: Sequence[Picture]) -> ViewDataset:
-        """Make views as of the test part; an image's name is the seed of its crops."""
         ids = [Path(_name(image, number)).stem for number, image in enumerate(images)]
         seed, size, num_views = self.settings.seed, self.settings.size, self.settings.num_views
         return ViewDataset(images, ids, np.zeros(len(ids)), False, seed, size, num_views)
 
     def save(self, folder: Path | str) -> None:
-        """Write everything to a folder, replacing the labeller that may be there.
+        """Write everything to a folder, which may hold a former labeller.
 
         Raises:
             ValueError: if the folder holds something else.
@@ -284,21 +253,16 @@ class Labeller:
 
     @staticmethod
     def load(folder: Path | str) -> "Labeller":
-        """Load what `save` has written, onto a GPU where there is one.
-
-        Args:
-            folder: of the labeller, or the output folder of a run.
+        """Load the labeller of a folder, or of a run's output folder, onto a GPU if there is one.
 
         Raises:
             FileNotFoundError: if there is none.
-            ValueError: if the run's results have changed since, or the folder is damaged or of
-                another version.
+            ValueError: if the run has changed since, or the folder is damaged or of another format.
         """
         folder = _find_folder(Path(folder))
         saved = load_json(folder / SETTINGS)
         if saved.get("format") != FORMAT:
-            found = saved.get("format")
-            raise ValueError(f"{folder} has format {found}, not {FORMAT}. {REMAKE}")
+            raise ValueError(f"{folder} has format {saved.get('format')}, not {FORMAT}. {REMAKE}")
         settings = Settings(**saved["settings"])
         if saved["weights_file"]:
             settings = replace(settings, encoder_weights=str(folder / saved["weights_file"]))
@@ -336,20 +300,15 @@ def make_labeller(
     inputs = open_inputs(run.tables, run.output_dir, encoder, ("maps", "pooled", "style", "hog"))
     made_by, hog_made_by = inputs.made_by
     train = take_split(run.tables, "train")
-    train_images = train.images[["id", "labels"]].reset_index(drop=True)
-    temperature = choose_size(len(train_images)).temperature
+    temperature = choose_size(len(train.images)).temperature
     vectors = ImageVectors(inputs.arrays["train"])
     index = build_neighbour_index(vectors, train.targets, temperature)
     nearest = index.nearest(ImageVectors(inputs.arrays["val"]), CANDIDATES)
     thresholds = precision_thresholds(val_probs, run.targets["val"], PRECISIONS)
-    unfrozen_stages: dict[str, int] = {}
-    states: dict[str, torch.Tensor] = {}
-    for name in (name for name in weights if name != NEIGHBOURS):
-        head = load_head(run, name).model
-        unfrozen_stages[name] = len(head.unfrozen) if isinstance(head, EndToEnd) else 0
+    heads = {name: load_head(run, name).model for name in weights if name != NEIGHBOURS}
+    for name, head in heads.items():
         if isinstance(head, EndToEnd) and not head.unfrozen:  # since the maps were not stored
-            head = head.head
-        states |= {f"{name}.{key}": values for key, values in head.state_dict().items()}
+            heads[name] = head.head
     settings = Settings(
         encoder=made_by["encoder"],
         encoder_weights=made_by["weights"],
@@ -360,16 +319,16 @@ def make_labeller(
         num_views=made_by["views"]["num_views"],
         hog=hog_made_by["hog"],
         dims=inputs.dims,
-        num_images=len(train_images),
+        num_images=len(train.images),
         weights=dict(weights),
-        unfrozen_stages=unfrozen_stages,
+        unfrozen_stages={name: len(getattr(head, "unfrozen", ())) for name, head in heads.items()},
         thresholds={str(precision): cut for precision, cut in thresholds.items()},
         strength=fit_strength(val_probs, nearest, run.targets["val"]),
     )
     ensemble = Ensemble(settings, run.tables.num_classes).to(run.device).eval()
-    ensemble.heads.load_state_dict(states)
-    labels = run.tables.labels[["attribute_id", "attribute_name"]].reset_index(drop=True)
-    return Labeller(settings, labels, decision, ensemble, index, train_images)
+    ensemble.heads.load_state_dict(nn.ModuleDict(heads).state_dict())
+    labels = run.tables.labels[["attribute_id", "attribute_name"]]
+    return Labeller(settings, labels, decision, ensemble, index, train.images[["id", "labels"]])
 
 
 def rank_labels(explanation: Explanation, top: int) -> np.ndarray:
@@ -383,7 +342,6 @@ def _name(image: Picture, number: int) -> str:
 
 
 def _find_folder(folder: Path) -> Path:
-    """Find a labeller: in the folder itself, or in that of a run which is unchanged since."""
     if (folder / SETTINGS).is_file():
         return folder
     path, record = find_product(folder, f"{FOLDER}/{SETTINGS}")
