@@ -118,24 +118,6 @@ def odd_id(fault: str, image_id: str, stored: str | None = None) -> BadInput:
     return BadInput(fault, damage, check=check)
 
 
-def named(
-    fault: str, header: str, odd: str, even: str, separator: str, mark: str, quote: str = ""
-) -> BadInput:
-    """Accept a train.csv of names, those of every other image alike, without a labels.csv."""
-    names = [(odd if n % 2 else even).split("/") for n in range(len(IDS))]
-    rows = [f"{i}{separator}{quote}{mark.join(row)}{quote}\n" for i, row in zip(IDS, names)]  # noqa: B905
-    content = header.replace(",", separator) + "\n" + "".join(rows)
-
-    def check(_, collection):
-        tables = collection.tables
-        found = tables.labels["attribute_name"]
-        assert found.tolist() == sorted({name for row in names for name in row})
-        assert [[found[k] for k in row] for row in tables.images["labels"]] == [*map(sorted, names)]
-        assert "labels.csv is missing" in tables.notes[-1]
-
-    return BadInput(fault, both(give("train.csv", content), remove("labels.csv")), check=check)
-
-
 PLAIN, WHOLE, TWICE = "plain name", "whole number", "given on line 2 already"
 HAVE = ("header must have", "id, attribute_ids")
 
@@ -187,12 +169,7 @@ TABLES = [
     label("label id empty", ",tag::men", "attribute_id ''", WHOLE),
     label("label without a name", "3,", "''", "no name"),
     label("label with a kind alone", "3,tag::", "'tag::'", "no name"),
-    spelling("byte order mark, CRLF", b"\xef\xbb\xbf" + TRAIN.replace("\n", "\r\n").encode()),
-    spelling("CR", TRAIN.replace("\n", "\r")),
     spelling("no end of the last line", TRAIN.rstrip()),
-    spelling("quotes around every field",
-             "".join('"' + line.strip().replace(",", '","') + '"\n' for line in LINES)),
-    spelling("trailing and leading blanks", TRAIN.replace(",", " ,  ").replace("\n", " \t\n")),
     spelling("empty lines and rows of commas", TRAIN.replace("\n", "\n\n , \n")),
     spelling("empty columns at the end", TRAIN.replace("\n", ",,\n")),
     spelling("other columns, in another order",
@@ -206,12 +183,6 @@ TABLES = [
     spelling("a column `labels`", TRAIN.replace("attribute_ids", "labels")),
     spelling("a column `tags`", TRAIN.replace("attribute_ids", "tags")),
     spelling("zeros before a label", TRAIN.replace(",3 7", ",003 07")),
-    named("names by `|`, one with a comma", "id,tags", "men/oil, on wood", "dogs", ",", "|", '"'),
-    named("names by `;`", "id,labels", "tag::men/a dog", "oil on wood", ",", ";"),
-    named("semicolons, names by `|`", "id,labels", "tag::men/a dog", "oil on wood", ";", "|"),
-    named("semicolons, names by commas", HEADER[:-1], "tag::men/a dog", "oil on wood", ";", ", "),
-    named("semicolons, names by quoted `;`", "id,tags", "tag::men/a dog", "an oil", ";", "; ", '"'),
-    named("names of one word an image", "id,tags", "tag::men", "dogs", ",", "|"),
     odd_id("id like a number with an exponent", "12e5"),
     odd_id("id like a number with zeros in front", "0012"),
     odd_id("id like a decimal number", "3.10"),
