@@ -167,7 +167,7 @@ def learn(row: Row, halves: Halves, size: int, folder: Path, name: str) -> None:
     model = train_to_the_end(build, batches, loss, row.config)
     seconds = time.perf_counter() - start
     views = FeatureBatches(unseen, None, 64, "all", shuffle=False)
-    probs = predict(model, views).probs
+    probs = predict(model, views)
     if name in BEAMED:
         paths = search_views(model, views, BEAM_SIZE, MAX_STEPS)
         shares = torch.from_numpy(targets[numbers].mean(axis=0)).float()  # (C,)
