@@ -52,7 +52,7 @@ def cross_fit(
         model = train_to_the_end(build, part, loss, config)
         unseen = np.flatnonzero(fold_of == fold)
         held_back = source.of_images(unseen, views="all", shuffle=False)
-        found = predict(model, held_back).probs
+        found = predict(model, held_back)
         if probs is None:
             probs = np.empty((batches.shape[0], found.shape[1]), dtype=np.float32)
         probs[unseen] = found

@@ -57,7 +57,7 @@ from imet_utils.models import (
     positive_weights,
     weighted_bce,
 )
-from imet_utils.plots.style import add_legend, new_figure, pick_series, style_axes
+from imet_utils.plots import save_figure, style
 from imet_utils.training import SIZES as TRAINING_SIZES
 from imet_utils.training import choose_size
 
@@ -167,7 +167,7 @@ def learn(row: Row, halves: Halves, size: int, folder: Path, name: str) -> None:
     model = train_to_the_end(build, batches, loss, row.config)
     seconds = time.perf_counter() - start
     views = FeatureBatches(unseen, None, 64, "all", shuffle=False)
-    probs = predict(model, views).probs
+    probs = predict(model, views)
     if name in BEAMED:
         paths = search_views(model, views, BEAM_SIZE, MAX_STEPS)
         shares = torch.from_numpy(targets[numbers].mean(axis=0)).float()  # (C,)
@@ -241,16 +241,17 @@ def tabulate(scores: Mapping[int, Mapping[str, np.ndarray]]) -> str:
     return "\n".join(lines)
 
 
+@style.use()
 def plot_curves(scores: Mapping[int, Mapping[str, np.ndarray]], path: Path) -> None:
     """Draw F2 over the number of training images, with 95 % intervals."""
-    fig = new_figure(5.0, width=8.0)
+    fig = style.new_figure(5.0, width=8.0)
     ax = fig.subplots()
     sizes = list(scores)
     for number, name in enumerate(SHOWN):
         if any(name not in found for found in scores.values()):
             continue
         found = [bootstrap_mean(scores[size][name]) for size in sizes]
-        look = pick_series(number)
+        look = style.pick_series(number)
         ax.fill_between(
             sizes, [k.low for k in found], [k.high for k in found], alpha=0.12, color=look["color"]
         )
@@ -258,10 +259,10 @@ def plot_curves(scores: Mapping[int, Mapping[str, np.ndarray]], path: Path) -> N
     ax.set_xscale("log")
     ax.set_xticks(sizes, [f"{size:,}" for size in sizes])
     ax.minorticks_off()
-    style_axes(ax, "What more images teach", "training images", "F2 on the images held back")
-    add_legend(fig, loc="outside right center")
+    style.label_axes(ax, "What more images teach", "training images", "F2 on the images held back")
+    fig.legend(loc="outside right center")
     with atomic_path(path) as temporary:
-        fig.savefig(temporary, dpi=100)
+        save_figure(fig, temporary)
 
 
 def parse_arguments() -> argparse.Namespace:

@@ -121,7 +121,7 @@ def ask(model: nn.Module, row: Row, halves: Halves, named: np.ndarray) -> np.nda
     """Predict the images held back by a head that is told these labels, (M, C)."""
     arrays = {name: halves.evaluation[name] for name in row.inputs if name != "truth"}
     arrays["truth"] = spread(named)
-    return predict(model, FeatureBatches(arrays, None, 64, "all", shuffle=False)).probs
+    return predict(model, FeatureBatches(arrays, None, 64, "all", shuffle=False))
 
 
 def spread(labels: np.ndarray) -> np.ndarray:

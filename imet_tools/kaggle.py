@@ -1,9 +1,9 @@
 """Build what Kaggle needs to run this project without a network: `./run_all.sh kaggle USER`.
 
-Two folders for the `kaggle` client. The *dataset* has wheels: of this package, of the default
-encoder's weights and of what Kaggle's image lacks, all pure Python, so that they fit any version of
-it; and the notebooks. The *kernels* are each notebook, which begins with what the one before it
-left, and one that runs them all. None of them replaces a package of the image.
+Two folders for the `kaggle` client. The *dataset* has the notebooks and wheels, all pure Python so
+that they fit any version of it: of this project, the default encoder's weights and the packages
+that Kaggle's image lacks. The *kernels* are one for each notebook, which starts from the output of
+the one before it, and one that runs them all. No package of the image is replaced.
 """
 
 import argparse
@@ -15,10 +15,10 @@ from importlib.metadata import distribution, version
 from pathlib import Path
 from shutil import copy, copytree, ignore_patterns
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell, new_notebook
 from packaging.requirements import Requirement
 from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
@@ -33,8 +33,8 @@ MACHINE = "NvidiaTeslaT4"
 RUN_ALL = "run_all"
 SOURCES = ("pyproject.toml", "requirements.txt", "tests/requirements.txt")
 PACKAGES = ("imet_utils", "imet_tools")
-# What Kaggle's image has: what its own requirements pinned when last seen (September 2025), else
-# Colab's list, on which it is built (June 2026); torch is that of its version 170 (June 2026).
+# Packages of Kaggle's image: as pinned in its own requirements (September 2025), else in Colab's
+# list, on which it is built (June 2026); torch as in its version 170 (June 2026).
 IMAGE = {
     "torch": "2.10.0",
     "torchvision": "0.25.0",
@@ -58,7 +58,7 @@ IMAGE = {
     "jinja2": "3.1.6",
 }
 LEFT_OUT = {"jupyterlab"}  # a kernel has its front end already
-WITH = {"nbconvert": ["mistune"]}  # what a bundled package needs newer than it may be there
+WITH = {"nbconvert": ["mistune"]}  # dependencies that may be too old there
 
 INSTALL = f'''\
 # Installs this project from the dataset {BUNDLE}, without a network, beside Kaggle's packages.
@@ -75,7 +75,7 @@ os.environ["PYTHONPATH"] = os.pathsep.join([packages, os.environ.get("PYTHONPATH
 CONTINUE = """\
 
 
-# Begins with what the notebook before this one left.
+# Starts from the output of the notebook before this one.
 if not Path("/kaggle/working/outputs").exists():
     left = inputs["{before}"] / "outputs"
     subprocess.run(["cp", "-r", "--no-preserve=mode", left, "/kaggle/working"], check=True)"""
@@ -101,8 +101,10 @@ def main(arguments: Sequence[str]) -> int:
     add("user", metavar="USER", help="your name on Kaggle, as in the address of your profile")
     add("--output", metavar="DIR", help="of both folders (default: outputs/kaggle)")
     add("--profile", metavar="NAME", default="kaggle", help="of the runs there (default: kaggle)")
-    pair = {"nargs": 2, "action": "append", "default": [], "metavar": ("NAME", "VALUE")}
-    add("-p", dest="set", help="set a parameter; may be repeated", **pair)
+    many = "set a parameter; may be repeated"
+    add(
+        "-p", dest="set", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help=many
+    )
     args = parser.parse_args(arguments)
     folder = Path(args.output) if args.output else home_dir() / "outputs" / "kaggle"
     try:
@@ -115,19 +117,18 @@ def main(arguments: Sequence[str]) -> int:
         sys.stderr.write(f"run_all.sh: {error}\n")
         return 2
     size = sum(path.stat().st_size for path in (folder / "dataset").iterdir())
-    sys.stdout.write(f"{folder}: a dataset of {size / 1e6:.0f} MB, and the kernels. Then:\n")
-    sys.stdout.write(f"  kaggle datasets create -p {folder}/dataset\n")
-    sys.stdout.write(f"  kaggle kernels push -p {folder}/kernels/{RUN_ALL}\n")
+    sys.stdout.write(
+        f"{folder}: a dataset of {size / 1e6:.0f} MB, and the kernels. Then:\n"
+        f"  kaggle datasets create -p {folder}/dataset\n"
+        f"  kaggle kernels push -p {folder}/kernels/{RUN_ALL}\n"
+    )
     return 0
 
 
 def build_dataset(user: str, folder: Path, plan: Plan) -> None:
-    """Write the wheels, the notebooks with their profile, and what Kaggle wants to know of them.
+    """Write the wheels, the notebooks with their profile, and Kaggle's metadata.
 
-    All lie side by side: the client leaves out folders.
-
-    Raises:
-        ValueError: if a wheel cannot be had, or fits one version of Python only.
+    All lie in one folder: the client leaves out subfolders.
     """
     requirements = (PROJECT_DIR / "requirements.txt").read_text(encoding="utf-8").splitlines()
     with atomic_folder(folder) as whole:
@@ -135,28 +136,27 @@ def build_dataset(user: str, folder: Path, plan: Plan) -> None:
         build_wheel(whole)
         for path in [*plan.notebooks.values(), find_profile(plan)]:
             copy(path, whole)
-        description = "Wheels for kernels without a network; each has its own licence."
-        metadata = {"title": "iMet utils bundle", "id": f"{user}/{BUNDLE}"}
-        metadata |= {"description": description, "licenses": [{"name": "other"}]}
+        metadata = {
+            "title": "iMet utils bundle",
+            "id": f"{user}/{BUNDLE}",
+            "description": "Wheels for kernels without a network; each has its own licence.",
+            "licenses": [{"name": "other"}],
+        }
         save_json(metadata, whole / "dataset-metadata.json")
 
 
 def find_lacking(requirements: Iterable[str]) -> list[str]:
-    """List the packages that are required and are not on Kaggle's image as they must be."""
+    """List the required packages that Kaggle's image lacks or has in another version."""
     lacking = []
     for wanted in map(Requirement, requirements):
-        there = IMAGE.get(wanted.name)
-        if wanted.name not in LEFT_OUT and not (there and wanted.specifier.contains(there)):
+        found = IMAGE.get(wanted.name)
+        if wanted.name not in LEFT_OUT and not (found and wanted.specifier.contains(found)):
             lacking += [wanted.name, *WITH.get(wanted.name, [])]
     return lacking
 
 
 def fetch_wheels(names: Sequence[str], folder: Path) -> None:
-    """Download the wheels of packages, in the versions that are installed here.
-
-    Raises:
-        ValueError: if one cannot be had, or is compiled.
-    """
+    """Download the wheels of packages in the versions installed here; refuse compiled ones."""
     for name in names:
         if "Root-Is-Purelib: true" not in (distribution(name).read_text("WHEEL") or ""):
             raise ValueError(
@@ -168,7 +168,7 @@ def fetch_wheels(names: Sequence[str], folder: Path) -> None:
 
 
 def build_wheel(folder: Path) -> None:
-    """Build this package's own wheel from a copy, as setuptools leaves files behind."""
+    """Build this project's wheel from a copy, since setuptools leaves files behind."""
     with TemporaryDirectory(prefix="imet_wheel_") as place:
         for name in SOURCES:
             Path(place, name).parent.mkdir(exist_ok=True)
@@ -179,16 +179,12 @@ def build_wheel(folder: Path) -> None:
 
 
 def run_pip(command: str, *arguments: str) -> None:
-    """Run pip on nothing but the packages given.
-
-    Raises:
-        ValueError: if it fails, with the end of what it says.
-    """
+    """Run pip without dependencies; raise ValueError with its last lines if it fails."""
     start = [sys.executable, "-m", "pip", "-q", "--disable-pip-version-check", command]
     result = subprocess.run([*start, "--no-deps", *arguments], capture_output=True, text=True)
     if result.returncode:
-        told = (result.stderr or result.stdout).strip().splitlines()[-3:]
-        raise ValueError(f"pip {command} failed; is there a network? {' '.join(told)}")
+        last = (result.stderr or result.stdout).strip().splitlines()[-3:]
+        raise ValueError(f"pip {command} failed; is there a network? {' '.join(last)}")
 
 
 def find_profile(plan: Plan) -> Path:
@@ -201,7 +197,7 @@ def build_kernels(user: str, folder: Path, plan: Plan, overrides: Iterable[Seque
     """Write a folder for each notebook, and one for a kernel that runs them all.
 
     Args:
-        user: whose they are.
+        user: owner of the kernels.
         folder: of the kernels.
         plan: the notebooks and their values.
         overrides: names and values of parameters that are set beside the profile.
@@ -210,22 +206,17 @@ def build_kernels(user: str, folder: Path, plan: Plan, overrides: Iterable[Seque
         before: list[str] = []
         for stem, path in plan.notebooks.items():
             notebook = parameterize_notebook(load_notebook_node(str(path)), plan.values[stem])
-            cell = INSTALL + "".join(CONTINUE.format(before=slug) for slug in before)
-            notebook.cells.insert(0, code_cell(cell, "kaggle-first"))
-            notebook.cells.append(code_cell(SUBMIT, "kaggle-last"))
+            install = INSTALL + "".join(CONTINUE.format(before=slug) for slug in before)
+            notebook.cells.insert(0, new_code_cell(install, id="kaggle-first"))
+            notebook.cells.append(new_code_cell(SUBMIT, id="kaggle-last"))
             write_kernel(user, whole / stem, notebook, before)
             before = [slug_of(stem)]
         arguments = ["--profile", find_profile(plan).stem]
         arguments += [part for name, value in overrides for part in ("-p", name, value)]
-        cells = [INSTALL, RUN.format(arguments=arguments), SUBMIT]
-        notebook = nbformat.v4.new_notebook(metadata=notebook.metadata)
-        notebook.cells = [code_cell(source, f"kaggle-{n}") for n, source in enumerate(cells)]
-        write_kernel(user, whole / RUN_ALL, notebook, [])
-
-
-def code_cell(source: str, name: str) -> NotebookNode:
-    """Return a cell with an id that is always the same."""
-    return nbformat.v4.new_code_cell(source, id=name)
+        sources = [INSTALL, RUN.format(arguments=arguments), SUBMIT]
+        cells = [new_code_cell(source, id=f"kaggle-{n}") for n, source in enumerate(sources)]
+        run_all = new_notebook(metadata=notebook.metadata, cells=cells)
+        write_kernel(user, whole / RUN_ALL, run_all, [])
 
 
 def slug_of(stem: str) -> str:
@@ -238,18 +229,11 @@ def slug_of(stem: str) -> str:
 
 
 def write_kernel(user: str, folder: Path, notebook: NotebookNode, before: Sequence[str]) -> None:
-    """Write a notebook, and what Kaggle must attach to it.
-
-    Args:
-        user: whose it is.
-        folder: of the kernel, named like the notebook.
-        notebook: that it runs.
-        before: slugs of the kernels whose output it reads.
-    """
+    """Write a notebook and its metadata; `before` are the kernels whose output it reads."""
     folder.mkdir(parents=True)
     nbformat.write(notebook, folder / f"{folder.name}.ipynb")
     slug = slug_of(folder.name)
-    metadata: dict[str, Any] = {
+    metadata = {
         "id": f"{user}/{slug}",
         "title": slug.replace("-", " "),
         "code_file": f"{folder.name}.ipynb",

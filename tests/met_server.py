@@ -16,7 +16,7 @@ API = "/public/collection/v1"
 TAGS = ["Men", "Women", "Horses", "Portraits", "Landscapes"]
 
 
-def jpeg(seed, size=(420, 360)):
+def jpeg(seed, size=(84, 72)):
     """Draw an image with some detail, different for each seed."""
     coarse = np.random.default_rng(seed).integers(0, 256, (6, 7, 3), dtype=np.uint8)
     file = io.BytesIO()

@@ -104,7 +104,7 @@ def test_image_vectors_are_means_over_the_views():
     dims = {"maps": 9, "pooled": 5, "style": 2}
     store = {name: rng.random((4, 3, dim)).astype(np.float16) for name, dim in dims.items()}
     vectors = ImageVectors(store)
-    assert vectors.shape == (len(vectors), 7) == (4, 7)
+    assert len(vectors) == 4
     assert vectors[:].dtype == np.float32
     wanted = np.concatenate([store["pooled"], store["style"]], axis=2).astype(float).mean(axis=1)
     np.testing.assert_allclose(vectors[:], wanted, atol=1e-3)
@@ -127,7 +127,7 @@ def test_coordinates_are_half_whitened_principal_components():
 
 def test_coordinates_take_little_memory_beside_themselves(tmp_path, monkeypatch):
     monkeypatch.setattr(neighbours, "FITTED_ROWS", 100)
-    monkeypatch.setattr(neighbours, "PLACED_ROWS", 100)
+    monkeypatch.setattr(neighbours, "EMBEDDED_ROWS", 100)
     vectors = np.random.default_rng(0).random((16000, 2, 128)).astype(np.float16)
     np.save(tmp_path / "a.npy", vectors)
     array = np.load(tmp_path / "a.npy", mmap_mode="r")

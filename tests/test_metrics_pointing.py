@@ -48,56 +48,61 @@ def test_one_item_by_hand():
     attention = np.full(16, 0.05)
     attention[[5, 9]] = 0.2, 0.1
     found = pointing_game(attention[None] / attention.sum(), [box])
-    assert (found.count, found.hit_rate, found.center_rate) == (1, 1, 1)
-    assert found.chance == 6 / 16
-    assert found.area == pytest.approx(0.5 * 0.625)
-    assert found.mass == pytest.approx((0.05 * 3 + 0.2 + 0.1 / 2 + 0.05 / 2) / attention.sum())
+    assert (found["count"], found["hit_rate"], found["center_rate"]) == (1, 1, 1)
+    assert found["chance"] == 6 / 16
+    assert found["area"] == pytest.approx(0.5 * 0.625)
+    assert found["mass"] == pytest.approx((0.05 * 3 + 0.2 + 0.1 / 2 + 0.05 / 2) / attention.sum())
 
 
 def test_two_items_and_their_baselines_by_hand():
     right, corner = np.array([[0.5, 0.0, 1.0, 1.0]]), np.array([[0.0, 0.0, 0.3, 0.3]])
     found = pointing_game(attention_at(3, 15), [right, corner])
     # The first peak hits. Of the two peaks both would hit `right`, and none `corner`.
-    assert (found.count, found.hit_rate, found.center_rate, found.shuffled) == (2, 0.5, 0.5, 0.5)
-    assert found.chance == pytest.approx((8 / 16 + 1 / 16) / 2)
-    assert found.mass == pytest.approx(0.5)
-    assert found.area == pytest.approx((0.5 + (10 / 32) ** 2) / 2)  # 10 of 32 points, near 0.3
+    assert (found["count"], found["hit_rate"], found["center_rate"], found["shuffled"]) == (
+        2,
+        0.5,
+        0.5,
+        0.5,
+    )
+    assert found["chance"] == pytest.approx((8 / 16 + 1 / 16) / 2)
+    assert found["mass"] == pytest.approx(0.5)
+    assert found["area"] == pytest.approx((0.5 + (10 / 32) ** 2) / 2)  # 10 of 32 points, near 0.3
 
 
 def test_boxes_of_one_label_count_together():
     two = np.array([[0, 0, 0.5, 0.5], [0.25, 0.25, 0.75, 0.75]])  # they overlap in one cell
     found = pointing_game(attention_at(10, 3), [two, two])
-    assert found.hit_rate == 0.5
-    assert found.chance == found.area == 7 / 16
+    assert found["hit_rate"] == 0.5
+    assert found["chance"] == found["area"] == 7 / 16
 
 
 def test_hits_and_chance_equal_the_definition():
     attention, boxes = random_items()
     hit_rate, chance = loop_over_items(attention, boxes)
     found = pointing_game(attention, boxes)
-    assert found.hit_rate == pytest.approx(hit_rate)
-    assert found.chance == pytest.approx(chance)
+    assert found["hit_rate"] == pytest.approx(hit_rate)
+    assert found["chance"] == pytest.approx(chance)
 
 
 def test_shuffled_is_the_mean_over_all_pairs_of_peak_and_boxes():
     attention, boxes = random_items(count=8)
-    pairs = [pointing_game(row[None], [item]).hit_rate for row in attention for item in boxes]
-    assert pointing_game(attention, boxes).shuffled == pytest.approx(np.mean(pairs))
+    pairs = [pointing_game(row[None], [item])["hit_rate"] for row in attention for item in boxes]
+    assert pointing_game(attention, boxes)["shuffled"] == pytest.approx(np.mean(pairs))
 
 
 @pytest.mark.parametrize("side", [1, 4, 7])
 def test_even_attention_earns_chance(side):
     _, boxes = random_items()
     found = pointing_game(np.full((30, side * side), 1 / side**2), boxes)
-    assert found.hit_rate == pytest.approx(found.chance)
-    assert found.shuffled == pytest.approx(found.chance)
-    assert found.mass == pytest.approx(found.area)
+    assert found["hit_rate"] == pytest.approx(found["chance"])
+    assert found["shuffled"] == pytest.approx(found["chance"])
+    assert found["mass"] == pytest.approx(found["area"])
 
 
 def test_a_box_between_the_centres_cannot_be_hit():
     found = pointing_game(attention_at(0), [np.array([[0.0, 0.0, 0.1, 0.1]])])
-    assert (found.hit_rate, found.chance) == (0, 0)
-    assert found.mass == pytest.approx((3 / 8) ** 2)  # 0.1 of the cell's 0.25, at 8 points a side
+    assert (found["hit_rate"], found["chance"]) == (0, 0)
+    assert found["mass"] == pytest.approx((3 / 8) ** 2)  # 0.1 of 0.25, at 8 points a side
 
 
 def test_labels_are_scored_apart_and_make_up_the_whole():
@@ -112,6 +117,6 @@ def test_labels_are_scored_apart_and_make_up_the_whole():
     whole = pointing_game(attention, boxes)
     for rate in RATES:
         if rate != "shuffled":  # which deals out the peaks of all labels
-            assert table[rate][1] == pytest.approx(getattr(alone, rate))
+            assert table[rate][1] == pytest.approx(alone[rate])
         average = np.average(table[rate], weights=table["count"])
-        assert average == pytest.approx(getattr(whole, rate))
+        assert average == pytest.approx(whole[rate])

@@ -120,21 +120,18 @@ def test_intervals_are_the_same_each_time_and_bear_one_image():
     assert one.low == one.mean == one.high == values[0]
 
 
-def doubts(f2, preds=None, num_training=1000):
-    """Doubts about model `mine` with this test F2, where guessing has 0.3 and the baseline 0.5."""
+@pytest.mark.parametrize(
+    ("f2", "preds", "num_training", "numbers"),
+    [
+        (0.49, np.eye(30), 1000, None),  # sound
+        (0.25, np.eye(30), 1000, ("0.250", "0.300")),  # as good as guessing
+        (0.4, np.eye(30), 1000, ("0.400", "0.500")),  # worse than the baseline
+        (0.6, np.ones((30, 4)), 1000, ("4",)),  # the same labels everywhere
+        (0.6, np.eye(7), 60, ("60", "7")),  # few images
+    ],
+)
+def test_predictions_that_no_one_should_use_are_warned_of(f2, preds, num_training, numbers):
     values = {"constant guess": 0.3, "baseline": 0.5, "mine": f2}
     rows = [{"model": name, "split": "test", "f2": value} for name, value in values.items()]
-    preds = np.eye(30, dtype=bool) if preds is None else preds
-    return prediction_warnings(pd.DataFrame(rows), "mine", preds, num_training)
-
-
-def test_a_sound_model_raises_no_doubts():
-    assert doubts(0.5) == []
-    assert doubts(0.49) == []
-
-
-def test_models_that_no_one_should_use_are_told():
-    assert [word in doubts(0.25)[0] for word in ("guessing", "0.250", "0.300")] == [True] * 3
-    assert "worse than the baseline" in doubts(0.4)[0]
-    assert "gives every test image the same 4 labels" in doubts(0.6, np.ones((30, 4), bool))[0]
-    assert "60 training and 7 test images" in doubts(0.6, np.eye(7, dtype=bool), 60)[0]
+    found = prediction_warnings(pd.DataFrame(rows), "mine", preds.astype(bool), num_training)
+    assert not found if numbers is None else all(number in found[0] for number in numbers)

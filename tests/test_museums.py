@@ -1,17 +1,15 @@
-"""Collections from the museum's API, played on the loopback address with its faults."""
+"""Collections from the museum's API, mocked on the loopback address with its faults."""
 
 import csv
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
-from collections import deque
+from contextlib import suppress
 
 import pytest
 from filelock import FileLock
-from met_server import jpeg, serve_met
+from met_server import API, jpeg, serve_met
 from PIL import Image
 
 from imet_tools.museums import Unavailable, collect_met, requesting
@@ -20,31 +18,37 @@ from imet_tools.museums.collecting import MET_API, draw_order, save_image
 from imet_tools.museums.met_records import COLUMNS, label_names, parse_listing, parse_record
 from imet_tools.museums.requesting import Client
 from imet_utils.files import load_json
-from imet_utils.runs import PROJECT_DIR
 from imet_utils.tables import find_images, load_tables
 
-FAST = 1 / 400  # seconds between requests, and faster than the museum lets anybody
 KILLS = int(os.environ.get("IMET_KILLS", "3"))
+LISTING = f"{API}/objects"
+FAULTS = ["cut", "short", "other", "html", 403, 429, 500, (503, "0")]
+GONE_WRONG = ["cut", "short", "other", 500]  # without a refusal
 
 
 @pytest.fixture
 def met(monkeypatch):
     monkeypatch.setattr(requesting, "REFUSED_WAIT", 0.02)
-    monkeypatch.setattr(requesting, "FASTEST", FAST)
+    monkeypatch.setattr(requesting, "FASTEST", 0)
     with serve_met() as museum:
         yield museum
 
 
-def collect(met, folder, images=8, min_images=1, **options):
-    options = {"departments": [11], "seconds": FAST, "api": met.api} | options
-    return collect_met(folder, images=images, min_images=min_images, **options)
+def collect(met, folder, images=50, min_images=1, departments=(11,), seconds=0, **options):
+    return collect_met(
+        folder, departments, images, min_images, seconds=seconds, api=met.api, **options
+    )
 
 
 def contents(folder):
-    """Read all that a finished collection consists of."""
+    """Read all files of a finished collection."""
     ids = load_tables(folder).images["id"].tolist()
     files = [*find_images(folder / "train", ids), *sorted(folder.glob("*.csv"))]
     return {file.name: file.read_bytes() for file in files}
+
+
+def collected_ids(folder):
+    return load_tables(folder).images["id"].tolist()
 
 
 def leftovers(folder):
@@ -62,26 +66,19 @@ def rows(path):
 def test_a_collection_is_in_imets_layout_with_the_source_of_each_image(met, tmp_path):
     met.add_mixed(27)
     met.add(100, culture="Probably Italian, Venice", title="=1+1", tags=None)
-    summary = collect(met, tmp_path / "new", images=50)
+    met.images[met.image_path(100)] = jpeg(100, (420, 360))
+    summary = collect(met, tmp_path / "new")
     good = [n for n in range(1, 28) if n % 9 > 2] + [100]
     tables = load_tables(tmp_path / "new")
     assert tables.images["id"].tolist() == [str(n) for n in good]
-    assert summary.images == len(good) == 19
-    assert summary.labels == tables.num_classes
+    assert (summary.images, summary.labels) == (len(good), tables.num_classes)
     assert (summary.left_out, summary.failed, summary.failures) == (0, 0, 0)
     names = tables.labels["attribute_name"].tolist()
-    assert [names[k] for k in tables.images["labels"].iloc[-1]] == [
-        "culture::italian",
-        "culture::venice",
-    ]
-    assert [names[k] for k in tables.images["labels"].iloc[0]] == [
-        "culture::french",
-        "tag::men",
-        "tag::portraits",
-    ]
-    for file in find_images(tmp_path / "new/train", tables.images["id"].tolist()):
-        with Image.open(file) as image:
-            assert image.size == (350, 300)  # of 420 x 360
+    labels = [[names[k] for k in labels] for labels in tables.images["labels"]]
+    assert labels[0] == ["culture::french", "tag::men", "tag::portraits"]
+    assert labels[-1] == ["culture::italian", "culture::venice"]
+    with Image.open(tmp_path / "new/train/100.jpg") as image:
+        assert image.size == (350, 300)
     sources = rows(tmp_path / "new/sources.csv")
     assert [row["id"] for row in sources] == tables.images["id"].tolist()
     assert sources[0]["url"].endswith("/search/3")
@@ -97,9 +94,8 @@ def test_a_finished_collection_asks_for_nothing_and_can_grow(met, tmp_path):
     collect(met, tmp_path, images=5)
     first = contents(tmp_path)
     met.asked.clear()
-    assert collect(met, tmp_path, images=5).requests == 0
+    assert collect(met, tmp_path, images=5).requests == len(met.asked) == 0
     assert contents(tmp_path) == first
-    assert met.asked == []
     grown = collect(met, tmp_path, images=9)
     assert grown.images == 9
     assert grown.requests == len(set(met.asked_paths()))
@@ -107,16 +103,14 @@ def test_a_finished_collection_asks_for_nothing_and_can_grow(met, tmp_path):
 
 
 def test_rare_labels_and_the_images_that_have_no_other_are_dropped(met, tmp_path):
-    for n in range(6):
-        met.add(n + 1, tags=[{"term": "Men"}], artistNationality="")
-    met.add(7, tags=[{"term": "Zebras"}], artistNationality="")
-    met.add(8, tags=[{"term": "Zebras"}, {"term": "Men"}], artistNationality="")
-    summary = collect(met, tmp_path, images=8, min_images=3)
+    for n, names in enumerate([*["Men"] * 6, "Zebras", "Zebras Men"], start=1):
+        met.add(n, tags=[{"term": name} for name in names.split()], artistNationality="")
+    summary = collect(met, tmp_path, min_images=3)
     assert rows(tmp_path / "labels.csv") == [{"attribute_id": "0", "attribute_name": "tag::men"}]
     assert [row["id"] for row in rows(tmp_path / "train.csv")] == [*"1234568"]
     assert (summary.images, summary.labels, summary.left_out) == (7, 1, 1)
-    with pytest.raises(ValueError, match="no label is on 9 of the 8 images"):
-        collect(met, tmp_path, images=8, min_images=9)
+    with pytest.raises(ValueError, match="9 of the 8 images"):
+        collect(met, tmp_path, min_images=9)
 
 
 def test_classification_is_a_tag_where_asked(met, tmp_path):
@@ -145,10 +139,7 @@ def test_departments_take_turns_in_an_order_of_the_seed():
         ({"culture": "possibly British (Staffordshire)"}, ["british", "staffordshire"]),
         ({"culture": "American?", "country": "United States"}, ["american"]),
         ({"culture": "Culture unknown", "country": "Egypt"}, ["egypt"]),
-        (
-            {"culture": "", "country": "", "artistNationality": "French|German"},
-            ["french", "german"],
-        ),
+        ({"culture": "", "artistNationality": "French|German"}, ["french", "german"]),
         ({"culture": "French or Italian"}, ["french or italian"]),
         ({}, []),
     ],
@@ -156,6 +147,14 @@ def test_departments_take_turns_in_an_order_of_the_seed():
 def test_cultures_are_cleaned(record, cultures):
     expected = [*(f"culture::{name}" for name in cultures), "tag::men"]
     assert label_names({"tags": [" Men ", "", "::"], **record}) == expected
+
+
+@pytest.mark.parametrize("content", [b"[]", b"{}", b'{"objectIDs": ["1"]}', b"{", b"\xff"])
+def test_what_is_no_list_and_no_record_is_an_error(content):
+    with pytest.raises(ValueError):  # noqa: PT011
+        parse_listing(content)
+    with pytest.raises(ValueError):  # noqa: PT011
+        parse_record(content, 1)
 
 
 # --- the museum's table ---
@@ -177,10 +176,10 @@ def test_the_museums_table_gives_labels_and_saves_requests(met, tmp_path):
     met.add(50, department=9)
     nothing = {"Culture": "", "Tags": ""}
     write_table(tmp_path / "MetObjects.csv", met, n5=nothing, n6={"Is Public Domain": "False"})
-    summary = collect(met, tmp_path / "new", images=50, table=tmp_path / "MetObjects.csv")
-    good = [n for n in range(1, 19) if n % 9 not in (0, 2) and n not in (5, 6)]
+    summary = collect(met, tmp_path / "new", table=tmp_path / "MetObjects.csv")
+    good = [str(n) for n in range(1, 19) if n % 9 not in (0, 2) and n not in (5, 6)]
     tables = load_tables(tmp_path / "new")
-    assert tables.images["id"].tolist() == [str(n) for n in good]
+    assert tables.images["id"].tolist() == good
     assert tables.labels["attribute_name"].tolist() == ["culture::dutch", "tag::sea", "tag::ships"]
     assert {len(labels) for labels in tables.images["labels"]} == {3}
     assert rows(tmp_path / "new/sources.csv")[0]["title"] == 'A "work",\n1'
@@ -189,9 +188,7 @@ def test_the_museums_table_gives_labels_and_saves_requests(met, tmp_path):
     assert not {met.object_path(n) for n in (5, 6, 9, 18)} & set(met.asked_paths())
 
 
-@pytest.mark.parametrize(
-    "text", ["version https://git-lfs.github.com/spec/v1\noid 1\n", "", "a\n1"]
-)
+@pytest.mark.parametrize("text", ["version https://git-lfs.github.com/spec/v1\noid 1\n", ""])
 def test_another_table_is_refused(met, tmp_path, text):
     met.add_mixed(6)
     (tmp_path / "MetObjects.csv").write_text(text)
@@ -202,39 +199,43 @@ def test_another_table_is_refused(met, tmp_path, text):
 # --- faults ---
 
 
-@pytest.mark.parametrize("fault", ["cut", "short", "other", "html", 403, 429, 500, (503, "0")])
-@pytest.mark.parametrize("place", ["list", "record", "image"])
-def test_what_is_cut_wrong_or_refused_is_fetched_again(met, tmp_path, fault, place):
-    met.add_mixed(14)
-    collect(met, tmp_path / "sound", images=50)
-    paths = {"list": "/public/collection/v1/objects", "record": met.object_path(4)}
-    met.faults[paths.get(place, met.image_path(4))].extend([fault] * 2)
-    summary = collect(met, tmp_path / "new", images=50)
-    assert summary.failures == 2
-    assert summary.failed == 0
+def test_what_is_cut_wrong_or_refused_is_fetched_again(met, tmp_path):
+    met.add_mixed(30)
+    collect(met, tmp_path / "sound")
+    usable = [n for n in met.records if n % 9 > 2]
+    for n, fault in zip(usable, FAULTS, strict=False):
+        met.faults[met.object_path(n)].extend([fault] * 2)
+        met.faults[met.image_path(n)].extend([fault] * 2)
+    summary = collect(met, tmp_path / "new")
+    assert (summary.failures, summary.failed) == (len(FAULTS) * 4, 0)
+    for fault in FAULTS:
+        met.faults[LISTING].extend([fault] * 2)
+        (tmp_path / "new/met/department_11.json").unlink()
+        assert collect(met, tmp_path / "new").failures == 2
     assert contents(tmp_path / "new") == contents(tmp_path / "sound")
     assert leftovers(tmp_path) == []
 
 
-@pytest.mark.parametrize("fault", ["cut", "short", "other", 500])
-def test_what_stays_wrong_is_left_out_and_tried_again_by_the_next_run(met, tmp_path, fault):
-    met.add_mixed(14)
-    met.faults[met.image_path(4)].extend([fault] * 3)
-    met.faults[met.object_path(5)].extend([fault] * 3)
-    summary = collect(met, tmp_path, images=50)
-    assert (summary.failed, summary.failures) == (2, 6)
-    assert {"4", "5"}.isdisjoint(load_tables(tmp_path).images["id"])
-    assert collect(met, tmp_path, images=50).images == summary.images + 2
-    assert {"4", "5"} < set(load_tables(tmp_path).images["id"])
+def test_what_stays_wrong_is_left_out_and_tried_again_by_the_next_run(met, tmp_path):
+    met.add_mixed(30)
+    for n, fault in zip((3, 4, 5, 6), GONE_WRONG, strict=True):
+        met.faults[met.image_path(n)].extend([fault] * 3)
+        met.faults[met.object_path(n + 9)].extend([fault] * 3)
+    summary = collect(met, tmp_path)
+    assert (summary.failed, summary.failures) == (8, 24)
+    wrong = {"3", "4", "5", "6", "12", "13", "14", "15"}
+    assert wrong.isdisjoint(collected_ids(tmp_path))
+    assert collect(met, tmp_path).images == summary.images + 8
+    assert wrong < set(collected_ids(tmp_path))
 
 
 def test_what_the_museum_has_no_more_is_not_asked_for_again(met, tmp_path):
     met.add_mixed(14)
     del met.images[met.image_path(4)], met.records[5]
-    summary = collect(met, tmp_path, images=50)
+    summary = collect(met, tmp_path)
     assert (summary.failed, summary.failures) == (0, 0)
-    assert {"4", "5"}.isdisjoint(load_tables(tmp_path).images["id"])
-    assert collect(met, tmp_path, images=50).requests == 0
+    assert {"4", "5"}.isdisjoint(collected_ids(tmp_path))
+    assert collect(met, tmp_path).requests == 0
 
 
 def test_a_redirect_within_the_museum_is_followed_at_its_pace_and_one_elsewhere_is_not(
@@ -247,18 +248,18 @@ def test_a_redirect_within_the_museum_is_followed_at_its_pace_and_one_elsewhere_
         met.faults[met.image_path(6)].append(stranger.base + stranger.image_path(6))
         met.records[7]["primaryImageSmall"] = stranger.base + stranger.image_path(6)
         met.records[8]["primaryImageSmall"] = "file:///etc/hostname"
-        summary = collect(met, tmp_path, images=50, seconds=0.04)
+        summary = collect(met, tmp_path, seconds=0.02)
         assert stranger.asked == []
-    ids = load_tables(tmp_path).images["id"].tolist()
+    ids = collected_ids(tmp_path)
     assert "3" in ids
     assert {"6", "7", "8"}.isdisjoint(ids)
     assert summary.failed == 3
     assert summary.requests == len(met.asked)  # each hop waits for its turn
-    assert met.asked[-1][0] - met.asked[0][0] > 0.9 * 0.04 * (len(met.asked) - 1)
+    assert met.asked[-1][0] - met.asked[0][0] > 0.9 * 0.02 * (len(met.asked) - 1)
 
 
 def test_only_the_museums_hosts_can_be_reached(tmp_path):
-    client = Client(MET_API, 1.0, tmp_path / "pace.json")
+    client = Client(MET_API, 1.0, tmp_path)
     for url in ("https://images.metmuseum.org/a.jpg", "https://collectionapi.metmuseum.org/b"):
         assert client.session.get_adapter(url)
     for url in (
@@ -280,7 +281,7 @@ def test_too_large_answers_and_images_are_left_out(met, tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="pixels"):
         save_image(jpeg(0, (1000, 201)), tmp_path / "a.jpg")
     assert list(tmp_path.iterdir()) == []
-    assert collect(met, tmp_path, images=50).failed == 1
+    assert collect(met, tmp_path).failed == 1
 
 
 @pytest.mark.parametrize(("given", "kept"), [((90, 60), (90, 60)), ((900, 301), (897, 300))])
@@ -296,56 +297,54 @@ def test_images_are_never_enlarged(tmp_path, given, kept):
 def test_it_waits_as_long_as_told_and_then_goes_slower(met, tmp_path):
     met.add_mixed(12)
     met.faults[met.object_path(4)].append((429, "1"))
-    collect(met, tmp_path, images=50, seconds=0.04)
+    collect(met, tmp_path, seconds=0.02)
     moments = [moment for moment, path in met.asked if path == met.object_path(4)]
     assert moments[1] - moments[0] > 0.9
     after = [moment for moment, _ in met.asked if moment >= moments[1]]
-    assert after[-1] - after[0] > 1.1 * 0.04 * (len(after) - 1)
+    assert after[-1] - after[0] > 1.1 * 0.02 * (len(after) - 1)
     until, interval = load_json(tmp_path / "met/pace.json")
-    assert interval == pytest.approx(0.06)
+    assert interval == pytest.approx(0.03)
     assert until == pytest.approx(time.time(), abs=5)
 
 
 def test_a_new_start_keeps_to_what_the_last_refusal_asked_for(met, tmp_path):
     met.add_mixed(12)
     met.faults[met.object_path(4)].append((429, "86400"))
-    with pytest.raises(Unavailable, match="asks to wait until"):
-        collect(met, tmp_path, images=50)
-    asked = len(met.asked)
-    with pytest.raises(Unavailable, match="asks to wait until"):
-        collect(met, tmp_path, images=50)
-    assert len(met.asked) == asked
+    for _ in range(2):
+        with pytest.raises(Unavailable, match="asks to wait until"):
+            collect(met, tmp_path)
+        assert met.asked_paths()[-1] == met.object_path(4)
+    assert met.asked_paths().count(met.object_path(4)) == 1
     assert not (tmp_path / "train.csv").exists()
 
 
 def test_waits_double_until_too_many_failures_in_a_row_end_the_run(met, tmp_path, monkeypatch):
     waits = []
-    client = Client(met.api, FAST, tmp_path / "pace.json")
+    client = Client(met.api, 0, tmp_path)
     monkeypatch.setattr(requesting.time, "sleep", waits.append)
-    met.faults["/public/collection/v1/objects"].extend([403] * 20)
+    met.faults[LISTING].extend([403] * 20)
     url = f"{met.api}/objects?departmentIds=11"
     for _ in range(2):
-        with pytest.raises(requesting.Failed, match="refused with status 403"):
+        with pytest.raises(requesting.Failed, match="status 403"):
             client.get(url, parse_listing)
-    with pytest.raises(Unavailable, match="9 requests in a row failed"):
+    with pytest.raises(Unavailable, match="9 requests in a row"):
         client.get(url, parse_listing)
-    assert client.requests == client.failures == len(met.asked) == 9
-    expected = [0.02 * 2**k for k in range(8)]
-    assert waits[1:] == pytest.approx([max(wait, FAST) for wait in expected], rel=0.5)
+    assert client.pace.requests == client.failures == len(met.asked) == 9
+    assert waits[1:] == pytest.approx([0.02 * 2**k for k in range(8)], rel=0.5)
 
 
 def test_a_museum_that_blocks_who_asks_too_fast_is_asked_more_slowly(met, tmp_path, monkeypatch):
-    met.add_mixed(60)
+    met.add_mixed(30)
     met.gate = (10, 0.5, 0.2)  # more than 10 requests in 0.5 s, and it refuses all for 0.2 s
     monkeypatch.setattr(requesting, "REFUSED_WAIT", 0.2)
-    summary = collect(met, tmp_path, images=30, seconds=0.02)
-    assert (summary.images, summary.failed) == (30, 0)
-    assert 1 < summary.failures < summary.requests / 5
+    summary = collect(met, tmp_path, images=15, seconds=0.01)
+    assert (summary.images, summary.failed) == (15, 0)
+    assert 1 < summary.failures < summary.requests / 4
 
 
 def test_the_museums_rule_is_the_fastest(tmp_path):
-    with pytest.raises(ValueError, match="allows 80 requests a second"):
-        Client(MET_API, 0.01, tmp_path / "pace.json")
+    with pytest.raises(ValueError, match=r"80 requests a second: 0\.01 s"):
+        Client(MET_API, 0.01, tmp_path)
 
 
 # --- ends and starts ---
@@ -356,7 +355,7 @@ def test_offline_it_stops_and_goes_on_when_the_museum_is_back(met, tmp_path):
         museum.add_mixed(20)
         collect(museum, tmp_path, images=4)
         first, port = contents(tmp_path), int(museum.base.rpartition(":")[2])
-    with pytest.raises(Unavailable, match="9 requests in a row failed"):
+    with pytest.raises(Unavailable, match="9 requests in a row"):
         collect(museum, tmp_path, images=9)
     assert contents(tmp_path) == first
     assert leftovers(tmp_path) == []
@@ -367,82 +366,67 @@ def test_offline_it_stops_and_goes_on_when_the_museum_is_back(met, tmp_path):
     assert contents(tmp_path) == contents(tmp_path / "../whole")
 
 
-CHILD = """
-import sys
-from imet_tools.museums import collect_met, requesting
-requesting.REFUSED_WAIT, requesting.FASTEST = 0.02, 0
-folder, api, images, seconds = sys.argv[1:]
-found = collect_met(folder, [11, 9], int(images), 3, seconds=float(seconds), api=api)
-sys.stderr.write(f"{found}")
-"""
-
-
 def fill(met):
-    """Hang up 320 objects in two departments, and spoil a twelfth of what is asked."""
+    """Hang up 160 objects in two departments, and spoil a twelfth of what is asked."""
     for store in (met.departments, met.records, met.images, met.faults, met.asked):
         store.clear()
-    met.add_mixed(120)
-    met.add_mixed(200, department=9, first=1001)
+    met.add_mixed(60)
+    met.add_mixed(100, department=9, first=1001)
     draw = random.Random(0)
     for path in [met.object_path(n) for n in met.records] + list(met.images):
         if draw.random() < 1 / 12:
-            faults = ["cut", "short", "other", 500, 502, "cut", 403, (429, "0"), "html"]
-            met.faults[path].append(draw.choice(faults))
-    for object_id in draw.sample(sorted(met.records), 6):
-        met.faults[met.object_path(object_id)] = deque([403, 403])
+            met.faults[path].append(draw.choice([*FAULTS, 502]))
 
 
-@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_killed_at_any_moment_it_goes_on_to_the_same_collection(met, tmp_path):
     fill(met)
-    started = time.monotonic()
-    whole = collect(met, tmp_path / "whole", departments=[11, 9], images=120, min_images=3)
-    took, alone = time.monotonic() - started, len(met.asked)
-    assert whole.failed == 0
+    options = {"departments": (11, 9), "images": 60, "min_images": 3}
+    assert collect(met, tmp_path / "whole", **options).failed == 0
+    alone = len(met.asked)
     fill(met)
-    command = [sys.executable, "-c", CHILD, str(tmp_path / "new"), met.api, "120", str(FAST)]
     moments = random.Random(1)
     for kill in range(KILLS):
         already = len(met.asked)
-        child = subprocess.Popen(command, cwd=PROJECT_DIR, stdout=subprocess.DEVNULL)
+        child = os.fork()
+        if child == 0:
+            with suppress(BaseException):
+                collect(met, tmp_path / "new", **options)
+            os._exit(0)
         share = alone / (KILLS + 1) * moments.uniform(0.5, 1.2)
-        while len(met.asked) < already + share and child.poll() is None:
+        while len(met.asked) < already + share and not os.waitpid(child, os.WNOHANG)[0]:
             time.sleep(0.001)
         time.sleep(moments.uniform(0, 0.03))
-        child.send_signal(signal.SIGKILL)
-        assert child.wait() == -signal.SIGKILL, f"ended before kill {kill}"
+        os.kill(child, signal.SIGKILL)
+        assert os.waitpid(child, 0)[1] == signal.SIGKILL, f"ended before kill {kill}"
         with pytest.raises(FileNotFoundError, match=r"train\.csv is missing"):
             load_tables(tmp_path / "new")
-        for file in (tmp_path / "new/train").glob("*.jpg"):
-            if not file.name.startswith("."):
-                with Image.open(file) as image:
-                    image.load()
-    last = subprocess.run(command, cwd=PROJECT_DIR, capture_output=True, text=True, check=True)
+        for file in (tmp_path / "new/train").glob("[0-9]*.jpg"):
+            with Image.open(file) as image:
+                image.load()
+    collect(met, tmp_path / "new", **options)
     assert contents(tmp_path / "new") == contents(tmp_path / "whole")
     assert leftovers(tmp_path) == []
-    again = len(met.asked) - alone
-    assert again <= 3 * KILLS  # what was on its way when it was killed
-    figures = f"alone {whole}, {took:.1f} s\nwith {KILLS} kills {len(met.asked)} requests"
-    (tmp_path / "figures.txt").write_text(f"{figures}, the last run {last.stderr[-120:]}\n")
+    assert len(met.asked) - alone <= 3 * KILLS  # requests under way when it was killed
 
 
 # --- the command ---
 
 
-def test_the_command_collects_and_tells(met, tmp_path, capsys):
+def test_the_command_collects_and_reports(met, tmp_path, capsys):
     met.add_mixed(14)
     options = ["--museum", "met", "--departments", "11", "--min-images", "1"]
-    options += ["--seconds", str(FAST), "--api", met.api]
+    options += ["--seconds", "0", "--api", met.api]
     assert main([str(tmp_path / "new"), *options, "--images", "5"]) == 0
-    told = capsys.readouterr().out
-    assert "collecting images: 100%" in told
-    assert "5 images with" in told
-    assert len(load_tables(tmp_path / "new").images) == 5
+    out = capsys.readouterr().out
+    assert "collecting images: 100%" in out
+    assert "5 images with" in out
+    assert len(collected_ids(tmp_path / "new")) == 5
     assert main([str(tmp_path / "new"), *options, "--departments", "9"]) == 2
     assert f"no department 9; {met.api}/departments lists all" in capsys.readouterr().err
-    met.faults[f"{met.api.removeprefix(met.base)}/objects"].append((429, "90000"))
+    met.faults[LISTING].append((429, "90000"))
     assert main([str(tmp_path / "other"), *options]) == 1
-    assert "What is there stays; the same command goes on later." in capsys.readouterr().err
+    assert "resume" in capsys.readouterr().err
 
 
 def test_a_folder_of_something_else_or_of_another_run_is_refused(met, tmp_path):
@@ -452,16 +436,5 @@ def test_a_folder_of_something_else_or_of_another_run_is_refused(met, tmp_path):
         collect(met, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["train.csv"]
     collect(met, tmp_path / "new", images=2)
-    with (
-        FileLock(tmp_path / "new/met/.lock"),
-        pytest.raises(ValueError, match="another run is collecting"),
-    ):
+    with FileLock(tmp_path / "new/met/.lock"), pytest.raises(ValueError, match="another run"):
         collect(met, tmp_path / "new", images=3)
-
-
-@pytest.mark.parametrize("content", [b"[]", b"{}", b'{"objectIDs": ["1"]}', b"{", b"\xff"])
-def test_what_is_no_list_and_no_record_is_an_error(content):
-    with pytest.raises(ValueError):  # noqa: PT011
-        parse_listing(content)
-    with pytest.raises(ValueError):  # noqa: PT011
-        parse_record(content, 1)

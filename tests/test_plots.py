@@ -1,6 +1,6 @@
-"""What holds for every figure: it draws any name, leaves no trace and keeps its text apart."""
+"""What holds for every figure: it draws any name, leaves no trace, and its text is legible."""
 
-import inspect
+import io
 import sys
 from types import SimpleNamespace
 
@@ -8,22 +8,25 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.text import Annotation
+from skimage.color import rgb2lab
 
+from imet_tools.labelling import plots as tools
 from imet_utils import plots
+from imet_utils.plots import style
 
-pytestmark = pytest.mark.filterwarnings("ignore:No font here")  # of a machine without East Asia
+pytestmark = pytest.mark.filterwarnings("ignore:Figures show")  # of a machine without East Asia
 
 ODD_NAMES = [
     "culture::$\\frac{$ broken",
     "tag::" + "a very long name " * 12,
-    "material::北斎 ✓ ñ",
+    "material::北斎 ✓ ñ 🏺 \u202bא\u200f",
     "_hidden",
     "tag::two\nlines\tand 50 % off $",
     "",
 ]
-PLAIN_NAMES = ["culture::french", "culture::japan", "tag::men", "tag::women", "tag::dogs", "tag::a"]
 COUNT = len(ODD_NAMES)
 IMAGES = [np.full((20 + 7 * i, 50 - 7 * i, 3), 40 * i, np.uint8) for i in range(COUNT)]
 RISING = np.linspace(0.1, 0.9, COUNT)
@@ -36,136 +39,201 @@ TRADE = SimpleNamespace(recall=RISING, precision=RISING[::-1], average_precision
 INTERVALS = ["labels", "f2", "low", "high", "difference", "difference_low", "difference_high"]
 BINS = {"pairs": 7, "expected": RISING, "observed": RISING, "low": RISING / 2, "high": RISING}
 RATES = ["hit_rate", "chance", "center_rate", "shuffled"]
-
-
-def attention_row(names):
-    even = np.full((COUNT, 49), 1 / 49)
-    row = {"image": IMAGES[1], "attention": even, "labels": names, "probs": RISING}
-    return {**row, "boxes": {names[0]: (0.1, 0.1, 0.5, 0.5)}}
-
-
 EVEN = np.full((7, 7), 1 / 49)
 GAPS = dict.fromkeys(("first", "second", "difference", "low", "high"), RISING[:3])
+
+
+def attended(names):
+    row = {"image": IMAGES[1], "attention": np.full((COUNT, 49), 1 / 49), "labels": names}
+    return [{**row, "probs": RISING, "boxes": {names[0]: (0.1, 0.1, 0.5, 0.5)}}] * 2
 
 
 def labelled(names):
     probs = pd.Series(RISING, names)
     nearest = [(image, names, 0.5) for image in IMAGES[1:]]
     attention = dict.fromkeys(names, EVEN)
-    return plots.plot_labelled(IMAGES[1], probs, names[:4], names[3:], attention, probs, nearest)
+    return tools.plot_labelled(IMAGES[1], probs, names[:4], names[3:], attention, probs, nearest)
 
 
 CASES = {
-    "plot_attention": lambda names: plots.plot_attention(IMAGES[1], EVEN, names[1], 0.5),
-    "plot_attention_rows": lambda names: plots.plot_attention_rows([attention_row(names)] * 2),
-    "plot_auc_distribution": lambda names: plots.plot_auc_distribution(
-        RISING, np.arange(COUNT), names
-    ),
-    "plot_calibration": lambda names: plots.plot_calibration(
+    "attention": lambda names: tools.plot_attention(IMAGES[1], EVEN, names[1], 0.5),
+    "attention_rows": lambda names: plots.plot_attention_rows(attended(names)),
+    "auc_distribution": lambda names: plots.plot_auc_distribution(RISING, np.arange(COUNT), names),
+    "calibration": lambda names: plots.plot_calibration(
         pd.DataFrame({"group": names[:2] * 3, "first": [True] * 3 + [False] * 3, **BINS})
     ),
-    "plot_channel_stats": lambda _: plots.plot_channel_stats(np.full(3, 0.5), np.full(3, 0.2)),
-    "plot_comparison": lambda names: plots.plot_comparison(
+    "channel_stats": lambda _: plots.plot_channel_stats(np.full(3, 0.5), np.full(3, 0.2)),
+    "comparison": lambda names: tools.plot_comparison(
         pd.DataFrame({"score": ["f2", "precision", "recall"], **GAPS}), *names[:2]
     ),
-    "plot_cooccurrence": lambda names: plots.plot_cooccurrence(np.tri(COUNT, dtype=bool), names),
-    "plot_decodings": lambda names: plots.plot_decodings(
+    "cooccurrence": lambda names: plots.plot_cooccurrence(np.tri(COUNT, dtype=bool), names),
+    "decodings": lambda names: plots.plot_decodings(
         pd.DataFrame({"decoding": names, **dict.fromkeys(INTERVALS, RISING)})
     ),
-    "plot_doubted": lambda names: plots.plot_doubted(
+    "suspects": lambda names: tools.plot_suspects(
         IMAGES, [names[:4]] * COUNT, [dict.fromkeys(names[2:], 0.5)] * COUNT
     ),
-    "plot_flips": lambda names: plots.plot_flips(
-        IMAGES,
-        [names] * COUNT,
-        [(names[2:], [])] * COUNT,
-        [(0.5, 0)] * COUNT,
-        (names[0], names[1]),
+    "flips": lambda names: tools.plot_flips(
+        IMAGES, [names] * COUNT, [(names[2:], [])] * COUNT, [(0.5, 0)] * COUNT, names[:2]
     ),
-    "plot_history": lambda names: plots.plot_history(dict.fromkeys(names, HISTORY)),
-    "plot_hog": lambda _: plots.plot_hog(IMAGES, [image[..., 0] / 255 for image in IMAGES]),
-    "plot_image_grid": lambda names: plots.plot_image_grid(IMAGES, [names, *[[]] * (COUNT - 1)]),
-    "plot_image_sizes": lambda _: plots.plot_image_sizes(
+    "history": lambda names: plots.plot_history(dict.fromkeys(names, HISTORY)),
+    "hog": lambda _: plots.plot_hog(IMAGES, [image[..., 0] / 255 for image in IMAGES]),
+    "image_grid": lambda names: plots.plot_image_grid(IMAGES, [names, *[[]] * (COUNT - 1)]),
+    "image_sizes": lambda _: plots.plot_image_sizes(
         np.array([300, 400, 5]), np.array([300, 90, 8000])
     ),
-    "plot_label_frequencies": lambda names: plots.plot_label_frequencies(
-        np.arange(COUNT), names, names
-    ),
-    "plot_labelled": labelled,
-    "plot_labels_per_image": lambda _: plots.plot_labels_per_image(
+    "label_frequencies": lambda names: plots.plot_label_frequencies(np.arange(COUNT), names, names),
+    "labelled": labelled,
+    "labels_per_image": lambda _: plots.plot_labels_per_image(
         np.array([0, 1, 1]), np.array([2, 0, 1])
     ),
-    "plot_model_scores": lambda names: plots.plot_model_scores(
+    "model_scores": lambda names: plots.plot_model_scores(
         pd.DataFrame({"model": names, "split": ["val", "test"] * 3, **SCORES})
     ),
-    "plot_paths": lambda names: plots.plot_paths(names, RISING, RISING[::-1], RISING),
-    "plot_pointing": lambda names: plots.plot_pointing(
+    "paths": lambda names: plots.plot_paths(names, RISING, RISING[::-1], RISING, IMAGES[1]),
+    "pointing": lambda names: plots.plot_pointing(
         pd.DataFrame({"label": names, "count": range(COUNT, 0, -1)} | dict.fromkeys(RATES, RISING))
     ),
-    "plot_precision_recall": lambda names: plots.plot_precision_recall(
+    "precision_recall": lambda names: plots.plot_precision_recall(
         dict.fromkeys(["micro", "macro", *names], TRADE), 0.1
     ),
-    "plot_predictions": lambda names: plots.plot_predictions(
+    "predictions": lambda names: plots.plot_predictions(
         IMAGES, [names] * COUNT, [names[2:], *[[]] * (COUNT - 1)], RISING
     ),
-    "plot_roc": lambda names: plots.plot_roc(dict.fromkeys(names, CURVE), names[:-1]),
-    "plot_scores_by_group": lambda names: plots.plot_scores_by_group(
+    "roc": lambda names: plots.plot_roc(dict.fromkeys(names, CURVE)),
+    "scores_by_group": lambda names: plots.plot_scores_by_group(
         pd.DataFrame({"group": names, "classes": 7, "f2": RISING})
     ),
-    "plot_threshold_curve": lambda _: plots.plot_threshold_curve(
+    "threshold_curve": lambda _: plots.plot_threshold_curve(
         pd.DataFrame({"threshold": RISING, **SCORES}), 0.3
     ),
-    "plot_thumbnails": lambda names: plots.plot_thumbnails(
-        IMAGES * 2,
-        [(names[0], names[1])] * 2 * COUNT,
-        [[(name, "wrong") for name in names]] * 2 * COUNT,
-        names[1],
+    "thumbnails": lambda names: tools.plot_thumbnails(
+        IMAGES * 2, [names[:2]] * 2 * COUNT, [[(n, "wrong") for n in names]] * 2 * COUNT, names[1]
     ),
-    "plot_timing": lambda names: plots.plot_timing(dict(zip(names, RISING, strict=True))),
-    "plot_views": lambda names: plots.plot_views(
+    "views": lambda names: plots.plot_views(
         np.zeros((COUNT, 2, 3, 8, 8), np.uint8), names, [[names, []]] * COUNT
     ),
 }
-OF_IMAGES = [
-    "plot_image_grid", "plot_views", "plot_predictions", "plot_attention_rows", "plot_flips",
-    "plot_labelled", "plot_thumbnails", "plot_doubted",
-]  # fmt: skip
+
+
+OF_IMAGES = {
+    *("attention_rows", "suspects", "flips", "image_grid"),
+    *("labelled", "predictions", "thumbnails", "views"),
+}
 
 
 def test_every_figure_has_a_case():
-    assert set(CASES) == {name for name, _ in inspect.getmembers(plots, inspect.isfunction)}
+    names = {name for room in (plots, tools) for name in vars(room) if name.startswith("plot_")}
+    assert names == {f"plot_{name}" for name in CASES}
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_any_name_is_drawn_and_leaves_no_trace(name, tmp_path):
+def test_any_name_is_drawn_on_the_figure_and_leaves_no_trace(name):
     before = dict(mpl.rcParams)
     fig = CASES[name](ODD_NAMES)
-    fig.savefig(tmp_path / "figure.png", dpi=40)  # a mathtext error or missing glyph shows here
+    assert dict(mpl.rcParams) == before
+    with style.use():
+        fig.draw_without_rendering()  # a mathtext error or missing glyph shows here
     assert isinstance(fig, Figure)
-    assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
     assert fig.get_size_inches()[0] < 10.01
     assert fig.get_facecolor() == (1, 1, 1, 1)  # to be read in a dark notebook, too
-    assert dict(mpl.rcParams) == before
     open_figures = sys.modules.get("matplotlib.pyplot")
     assert open_figures is None or open_figures.get_fignums() == []
-
-
-@pytest.mark.parametrize("name", CASES)
-def test_text_lies_on_the_figure_and_axes_do_not_overlap(name):
-    fig = CASES[name](PLAIN_NAMES)
-    fig.draw_without_rendering()
     page = fig.bbox.padded(2)
-    texts = [text for text in fig.findobj(Annotation) if text.get_text()]
-    texts += [ax.title for ax in fig.axes] + [ax.xaxis.label for ax in fig.axes]
-    boxes = [text.get_window_extent() for text in texts if text.get_visible()]
+    notes = [note.get_window_extent() for note in fig.findobj(Annotation) if note.get_text()]
+    names = [text for ax in fig.axes for text in (ax.title, ax.xaxis.label) if text.get_visible()]
+    boxes = [*notes, *(text.get_window_extent() for text in names)]
     assert all(page.contains(*box.min) and page.contains(*box.max) for box in boxes)
     panels = [ax.get_window_extent() for ax in fig.axes]
     assert not any(a.overlaps(b) for i, a in enumerate(panels) for b in panels[:i])
+    if name in OF_IMAGES:
+        notes = [box.padded(-1) for box in notes]
+        assert not any(a.overlaps(b) for i, a in enumerate(notes) for b in notes[:i])
 
 
-@pytest.mark.parametrize("name", OF_IMAGES)
-def test_labels_beside_images_do_not_run_into_one_another(name):
-    fig = CASES[name](ODD_NAMES)
-    fig.draw_without_rendering()
-    boxes = [t.get_window_extent().padded(-1) for t in fig.findobj(Annotation) if t.get_text()]
-    assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
+def test_a_matplotlibrc_changes_no_figure():
+    pictures = []
+    for settings in ({}, {"text.usetex": True, "savefig.transparent": True, "font.size": 30}):
+        with mpl.rc_context(settings):
+            picture = io.BytesIO()
+            plots.save_figure(CASES["channel_stats"](ODD_NAMES), picture)
+        pictures.append(picture.getvalue())
+    assert pictures[0].startswith(b"\x89PNG")
+    assert pictures[0] == pictures[1]
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        ("a $x$ b", r"a \$x\$ b"),
+        ("  many \n\t blanks ", "many blanks"),
+        ("_hidden", " _hidden"),
+        ("e\u0301", "é"),
+        ("\x01", "?"),
+        ("", ""),
+        (12, "12"),
+    ],
+)
+def test_clean_text(given, wanted):
+    assert style.clean_text(given) == wanted
+
+
+@pytest.mark.parametrize("given", ["mmmm wwww " * 9, "illi " * 40, "W" * 90, "$x$ " * 30])
+def test_text_fills_its_width_and_no_more(given):
+    with style.use():
+        fig = style.new_figure(2, width=4)
+        drawn = fig.text(0, 0.5, style.clean_text(given, 1.5))
+        assert 1.2 < drawn.get_window_extent().width / fig.dpi <= 1.53
+    assert drawn.get_text().endswith("…")
+    assert style.clean_text("short", 1.5) == "short"
+
+
+def test_letters_without_a_font_are_question_marks(monkeypatch):
+    monkeypatch.setattr(style, "drawable", lambda: frozenset(range(128)))
+    with pytest.warns(UserWarning, match="Noto"):
+        assert style.clean_text("北斎 a") == "?? a"
+
+
+def test_letters_are_drawn_in_the_first_font_that_has_them(monkeypatch):
+    """The bundled Computer Modern stands for a font of few letters."""
+    monkeypatch.setattr(style, "font_families", lambda: ["cmr10", "DejaVu Sans"])
+    with style.use():
+        fig = style.new_figure(2, width=4)
+        fig.text(0, 0.5, "Жук a")
+        fig.draw_without_rendering()  # a glyph without a font would warn
+
+
+# Machado, Oliveira and Fernandes (2009): what the three dichromacies make of linear RGB.
+DICHROMACIES = {
+    "none": np.eye(3),
+    "protan": [[0.1523, 1.0526, -0.2049], [0.1145, 0.7863, 0.0992], [-0.0039, -0.0481, 1.0520]],
+    "deutan": [[0.3673, 0.8606, -0.2280], [0.2801, 0.6725, 0.0474], [-0.0118, 0.0429, 0.9689]],
+    "tritan": [[1.2555, -0.0767, -0.1788], [-0.0784, 0.9308, 0.1476], [0.0047, 0.6914, 0.3039]],
+}
+VERDICT_COLORS = [color for color, _ in style.VERDICTS.values()]
+
+
+def linear(color):
+    values = np.array(to_rgb(color))
+    return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
+
+
+def seen(color, matrix):
+    values = np.clip(np.asarray(matrix) @ linear(color), 0, 1)
+    display = np.where(values <= 0.0031308, 12.92 * values, 1.055 * values ** (1 / 2.4) - 0.055)
+    return rgb2lab(display.reshape(1, 1, 3))[0, 0]
+
+
+@pytest.mark.parametrize("sight", DICHROMACIES)
+@pytest.mark.parametrize("colors", [VERDICT_COLORS, list(style.KIND_COLORS.values())])
+def test_colors_stay_apart_for_the_colour_blind(colors, sight):
+    points = [seen(color, DICHROMACIES[sight]) for color in colors]
+    distances = [np.linalg.norm(a - b) for i, a in enumerate(points) for b in points[:i]]
+    assert min(distances) > 30  # CIELAB; 2.3 is just noticeable
+
+
+def test_text_colors_are_legible_on_white():
+    kinds = (*style.KIND_COLORS.values(), *style.OTHER_KIND_COLORS)
+    for color in (style.INK, style.MUTED, *VERDICT_COLORS, *kinds):
+        luminance = linear(color) @ [0.2126, 0.7152, 0.0722]
+        assert 1.05 / (luminance + 0.05) > 4.45, color  # WCAG asks for 4.5

@@ -68,7 +68,7 @@ def train(folder, name, num_images):
     config = TrainConfig(epochs=3, learning_rate=0.01, average_decay=0.5)
     with patch("imet_utils.decoding.prediction.autocast_dtype", return_value=None):
         history = fit(model, batches, val_batches, loss, config, folder)
-        probs = predict(model, val_batches).view_probs
+        probs = predict(model, val_batches)
     if process_index() == 0:
         save_csv(history, folder / "history.csv")
         save_array(probs, folder / "probs.npy")

@@ -8,9 +8,8 @@ from nbformat import v4
 
 def write_notebook(path: Path, *cells: str) -> Path:
     """Write a notebook; a cell that starts with `#` is prose, one with `NAME:` the parameters."""
-    notebook = v4.new_notebook(
-        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}}
-    )
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    notebook = v4.new_notebook(metadata={"kernelspec": kernel})
     for cell in cells:
         if cell.startswith("#"):
             notebook.cells.append(v4.new_markdown_cell(cell))

@@ -1,7 +1,7 @@
 """Compare two runs on the same images, image by image."""
 
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -63,7 +63,7 @@ def compare_runs(
     rows = []
     for score in COMPARED:
         gap = bootstrap_mean((scores[0][score] - scores[1][score]).to_numpy())
-        rows.append([score, *(some[score].mean() for some in scores), *astuple(gap)])
+        rows.append([score, *(some[score].mean() for some in scores), *gap])
     columns = ["score", "first", "second", "difference", "low", "high"]
     flips = pd.DataFrame({"id": ids, "first": scores[0]["f2"], "second": scores[1]["f2"]})
     flips["difference"] = flips["first"] - flips["second"]

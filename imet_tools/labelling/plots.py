@@ -6,17 +6,15 @@ from itertools import chain
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.gridspec import SubplotSpec
 
-from imet_utils.plots.decoder import OVERLAY_MAP, draw_attention
+from imet_utils.plots import style
+from imet_utils.plots.decoder import add_attention_bar, attention_scale, draw_attention
 from imet_utils.plots.images import (
     HEADER,
     LINE,
     MAX_MARKED,
-    PAD,
     VERDICT_KEY,
     Line,
     colors_of,
@@ -38,23 +36,23 @@ from imet_utils.plots.style import (
     WIDTH,
     add_header,
     add_note,
+    clean_text,
     hide_empty,
     kind_key,
+    label_axes,
     name_rows,
     new_figure,
     split_label,
-    style_axes,
 )
-from imet_utils.plots.text import clean_text, finish
 
 ACROSS, NARROW = 6, 5  # thumbnails in a row, panels of attention and neighbours
 BARS, STEPS, MAX_NAMED = 10, 8, 5  # labels with a bar, steps of a path, lines under a thumbnail
 NEXT = 3  # most probable labels that were not chosen
-LEAST_PEAK = 3.0  # times even attention, where the scale ends at the least
 NO_STEPS = pd.Series(dtype=float)
 NOTHING: dict[str, np.ndarray] = {}
 
 
+@style.use()
 def plot_labelled(
     image: np.ndarray,
     probabilities: pd.Series,
@@ -90,7 +88,7 @@ def plot_labelled(
     rows = [top]
     rows += [image_height(image, cell) + 0.65] if attended else []
     rows += [max(image_height(near, cell) for near, _, _ in nearest) + 1.25] if nearest else []
-    fig = new_figure(HEADER + sum(rows) + 0.2, pad=PAD)
+    fig = new_figure(HEADER + sum(rows) + 0.2)
     grid = fig.add_gridspec(len(rows), 1, height_ratios=rows)
     first = grid[0].subgridspec(1, 3, width_ratios=(3.2, 3.4, 3.0))
     draw_image(fig.add_subplot(first[0]), image, "NW")
@@ -104,7 +102,7 @@ def plot_labelled(
         _draw_nearest(fig, grid[-1], nearest, set(chosen))
     key = kind_key(colors_of([shown.index])) if true is None else VERDICT_KEY
     add_header(fig, "A labelled image", key)
-    return finish(fig)
+    return fig
 
 
 def _bar_colors(
@@ -136,7 +134,8 @@ def _draw_bars(
     for y, (value, shade) in enumerate(zip(values, shades, strict=True)):
         sign = f"{signs[shade]} " if true is not None and shade in signs else ""
         add_note(ax, f"{sign}{value:.2f}", (value, y), color=MUTED if shade == FAINT else shade)
-    style_axes(ax, title, "probability", grid="none")
+    label_axes(ax, title, "probability")
+    ax.grid(visible=False)
     name_rows(ax, [clean_text(split_label(name)[1], 1.5) for name in values.index])
     ax.set(xlim=(0, 1.22), xticks=[0, 0.5, 1])
     ax.spines["left"].set_visible(False)
@@ -150,9 +149,8 @@ def _draw_attended(
     colors: Mapping[str, str],
 ) -> None:
     cells = place.subgridspec(1, NARROW)
-    relative = {name: even(maps) for name, maps in attention.items()}
-    scale = attention_scale([maps.max() for maps in relative.values()])
-    for number, (name, maps) in enumerate(relative.items()):
+    scale = attention_scale([*attention.values()])
+    for number, (name, maps) in enumerate(attention.items()):
         ax = fig.add_subplot(cells[number])
         draw_attention(ax, image, maps, scale)
         head = [(split_label(name)[1], colors[name])]
@@ -178,16 +176,7 @@ def _draw_nearest(
         write_lines(ax, limit_lines(lines, 4), WIDTH / NARROW - 0.25, (0, 0), -13)
 
 
-def even(attention: np.ndarray) -> np.ndarray:
-    """Turn attention of sum 1 into multiples of even attention, (P,)."""
-    return attention.ravel() * attention.size
-
-
-def attention_scale(peaks: Sequence[float]) -> Normalize:
-    """Scale multiples of even attention so that an even one stays dark."""
-    return Normalize(0, max(LEAST_PEAK, float(np.median(peaks))), clip=True)
-
-
+@style.use()
 def plot_attention(
     image: np.ndarray, attention: np.ndarray, label: str, probability: float, opacity: float = 0.75
 ) -> Figure:
@@ -195,15 +184,14 @@ def plot_attention(
     width = 4.6
     fig = new_figure(HEADER + image_height(image, width) + 0.2, width + 1.0)
     ax = fig.subplots()
-    maps = even(attention)
-    scale = attention_scale([maps.max()])
-    draw_attention(ax, image, maps, scale, opacity)
-    legend = ScalarMappable(scale, OVERLAY_MAP)
-    fig.colorbar(legend, ax=ax, shrink=0.7, aspect=25, label="attention (1 = even)")
+    scale = attention_scale([attention])
+    draw_attention(ax, image, attention, scale, opacity)
+    add_attention_bar(fig, scale, shrink=0.7)
     add_header(fig, f"{clean_text(label, 2.8)}, probability {probability:.2f}")
-    return finish(fig)
+    return fig
 
 
+@style.use()
 def plot_thumbnails(
     images: Sequence[np.ndarray],
     heads: Sequence[tuple[str, str]],
@@ -223,7 +211,7 @@ def plot_thumbnails(
     rows = [range(i, min(i + ACROSS, len(images))) for i in range(0, len(images), ACROSS)]
     tall = [max(image_height(images[i], cell) for i in row) for row in rows]
     deep = sum(LINE * (max(len(lines[i]) for i in row) + 3) for row in rows)
-    fig = new_figure(max(1.2, HEADER + sum(tall) + deep + 0.1), pad=PAD)
+    fig = new_figure(max(1.2, HEADER + sum(tall) + deep + 0.1))
     axes = fig.subplots(max(1, len(rows)), ACROSS, squeeze=False, height_ratios=tall or None)
     for ax, image, head, below in zip(axes.flat, images, heads, lines, strict=False):
         draw_image(ax, image, "SW")
@@ -231,7 +219,7 @@ def plot_thumbnails(
         write_lines(ax, below, cell, (0, 0), -13)
     hide_empty(axes)
     add_header(fig, clean_text(title, 6.5), VERDICT_KEY)
-    return finish(fig)
+    return fig
 
 
 def _verdict_line(label: str, verdict: str) -> Line:
@@ -239,6 +227,7 @@ def _verdict_line(label: str, verdict: str) -> Line:
     return f"{sign} {split_label(label)[1]}", color
 
 
+@style.use()
 def plot_comparison(table: pd.DataFrame, first: str, second: str) -> Figure:
     """Show the differences between the scores of two runs, with paired intervals.
 
@@ -259,13 +248,13 @@ def plot_comparison(table: pd.DataFrame, first: str, second: str) -> Figure:
         add_note(ax, f"{row.first:.3f} and {row.second:.3f}", (row.high, y), (8, 0), color=MUTED)
     ax.axvline(0, **REFERENCE)
     names = f"{clean_text(first, 2.2)} less {clean_text(second, 2.2)}"
-    style_axes(ax, "Two runs on the same images", f"{names}, with 95 % intervals", grid="x")
+    label_axes(ax, "Two runs on the same images", f"{names}, with 95 % intervals", grid="x")
     name_rows(ax, [SCORES[score] for score in table["score"]])
     low, high = min(0, table["low"].min()), max(0, table["high"].max())
     room = max(0.01, high - low)
     ax.set_xlim(low - 0.08 * room, high + 0.35 * room)
     ax.spines["left"].set_visible(False)
-    return finish(fig)
+    return fig
 
 
 def plot_flips(

@@ -30,7 +30,7 @@ from imet_tools.labelling.explore import (
 from imet_tools.labelling.plots import plot_attention
 from imet_utils.labeller import Explanation, Labeller, Picture
 from imet_utils.metrics import threshold_curve
-from imet_utils.plots import plot_threshold_curve
+from imet_utils.plots import plot_threshold_curve, save_figure
 from imet_utils.tables import read_image
 
 PAGE, FLIPS = 12, 4  # images on a page
@@ -54,7 +54,7 @@ class Canvas(ipywidgets.Image):
     def show(self, figure: Figure) -> None:
         """Show another figure."""
         content = io.BytesIO()
-        figure.savefig(content, format="png", dpi=130, bbox_inches="tight")
+        save_figure(figure, content)
         self.value = content.getvalue()
         self.layout.width = f"{round(100 * figure.get_figwidth())}px"
 

@@ -16,8 +16,8 @@ departments of the Met: 3 Ancient Near East, 4 Arms and Armor, 5 Africa, Oceania
 6 Asian, 9 Drawings and Prints, 10 Egyptian, 11 European Paintings, 12 European Sculpture and
 Decorative Arts, 13 Greek and Roman, 14 Islamic, 17 Medieval, 19 Photographs (API: /departments)
 
-exit code: 0 the collection is there, 1 the museum cannot be reached or the disk fails: the same
-command goes on, 2 the command line was refused, 130 interrupted: the same command goes on
+exit code: 0 the collection is complete, 1 the museum cannot be reached or the disk fails, 2 the
+command line was refused, 130 interrupted; after 1 and 130 the same command resumes
 """
 
 
@@ -31,55 +31,56 @@ def build_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     add = parser.add_argument
-    add("data_dir", metavar="DIR", help="folder of the collection; a begun one is gone on with")
+    add("data_dir", metavar="DIR", help="folder of the collection; an unfinished one is resumed")
     add("--museum", choices=["met"], default="met", help="the Metropolitan Museum of Art")
-    add("--departments", type=numbers, default=[11, 9], metavar="N,N", help="default: 11,9")
+    add("--departments", default="11,9", metavar="N,N", help="default: 11,9")
     add("--images", type=int, default=2000, metavar="N", help="how many (default: 2000)")
     rare = "a label on fewer images is dropped (default: 5)"
     add("--min-images", type=int, default=5, metavar="N", help=rare)
     add("--classification", action="store_true", help="tags also from the classification")
     add("--table", metavar="CSV", help="the museum's MetObjects.csv, which saves requests")
-    add("--seed", type=int, default=0, metavar="N", help="of the draw of objects (default: 0)")
+    add("--seed", type=int, default=0, metavar="N", help="of the order of objects (default: 0)")
     pace = "between two requests, at least (default: 1)"
     add("--seconds", type=float, default=1.0, metavar="S", help=pace)
     add("--api", default=MET_API, metavar="URL", help="another address of the museum's API")
     return parser
 
 
-def numbers(text: str) -> list[int]:
-    """Read whole numbers with commas between them.
-
-    >>> numbers("11,9")
-    [11, 9]
-    """
-    return [int(part) for part in text.split(",")]
-
-
 def main(arguments: Sequence[str]) -> int:
-    """Collect as the command line says, and return the exit code."""
-    options = vars(build_parser().parse_args(arguments))
-    del options["museum"]
+    """Collect, and return the exit code."""
+    args = build_parser().parse_args(arguments)
     try:
+        departments = [int(number) for number in args.departments.split(",")]
         with logging_redirect_tqdm():  # messages above the bar, not in it
-            found = collect_met(**options)
+            found = collect_met(
+                args.data_dir,
+                departments,
+                args.images,
+                args.min_images,
+                args.classification,
+                args.table,
+                args.seed,
+                args.seconds,
+                args.api,
+            )
     except (ValueError, OSError) as error:
         sys.stderr.write(f"run_all.sh collect: {error}\n")
         if isinstance(error, Unavailable):
-            sys.stderr.write("What is there stays; the same command goes on later.\n")
+            sys.stderr.write("Files so far are kept; repeat the command later to resume.\n")
         return 1 if isinstance(error, OSError) else 2
     sys.stdout.write(
-        f"{found.images:,} images with {found.labels:,} labels in {options['data_dir']}; left out: "
-        f"{found.left_out:,} with rare labels alone, {found.failed:,} that failed. "
-        f"{found.requests:,} requests, {found.failures:,} of them in vain.\n"
+        f"{found.images:,} images with {found.labels:,} labels in {args.data_dir}; left out: "
+        f"{found.left_out:,} with rare labels only, {found.failed:,} that failed. "
+        f"{found.requests:,} requests, {found.failures:,} of them failed.\n"
     )
     return 0
 
 
 if __name__ == "__main__":
     logging.basicConfig(format="%(message)s")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler's end is like Ctrl-C
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # SIGTERM as Ctrl-C
     try:
         sys.exit(main(sys.argv[1:]))
     except KeyboardInterrupt:
-        sys.stderr.write("\nrun_all.sh collect: interrupted; the same command goes on.\n")
+        sys.stderr.write("\nrun_all.sh collect: interrupted; repeat the command to resume.\n")
         sys.exit(130)

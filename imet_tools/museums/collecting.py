@@ -1,17 +1,17 @@
 """A collection in iMet's layout from the Metropolitan Museum's Open Access.
 
-What the museum has said is kept in the folder `met/` of the collection, a file an object, so that
-nothing is asked twice, and a run that was killed or cut off goes on where it was. `train.csv` is
-written last: without it the collection is unfinished.
+Answers are kept in the folder `met/` of the collection, a file an object, so that a run that was
+killed or cut off is resumed without asking twice. `train.csv` is written last: without it the
+collection is unfinished.
 """
 
 import logging
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
-from itertools import chain, zip_longest
+from itertools import chain, islice, zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +26,7 @@ from imet_tools.museums.met_records import (
     parse_record,
     read_met_objects,
 )
-from imet_tools.museums.requesting import Client, Failed, Unavailable, recall
+from imet_tools.museums.requesting import Client, Failed, Unavailable
 from imet_utils.files import atomic_path, remove_leftovers, save_csv, save_json
 from imet_utils.progress import progress
 from imet_utils.tables import read_image
@@ -40,23 +40,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Summary:
-    """What a run of `collect_met` came to.
+    """Counts of a run of `collect_met`."""
 
-    Attributes:
-        images: in the collection.
-        labels: of them.
-        left_out: images that carry rare labels alone.
-        failed: objects whose record or image could not be had.
-        requests: that this run sent.
-        failures: how many of these were refused, cut, wrong or without an answer.
-    """
-
-    images: int
+    images: int  # in the collection
     labels: int
-    left_out: int
-    failed: int
-    requests: int
-    failures: int
+    left_out: int  # images with rare labels only
+    failed: int  # objects whose record or image could not be fetched
+    requests: int  # sent by this run
+    failures: int  # requests that were refused, cut, wrong or unanswered
 
 
 def collect_met(
@@ -70,56 +61,54 @@ def collect_met(
     seconds: float = 1.0,
     api: str = MET_API,
 ) -> Summary:
-    """Build a collection of works in the public domain, or go on with it.
+    """Build a collection of works in the public domain, or resume an unfinished one.
 
     Args:
-        data_dir: its folder: a new or empty one, or one that this began.
+        data_dir: a folder that is new, empty, or from an earlier run.
         departments: their numbers; they take turns.
-        images: to fetch, of objects that have a label.
-        min_images: a label on fewer is dropped, and so is an image without any other.
-        classification: take the museum's classification (Paintings, Prints) as tags, too.
-        table: the museum's MetObjects.csv: labels come from there, and only objects that it shows
-            to have some and to be in the public domain are asked for.
-        seed: of the draw of objects.
+        images: number to fetch.
+        min_images: labels on fewer images are dropped, and so are images without any other.
+        classification: use the museum's classification (Paintings, Prints) as tags, too.
+        table: the museum's MetObjects.csv: labels come from it, and only objects that are free
+            and labelled there are requested.
+        seed: of the random order of objects.
         seconds: between two requests, at least.
         api: address of the API.
 
     Raises:
-        Unavailable: if the museum refuses or cannot be reached for long; what is there stays.
+        Unavailable: if the museum refuses or cannot be reached for long; existing files stay.
         ValueError: if the folder holds something else, a department is empty, `table` is another
             table, or no label is common enough.
     """
     if images < 1 or min_images < 1:
         raise ValueError(f"images and min_images must be at least 1, got {images}, {min_images}")
     folder = Path(data_dir)
-    with _claim(folder):
-        client = Client(api, seconds, folder / "met" / "pace.json")
-        met = _Met(folder, client, api, classification)
-        order = draw_order({number: met.list_objects(number) for number in departments}, seed)
+    with _lock(folder):
+        client = Client(api, seconds, folder / "met")
+        order = draw_order({n: list_objects(client, api, n) for n in departments}, seed)
+        in_table = {}
         if table is not None:
-            met.known = read_met_objects(table, set(order))
-            order = [object_id for object_id in order if object_id in met.known]
-        there = {path.stem for path in (folder / "train").glob("*.jpg")}
-        done = min(images, sum(str(object_id) in there for object_id in order))
-        new = met.gather(order, images)
-        for _ in progress(new, "collecting images", images, "image", initial=done):
-            pass
-        rows, labels = write_tables(folder, met.kept, min_images)
-    left_out = len(met.kept) - rows
-    return Summary(rows, labels, left_out, met.failed, client.requests, client.failures)
+            in_table = read_met_objects(table, set(order))
+            order = [n for n in order if label_names(in_table.get(n, {}), classification)]
+        usable = fetch_objects(client, api, order, in_table, classification, folder / "train")
+        usable = islice(usable, images)
+        records = list(progress(usable, "collecting images", images, "image"))
+        rows, labels = write_tables(folder, records, min_images)
+    left_out = len(records) - rows
+    return Summary(rows, labels, left_out, client.failed, client.pace.requests, client.failures)
 
 
 @contextmanager
-def _claim(folder: Path) -> Iterator[None]:
-    """Hold the folder against a second run, and remove what a killed one was writing."""
-    memory, train = folder / "met", folder / "train"
-    if folder.is_dir() and any(folder.iterdir()) and not memory.is_dir():
+def _lock(folder: Path) -> Iterator[None]:
+    """Lock the folder against a second run, and remove partial files of a killed one."""
+    cache, train = folder / "met", folder / "train"
+    if folder.is_dir() and any(folder.iterdir()) and not cache.is_dir():
         raise ValueError(f"{folder} holds other files. Name a new folder for the collection")
-    memory.mkdir(parents=True, exist_ok=True)
+    cache.mkdir(parents=True, exist_ok=True)
     train.mkdir(exist_ok=True)
     try:
-        with FileLock(memory / ".lock", timeout=0):
-            remove_leftovers(chain(folder.iterdir(), memory.iterdir(), train.iterdir()))
+        with FileLock(cache / ".lock", timeout=0):
+            remove_leftovers(chain(folder.iterdir(), cache.iterdir(), train.iterdir()))
             yield
     except Timeout:
         raise ValueError(f"another run is collecting into {folder}. Let it end first") from None
@@ -134,84 +123,49 @@ def draw_order(listings: Mapping[int, Sequence[int]], seed: int) -> list[int]:
     return [some for some in chain.from_iterable(zip_longest(*shuffled)) if some is not None]
 
 
-@dataclass
-class _Met:
-    """The museum's objects, each as remembered or else as asked for.
+def list_objects(client: Client, api: str, department: int) -> list[int]:
+    """List the ids of the objects of a department."""
+    url, name = f"{api}/objects?departmentIds={department}", f"department_{department}.json"
+    try:
+        ids = client.get_cached(url, parse_listing, name)
+    except Failed as error:
+        raise Unavailable(str(error)) from None
+    if not ids:
+        (client.cache / name).unlink()
+        raise ValueError(f"no department {department}; {api}/departments lists all")
+    return ids
 
-    Attributes:
-        known: their records in the museum's table, where there is one.
-        kept: records, each with its `labels`, of the objects whose image is there.
-        failed: how many objects could not be had.
-    """
 
-    folder: Path
-    client: Client
-    api: str
-    classification: bool
-    known: dict[int, Record] = field(default_factory=dict)
-    kept: list[Record] = field(default_factory=list)
-    failed: int = 0
-
-    def list_objects(self, department: int) -> list[int]:
-        """List the ids of the objects of a department."""
-        path = self.folder / "met" / f"department_{department}.json"
-        ids = recall(path)
-        if ids is None:
-            url = f"{self.api}/objects?departmentIds={department}"
-            try:
-                ids = self.client.get(url, parse_listing)
-            except Failed as error:
-                raise Unavailable(str(error)) from None
-            if not ids:
-                raise ValueError(f"no department {department}; {self.api}/departments lists all")
-            save_json(ids, path)
-        return ids
-
-    def gather(self, order: Sequence[int], images: int) -> Iterator[int]:
-        """Keep the first `images` objects that can be had; yield those whose image is new."""
-        for object_id in order:
-            if len(self.kept) == images:
-                return
-            file = self.folder / "train" / f"{object_id}.jpg"
-            is_new = not (file.is_file() and file.stat().st_size)
-            try:
-                record = self.find_labelled(object_id)
-                if record and (not is_new or self.fetch_image(record, file)):
-                    self.kept.append(record)
-                    if is_new:
-                        yield object_id
-            except Failed as error:
-                self.failed += 1
-                log.warning("object %d is left out: %s", object_id, error)
-
-    def find_labelled(self, object_id: int) -> Record | None:
-        """Return the record of an object with its `labels`, None without any or an image."""
-        known = self.known.get(object_id)
-        if known and not label_names(known, self.classification):
-            return None
-        path = self.folder / "met" / f"{object_id}.json"
-        record = recall(path)
-        if record is None:
-            parse = partial(parse_record, object_id=object_id)
-            url = f"{self.api}/objects/{object_id}"
-            record = self.client.get(url, parse) or {"id": object_id, "image": ""}
-            save_json(record, path)
-        if not record["image"]:
-            return None
-        record |= known or {}
-        labels = label_names(record, self.classification)
-        return record | {"labels": labels} if labels else None
-
-    def fetch_image(self, record: Record, file: Path) -> bool:
-        """Fetch the image of an object; where the museum has it no more, remember that."""
-        if self.client.get(record["image"], partial(save_image, path=file)):
-            return True
-        save_json({"id": record["id"], "image": ""}, self.folder / "met" / f"{file.stem}.json")
-        return False
+def fetch_objects(
+    client: Client,
+    api: str,
+    order: Iterable[int],
+    in_table: Mapping[int, Record],
+    classification: bool,
+    train: Path,
+) -> Iterator[Record]:
+    """Yield the record of each usable object with its `labels`, once its image is in `train`."""
+    for object_id in order:
+        url, name = f"{api}/objects/{object_id}", f"{object_id}.json"
+        file = train / f"{object_id}.jpg"
+        try:
+            record = client.get_cached(url, partial(parse_record, object_id=object_id), name)
+            record |= in_table.get(object_id, {})
+            labels = label_names(record, classification) if record.get("image") else []
+            if not labels:
+                continue
+            is_there = file.is_file() and file.stat().st_size > 0
+            save = partial(save_image, path=file)
+            if is_there or client.get(record["image"], save) is not None:
+                yield record | {"labels": labels}
+            else:  # the museum no longer has it
+                save_json({}, client.cache / name)
+        except Failed as error:
+            log.warning("object %d is left out: %s", object_id, error)
 
 
 def save_image(content: bytes, path: Path) -> Path:
-    """Decode a fetched image and write it as a JPEG, the short side at most 300 pixels.
+    """Decode an image and write it as a JPEG, its short side at most 300 pixels.
 
     Raises:
         ValueError: if it is no image, cut short, or too large.
@@ -229,11 +183,7 @@ def save_image(content: bytes, path: Path) -> Path:
 
 
 def write_tables(folder: Path, records: Sequence[Record], min_images: int) -> tuple[int, int]:
-    """Write the tables, `train.csv` last; return the numbers of images and labels in them.
-
-    Raises:
-        ValueError: if no label is common enough.
-    """
+    """Write the tables; return the numbers of images and labels in them."""
     counts = Counter(chain.from_iterable(record["labels"] for record in records))
     names = sorted(name for name, count in counts.items() if count >= min_images)
     if not names:
@@ -242,23 +192,15 @@ def write_tables(folder: Path, records: Sequence[Record], min_images: int) -> tu
             "departments, or lower min_images"
         )
     ids = {name: str(number) for number, name in enumerate(names)}
-    rows = [
-        {
-            "id": record["id"],
-            "attribute_ids": " ".join(ids[name] for name in record["labels"] if name in ids),
-            "title": record["title"],
-            "url": record["objectURL"],
-            "image_url": record["image"],
-            "licence": LICENCE,
-        }
-        for record in sorted(records, key=lambda record: record["id"])
-        if not ids.keys().isdisjoint(record["labels"])
+    images = pd.DataFrame(records).rename(columns={"objectURL": "url", "image": "image_url"})
+    images["attribute_ids"] = [
+        " ".join(ids[name] for name in labels if name in ids) for labels in images["labels"]
     ]
-    images = pd.DataFrame(rows)
+    images = images[images["attribute_ids"] != ""].sort_values("id").assign(licence=LICENCE)
     labels = pd.DataFrame({"attribute_id": range(len(names)), "attribute_name": names})
     (folder / "train.csv").unlink(missing_ok=True)  # until the others agree with it
     save_csv(labels, folder / "labels.csv")
-    sources = images.drop(columns="attribute_ids")
+    sources = images[["id", "title", "url", "image_url", "licence"]]
     save_csv(sources, folder / "sources.csv", spreadsheet_safe=True)
     save_csv(images[["id", "attribute_ids"]], folder / "train.csv")
     return len(images), len(labels)

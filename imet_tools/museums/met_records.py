@@ -1,4 +1,4 @@
-"""What the Metropolitan Museum says of its objects, by API or table, and the labels in it.
+"""Records of the Metropolitan Museum's objects, from its API or table, and the labels in them.
 
 A record is a dictionary: id, image (an address; "" without one in the public domain), tags, and
 the texts of `TEXTS`.
@@ -7,7 +7,6 @@ the texts of `TEXTS`.
 import json
 import re
 import unicodedata
-from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ import pandas as pd
 
 Record = dict[str, Any]
 
-TEXTS = {  # of the API, and their columns in MetObjects.csv
+TEXTS = {  # fields of the API, and their columns in MetObjects.csv
     "culture": "Culture",
     "country": "Country",
     "artistNationality": "Artist Nationality",
@@ -28,14 +27,10 @@ DOUBTS = re.compile(r"\b(probably|possibly|perhaps|attributed to|culture|unknown
 
 
 def parse_listing(content: bytes) -> list[int]:
-    """Read the ids of the objects of a department.
-
-    Raises:
-        ValueError: if it is something else.
-    """
+    """Read the ids of the objects of a department from the API's answer, else ValueError."""
     answer = json.loads(content)
     ids = answer.get("objectIDs", "") if isinstance(answer, dict) else ""
-    if ids is None:  # as the API says of a department that it does not have
+    if ids is None:  # a department that does not exist
         return []
     if not isinstance(ids, list) or not all(isinstance(some, int) for some in ids):
         raise ValueError("not a list of objects")
@@ -43,53 +38,43 @@ def parse_listing(content: bytes) -> list[int]:
 
 
 def parse_record(content: bytes, object_id: int) -> Record:
-    """Read what the API says of an object.
-
-    Raises:
-        ValueError: if it is something else, or of another object.
-    """
+    """Read the record of one object from the API's answer, else ValueError."""
     answer = json.loads(content)
     if not isinstance(answer, dict) or answer.get("objectID") != object_id:
         raise ValueError(f"not the record of object {object_id}")
     tags = [tag.get("term") for tag in answer.get("tags") or [] if isinstance(tag, dict)]
-    free = answer.get("isPublicDomain") is True
+    is_free = answer.get("isPublicDomain") is True
     return {
         "id": object_id,
-        "image": str(answer.get("primaryImageSmall") or "") if free else "",
+        "image": str(answer.get("primaryImageSmall") or "") if is_free else "",
         "tags": [str(tag) for tag in tags if tag],
         **{text: str(answer.get(text) or "") for text in TEXTS},
     }
 
 
-def read_met_objects(path: Path | str, wanted: Container[int]) -> dict[int, Record]:
-    """Read MetObjects.csv, which has all of a record but the address of the image.
+def read_met_objects(path: Path | str, wanted: set[int]) -> dict[int, Record]:
+    """Read the wanted objects in the public domain from MetObjects.csv.
 
-    Args:
-        path: of the table.
-        wanted: ids of the objects to read; of these only those in the public domain are.
+    Their records have all but the address of the image.
 
     Raises:
-        OSError: if it cannot be read.
+        OSError: if the file cannot be read.
         ValueError: if it is another table.
     """
-    records = {}
-    options = {"dtype": str, "keep_default_na": False, "encoding": "utf-8-sig", "chunksize": 50_000}
     try:
-        with pd.read_csv(path, usecols=COLUMNS, **options) as parts:
-            for part in parts:
-                free = part[part["Is Public Domain"].str.lower() == "true"]
-                for row in free.to_dict("records"):
-                    object_id = int(row["Object ID"])
-                    if object_id in wanted:
-                        texts = {text: row[column] for text, column in TEXTS.items()}
-                        tags = row["Tags"].split("|")
-                        records[object_id] = {"id": object_id, "tags": tags, **texts}
+        table = pd.read_csv(
+            path, usecols=COLUMNS, dtype=str, keep_default_na=False, encoding="utf-8-sig"
+        )
+        table["id"] = table["Object ID"].astype(int)
     except ValueError as error:
         raise ValueError(
             f"{path} is not the museum's MetObjects.csv with the columns {', '.join(COLUMNS)} "
             f"({error}). A file of three lines only points to it: fetch it with Git LFS"
         ) from error
-    return records
+    table = table[(table["Is Public Domain"].str.lower() == "true") & table["id"].isin(wanted)]
+    table = table.rename(columns={column: text for text, column in TEXTS.items()})
+    table = table.assign(tags=table["Tags"].str.split("|"))
+    return {row["id"]: row for row in table[["id", "tags", *TEXTS]].to_dict("records")}
 
 
 def label_names(record: Record, classification: bool = False) -> list[str]:
@@ -103,7 +88,7 @@ def label_names(record: Record, classification: bool = False) -> list[str]:
     """
     texts = (record.get(text, "") for text in ("culture", "country", "artistNationality"))
     cultures = next((names for text in texts if (names := _split(DOUBTS.sub(" ", text)))), [])
-    tags = _split("|".join(record["tags"]), r"\|")
+    tags = _split("|".join(record.get("tags", [])), r"\|")
     if classification:
         tags += _split(record.get("classification", ""))
     return sorted({f"culture::{name}" for name in cultures} | {f"tag::{name}" for name in tags})

@@ -11,6 +11,7 @@ from imet_utils.decoding.beam_search import (
 )
 from imet_utils.decoding.decisions import (
     Decision,
+    candidate_ensembles,
     choose_candidate,
     choose_decision,
     precision_thresholds,

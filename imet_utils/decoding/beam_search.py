@@ -1,7 +1,7 @@
 """From a decoder to label sets: beam search over labels, and where a path stops."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -12,8 +12,7 @@ from imet_utils.models import AttnDecoder, candidate_logits
 STOP_SCALES = (0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 2.5, 3.5, 5.0, 7.5, 10.0, 15.0, 25.0, 50.0, 100.0)
 
 
-@dataclass(frozen=True)
-class Paths:
+class Paths(NamedTuple):
     """Labels predicted one after the other, in K beams an image, the most probable beam first.
 
     Attributes:
@@ -30,21 +29,16 @@ class Paths:
 
     def best(self) -> "Paths":
         """Keep the most probable beam alone: K = 1."""
-        return self._map(lambda values: values[:, :1])
+        return Paths(*(values[:, :1] for values in self))
 
     def cpu(self) -> "Paths":
         """Move everything to the CPU."""
-        return self._map(Tensor.cpu)
-
-    def _map(self, change: Callable[[Tensor], Tensor]) -> "Paths":
-        return Paths(*(change(getattr(self, field.name)) for field in fields(self)))
+        return Paths(*(values.cpu() for values in self))
 
     @staticmethod
     def concatenate(parts: Sequence["Paths"]) -> "Paths":
         """Join paths of equal K and T over the images."""
-        return Paths(
-            *(torch.cat([getattr(part, field.name) for part in parts]) for field in fields(Paths))
-        )
+        return Paths(*map(torch.cat, zip(*parts, strict=True)))
 
 
 @torch.no_grad()
@@ -64,9 +58,6 @@ def beam_search(
         probs: (B, C) in [0, 1], of the classifier beside the decoder.
         beam_size: K at the most.
         max_steps: T is this or C, whichever is less.
-
-    Returns:
-        Paths with K = min(beam_size, number of label sequences of length T).
     """
     if beam_size < 1 or max_steps < 1:
         raise ValueError(f"beam_size and max_steps must be >= 1, got {beam_size}, {max_steps}")
@@ -75,7 +66,7 @@ def beam_search(
     previous = probs.unsqueeze(1)  # (B, 1, C)
     chosen = torch.zeros_like(previous, dtype=torch.bool)  # (B, 1, C)
     scores = previous.new_zeros(len(maps), 1)  # (B, 1)
-    paths = None
+    paths: list[Tensor] = []  # in the order of `Paths`
     for step in range(min(max_steps, decoder.num_classes)):
         logits, attention, state = decoder.step(state, previous, chosen)  # (B, K, ...)
         width = min(beam_size, decoder.num_classes - step)
@@ -87,13 +78,16 @@ def beam_search(
         label = labels.flatten(1).gather(1, order)  # (B, K')
         step_prob = log_probs.flatten(1).gather(1, order).exp()
         path_prob = (scores / (step + 1)).exp()
-        paths = _extend(
-            paths, rows, parents, (label, step_prob, path_prob, attention[rows, parents])
-        )
+        ends = [label, step_prob, path_prob, attention[rows, parents]]
+        ends = [end.unsqueeze(2) for end in ends]  # (B, K', 1, ...)
+        if paths:
+            pairs = zip(paths, ends, strict=True)
+            ends = [torch.cat([past[rows, parents], end], dim=2) for past, end in pairs]
+        paths = ends  # (B, K', step + 1, ...)
         state = state.select(parents)
         previous = logits.sigmoid()[rows, parents]  # (B, K', C)
         chosen = chosen[rows, parents].scatter(-1, label.unsqueeze(-1), True)
-    return paths
+    return Paths(*paths)
 
 
 def _best_labels(logits: Tensor, width: int) -> tuple[Tensor, Tensor]:
@@ -111,29 +105,8 @@ def _best_labels(logits: Tensor, width: int) -> tuple[Tensor, Tensor]:
     return labels, functional.logsigmoid(logits.gather(-1, labels).to(dtype))
 
 
-def _extend(
-    paths: Paths | None, rows: Tensor, parents: Tensor, values: tuple[Tensor, ...]
-) -> Paths:
-    """Set a step's values (B, K', ...), in the order of `Paths`, behind those of the parents."""
-    values = [value.unsqueeze(2) for value in values]  # (B, K', 1, ...)
-    if paths is not None:
-        past = (paths.labels, paths.step_probs, paths.path_probs, paths.attention)
-        values = [
-            torch.cat([old[rows, parents], new], dim=2)
-            for old, new in zip(past, values, strict=True)
-        ]
-    return Paths(*values)
-
-
 def class_thresholds(frequencies: Tensor, scale: float = 2.5) -> Tensor:
-    """Set each class's path threshold to `scale` times the share of training images with it.
-
-    Args:
-        frequencies: (C,) in [0, 1].
-        scale: above 0.
-
-    Returns:
-        (C,) floats; above 1, where no path goes on, for classes with a share above 1 / scale.
+    """Set each class's path threshold to `scale` (above 0) times its share of training images (C,).
 
     >>> class_thresholds(torch.tensor([0.0, 0.1]))
     tensor([0.0000, 0.2500])
@@ -143,11 +116,17 @@ def class_thresholds(frequencies: Tensor, scale: float = 2.5) -> Tensor:
     return scale * frequencies
 
 
-def stop_paths(paths: Paths, thresholds: Tensor) -> Tensor:
-    """Cut each path at the first step whose path probability is below the step's threshold.
+def path_thresholds(paths: Paths, thresholds: Tensor) -> Tensor:
+    """Average the thresholds (C,) of the labels up to each step, geometrically: (B, K, T)."""
+    logs = thresholds.to(paths.labels.device, torch.float64).log()[paths.labels]  # (B, K, T)
+    lengths = torch.arange(1, logs.shape[-1] + 1, device=logs.device)  # (T,)
+    return (logs.cumsum(dim=-1) / lengths).exp().to(paths.path_probs.dtype)
 
-    The threshold of a step is the geometric mean of those of the labels on the path up to it. What
-    comes after the first failed step never comes back; the first label always stays.
+
+def stop_paths(paths: Paths, thresholds: Tensor) -> Tensor:
+    """Cut each path at the first step whose path probability is below `path_thresholds`.
+
+    The first label always stays.
 
     Args:
         paths: of `beam_search`.
@@ -161,15 +140,8 @@ def stop_paths(paths: Paths, thresholds: Tensor) -> Tensor:
     return keep.long().cumprod(dim=-1).bool()
 
 
-def path_thresholds(paths: Paths, thresholds: Tensor) -> Tensor:
-    """Average the thresholds (C,) of the labels up to each step, geometrically: (B, K, T)."""
-    logs = thresholds.to(paths.labels.device, torch.float64).log()[paths.labels]  # (B, K, T)
-    lengths = torch.arange(1, logs.shape[-1] + 1, device=logs.device)  # (T,)
-    return (logs.cumsum(dim=-1) / lengths).exp().to(paths.path_probs.dtype)
-
-
 def union_of_views(paths: Paths, thresholds: Tensor, num_views: int) -> Tensor:
-    """Unite the labels that the best path of each view names before it stops, as on the poster.
+    """Unite the labels that the best path of each view has before it stops, as on the poster.
 
     Args:
         paths: of N * V views, those of an image one after another.

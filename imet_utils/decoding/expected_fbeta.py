@@ -21,9 +21,7 @@ TIE = 1e-12  # sizes whose expected F-beta differ by a smaller share count as eq
 CHUNK_CELLS = 1 << 18  # images times classes at once: 2 MiB, which stay in the cache
 
 
-def best_expected_sets(
-    probs: np.ndarray, beta: float = 2.0, device: str | torch.device = "cpu"
-) -> np.ndarray:
+def best_expected_sets(probs: np.ndarray, beta: float = 2.0) -> np.ndarray:
     """Find the label set of each image with the highest expected F-beta, for independent labels.
 
     The empty set is never the answer: its F-beta is 0, whatever is true. Among equally good sets
@@ -32,7 +30,6 @@ def best_expected_sets(
     Args:
         probs: probabilities (N, C), calibrated.
         beta: its square must be a whole number, at least 1.
-        device: computes in float64.
 
     Returns:
         preds (N, C) bool.
@@ -50,7 +47,7 @@ def best_expected_sets(
     rows, preds = max(1, CHUNK_CELLS // probs.shape[1]), []
     for start in range(0, len(probs), rows):
         part = probs[start : start + rows].astype(np.float64)
-        preds.append(_best_sets(torch.from_numpy(part).to(device), squared).cpu())
+        preds.append(_best_sets(torch.from_numpy(part), squared))
     return torch.cat(preds).numpy()
 
 

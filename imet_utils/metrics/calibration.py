@@ -1,4 +1,4 @@
-"""Whether probabilities can be taken at their word: what was expected against what was observed."""
+"""Calibration: predicted against observed frequency."""
 
 from collections.abc import Mapping
 
@@ -6,18 +6,19 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binomtest
 
-FIRST = 10  # labels of an image, the most probable ones, among which a decision falls
+FIRST = 10  # most probable labels of an image, among which a decision falls
 MOST_BINS, LEAST_PAIRS = 10, 20  # bins of a group; pairs in a bin
 
 
 def calibration_bins(
     probs: np.ndarray, targets: np.ndarray, groups: Mapping[str, np.ndarray], first: int = FIRST
 ) -> pd.DataFrame:
-    """Compare probabilities with shares, bin by bin, in groups of classes.
+    """Compare expected with observed frequencies, bin by bin, in groups of classes.
 
     Most of an image's labels are nearly impossible, and would hide the few that are decided on. So
     its `first` most probable labels, of all groups together, are binned by their probabilities,
     about as many pairs of image and label a bin, equal ones in the same; the others are one bin.
+    scikit-learn's `calibration_curve` does not count the pairs of a bin.
 
     Args:
         probs: probabilities (N, C).
@@ -39,13 +40,16 @@ def calibration_bins(
             chosen = leads[:, members] == leading
             found, true = probs[:, members][chosen], targets[:, members][chosen]
             for some in _bin_evenly(found, MOST_BINS if leading else 1):
-                rows.append([name, leading, *_describe(found[some], true[some])])
+                hits, pairs = np.count_nonzero(true[some]), np.count_nonzero(some)
+                interval = binomtest(hits, pairs).proportion_ci(method="wilson")
+                expected = float(found[some].mean(dtype=float))
+                rows.append([name, leading, pairs, expected, hits / pairs, *map(float, interval)])
     columns = ["group", "first", "pairs", "expected", "observed", "low", "high"]
     return pd.DataFrame(rows, columns=columns)
 
 
 def _bin_evenly(values: np.ndarray, most: int) -> list[np.ndarray]:
-    """Part values (K,) into bins, bool (K,) each, none of them empty."""
+    """Divide values (K,) into bins, bool (K,) each, none of them empty."""
     count = min(most, max(1, len(values) // LEAST_PAIRS))
     inner = np.linspace(0, 1, count + 1)[1:-1]
     edges = np.quantile(values, inner) if len(values) else []
@@ -53,18 +57,12 @@ def _bin_evenly(values: np.ndarray, most: int) -> list[np.ndarray]:
     return [bin_of == number for number in np.unique(bin_of)]
 
 
-def _describe(probs: np.ndarray, true: np.ndarray) -> list[float]:
-    hits = int(np.count_nonzero(true))
-    interval = binomtest(hits, len(true)).proportion_ci(method="wilson")
-    return [len(true), float(probs.mean(dtype=float)), hits / len(true), *map(float, interval)]
-
-
 def calibration_table(bins: pd.DataFrame) -> pd.DataFrame:
-    """Sum the bins of `calibration_bins` up.
+    """Aggregate the bins of `calibration_bins`.
 
     Returns:
-        Columns group, first, pairs, expected, observed and gap, the mean over all pairs of how far
-        expected and observed are apart in their bin (expected calibration error).
+        Columns group, first, pairs, expected, observed and gap, the mean over all pairs of the
+        difference of expected and observed in their bin (expected calibration error).
     """
     weights = bins["pairs"]
     sums = bins[["group", "first", "pairs"]].assign(
@@ -73,5 +71,5 @@ def calibration_table(bins: pd.DataFrame) -> pd.DataFrame:
         gap=weights * (bins["expected"] - bins["observed"]).abs(),
     )
     table = sums.groupby(["group", "first"], sort=False).sum().reset_index()
-    shares = ["expected", "observed", "gap"]
-    return table.assign(**{name: table[name] / table["pairs"] for name in shares})
+    rates = ["expected", "observed", "gap"]
+    return table.assign(**{name: table[name] / table["pairs"] for name in rates})

@@ -2,14 +2,13 @@
 
 Zhang et al., *Top-down neural attention by excitation backprop*, IJCV 126 (2018).
 
-Everywhere `attention` (M, P) is that of M predicted labels, each row adding up to 1 over the P
-cells of a square grid that covers the whole image, row by row, and `boxes` has for each of them
-(n, 4) left, top, right, bottom in shares of the image.
+Everywhere `attention` (M, P) is that of M predicted labels, each row of sum 1 over the P cells of
+a square grid that covers the whole image, row by row, and `boxes` has for each of them (n, 4)
+left, top, right, bottom in shares of the image.
 """
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -17,51 +16,31 @@ import pandas as pd
 FINE = 8  # points a side at which the cover of a cell is measured
 
 
-@dataclass(frozen=True)
-class PointingGame:
-    """How often attention peaks inside the boxes, and how often other peaks would.
+def pointing_game(attention: np.ndarray, boxes: Sequence[np.ndarray]) -> dict[str, float]:
+    """Play the pointing game on all items at once.
 
-    Every rate is a mean over the items and in [0, 1]. Attention that is even everywhere has a
-    `hit_rate` equal to `chance` and a `mass` equal to `area`.
-
-    Attributes:
+    Returns:
         count: items, each a predicted label with its attention and its boxes.
         hit_rate: share of items whose peak, the centre of the most attended cell, is inside a box.
         chance: expected hit rate of a cell drawn at random.
         center_rate: hit rate of the middle of the image.
-        shuffled: expected hit rate of the peaks dealt out to the items at random: what the habit
-            of looking at certain places earns, wherever the motif is.
-        mass: attention inside the boxes.
+        shuffled: expected hit rate of the peaks dealt out to the items at random, the baseline for
+            location bias.
+        mass: attention inside the boxes; where it is even everywhere it equals `area`, and
+            `hit_rate` equals `chance`.
         area: share of the image inside the boxes.
     """
-
-    count: int
-    hit_rate: float
-    chance: float
-    center_rate: float
-    shuffled: float
-    mass: float
-    area: float
-
-
-def pointing_game(attention: np.ndarray, boxes: Sequence[np.ndarray]) -> PointingGame:
-    """Play the pointing game on all items at once."""
     items = _play(attention, boxes)
-    return PointingGame(count=len(items), **items.mean().to_dict())
+    return {"count": len(items), **items.mean().to_dict()}
 
 
 def pointing_by_label(
     attention: np.ndarray, boxes: Sequence[np.ndarray], labels: Sequence[str]
 ) -> pd.DataFrame:
-    """Play the pointing game and give the results of each label.
-
-    Args:
-        attention: of the items.
-        boxes: of the items.
-        labels: name of each item's label, (M,).
+    """Play the pointing game on the items of each label, (M,).
 
     Returns:
-        Columns label, count and the rates of `PointingGame`, the label with most items first.
+        Columns label, count and the rates of `pointing_game`, the label with most items first.
     """
     items = _play(attention, boxes)
     groups = items.groupby(pd.Series(list(labels), name="label"))
@@ -71,10 +50,11 @@ def pointing_by_label(
 
 
 def _play(attention: np.ndarray, boxes: Sequence[np.ndarray]) -> pd.DataFrame:
-    """Give the rates of every item, a column each."""
+    """Compute the rates of every item, a column each."""
     side = math.isqrt(attention.shape[1])
     inside = np.stack([_points_inside(item, side) for item in boxes])  # (M, P)
-    cover = np.stack([_cover(item, side) for item in boxes])  # (M, P)
+    fine = np.stack([_points_inside(item, side * FINE) for item in boxes])
+    cover = fine.reshape(-1, side, FINE, side, FINE).mean(axis=(2, 4)).reshape(inside.shape)
     peaks = attention == attention.max(axis=1, keepdims=True)  # (M, P)
     peaks = peaks / peaks.sum(axis=1, keepdims=True)  # equal peaks share the one guess
     return pd.DataFrame(
@@ -100,9 +80,3 @@ def _points_inside(boxes: np.ndarray, side: int) -> np.ndarray:
     columns = (left <= centers) & (centers <= right)  # (n, side)
     rows = (top <= centers) & (centers <= bottom)  # (n, side)
     return (rows[:, :, None] & columns[:, None, :]).any(axis=0).ravel()
-
-
-def _cover(boxes: np.ndarray, side: int) -> np.ndarray:
-    """Measure the share of each cell that the boxes (n, 4) cover together, (side * side,)."""
-    points = _points_inside(boxes, side * FINE).reshape(side, FINE, side, FINE)
-    return points.mean(axis=(1, 3)).ravel()

@@ -1,13 +1,12 @@
-"""Rows of the results table, and intervals that say how far another draw of images might move them.
+"""Rows of the results table, and bootstrap intervals.
 
 Images are drawn anew, with replacement (the percentile bootstrap of Efron and Tibshirani, 1993);
-the intervals know nothing of another training run.
+the intervals do not cover another training run.
 """
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import astuple, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -21,15 +20,14 @@ from imet_utils.metrics.scores import (
     sample_scores,
 )
 
-FEW_TRAINING, FEW_JUDGED = 100, 20  # images, below which no number says much
-CLEARLY = 0.02  # of F2
+FEW_TRAINING, FEW_TEST = 100, 20  # images, below which scores mean little
+MARGIN = 0.02  # of F2, within which two models are alike
 NUM_DRAWS = 10_000  # of the images, in a bootstrap
 CHUNK_CELLS = 1 << 20  # images drawn at once: 8 MiB of indices
 
 
-@dataclass(frozen=True)
-class Interval:
-    """A mean and the interval in which it lies with a confidence of 95 %."""
+class Interval(NamedTuple):
+    """A mean and its 95 % confidence interval."""
 
     mean: float
     low: float
@@ -39,15 +37,14 @@ class Interval:
 def bootstrap_mean(values: np.ndarray) -> Interval:
     """Bound the mean of one finite value per image, (N,), such as `f2_per_image`.
 
-    For a difference of two models, take that of their values image by image: what makes an image
-    hard for both cancels out.
+    For a difference of two models, take that of their values image by image.
 
     >>> bootstrap_mean(np.array([0.5, 0.5, 0.5]))
     Interval(mean=0.5, low=0.5, high=0.5)
     """
     values = np.asarray(values, dtype=float)
     mean = float(values.mean())
-    if len(values) == 1:  # every draw is this one
+    if len(values) == 1:  # which `bootstrap` refuses
         return Interval(mean, mean, mean)
     batch = max(1, CHUNK_CELLS // len(values))
     found = bootstrap(
@@ -70,7 +67,7 @@ def score_row(
 
 
 def score_table(rows: Sequence[Mapping[str, Any]] | pd.DataFrame) -> pd.DataFrame:
-    """Show rows of `score_row` with three digits, and a score that a model has not as empty.
+    """Format rows of `score_row` with three digits, and a missing score as empty.
 
     >>> score_table([{"model": "guess", "f2": 0.12345, "map": None}]).values.tolist()
     [['guess', '0.123', '']]
@@ -87,16 +84,13 @@ def score_rule(
     probs: Mapping[str, np.ndarray],
     targets: Mapping[str, np.ndarray],
 ) -> list[dict[str, Any]]:
-    """Score validation and test.
+    """Make the rows of a model on validation and test.
 
     Args:
         model: name in the table.
         decide: from probabilities (N, C) to label sets, bool (N, C).
         probs: probabilities (N, C) of `val` and `test`.
         targets: true labels, bool (N, C), of both.
-
-    Returns:
-        A row for each of the two.
     """
     return [
         score_row(model, split, decide(probs[split]), targets[split], probs[split])
@@ -107,13 +101,7 @@ def score_rule(
 def score_splits(
     model: str, probs: Mapping[str, np.ndarray], targets: Mapping[str, np.ndarray]
 ) -> tuple[Threshold, list[dict[str, Any]]]:
-    """Choose the threshold of the best validation F2 and score validation and test with it.
-
-    Arguments as for `score_rule`.
-
-    Returns:
-        The threshold and a row for each of the two.
-    """
+    """Choose the threshold of the best validation F2, and make the rows of `score_rule` with it."""
     threshold = best_threshold(probs["val"], targets["val"])
     return threshold, score_rule(model, lambda found: found >= threshold.value, probs, targets)
 
@@ -135,9 +123,9 @@ def compare_decodings(
     scores = {name: f2_per_image(preds, targets) for name, preds in decided.items()}
     rows = []
     for name, values in scores.items():
-        mean, gap = bootstrap_mean(values), bootstrap_mean(values - scores[reference])
         size = float(decided[name].sum(axis=1).mean())
-        rows.append([name, size, *astuple(mean), *astuple(gap)])
+        differences = bootstrap_mean(values - scores[reference])
+        rows.append([name, size, *bootstrap_mean(values), *differences])
     columns = ["decoding", "labels", "f2", "low", "high"]
     columns += ["difference", "difference_low", "difference_high"]
     return pd.DataFrame(rows, columns=columns)
@@ -146,32 +134,29 @@ def compare_decodings(
 def prediction_warnings(
     results: pd.DataFrame, model: str, preds: np.ndarray, num_training: int
 ) -> list[str]:
-    """Say what should keep a person from using a model's predictions as they are.
+    """Warn of predictions that should not be used as they are.
 
     Args:
         results: rows of the results table, with `constant guess` and `baseline`.
         model: whose predictions are used.
         preds: its label sets of the test images, bool (N, C).
         num_training: training images.
-
-    Returns:
-        Sentences; none where nothing is suspicious.
     """
     f2 = results[results["split"] == "test"].set_index("model")["f2"]
     warnings = []
-    if f2[model] <= f2["constant guess"] + CLEARLY:
+    if f2[model] <= f2["constant guess"] + MARGIN:
         warnings.append(
-            f"{model} is hardly better than guessing: test F2 {f2[model]:.3f}, and "
+            f"{model}: hardly better than guessing, test F2 {f2[model]:.3f}, and "
             f"{f2['constant guess']:.3f} for the same labels on every image."
         )
-    if f2[model] < f2["baseline"] - CLEARLY:
+    if f2[model] < f2["baseline"] - MARGIN:
         warnings.append(
-            f"{model} is worse than the baseline: test F2 {f2[model]:.3f} and "
+            f"{model}: worse than the baseline, test F2 {f2[model]:.3f} and "
             f"{f2['baseline']:.3f}. Was it trained for long enough?"
         )
     if len(preds) > 1 and (preds == preds[0]).all():
-        warnings.append(f"{model} gives every test image the same {preds[0].sum()} labels.")
-    if num_training < FEW_TRAINING or len(preds) < FEW_JUDGED:
+        warnings.append(f"{model}: the same {preds[0].sum()} labels for every test image.")
+    if num_training < FEW_TRAINING or len(preds) < FEW_TEST:
         warnings.append(
             f"{num_training} training and {len(preds)} test images are too few: scores may be "
             "off by 0.1 and more."

@@ -21,5 +21,5 @@ from imet_utils.plots.models import (
     plot_model_scores,
     plot_scores_by_group,
     plot_threshold_curve,
-    plot_timing,
 )
+from imet_utils.plots.style import save_figure

@@ -1,150 +1,110 @@
 """Figures of probabilities: ROC, precision and recall, calibration. Import from `plots`."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
-from imet_utils.plots.style import (
-    FRAME,
-    INK,
-    MUTED,
-    SERIES_COLORS,
-    SERIES_MARKERS,
-    add_legend,
-    count_axis,
-    hide_empty,
-    kind_colors,
-    new_figure,
-    style_axes,
-)
-from imet_utils.plots.text import SMALL_SIZE, clean_text, finish
+from imet_utils.plots import style
 
-BOLD = {"color": INK, "linewidth": 2.8}
+BOLD: dict[str, Any] = {"color": style.INK, "linewidth": 2.8}
 AVERAGES = {"micro": BOLD, "macro": {**BOLD, "linestyle": "--"}}
 
 
-def plot_roc(curves: Mapping[str, Any], highlighted: Collection[str] = ()) -> Figure:
-    """Show ROC curves: all labels faintly, a few in colour, micro and macro average in bold.
+@style.use()
+def plot_roc(curves: Mapping[str, Any]) -> Figure:
+    """Show ROC curves of `roc_per_class` and `roc_average`, by label or "micro" and "macro"."""
+    lines = {name: (curve.fpr, curve.tpr, curve.auc) for name, curve in curves.items()}
+    axes = ("ROC curves", "false positive rate", "true positive rate")
+    return _plot_areas(lines, axes, [0, 1], "chance  0.500", "area under the curve")
 
-    Args:
-        curves: by label name, each with fpr, tpr (false and true positive rates) and auc (the
-            area below); those named "micro" and "macro" are averages.
-        highlighted: label names to draw in colour and name in the legend.
-    """
-    fig = new_figure(5.4, width=9.4)
+
+@style.use()
+def plot_precision_recall(curves: Mapping[str, Any], chance: float) -> Figure:
+    """Show curves of `precision_recall_curves`; `chance` is the precision of a random ranking."""
+    lines = {name: (c.recall, c.precision, c.average_precision) for name, c in curves.items()}
+    axes = ("Precision and recall", "recall", "precision")
+    label = f"chance, micro  {chance:.3f}"
+    return _plot_areas(lines, axes, [chance, chance], label, "average precision")
+
+
+def _plot_areas(
+    lines: Mapping[str, tuple[np.ndarray, np.ndarray, float]],
+    axes: tuple[str, str, str],
+    chance: list[float],
+    chance_label: str,
+    area_name: str,
+) -> Figure:
+    """Draw curves in the unit square, named with the area below them; averages are bold."""
+    fig = style.new_figure(5.4, width=9.4)
     ax = fig.subplots()
-    averages = [name for name in AVERAGES if name in curves]
-    others = [name for name in curves if name not in {*averages, *highlighted}]
-    lines = [np.column_stack([curves[name].fpr, curves[name].tpr]) for name in others]
-    opacity = min(0.8, max(0.08, 25 / max(1, len(others))))
-    ax.add_collection(LineCollection(lines, colors=FRAME, linewidths=0.7, alpha=opacity))
-    looks = dict(AVERAGES)
-    for i, name in enumerate(highlighted):
-        looks[name] = {"color": SERIES_COLORS[i % len(SERIES_COLORS)], "linewidth": 1.8}
-    for name in [*averages, *highlighted]:
-        curve, text = curves[name], f"{clean_text(name, 2.0)}{' average' * (name in averages)}"
-        ax.plot(curve.fpr, curve.tpr, label=f"{text}  {curve.auc:.3f}", **looks[name])
-    if others:
-        label = f"{len(others):,} other label{'s' * (len(others) > 1)}"
-        ax.plot([], [], color=FRAME, linewidth=0.9, label=label)
-    ax.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=":", label="chance  0.500")
-    style_axes(ax, "ROC curves", "false positive rate", "true positive rate")
-    _add_areas(ax, "area under the curve")
-    return finish(fig)
-
-
-def _add_areas(ax: Axes, title: str) -> None:
-    """Draw the legend of curves, with their areas, beside square axes from 0 to 1."""
+    groups = [name for name in lines if name not in AVERAGES]
+    for name, (across, up, area) in lines.items():
+        text = f"{style.clean_text(name, 2.0)}{' average' * (name in AVERAGES)}  {area:.3f}"
+        color = style.SERIES_COLORS[groups.index(name) % 7] if name in groups else style.INK
+        look = AVERAGES.get(name) or {"color": color, "linewidth": 1.8}
+        ax.plot(across, up, label=text, **look)
+    ax.plot([0, 1], chance, label=chance_label, **style.REFERENCE)
+    style.label_axes(ax, *axes)
     ax.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
-    title = {"title": title, "title_fontsize": SMALL_SIZE, "alignment": "left"}
-    add_legend(ax, loc="center left", bbox_to_anchor=(1.02, 0.5), **title)
+    ax.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), title=area_name, alignment="left")
+    return fig
 
 
+@style.use()
 def plot_auc_distribution(aucs: np.ndarray, counts: np.ndarray, kinds: Sequence[str]) -> Figure:
-    """Show each label's area under the ROC curve against its frequency.
-
-    Args:
-        aucs: (C',) areas of the labels that have one.
-        counts: (C',) training images with the label.
-        kinds: kind of each label.
-    """
-    kind_of = np.asarray(kinds, dtype=object)
-    fig = new_figure(4.2)
+    """Show each label's area under the ROC curve against its training images; all (C,)."""
+    fig = style.new_figure(4.2)
     ax, side = fig.subplots(1, 2, sharey=True, width_ratios=(3, 1))
-    bins = np.linspace(min(0.5, aucs.min()), 1, 26)
-    opacity = min(0.9, max(0.35, 120 / len(aucs)))
-    for i, (kind, color) in enumerate(kind_colors(kinds).items()):
-        mine = kind_of == kind
-        label = f"{clean_text(kind, 1.5)} ({mine.sum():,}), median {np.median(aucs[mine]):.3f}"
-        dots = {"s": 20, "alpha": opacity, "linewidths": 0, "marker": SERIES_MARKERS[i % 7]}
-        ax.scatter(counts[mine], aucs[mine], color=color, label=label, **dots)
-        bars = {"orientation": "horizontal", "histtype": "step", "linewidth": 1.6}
-        side.hist(aucs[mine], bins, color=color, **bars)
+    bins = np.linspace(min(0.5, aucs.min()), 1, 26).tolist()
+    alpha = min(0.9, max(0.35, 120 / len(aucs)))
+    for i, (kind, color) in enumerate(style.kind_colors(kinds).items()):
+        own = np.equal(kinds, kind)
+        text = style.clean_text(kind, 1.5)
+        label = f"{text} ({own.sum():,}), median {np.median(aucs[own]):.3f}"
+        dots: dict[str, Any] = {"marker": style.pick_series(i)["marker"], "linewidths": 0}
+        ax.scatter(counts[own], aucs[own], 20, color, alpha=alpha, label=label, **dots)
+        side.hist(aucs[own], bins, color=color, orientation="horizontal", histtype="step")
     ax.set_xscale("symlog", linthresh=1, linscale=0.3)  # a log axis has no place for 0
     ax.set_xlim(-0.3 if counts.min() == 0 else counts.min() / 1.5, max(2, counts.max() * 1.5))
-    for panel in (ax, side):
-        panel.axhline(0.5, color=MUTED, linewidth=1, linestyle=":")
     ax.set_ylim(min(0.45, aucs.min() - 0.03), 1.02)
-    style_axes(ax, "Area under the ROC curve by label", "training images with the label", "area")
-    style_axes(side, "Distribution", "labels")
-    count_axis(side.xaxis, ticks=3)
-    add_legend(fig, loc="outside upper right", ncols=3)
-    return finish(fig)
+    title = "Area under the ROC curve by label"
+    style.label_axes(ax, title, "training images with the label", "area")
+    style.label_axes(side, "Distribution", "labels")
+    for panel in (ax, side):
+        panel.axhline(0.5, **style.REFERENCE)
+    style.count_axis(side.xaxis, ticks=3)
+    fig.legend(loc="outside upper right", ncols=3)
+    return fig
 
 
-def plot_precision_recall(curves: Mapping[str, Any], chance: float) -> Figure:
-    """Show precision against recall: micro and macro average in bold, groups of labels in colour.
-
-    Args:
-        curves: of `precision_recall_curves`, each with recall, precision and average_precision.
-        chance: precision of a random ranking of all pairs, the share of them that is true.
-    """
-    fig = new_figure(5.4, width=9.4)
-    ax = fig.subplots()
-    groups = [name for name in curves if name not in AVERAGES]
-    colors = {name: SERIES_COLORS[i % len(SERIES_COLORS)] for i, name in enumerate(groups)}
-    for name, curve in curves.items():
-        look = AVERAGES.get(name) or {"color": colors[name], "linewidth": 1.8}
-        text = f"{clean_text(name, 2.0)}{' average' * (name in AVERAGES)}"
-        label = f"{text}  {curve.average_precision:.3f}"
-        ax.plot(curve.recall, curve.precision, label=label, **look)
-    level = {"color": MUTED, "linewidth": 1, "linestyle": ":"}
-    ax.axhline(chance, label=f"chance, micro  {chance:.3f}", **level)
-    style_axes(ax, "Precision and recall", "recall", "precision")
-    _add_areas(ax, "average precision")
-    return finish(fig)
-
-
+@style.use()
 def plot_calibration(bins: pd.DataFrame, quantity: str = "probability") -> Figure:
-    """Plot observed against expected frequency, a panel a group; calibrated means on the line.
+    """Show the observed frequency of labels by the predicted one, a panel a group.
 
     Args:
         bins: of `calibration_bins`; the bars are the intervals.
-        quantity: what is compared with the observed share.
+        quantity: what was predicted.
     """
     groups = bins["group"].unique()
-    colors, columns = kind_colors(groups), max(2, len(groups))
-    fig = new_figure(5.0, width=4.7 * columns)
+    columns = max(2, len(groups))
+    fig = style.new_figure(5.0, width=4.7 * columns)
     axes = fig.subplots(1, columns)
     for ax, group in zip(axes, groups, strict=False):
-        mine, color = bins[bins["group"] == group], colors[group]
-        ax.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=":")
-        for first, face in ((True, color), (False, "white")):
-            some = mine[mine["first"] == first]
-            if len(some):
-                which = "most probable of an image" if first else "all others"
-                look = {"color": color, "linestyle": "", "marker": "o", "markerfacecolor": face}
-                label = f"{which}: {some['pairs'].sum():,} pairs"
-                ax.vlines(some["expected"], some["low"], some["high"], color=color, alpha=0.45)
-                ax.plot(some["expected"], some["observed"], markersize=7, label=label, **look)
-        end = 0.02 + min(1.0, 1.05 * mine[["expected", "high"]].to_numpy().max())
+        own, color = bins[bins["group"] == group], style.kind_colors(groups)[group]
+        ax.plot([0, 1], [0, 1], **style.REFERENCE)
+        for is_first, some in own.groupby("first", sort=False):
+            name = "most probable of an image" if is_first else "all others"
+            label = f"{name}: {some['pairs'].sum():,} pairs"
+            look = {**style.DOT, "color": color, "markerfacecolor": color if is_first else "white"}
+            ax.vlines(some["expected"], some["low"], some["high"], color=color, alpha=0.45)
+            ax.plot(some["expected"], some["observed"], label=label, **look)
+        end = 0.02 + min(1.0, 1.05 * own[["expected", "high"]].to_numpy().max())
         ax.set(xlim=(-0.02, end), ylim=(-0.02, end), aspect="equal")
-        style_axes(ax, f"Kind {clean_text(group, 1.5)}", quantity, "observed share")
-        add_legend(ax, loc="lower right")
-    hide_empty(axes)
-    return finish(fig)
+        title = f"Kind {style.clean_text(group, 1.5)}"
+        style.label_axes(ax, title, quantity, "observed frequency")
+        ax.legend(loc="lower right")
+    style.hide_empty(axes)
+    return fig

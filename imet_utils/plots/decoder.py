@@ -1,7 +1,8 @@
-"""Figures of the decoder: its path, where it looks, whether it looks right. Import from `plots`."""
+"""Figures of the decoder: its path, its attention, whether that is right. Import from `plots`."""
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,193 +10,167 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch, Rectangle
+from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import PercentFormatter
 from scipy.stats import binomtest
 
-from imet_utils.plots.images import HEADER, PAD, colors_of, draw_image, image_height, write_lines
-from imet_utils.plots.style import (
-    FAINT,
-    FRAME,
-    INK,
-    MUTED,
-    SERIES_COLORS,
-    VERDICTS,
-    WIDTH,
-    add_header,
-    add_legend,
-    add_note,
-    name_rows,
-    new_figure,
-    split_label,
-    style_axes,
-)
-from imet_utils.plots.text import clean_text, finish
+from imet_utils.plots import style
+from imet_utils.plots.images import HEADER, colors_of, draw_image, image_height, write_lines
 
 OVERLAY_MAP = "inferno"
+LEAST_PEAK = 3.0  # times even attention, where the scale ends at the least
 STEPS = 5  # panels of a line beside the image
 MAX_POINTED = 12
-MARKS = {  # of what takes no notice of the label: thin, so that they are seen on the dot
-    "chance": {"marker": "o", "markerfacecolor": "none", "label": "any cell, by chance"},
-    "center_rate": {"marker": "+", "label": "middle of the image"},
-    "shuffled": {"marker": "x", "label": "peak of a random item"},
+THIN = {**style.DOT, "color": style.INK, "markersize": 6.5, "fillstyle": "none"}  # on the dot
+MARKS: dict[str, dict[str, Any]] = {  # of the hit rate and its baselines
+    "hit_rate": {**style.DOT, "markersize": 9, "label": "peak of the label's attention"},
+    "chance": {**THIN, "marker": "o", "label": "any cell, by chance"},
+    "center_rate": {**THIN, "marker": "+", "label": "middle of the image"},
+    "shuffled": {**THIN, "marker": "x", "label": "peak of a random item"},
 }
 
 
+@style.use()
 def plot_paths(
     labels: Sequence[str],
-    step_probs: Sequence[float],
-    path_probs: Sequence[float],
-    thresholds: Sequence[float],
-    image: np.ndarray | None = None,
+    step_probs: np.ndarray,
+    path_probs: np.ndarray,
+    thresholds: np.ndarray,
+    image: np.ndarray,
 ) -> Figure:
-    """Show one image's path downwards: each label's probability, the path's, where it stops.
+    """Show an image and its path downwards: probabilities of each label, and where it stops.
 
-    The path stops before the first step whose path probability is below its threshold; the first
-    label is always kept.
-
-    Args:
-        labels: label of each step, (T,).
-        step_probs: probability of each label given those before, (T,).
-        path_probs: geometric mean of the step probabilities so far, (T,).
-        thresholds: what the path probability must reach at each step, (T,).
-        image: that the path is of, (H, W, 3), shown beside it.
+    The path stops before the first step whose path probability, the geometric mean of the step
+    probabilities so far, is below its threshold; the first label is always kept. All (T,).
     """
     steps = len(labels)
-    below = np.flatnonzero(np.asarray(path_probs)[1:] < np.asarray(thresholds)[1:])
+    below = np.flatnonzero(path_probs[1:] < thresholds[1:])
     kept = int(below[0]) + 1 if len(below) else steps
     colors = colors_of([labels])
-    kinds, names = zip(*map(split_label, labels), strict=True)
-    bars = [colors[kind] if t < kept else FAINT for t, kind in enumerate(kinds)]
-    fig = new_figure(1.5 + 0.3 * steps, width=8.4 if image is None else WIDTH)
-    grid = fig.add_gridspec(1, 2, width_ratios=(1, 2)) if image is not None else [None, 111]
-    ax = fig.add_subplot(grid[-1])
-    if image is not None:
-        draw_image(fig.add_subplot(grid[0]), image, "N")
+    kinds, names = zip(*map(style.split_label, labels), strict=True)
+    bars = [colors[kind] if t < kept else style.FAINT for t, kind in enumerate(kinds)]
+    fig = style.new_figure(1.5 + 0.3 * steps)
+    left, ax = fig.subplots(1, 2, width_ratios=(1, 2))
+    draw_image(left, image, "N")
     ax.barh(range(steps), step_probs, height=0.66, color=bars, alpha=0.85)
-    ax.plot(path_probs, range(steps), color=INK, marker="o", linewidth=2, label="path probability")
-    limit = {"color": VERDICTS["wrong"][0], "linewidth": 1.6}
-    edges = {"edges": np.arange(steps + 1) - 0.5, "orientation": "horizontal", "baseline": None}
-    ax.stairs(thresholds, linestyle="--", label="threshold", **edges, **limit)
+    ax.plot(path_probs, range(steps), "o-", color=style.INK, label="path probability")
+    limit: dict[str, Any] = {"color": style.VERDICTS["wrong"][0], "linewidth": 1.6}
+    edges: dict[str, Any] = {"edges": np.arange(steps + 1) - 0.5, "orientation": "horizontal"}
+    ax.stairs(thresholds, **edges, **limit, baseline=None, linestyle="--", label="threshold")
     title = f"A path of {steps} step{'s' * (steps > 1)}, {kept} label{'s' * (kept > 1)} kept"
-    style_axes(ax, title, "probability", grid="x")
-    name_rows(ax, [f"{clean_text(name, 2.2)}  {t}" for t, name in enumerate(names, 1)])
+    style.label_axes(ax, title, "probability", grid="x")
+    style.name_rows(ax, [f"{style.clean_text(name, 2.2)}  {t}" for t, name in enumerate(names, 1)])
     ax.set_xlim(0, 1.18 * max(*step_probs, *path_probs, *thresholds))
     if kept < steps:
-        ax.axhspan(kept - 0.5, steps, color=FAINT, alpha=0.25, linewidth=0)
+        ax.axhspan(kept - 0.5, steps, color=style.FAINT, alpha=0.25, linewidth=0)
         ax.axhline(kept - 0.5, **limit)
-        place = {"xycoords": ax.get_yaxis_transform(), "ha": "right", "color": limit["color"]}
-        add_note(ax, "stops here", (1, kept - 0.5), (-4, -8), weight="bold", **place)
-    patches = [Patch(color=color, label=clean_text(kind, 1.2)) for kind, color in colors.items()]
-    handles = [*patches, *ax.get_legend_handles_labels()[0]]
-    add_legend(fig, handles, loc="outside lower center", ncols=6)
-    return finish(fig)
+        look = {"ha": "right", "weight": "bold", "color": limit["color"]}
+        style.add_note(ax, "stops here", (ax.get_xlim()[1], kept - 0.5), (-4, -8), **look)
+    for kind, color in colors.items():
+        ax.bar(0, 0, color=color, label=style.clean_text(kind, 1.2))  # in the legend
+    fig.legend(loc="outside lower center", ncols=6)
+    return fig
 
 
-def plot_attention_rows(rows: Sequence[Mapping[str, object]]) -> Figure:
-    """Show images and where the decoder looked at each predicted label (the poster's figure 6).
-
-    Attention is shown in multiples of even attention, on one scale for all steps, so that a
-    decoder which looks everywhere alike does not appear to look anywhere. The scale ends at the
-    median of the steps' peaks: one step that sees a single position does not darken the others.
+@style.use()
+def plot_attention_rows(rows: Sequence[Mapping[str, Any]]) -> Figure:
+    """Show images and the attention of each predicted label (the poster's figure 6).
 
     Args:
-        rows: for each image
-
-            - image: (H, W, 3) uint8; the maps cover all of it.
-            - attention: (T, P), each row adding up to 1, P a square number.
-            - labels: label of each step, (T,).
-            - probs: probability of each step's label, (T,).
-            - boxes: by label, where it is known to be: (left, top, right, bottom) in fractions of
-              the image, or several of these.
+        rows: for each image its image (H, W, 3) uint8, attention (T, P) of sum 1 each, which covers
+            all of it, labels and probs (T,), and boxes: by label, where it is known to be: (left,
+            top, right, bottom) in fractions of the image, or several of these.
     """
-    cell = WIDTH / (STEPS + 1) - 0.2
+    cell = style.WIDTH / (STEPS + 1) - 0.2
     lines = [-(-len(row["labels"]) // STEPS) for row in rows]
-    tall = [image_height(row["image"], cell) for row in rows]
-    heights = np.repeat(tall, lines)
-    fig = new_figure(HEADER + sum(heights) + 0.6 * len(heights), pad=PAD)
+    heights = np.repeat([image_height(row["image"], cell) for row in rows], lines)
+    fig = style.new_figure(HEADER + sum(heights) + 0.6 * len(heights))
     grid = fig.add_gridspec(len(heights), STEPS + 1, height_ratios=heights)
-    relative = [row["attention"] * row["attention"].shape[1] for row in rows]  # 1 where even
-    peaks = np.concatenate([maps.max(axis=1) for maps in relative])
-    scale = Normalize(0, max(3.0, float(np.median(peaks))), clip=True)
+    scale = attention_scale([maps for row in rows for maps in row["attention"]])
     colors = colors_of(row["labels"] for row in rows)
-    for row, maps, first in zip(rows, relative, np.cumsum([0, *lines[:-1]]), strict=True):
+    for row, first in zip(rows, np.cumsum([0, *lines[:-1]]), strict=True):
         draw_image(fig.add_subplot(grid[first, 0]), row["image"], "NW")
         for t, label in enumerate(row["labels"]):
             ax = fig.add_subplot(grid[first + t // STEPS, 1 + t % STEPS])
-            kind, name = split_label(label)
+            kind, name = style.split_label(label)
             probability = f"probability {row['probs'][t]:.2f}"
-            head = [(f"{t + 1}  {name}", colors[kind]), (probability, MUTED)]
+            head = [(f"{t + 1}  {name}", colors[kind]), (probability, style.MUTED)]
             write_lines(ax, head, cell, (0, 1), 17)
-            draw_attention(ax, row["image"], maps[t], scale)
+            draw_attention(ax, row["image"], row["attention"][t], scale)
             _draw_boxes(ax, row["boxes"].get(label, []), row["image"].shape)
-    place = {"shrink": min(1.0, 2.5 / sum(heights)), "anchor": (0, 1), "panchor": False}
-    place |= {"aspect": 25, "extend": "max", "label": "attention (1 = even)"}
-    fig.colorbar(ScalarMappable(scale, OVERLAY_MAP), ax=fig.axes, **place)
-    add_header(fig, "Attended regions")
-    return finish(fig)
+    add_attention_bar(fig, scale, shrink=min(1.0, 2.5 / sum(heights)), anchor=(0, 1), panchor=False)
+    style.add_header(fig, "Attended regions")
+    return fig
+
+
+def attention_scale(attention: Sequence[np.ndarray]) -> Normalize:
+    """Scale attention maps, each of sum 1, in multiples of even attention.
+
+    One scale for all of them, so that a decoder with even attention shows no region. It ends at
+    the median of their peaks: one map with all attention in one place does not darken the others.
+    """
+    peaks = [maps.max() * maps.size for maps in attention]
+    return Normalize(0, max(LEAST_PEAK, float(np.median(peaks))), clip=True)
 
 
 def draw_attention(
-    ax: Axes,
-    image: np.ndarray,
-    attention: np.ndarray,
-    scale: Normalize,
-    opacity: float = 0.75,
+    ax: Axes, image: np.ndarray, attention: np.ndarray, scale: Normalize, opacity: float = 0.75
 ) -> None:
-    """Lay attention (P,), in multiples of even attention, over a grey image; 0.75 at the peaks."""
+    """Lay attention (P,) or (h, w) of sum 1 over a grey image; `opacity` is that of the peaks."""
     grey = (image @ np.array([0.299, 0.587, 0.114])).astype(np.uint8)
     draw_image(ax, grey, "NW", cmap="gray", vmin=0, vmax=255)
-    side = math.isqrt(len(attention))
-    grid = attention.reshape(side, side)
+    side = math.isqrt(attention.size)
+    grid = attention.reshape(side, side) * attention.size  # 1 where even
     high, wide = grey.shape
-    place = {"extent": (-0.5, wide - 0.5, high - 0.5, -0.5), "interpolation": "bilinear"}
-    veil = opacity * (0.2 + 0.8 * np.asarray(scale(grid)))
-    ax.imshow(grid, OVERLAY_MAP, scale, alpha=veil, **place)
+    extent = (-0.5, wide - 0.5, high - 0.5, -0.5)
+    alpha = opacity * (0.2 + 0.8 * np.asarray(scale(grid)))
+    ax.imshow(grid, OVERLAY_MAP, scale, alpha=alpha, extent=extent, interpolation="bilinear")
+
+
+def add_attention_bar(fig: Figure, scale: Normalize, **place: Any) -> None:  # noqa: ANN401
+    """Add the colour bar of `draw_attention`, placed as by `Figure.colorbar`."""
+    bar = ScalarMappable(scale, OVERLAY_MAP)
+    fig.colorbar(bar, ax=fig.axes, aspect=25, extend="max", label="attention (1 = even)", **place)
 
 
 def _draw_boxes(ax: Axes, boxes: Sequence[float], shape: tuple[int, ...]) -> None:
     high, wide = shape[:2]
-    seen = [withStroke(linewidth=3.4, foreground="black")]  # on light and dark alike
+    outline = withStroke(linewidth=3.4, foreground="black")  # visible on light and dark
     for left, top, right, bottom in np.reshape(boxes, (-1, 4)):
         corner = (left * wide - 0.5, top * high - 0.5)
         size = ((right - left) * wide, (bottom - top) * high)
-        style = {"edgecolor": "white", "linewidth": 1.4, "path_effects": seen}
-        ax.add_patch(Rectangle(corner, *size, fill=False, **style))
+        box = Rectangle(corner, *size, fill=False, edgecolor="white", linewidth=1.4)
+        box.set_path_effects([outline])
+        ax.add_patch(box)
 
 
+@style.use()
 def plot_pointing(table: pd.DataFrame) -> Figure:
-    """Show how often attention peaks inside the boxes of its label, and how often others would.
+    """Show how often attention peaks inside the boxes of its label, beside the baselines.
 
-    The first row is the mean over all items. The bars are 95 % intervals of the hit rate, which
-    take the items for independent. The twelve labels with most items are shown.
-
-    Args:
-        table: of `pointing_by_label`, the label with most items first.
+    Below the mean over all items are the first twelve labels of `pointing_by_label`. The bars are
+    95 % intervals of the hit rate, which take the items for independent.
     """
-    rates = table[["hit_rate", *MARKS]]
-    whole = dict(zip(rates, np.average(rates, axis=0, weights=table["count"]), strict=True))
-    whole |= {"label": "all labels", "count": table["count"].sum()}
-    rows = pd.concat([pd.DataFrame([whole]), table.head(MAX_POINTED)], ignore_index=True)
-    fig = new_figure(1.6 + 0.27 * len(rows), width=8.4)
+    rates = table[[*MARKS]]
+    mean = dict(zip(rates, np.average(rates, axis=0, weights=table["count"]), strict=True))
+    mean |= {"label": "all labels", "count": table["count"].sum()}
+    rows = pd.concat([pd.DataFrame([mean]), table.head(MAX_POINTED)], ignore_index=True)
+    fig = style.new_figure(1.6 + 0.27 * len(rows), width=8.4)
     ax = fig.subplots()
     for y, row in rows.iterrows():
         hits = round(row["hit_rate"] * row["count"])
         interval = binomtest(hits, row["count"]).proportion_ci(method="wilson")
-        ax.hlines(y, *interval, color=SERIES_COLORS[0], linewidth=7, alpha=0.2)
-    dot = {"color": SERIES_COLORS[0], "linestyle": "", "marker": "o", "markersize": 9}
-    ax.plot(rows["hit_rate"], rows.index, label="peak of the label's attention", **dot)
-    thin = {"color": INK, "linestyle": "", "markersize": 6.5, "markeredgewidth": 1.1}
+        ax.hlines(y, *interval, color=style.BLUE, linewidth=7, alpha=0.2)
     for column, mark in MARKS.items():
-        ax.plot(rows[column], rows.index, **thin, **mark)
-    title = "Does attention peak on what the label names?"
-    style_axes(ax, title, "share of peaks inside the label's boxes", "label (items)", grid="x")
-    names = [clean_text(split_label(label)[1], 1.8) for label in rows["label"]]
-    name_rows(ax, [f"{name}  ({n:,})" for name, n in zip(names, rows["count"], strict=True)])
+        ax.plot(rows[column], rows.index, **mark)
+    title, share = "Does attention peak in the label's boxes?", "share of peaks inside the boxes"
+    style.label_axes(ax, title, share, "label (items)", grid="x")
+    names = [style.clean_text(style.split_label(label)[1], 1.8) for label in rows["label"]]
+    style.name_rows(ax, [f"{name}  ({n:,})" for name, n in zip(names, rows["count"], strict=True)])
     ax.get_yticklabels()[0].set_fontweight("bold")
-    ax.axhline(0.5, color=FRAME, linewidth=0.8)
+    ax.axhline(0.5, color=style.FRAME, linewidth=0.8)
     ax.set_xlim(-0.02, 1.02)
     ax.xaxis.set_major_formatter(PercentFormatter(1))
-    add_legend(fig, loc="outside lower center", ncols=4)
-    return finish(fig)
+    fig.legend(loc="outside lower center", ncols=4)
+    return fig

@@ -1,54 +1,146 @@
-"""The visual language that all figures share: palette, type sizes, axes, legends.
+"""What all figures share: palette, matplotlib's settings, text that is safe to draw, notes, keys.
 
-Figures are made without `pyplot`, so none stays open, and without touching `rcParams`: every size
-and colour is given where it is used. They are white in a dark notebook, too.
+Figures are made without `pyplot`, so none stays open, and are white in a dark notebook, too.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import unicodedata
+import warnings
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cache
+from itertools import cycle
+from pathlib import Path
+from typing import IO, Any, Literal
 
+import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findfont, fontManager, get_font
 from matplotlib.lines import Line2D
+from matplotlib.textpath import text_to_path
 from matplotlib.ticker import MaxNLocator
 
-from imet_utils.plots.text import SMALL_SIZE, clean_text
-
 INK, MUTED, FRAME, GRID, FAINT = "#22272E", "#5B6570", "#9AA3AC", "#E3E7EB", "#C6CCD2"
-TITLE_SIZE, TEXT_SIZE = 11.5, 10.0  # points; 100 dots an inch
 WIDTH = 10.0  # inches: 1,000 pixels
 KIND_COLORS = {"culture": "#00695C", "tag": "#C05A0A"}
 OTHER_KIND_COLORS = ("#4C4C9D", "#A8326E", "#4F6D1F", "#6B5B4B")
 # Blue, ochre and crimson stay apart in all three common forms of colour blindness; the signs
-# say the same for those who print in grey.
+# distinguish them in grey.
 VERDICTS = {"correct": ("#1F6FB2", "✓"), "missed": ("#8F6400", "○"), "wrong": ("#C2185B", "✗")}
 SERIES_COLORS = ("#0072B2", "#D55E00", "#009E73", "#B24A8C", "#B07A00", "#3C9AC9", "#444B54")
 SERIES_MARKERS = ("o", "s", "D", "^", "v", "P", "X")
+BLUE, ORANGE = SERIES_COLORS[:2]
 SCORES = {"f2": "F2", "f1": "F1", "precision": "precision", "recall": "recall", "map": "mAP"}
-REFERENCE = {"color": MUTED, "linewidth": 1.2, "linestyle": "--", "zorder": 1}
+REFERENCE: dict[str, Any] = {"color": MUTED, "linewidth": 1.2, "linestyle": "--"}
+DOT: dict[str, Any] = {"color": BLUE, "linestyle": "", "marker": "o", "markersize": 7}
+
+SMALL_SIZE = 9.0  # points, of all text but titles and names of axes
+SETTINGS: dict[Any, Any] = {
+    **dict.fromkeys(["text.color", "axes.labelcolor", "xtick.labelcolor", "ytick.labelcolor"], INK),
+    **dict.fromkeys(["axes.edgecolor", "xtick.color", "ytick.color"], FRAME),
+    **dict.fromkeys(["axes.titlesize", "figure.titlesize"], 11.5),
+    **dict.fromkeys(["axes.titleweight", "figure.titleweight"], "bold"),
+    **dict.fromkeys(["axes.spines.top", "axes.spines.right", "legend.frameon"], False),
+    "axes.axisbelow": True,
+    "axes.labelsize": 10,
+    "axes.titlelocation": "left",
+    "axes.titlepad": 8,
+    "figure.constrained_layout.use": True,
+    "figure.constrained_layout.w_pad": 0.08,
+    "figure.constrained_layout.h_pad": 0.1,
+    "font.size": SMALL_SIZE,
+    "grid.color": GRID,
+    "lines.markeredgewidth": 1.4,
+    "savefig.bbox": "tight",
+    "savefig.dpi": 130,
+}
+# Families of Linux, macOS and Windows that have letters which DejaVu Sans lacks.
+FALLBACKS = (
+    *("Noto Sans", "Droid Sans Fallback", "WenQuanYi", "Arial Unicode MS", "Hiragino Sans"),
+    *("PingFang", "Microsoft YaHei", "Yu Gothic", "Malgun Gothic", "Nirmala", "Segoe UI Symbol"),
+)
+HINTING = 1.09  # small letters grow when they are fitted to whole pixels
 
 
-def new_figure(height: float, width: float = WIDTH, pad: float = 0.08) -> Figure:
-    """Make an empty white figure (sizes in inches) that `pyplot` knows nothing of."""
-    fig = Figure(figsize=(width, height), dpi=100, facecolor="white", layout="constrained")
-    fig.get_layout_engine().set(w_pad=0.08, h_pad=pad, wspace=0.03)  # inches; wspace a share
-    return fig
+@contextmanager
+def use() -> Iterator[None]:
+    """Apply these settings instead of those of a user's `matplotlibrc`; also a decorator."""
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update({**SETTINGS, "font.family": font_families()})
+        yield
 
 
-def style_axes(
-    ax: Axes, title: str = "", xlabel: str = "", ylabel: str = "", grid: str = "both"
+@use()
+def save_figure(figure: Figure, file: Path | str | IO[bytes]) -> None:
+    """Save a figure as PNG, without the white around it."""
+    figure.savefig(file, format="png")
+
+
+@cache
+def font_families() -> list[str]:
+    """List DejaVu Sans and the installed `FALLBACKS`; each letter is in the first that has it."""
+    others = sorted(name for name in fontManager.get_font_names() if name.startswith(FALLBACKS))
+    return ["DejaVu Sans", *others]
+
+
+@cache
+def drawable() -> frozenset[int]:
+    """Return the code points that some font of `font_families` has."""
+    paths = [findfont(FontProperties(family=[family])) for family in font_families()]
+    return frozenset().union(*(get_font(path).get_charmap() for path in paths))
+
+
+def clean_text(text: object, width: float | None = None) -> str:
+    r"""Make any text safe to draw on one line, dollar signs that start no mathtext included.
+
+    >>> clean_text("price: $5\n to $9")
+    'price: \\$5 to \\$9'
+
+    Args:
+        text: anything; runs of blanks become one blank, letters that no font has become "?".
+        width: inches to keep at `SMALL_SIZE`; a longer text ends in "…".
+    """
+    flat = unicodedata.normalize("NFC", " ".join(str(text).split()))
+    lacking = {letter for letter in flat if ord(letter) not in drawable()}
+    if any(map(str.isalpha, lacking)):
+        warnings.warn(
+            "Figures show ? for letters that no font here has. Install Noto's fonts (Debian and "
+            f"Ubuntu: apt-get install fonts-noto), delete {mpl.get_cachedir()} and restart Python.",
+            stacklevel=2,
+        )
+    flat = "".join("?" if letter in lacking else letter for letter in flat)
+    if width is not None and _inches(flat) > width:
+        cuts = [flat[:length].rstrip() + "…" for length in range(min(len(flat), 300))]
+        flat = cuts[max(0, bisect_right(cuts, width, key=_inches) - 1)]
+    flat = f" {flat}" if flat.startswith("_") else flat  # a legend leaves out "_names"
+    return flat.replace("$", r"\$")
+
+
+def _inches(text: str) -> float:
+    font = FontProperties(family=font_families(), size=SMALL_SIZE)
+    points, _, _ = text_to_path.get_text_width_height_descent(text, font, ismath=False)
+    return HINTING * points / 72
+
+
+def new_figure(height: float, width: float = WIDTH) -> Figure:
+    """Make an empty figure, sizes in inches."""
+    return Figure(figsize=(width, height))
+
+
+def label_axes(
+    ax: Axes,
+    title: str,
+    xlabel: str = "",
+    ylabel: str = "",
+    grid: Literal["x", "y", "both"] = "both",
 ) -> None:
-    """Give data axes the house look; `grid` is "x", "y", "both" or "none"."""
-    ax.set_title(title, loc="left", size=TITLE_SIZE, color=INK, weight="bold", pad=8)
-    ax.set_xlabel(xlabel, size=TEXT_SIZE, color=INK)
-    ax.set_ylabel(ylabel, size=TEXT_SIZE, color=INK)
-    ax.tick_params(which="both", labelsize=SMALL_SIZE, color=FRAME, labelcolor=INK)
-    ax.set_axisbelow(True)
-    if grid != "none":
-        ax.grid(axis=grid, color=GRID, linewidth=0.8)
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.spines[["left", "bottom"]].set(color=FRAME, linewidth=0.8)
+    """Label data axes and draw their grid."""
+    ax.set(title=title, xlabel=xlabel, ylabel=ylabel)
+    ax.grid(axis=grid)
 
 
 def name_rows(ax: Axes, names: Sequence[str]) -> None:
@@ -59,10 +151,9 @@ def name_rows(ax: Axes, names: Sequence[str]) -> None:
 
 
 def hide_empty(axes: np.ndarray) -> None:
-    """Show nothing of the axes in which nothing was drawn; text stays."""
-    for ax in axes.ravel():
+    """Hide the axes in which nothing was drawn; text stays."""
+    for ax in axes.flat:
         if not ax.has_data():
-            ax.set(xticks=[], yticks=[])
             ax.set_axis_off()
 
 
@@ -77,29 +168,24 @@ def add_note(
     text: str,
     point: tuple[float, float],
     shift: tuple[float, float] = (5, 0),
-    **options: object,
+    va: str = "center",
+    **options: Any,  # noqa: ANN401 - of `Axes.annotate`
 ) -> None:
     """Write a clean text `shift` points away from a point of the data."""
-    options = {"size": SMALL_SIZE, "color": INK, "va": "center", **options}
-    ax.annotate(text, point, shift, textcoords="offset points", **options)
-
-
-def add_legend(place: Axes | Figure, handles: Sequence | None = None, **options: object) -> None:
-    """Draw a frameless legend in the house sizes; without handles, of all that has a label."""
-    options = {"fontsize": SMALL_SIZE, "frameon": False, "labelcolor": INK, **options}
-    place.legend(handles=handles, **options)
+    ax.annotate(text, point, shift, textcoords="offset points", va=va, **options)
 
 
 def add_header(fig: Figure, title: str, key: Mapping[str, str] | None = None) -> None:
     """Write a figure's title in the upper left corner, and coloured words in the right one."""
-    fig.suptitle(title, x=0.008, ha="left", size=TITLE_SIZE, color=INK, weight="bold")
-    blanks = [Line2D([], [], linestyle="", label=word) for word in key or {}]
-    if blanks:
-        style = {"labelcolor": list(key.values()), "handlelength": 0, "borderaxespad": 0.4}
-        add_legend(fig, blanks, loc="upper right", ncols=len(blanks), **style)
+    fig.suptitle(title, x=0.008, ha="left")
+    if key:
+        words = [Line2D([], [], linestyle="", label=word) for word in key]
+        legend = fig.legend(handles=words, loc="upper right", ncols=len(key), handlelength=0)
+        for text, color in zip(legend.get_texts(), key.values(), strict=True):
+            text.set_color(color)
 
 
-def pick_series(number: int) -> dict[str, str]:
+def pick_series(number: int) -> dict[str, Any]:
     """Return colour and marker of the `number`-th of several series."""
     at = number % len(SERIES_COLORS)
     return {"color": SERIES_COLORS[at], "marker": SERIES_MARKERS[at]}
@@ -117,10 +203,8 @@ def kind_colors(kinds: Iterable[str]) -> dict[str, str]:
     >>> kind_colors(["tag", "material", "tag"])
     {'material': '#4C4C9D', 'tag': '#C05A0A'}
     """
-    kinds = sorted(set(kinds))
-    others = [kind for kind in kinds if kind not in KIND_COLORS]
-    spare = {kind: OTHER_KIND_COLORS[i % len(OTHER_KIND_COLORS)] for i, kind in enumerate(others)}
-    return {kind: KIND_COLORS.get(kind) or spare[kind] for kind in kinds}
+    spare = cycle(OTHER_KIND_COLORS)
+    return {kind: KIND_COLORS.get(kind) or next(spare) for kind in sorted(set(kinds))}
 
 
 def kind_key(colors: Mapping[str, str]) -> dict[str, str]:

@@ -188,7 +188,7 @@ def evaluate(model: nn.Module, batches: FeatureBatches) -> dict[str, float]:
     Returns:
         f2, f1, precision, recall, map (over the classes that have both kinds) and threshold.
     """
-    probs = predict(model, batches).probs
+    probs = predict(model, batches)
     targets = batches.image_targets
     threshold = best_threshold(probs, targets).value
     scores = sample_scores(probs >= threshold, targets)
