@@ -112,9 +112,9 @@ def test_a_difference_whose_interval_holds_zero_is_hollow():
 
 
 def test_flips_stand_side_by_side_under_the_names_of_both():
-    predicted = [(["tag::dogs"], ["tag::men"])] * 3
-    scores = [(1.0, 0.0)] * 3
-    fig = plots.plot_flips([IMAGE] * 3, [["tag::dogs"]] * 3, predicted, scores, ("ours", "theirs"))
+    flip = {"first": 1.0, "second": 0.0, "true": ["tag::dogs"]}
+    flip |= {"first_labels": ["tag::dogs"], "second_labels": ["tag::men"]}
+    fig = plots.plot_flips([IMAGE] * 3, pd.DataFrame([flip] * 3), ("ours", "theirs"))
     assert sum(len(ax.images) for ax in fig.axes) == 3
     assert notes(fig.axes[1]) == ["ours", "F2 1.00", "✓ dogs"]
     assert notes(fig.axes[2]) == ["theirs", "F2 0.00", "○ dogs", "✗ men"]

@@ -101,10 +101,5 @@ def other_predictions(run: Run, other: str = "") -> tuple[pd.DataFrame, str]:
 
 def plot_flipped(comparison: Comparison, flips: pd.DataFrame, files: Mapping[str, Path]) -> Figure:
     """Draw images that two runs label differently: rows of `flips`, and the images' files."""
-    return plot_flips(
-        [np.asarray(read_thumbnail(files[image_id], THUMBNAIL_SIDE)) for image_id in flips["id"]],
-        flips["true"].tolist(),
-        list(zip(flips["first_labels"], flips["second_labels"], strict=True)),
-        list(zip(flips["first"], flips["second"], strict=True)),
-        comparison.names,
-    )
+    images = [np.asarray(read_thumbnail(files[key], THUMBNAIL_SIDE)) for key in flips["id"]]
+    return plot_flips(images, flips, comparison.names)

@@ -46,7 +46,7 @@ from imet_utils.plots.style import (
 )
 
 ACROSS, NARROW = 6, 5  # thumbnails in a row, panels of attention and neighbours
-BARS, STEPS, MAX_NAMED = 10, 8, 5  # labels with a bar, steps of a path, lines under a thumbnail
+BARS, STEPS, MAX_LISTED = 10, 8, 5  # labels with a bar, steps of a path, lines under a thumbnail
 NEXT = 3  # most probable labels that were not chosen
 NO_STEPS = pd.Series(dtype=float)
 NOTHING: dict[str, np.ndarray] = {}
@@ -153,9 +153,9 @@ def _draw_attended(
     for number, (name, maps) in enumerate(attention.items()):
         ax = fig.add_subplot(cells[number])
         draw_attention(ax, image, maps, scale)
-        head = [(split_label(name)[1], colors[name])]
-        head = [("Attention of the RNN for", MUTED) if number == 0 else ("", MUTED), *head]
-        write_lines(ax, head, WIDTH / NARROW - 0.25, (0, 1), 17)
+        title = "Attention of the RNN for" if number == 0 else ""
+        lines = [(title, MUTED), (split_label(name)[1], colors[name])]
+        write_lines(ax, lines, WIDTH / NARROW - 0.25, (0, 1), 17)
 
 
 def _draw_nearest(
@@ -198,16 +198,9 @@ def plot_thumbnails(
     labels: Sequence[Sequence[tuple[str, str]]],
     title: str,
 ) -> Figure:
-    """Show a page of images with their labels below, each with its verdict.
-
-    Args:
-        images: (H, W, 3) uint8 each.
-        heads: two lines above each image.
-        labels: of each image the names with their verdicts, one of `VERDICTS` or "" for none.
-        title: of the page.
-    """
+    """Show images (H, W, 3), two lines above each, below its labels with their verdicts."""
     cell = WIDTH / ACROSS - 0.22
-    lines = [limit_lines([_verdict_line(*label) for label in row], MAX_NAMED) for row in labels]
+    lines = [limit_lines([_verdict_line(*label) for label in row], MAX_LISTED) for row in labels]
     rows = [range(i, min(i + ACROSS, len(images))) for i in range(0, len(images), ACROSS)]
     tall = [max(image_height(images[i], cell) for i in row) for row in rows]
     deep = sum(LINE * (max(len(lines[i]) for i in row) + 3) for row in rows)
@@ -229,14 +222,7 @@ def _verdict_line(label: str, verdict: str) -> Line:
 
 @style.use()
 def plot_comparison(table: pd.DataFrame, first: str, second: str) -> Figure:
-    """Show the differences between the scores of two runs, with paired intervals.
-
-    Args:
-        table: columns score (one of `SCORES`), first, second (means of both), difference, low and
-            high.
-        first: the run's name.
-        second: the other one's.
-    """
+    """Show the differences of scores, see `Comparison.scores`, between runs of these names."""
     fig = new_figure(1.5 + 0.42 * len(table), width=8.4)
     ax = fig.subplots()
     for y, row in enumerate(table.itertuples()):
@@ -257,28 +243,15 @@ def plot_comparison(table: pd.DataFrame, first: str, second: str) -> Figure:
     return fig
 
 
-def plot_flips(
-    images: Sequence[np.ndarray],
-    true: Sequence[Sequence[str]],
-    predicted: Sequence[tuple[Sequence[str], Sequence[str]]],
-    scores: Sequence[tuple[float, float]],
-    names: tuple[str, str],
-) -> Figure:
-    """Show images that two runs label differently, with the labels of both.
-
-    Args:
-        images: (H, W, 3) uint8 each.
-        true: labels of each image.
-        predicted: labels of each image by the first and the second run.
-        scores: F2 of each image by the first and the second run.
-        names: of the two runs.
-    """
+def plot_flips(images: Sequence[np.ndarray], flips: pd.DataFrame, names: tuple[str, str]) -> Figure:
+    """Show images (H, W, 3) that two runs label differently, rows of `Comparison.flips`."""
     lists = []
-    for labels, pair, f2 in zip(true, predicted, scores, strict=True):
+    for row in flips.itertuples():
+        both = [(names[0], row.first, row.first_labels), (names[1], row.second, row.second_labels)]
         columns = []
-        for name, some, score in zip(names, pair, f2, strict=True):
-            marked = limit_lines([*chain(*mark_labels(labels, some).values())], MAX_MARKED)
-            columns.append([(name, INK), (f"F2 {score:.2f}", MUTED), *marked])
+        for name, f2, labels in both:
+            marked = limit_lines([*chain(*mark_labels(row.true, labels).values())], MAX_MARKED)
+            columns.append([(name, INK), (f"F2 {f2:.2f}", MUTED), *marked])
         lists.append(columns)
     return draw_beside_lists(images, lists, "Images that the two label differently", (1.9, 1.4))
 
@@ -288,23 +261,19 @@ def plot_suspects(
     annotated: Sequence[Sequence[str]],
     suspects: Sequence[Mapping[str, float]],
 ) -> Figure:
-    """Show images with their labels, of which some may be wrong, and labels that may be missing.
-
-    Args:
-        images: (H, W, 3) uint8 each.
-        annotated: labels of each image.
-        suspects: probabilities of the suspect labels of each image by their names.
-    """
+    """Show images (H, W, 3) with their labels, and suspect ones with their probabilities."""
     (missing, plus), (wrong, cross) = VERDICTS["missed"], VERDICTS["wrong"]
     lists = []
     for names, probs in zip(annotated, suspects, strict=True):
-        columns = [[("annotated", MUTED)], [("may be missing", MUTED)]]
-        for name in names:
+        shown, absent = [("annotated", MUTED)], [("may be missing", MUTED)]
+        for name in dict.fromkeys([*names, *probs]):
             short = split_label(name)[1]
-            line = (f"{cross} {probs[name]:.2f} {short}", wrong) if name in probs else (short, INK)
-            columns[0].append(line)
-        for name in (name for name in probs if name not in names):
-            columns[1].append((f"{plus} {probs[name]:.2f} {split_label(name)[1]}", missing))
-        lists.append([limit_lines(lines, MAX_MARKED) for lines in columns])
+            if name not in probs:
+                shown.append((short, INK))
+            elif name in names:
+                shown.append((f"{cross} {probs[name]:.2f} {short}", wrong))
+            else:
+                absent.append((f"{plus} {probs[name]:.2f} {short}", missing))
+        lists.append([limit_lines(shown, MAX_MARKED), limit_lines(absent, MAX_MARKED)])
     key = {f"{cross} may be wrong": wrong, f"{plus} may be missing": missing}
     return draw_beside_lists(images, lists, "Labels that may be wrong or missing", (1.6, 1.55), key)
