@@ -92,11 +92,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def correct_table(output_dir: Path, verdicts: Path | None = None) -> None:
-    """Write `train_corrected.csv` from a person's verdicts on suspect labels.
-
-    Args:
-        output_dir: of the run.
-        verdicts: the table of suspect labels, filled in; None for the run's own.
+    """Write `train_corrected.csv` from a filled-in table of suspect labels, by default the run's.
 
     Raises:
         FileNotFoundError: if there is no run or no such table.

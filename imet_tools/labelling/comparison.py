@@ -21,18 +21,14 @@ WHAT = ("true", "predicted")  # columns of a label set each
 class Comparison:
     """Two runs on the same images.
 
-    Attributes:
-        names: of both.
-        scores: columns score, first, second (means over the images), difference, and low and high,
-            its paired 95 % interval.
-        flips: images with different predictions, the greatest difference first: columns id, first,
-            second and difference (F2), true, first_labels and second_labels (names).
-        num_images: compared.
+    The columns of `scores` are score, first, second (means over the images), difference, and low
+    and high, its paired 95 % interval; those of `flips`, the images with different predictions,
+    are id, first, second and difference (F2), true, first_labels and second_labels (names).
     """
 
     names: tuple[str, str]
     scores: pd.DataFrame
-    flips: pd.DataFrame
+    flips: pd.DataFrame  # the greatest difference first
     num_images: int
 
 
@@ -41,13 +37,8 @@ def compare_runs(
 ) -> Comparison:
     """Compare two tables of predictions on the images that both have in a split.
 
-    Labels that only one of them has are left out, and images whose true labels differ.
-
-    Args:
-        first: as of `read_predictions`.
-        second: as of `read_predictions`.
-        names: of both.
-        split: of both.
+    The tables are as of `read_predictions`. Labels that only one of them has are left out, and
+    images whose true labels differ.
 
     Raises:
         ValueError: if no image is left.

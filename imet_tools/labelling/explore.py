@@ -16,6 +16,7 @@ from imet_tools.labelling.plots import plot_labelled, plot_thumbnails
 from imet_tools.labelling.review import NEIGHBOUR_SIDE
 from imet_utils.labeller import Explanation, Labeller, Picture
 from imet_utils.metrics import sample_scores
+from imet_utils.plots.style import SCORES
 from imet_utils.provenance import collection_of, find_product
 from imet_utils.runs import TABLES, Run
 from imet_utils.tables import (
@@ -46,10 +47,9 @@ FindPicture = Callable[[str], Image.Image | None]
 class Album:
     """Images of validation and test, and new ones, with their predictions.
 
-    Attributes:
-        images: columns part (`val`, `test` or `new`), id, path and f2 (NaN for new ones).
-        labels: columns part, id, name, probability, true, predicted and verdict (`correct`,
-            `missed`, `wrong` or ""); of each image the most probable first.
+    The columns of `images` are part (`val`, `test` or `new`), id, path and f2 (NaN for new ones);
+    those of `labels`, the most probable first, are part, id, name, probability, true, predicted
+    and verdict (`correct`, `missed`, `wrong` or "").
     """
 
     images: pd.DataFrame
@@ -69,19 +69,16 @@ class Album:
         rows = self.labels[self.labels["part"] == part]
         if label:
             rows = rows[rows["name"].isin(match_names(self.labels["name"].unique(), label))]
-        if verdict == "any":
-            rows = rows[rows["true"] | rows["predicted"]] if label else rows
-        elif verdict == "predicted":
+        if verdict == "predicted":
             rows = rows[rows["predicted"]]
-        else:
+        elif verdict != "any":
             rows = rows[rows["verdict"] == verdict]
-        highest = rows.groupby("id")["probability"].max()
-        images = self.images[self.images["part"] == part].set_index("id", drop=False)
-        found = images.loc[images["id"].isin(highest.index)]
-        found = found.assign(probability=highest.reindex(found.index))
+        elif label:
+            rows = rows[rows["true"] | rows["predicted"]]
+        images = self.images[self.images["part"] == part]
+        found = images.merge(rows.groupby("id")["probability"].max(), on="id")
         column, ascending = ORDERS[order]
-        found = found.reset_index(drop=True).sort_values(column, ascending=ascending, kind="stable")
-        return found.reset_index(drop=True)
+        return found.sort_values(column, ascending=ascending, kind="stable", ignore_index=True)
 
     @cached_property
     def _rows(self) -> dict[Key, np.ndarray]:
@@ -102,13 +99,7 @@ class Album:
         return None if key[0] == NEW else rows.loc[rows["true"], "name"].tolist()
 
     def plot(self, page: pd.DataFrame, title: str, label: str = "") -> Figure:
-        """Draw images as thumbnails with their true and predicted labels.
-
-        Args:
-            page: rows of `find`.
-            title: of the figure.
-            label: that was searched for, and is listed first.
-        """
+        """Draw rows of `find` as thumbnails with their labels, matching ones first."""
         heads, labels = [], []
         matching = match_names(self.labels["name"].unique(), label) if label else []
         for number, row in enumerate(page.itertuples(), start=1):
@@ -149,14 +140,8 @@ def compare_known(
 ) -> pd.DataFrame:
     """Compare an image's probabilities before and after some of its labels are known.
 
-    Args:
-        labeller: of the run.
-        image: as for `Labeller.label`.
-        known: names of labels that it has.
-        most: other labels at the most, those that change most.
-
     Returns:
-        Columns before and after, by the label's name.
+        Columns before and after, by the label's name, of the labels that change most.
     """
     before, after = labeller.explain(image).probs, labeller.explain(image, known=known).probs
     probs = pd.DataFrame({"before": before, "after": after}, labeller.names).drop(index=known)
@@ -196,11 +181,8 @@ def describe_threshold(probs: np.ndarray, targets: np.ndarray, threshold: float)
     """Score the labels (N, C) of at least this probability, in one line."""
     preds = probs >= threshold
     scores = sample_scores(preds, targets)
-    shown = {"precision": "precision", "recall": "recall", "F2": "f2"}
-    parts = [f"{name} {scores[column]:.3f}" for name, column in shown.items()]
-    return (
-        f"From {threshold:.2f}: {', '.join(parts)}; {preds.sum() / len(preds):.1f} labels an image"
-    )
+    shown = ", ".join(f"{SCORES[name]} {scores[name]:.3f}" for name in COMPARED[1:] + COMPARED[:1])
+    return f"From {threshold:.2f}: {shown}; {preds.sum() / len(preds):.1f} labels an image"
 
 
 def list_images(given: Sequence[Path]) -> list[Path]:
@@ -239,10 +221,8 @@ def pick_new_images(run: Run, images: str = "", most: int = 200) -> tuple[list[P
         files, source = list_images([run.data_dir / "test"]), "the collection's test/"
     else:
         ids = take_split(run.tables, "test").images["id"]
-        files, source = (
-            find_images(run.data_dir / "train", ids),
-            "the test part, as there are no others",
-        )
+        files = find_images(run.data_dir / "train", ids)
+        source = "the test part, as there are no others"
     faults = [fault for _, _, fault in measure_files(files[:most])]
     good = [path for path, fault in zip(files, faults, strict=False) if not fault]
     if not good:
@@ -261,13 +241,7 @@ def find_collection(output_dir: Path) -> Path:
 
 
 def train_pictures(output_dir: Path, labeller: Labeller, side: int = NEIGHBOUR_SIDE) -> FindPicture:
-    """Return a function from a training image's id to a small picture, or None without its file.
-
-    Args:
-        output_dir: of the run, whose collection may be gone.
-        labeller: of the run.
-        side: pixels of the longer side.
-    """
+    """Return a function from a training image's id to a small picture, or None without its file."""
     ids, files = labeller.train_images["id"], {}
     with suppress(OSError, ValueError):  # if the collection is gone
         paths = find_images(find_collection(output_dir) / "train", ids)
@@ -292,7 +266,7 @@ def plot_image(
     Args:
         labeller: that labels it.
         image: a path, or an image of Pillow.
-        true: names of its true labels, where they are known.
+        true: names of its true labels, if they are known.
         find_picture: see `train_pictures`; None for no nearest images.
         explanation: of `labeller.explain`, to save time.
     """

@@ -12,15 +12,10 @@ from imet_utils.tables.csv_files import add_id, file_key, parse_rows, read_csv
 
 @dataclass(frozen=True)
 class KnownLabels:
-    """Labels that images are known to have.
+    """Labels that images are known to have."""
 
-    Attributes:
-        rows: class indices by the id of an image, as `file_key` writes it.
-        unknown: how often labels occur that are none of the classes.
-    """
-
-    rows: dict[str, list[int]]
-    unknown: Counter[str]
+    rows: dict[str, list[int]]  # class indices by the id of an image, as `file_key` writes it
+    unknown: Counter[str]  # how often labels occur that are none of the classes
 
 
 def read_known_labels(path: Path, labels: pd.DataFrame) -> KnownLabels:

@@ -24,45 +24,26 @@ REVISION = {"voters": VOTERS, "nearer": NEARER, "farther": FARTHER, "prior": PRI
 
 @dataclass(frozen=True, eq=False)
 class Suggestion:
-    """A label that a model suggests for an image.
+    """A label that a model suggests for an image."""
 
-    Attributes:
-        label: class index.
-        probability: from 0 to 1.
-        accepted: whether the decision rule chose it.
-        attention: over the whole picture, (h, w) of at least 0, of any scale; None if unknown.
-    """
-
-    label: int
-    probability: float
-    accepted: bool
-    attention: np.ndarray | None = None
+    label: int  # class index
+    probability: float  # from 0 to 1
+    accepted: bool  # whether the decision rule chose it
+    attention: np.ndarray | None = None  # over the whole picture, (h, w), of any scale
 
 
 @dataclass(frozen=True, eq=False)
 class ReviewImage:
-    """An image to review.
+    """An image to review; each decision of a person revises the other labels (`revise_probs`)."""
 
-    Attributes:
-        file: its name.
-        id: in `train.csv`.
-        picture: of any size.
-        suggestions: the most probable first.
-        neighbours: pictures of the nearest labelled images, with their class indices.
-        probs: (C,) of all labels; each decision of a person revises the others (`revise_probs`).
-        near: cosines and class indices of the labelled images that the revision is computed from,
-            the nearest first; none for no revision.
-        known: class indices of known labels, by which `probs` were revised already.
-    """
-
-    file: str
-    id: str
+    file: str  # its name
+    id: str  # in `train.csv`
     picture: Image.Image
-    suggestions: Sequence[Suggestion]
-    neighbours: Sequence[tuple[Image.Image, Sequence[int]]] = ()
-    probs: np.ndarray = field(default_factory=lambda: np.zeros(0))
-    near: Sequence[tuple[float, Sequence[int]]] = ()
-    known: Sequence[int] = ()
+    suggestions: Sequence[Suggestion]  # the most probable first
+    neighbours: Sequence[tuple[Image.Image, Sequence[int]]] = ()  # nearest images, their labels
+    probs: np.ndarray = field(default_factory=lambda: np.zeros(0))  # (C,)
+    near: Sequence[tuple[float, Sequence[int]]] = ()  # cosines and labels, to revise `probs` by
+    known: Sequence[int] = ()  # labels by which `probs` were revised already
 
 
 def write_review(
@@ -89,9 +70,6 @@ def write_review(
         per_page: images on a page at the most.
         strength: of the influence of a decision on the other labels (`revise_probs`).
         temperature: of the votes of the nearest labelled images.
-
-    Returns:
-        The paths of the pages.
 
     Raises:
         ValueError: if there is no image.

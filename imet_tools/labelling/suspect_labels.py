@@ -79,14 +79,7 @@ def predict_from_others(
 def index_all_images(
     train_index: NeighbourIndex, tables: Tables, output_dir: Path, encoder: str
 ) -> NeighbourIndex:
-    """Add the images of validation and test, in this order, to an index of those of training.
-
-    Args:
-        train_index: the images of training.
-        tables: of the collection.
-        output_dir: of the run.
-        encoder: whose features are stored there.
-    """
+    """Add the images of validation and test, in this order, to the index of those of training."""
     index = train_index
     arrays = open_inputs(tables, output_dir, encoder, ("pooled", "style")).arrays
     for split in SPLITS[1:]:
@@ -172,13 +165,7 @@ def write_suspect_labels(
 
 
 def plot_suspect_labels(run: Run, suspects: pd.DataFrame, count: int) -> Figure:
-    """Draw the first images with a suspect label: their labels, and those that may be missing.
-
-    Args:
-        run: of the collection.
-        suspects: of `write_suspect_labels`.
-        count: images at the most.
-    """
+    """Draw the first images of `write_suspect_labels`, `count` at the most."""
     ids = suspects["id"].drop_duplicates().head(count).tolist()
     files = find_images(run.data_dir / "train", ids)
     labels = run.tables.images.set_index("id")["labels"]
