@@ -37,7 +37,7 @@ def read_image(path: Path | str | Image.Image) -> Image.Image:
 
 
 def read_thumbnail(path: Path | str, side: int) -> Image.Image:
-    """Read an image scaled down to sides of at most `side` pixels; no JPEG is decoded in full."""
+    """Read an image scaled down to sides of at most `side` pixels, a JPEG decoded coarsely."""
     with _open_image(Path(path)) as image:
         image.draft(None, (side, side))
         small = _to_rgb(image)
