@@ -264,7 +264,7 @@ def compute_views(
     Args:
         dataset: of the views.
         parts: numbers of images (B,) that are computed at a time.
-        compute: of uint8 views (B V, 3, H, W) on `device`, from several threads at once on a CPU.
+        compute: of views (B V, 3, H, W) on `device`; called by several threads at once on a CPU.
         num_workers: processes that read images for a GPU; 0 reads them in this one.
         device: where `compute` runs.
     """
@@ -278,8 +278,7 @@ def compute_in_threads(
 ) -> Iterator[Mapping[str, Tensor]]:
     """Let each of torch's threads read, view and compute a part of its own.
 
-    Threads that share each layer wait for one another at its end, and for the reading of images,
-    which costs a third of the time.
+    Sharing each layer instead costs a third of the time: they wait for one another, and for images.
     """
 
     @torch.inference_mode()

@@ -51,8 +51,7 @@ def load_collection(
 ) -> Collection:
     """Read and check the tables, and decode every image of `train/` and `test/` once.
 
-    Skipped images are listed in `skipped_images.csv` in the output folder, good ones are remembered
-    in `checked_images/`.
+    Skipped images are listed in `skipped_images.csv`, good ones remembered in `checked_images/`.
 
     Args:
         data_dir: the collection.
@@ -177,10 +176,9 @@ def read_skipped(output_dir: Path | str) -> pd.DataFrame:
 def check_images(
     folder: Path, ids: Sequence[str], memory: Path, num_workers: int = 0
 ) -> pd.DataFrame:
-    """Find and decode the image of each id, in `num_workers` processes.
+    """Find, decode and hash the image of each id, in `num_workers` processes.
 
-    Good images are remembered in the JSON file `memory`, by name, size and time of change, and not
-    decoded again.
+    Good images are remembered in the JSON file `memory`, by name, size and time of change.
 
     Returns:
         The columns id, file (its name, "" where it is missing or one of several), width, height

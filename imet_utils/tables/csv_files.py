@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TypeVar
 
 SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab"}
-SHOWN = 10  # faults
 PLAIN_NAME = "must be a file's plain name: no path, no leading dot, no control character"
 
 Parsed = TypeVar("Parsed")
@@ -41,9 +40,7 @@ class CsvFile:
 def read_csv(path: Path, columns: Sequence[str]) -> CsvFile:
     """Read a CSV file in UTF-8 whose delimiter is the first of `SEPARATORS` that its header has.
 
-    Raises:
-        FileNotFoundError: if there is none, naming the `columns` it must have.
-        ValueError: if it is no CSV in UTF-8.
+    If it is missing, the error names the `columns` that it must have.
     """
     if not path.is_file():
         raise FileNotFoundError(
@@ -55,8 +52,8 @@ def read_csv(path: Path, columns: Sequence[str]) -> CsvFile:
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise ValueError(f"{path}, line {line}: not UTF-8. Save it as CSV in UTF-8") from error
-    first = re.split(r"[\r\n]", text.lstrip(), maxsplit=1)[0].rstrip()
-    separator = next((mark for mark in SEPARATORS if mark in first), ",")
+    header = re.split(r"[\r\n]", text.lstrip(), maxsplit=1)[0].rstrip()
+    separator = next((mark for mark in SEPARATORS if mark in header), ",")
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     try:
         rows = [(reader.line_num, [field.strip() for field in row]) for row in reader]
@@ -102,17 +99,11 @@ def parse_rows(
 
 
 def list_faults(faults: Sequence[str]) -> str:
-    """Write one fault as it is, and several as a list: the first ten, and how many more.
-
-    >>> print(list_faults(["line 2: no id", "line 7: no label"]))
-    2 faults:
-    - line 2: no id
-    - line 7: no label
-    """
+    """Write one fault as it is, and several as a list: the first ten, and how many more."""
     if len(faults) == 1:
         return faults[0]
-    lines = [f"{len(faults):,} faults:", *(f"- {fault}" for fault in faults[:SHOWN])]
-    return "\n".join(lines + [f"and {len(faults) - SHOWN:,} more"] * (len(faults) > SHOWN))
+    lines = [f"{len(faults):,} faults:", *(f"- {fault}" for fault in faults[:10])]
+    return "\n".join(lines + [f"and {len(faults) - 10:,} more"] * (len(faults) > 10))
 
 
 def add_id(lines: dict[str, int], image_id: str, line: int) -> str:

@@ -25,9 +25,7 @@ IGNORED = ("thumbs.db", "desktop.ini")  # what Windows leaves in folders
 
 
 def read_image(path: Path | str | Image.Image) -> Image.Image:
-    """Read an image, or take one, as upright RGB, transparency composited on white.
-
-    Of an animation it is the first frame.
+    """Read the first image of a file, or take one, as upright RGB composited on white.
 
     Raises:
         ValueError: naming the file, what is wrong with it, and what to do.
@@ -39,10 +37,7 @@ def read_image(path: Path | str | Image.Image) -> Image.Image:
 
 
 def read_thumbnail(path: Path | str, side: int) -> Image.Image:
-    """Read an image as `read_image` does, scaled down to sides of at most `side` pixels.
-
-    A JPEG is decoded at no more than half, a quarter or an eighth of its size where that is enough.
-    """
+    """Read an image scaled down to sides of at most `side` pixels, a JPEG decoded coarsely."""
     with _open_image(Path(path)) as image:
         image.draft(None, (side, side))
         small = _to_rgb(image)
@@ -51,10 +46,7 @@ def read_thumbnail(path: Path | str, side: int) -> Image.Image:
 
 
 def measure_image(path: Path | str) -> tuple[int, int]:
-    """Read all of an image file and return the width and height of the image, upright.
-
-    A JPEG is decoded at an eighth of its size: one that is cut short fails there too.
-    """
+    """Read all of a file, a JPEG at an eighth of its size; return upright width and height."""
     with _open_image(Path(path)) as image:
         width, height = image.size
         image.draft(None, (1, 1))
