@@ -17,74 +17,56 @@ from imet_utils.metrics import (
 def make_split(seed, num_images=60, num_classes=5):
     rng = np.random.default_rng(seed)
     targets = rng.random((num_images, num_classes)) < 0.4
-    probs = np.clip(0.3 * targets + 0.5 * rng.random(targets.shape), 0, 1)
-    return probs, targets
+    targets[:, 0] |= ~targets.any(axis=1)
+    return np.clip(0.3 * targets + 0.5 * rng.random(targets.shape), 0, 1), targets
+
+
+def make_splits():
+    (val_probs, val), (test_probs, test) = make_split(0), make_split(1)
+    return {"val": val_probs, "test": test_probs}, {"val": val, "test": test}
 
 
 def reference_f2(targets, preds):
     return fbeta_score(targets, preds, beta=2, average="samples", zero_division=0)
 
 
-def draw(num_images=400, seed=0):
-    return np.random.default_rng(seed).beta(2, 2, num_images)
-
-
-# --- rows ---
+def draw(num_images=400):
+    return np.random.default_rng(0).beta(2, 2, num_images)
 
 
 def test_score_row_has_no_map_without_probabilities_or_without_classes_of_both_kinds():
     probs, targets = make_split(0)
     assert score_row("m", "val", probs >= 0.4, targets)["map"] is None
-    everywhere = np.ones_like(targets)
-    assert score_row("m", "val", probs >= 0.4, everywhere, probs)["map"] is None
+    assert score_row("m", "val", probs >= 0.4, np.ones_like(targets), probs)["map"] is None
 
 
 def test_score_splits_takes_the_threshold_from_validation_alone():
-    (val_probs, val), (test_probs, test) = make_split(0), make_split(1)
-    targets = {"val": val, "test": test}
-    threshold, rows = score_splits("m", {"val": val_probs, "test": test_probs}, targets)
+    probs, targets = make_splits()
+    threshold, rows = score_splits("m", probs, targets)
+    assert rows == score_rule("m", lambda found: found >= threshold.value, probs, targets)
     assert [(row["model"], row["split"]) for row in rows] == [("m", "val"), ("m", "test")]
-    for row, probs, truth in zip(rows, (val_probs, test_probs), (val, test), strict=True):
-        assert row["f2"] == pytest.approx(reference_f2(truth, probs >= threshold.value))
-        assert row["map"] == pytest.approx(average_precision_score(truth, probs, average="macro"))
+    for row in rows:
+        found, truth = probs[row["split"]], targets[row["split"]]
+        assert row["f2"] == pytest.approx(reference_f2(truth, found >= threshold.value))
+        assert row["map"] == pytest.approx(average_precision_score(truth, found, average="macro"))
     assert rows[0]["f2"] == pytest.approx(threshold.f2)
-    swapped, _ = score_splits("m", {"val": val_probs, "test": 1 - test_probs}, targets)
+    swapped, _ = score_splits("m", probs | {"test": 1 - probs["test"]}, targets)
     assert swapped == threshold
-
-
-def test_score_rule_scores_each_split_by_the_labels_of_the_rule():
-    (val_probs, val), (test_probs, test) = make_split(0), make_split(1)
-    given = {"val": val_probs, "test": test_probs}, {"val": val, "test": test}
-    rows = score_rule("m", lambda probs: probs >= 0.45, *given)
-    for row, probs, truth in zip(rows, (val_probs, test_probs), (val, test), strict=True):
-        assert row == score_row("m", row["split"], probs >= 0.45, truth, probs)
-        assert row["f2"] == pytest.approx(reference_f2(truth, probs >= 0.45))
-    assert [row["split"] for row in rows] == ["val", "test"]
 
 
 def test_compare_decodings_gives_each_its_interval_and_that_of_its_difference():
     probs, targets = make_split(0)
-    targets = targets | (np.arange(5) == 0)  # every image has a label
     decided = {"low": probs >= 0.3, "middle": probs >= 0.45, "all": np.ones_like(targets)}
     table = compare_decodings(decided, targets, "middle")
-    columns = ["decoding", "labels", "f2", "low", "high"]
-    assert list(table) == [*columns, "difference", "difference_low", "difference_high"]
-    assert list(table["decoding"]) == list(decided)
     scores = {name: f2_per_image(preds, targets) for name, preds in decided.items()}
-    for row in table.itertuples():
+    for row in table.itertuples(index=False):
         preds = decided[row.decoding]
         assert row.f2 == pytest.approx(reference_f2(targets, preds))
         assert row.labels == pytest.approx(preds.sum() / len(preds))
-        mean = bootstrap_mean(scores[row.decoding])
-        gap = bootstrap_mean(scores[row.decoding] - scores["middle"])
-        assert (row.f2, row.low, row.high) == (mean.mean, mean.low, mean.high)
-        assert row[-3:] == (gap.mean, gap.low, gap.high)
+        assert (row.f2, row.low, row.high) == bootstrap_mean(scores[row.decoding])
+        assert row[-3:] == bootstrap_mean(scores[row.decoding] - scores["middle"])
         assert row.low < row.f2 < row.high
-        assert row.difference == pytest.approx(row.f2 - table["f2"][1])
     assert tuple(table.iloc[1, -3:]) == (0.0, 0.0, 0.0)
-
-
-# --- intervals ---
 
 
 def test_intervals_of_many_images_are_those_of_the_normal_law():
@@ -99,16 +81,14 @@ def test_intervals_of_many_images_are_those_of_the_normal_law():
 def test_intervals_are_the_quantiles_of_means_drawn_anew():
     values = np.array([0.0, 0.0, 0.1, 0.9, 1.0])
     drawn = values[np.random.default_rng(1).integers(5, size=(100_000, 5))].mean(axis=1)
-    interval = bootstrap_mean(values)
-    assert (interval.low, interval.high) == pytest.approx(
-        tuple(np.quantile(drawn, [0.025, 0.975])), abs=0.025
-    )
+    wanted = tuple(np.quantile(drawn, [0.025, 0.975]))
+    assert bootstrap_mean(values)[1:] == pytest.approx(wanted, abs=0.025)
 
 
 def test_a_difference_of_the_same_images_is_narrower_than_that_of_others():
     hard = draw()
     same, apart = bootstrap_mean(hard + 0.01 - hard), bootstrap_mean(hard + 0.01 - hard[::-1])
-    np.testing.assert_allclose([same.low, same.mean, same.high], 0.01)
+    np.testing.assert_allclose(same, 0.01)
     assert apart.low < 0 < apart.high
     assert same.mean == pytest.approx(apart.mean)
 
@@ -116,8 +96,7 @@ def test_a_difference_of_the_same_images_is_narrower_than_that_of_others():
 def test_intervals_are_the_same_each_time_and_bear_one_image():
     values = draw()
     assert bootstrap_mean(values) == bootstrap_mean(values.copy())
-    one = bootstrap_mean(values[:1])
-    assert one.low == one.mean == one.high == values[0]
+    assert set(bootstrap_mean(values[:1])) == {values[0]}
 
 
 @pytest.mark.parametrize(

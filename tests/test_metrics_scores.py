@@ -51,16 +51,14 @@ def reference_scores(preds, targets):
     }
 
 
-# --- scores ---
-
-
 def test_sample_scores_by_hand():
     # Images: 1 of 2 found with 1 guess; 1 of 1 with 3 guesses; none of 2 with none.
     scores = sample_scores(PREDS, TARGETS)
     assert scores["precision"] == pytest.approx((1 + 1 / 3 + 0) / 3)
     assert scores["recall"] == pytest.approx((1 / 2 + 1 + 0) / 3)
     assert scores["f1"] == pytest.approx((2 / 3 + 1 / 2 + 0) / 3)
-    assert scores["f2"] == pytest.approx((5 / 9 + 5 / 7 + 0) / 3)
+    np.testing.assert_allclose(f2_per_image(PREDS, TARGETS), [5 / 9, 5 / 7, 0])
+    assert scores["f2"] == f2_per_image(PREDS, TARGETS).mean()
 
 
 @fast
@@ -71,18 +69,6 @@ def test_sample_scores_equal_scikit_learn(num_images, num_classes, seed, share):
     assert sample_scores(preds, targets) == pytest.approx(reference_scores(preds, targets))
 
 
-def test_f2_per_image_by_hand_and_by_scikit_learn():
-    np.testing.assert_allclose(f2_per_image(PREDS, TARGETS), [5 / 9, 5 / 7, 0])
-    nothing = np.zeros((1, 3), dtype=bool)
-    assert f2_per_image(nothing, nothing).tolist() == [0]
-    preds, targets = np.random.default_rng(0).random((2, 40, 6)) < 0.3
-    scores = f2_per_image(preds, targets)
-    assert scores.mean() == sample_scores(preds, targets)["f2"]
-    for k, score in enumerate(scores):
-        wanted = fbeta_score(targets[k], preds[k], beta=2, zero_division=0)
-        assert score == pytest.approx(wanted)
-
-
 def test_groups_are_scored_over_the_images_that_they_concern():
     groups = {
         "first": np.array([1, 1, 0, 0], dtype=bool),
@@ -91,9 +77,8 @@ def test_groups_are_scored_over_the_images_that_they_concern():
         "all": np.ones(4, dtype=bool),
     }
     table = scores_by_group(PREDS, TARGETS, groups).set_index("group")
-    assert table["classes"].to_dict() == {"first": 2, "last": 1, "none": 0, "all": 4}
-    assert table["images"].to_dict() == {"first": 3, "last": 1, "none": 0, "all": 3}
-    assert table["left_out"].to_dict() == {"first": 0, "last": 2, "none": 3, "all": 0}
+    counts = table[["classes", "images", "left_out"]].values.tolist()
+    assert counts == [[2, 3, 0], [1, 1, 2], [0, 0, 3], [4, 3, 0]]
     assert table.loc["first", "f2"] == pytest.approx((5 / 9 + 0 + 0) / 3)
     assert table.loc["last", "f2"] == 0
     assert table.loc["none", ["f2", "f1", "precision", "recall"]].isna().all()
@@ -104,26 +89,22 @@ def test_groups_are_scored_over_the_images_that_they_concern():
 def test_frequency_bands_by_hand():
     bands = frequency_bands(np.array([40, 3, 5, 100, 4, 9, 20, 3]))
     # Sorted: 3 3 4 5 | 9 20 40 100; the lower quartiles are 3, 5 and 20.
-    assert {name: np.flatnonzero(mask).tolist() for name, mask in bands.items()} == {
-        "3 images": [1, 7],
-        "4-5 images": [2, 4],
-        "9-20 images": [5, 6],
-        "40-100 images": [0, 3],
-    }
-    assert list(bands) == ["3 images", "4-5 images", "9-20 images", "40-100 images"]
+    assert [(name, np.flatnonzero(mask).tolist()) for name, mask in bands.items()] == [
+        ("3 images", [1, 7]),
+        ("4-5 images", [2, 4]),
+        ("9-20 images", [5, 6]),
+        ("40-100 images", [0, 3]),
+    ]
 
 
 @fast
 @given(st.lists(st.integers(0, 50), min_size=1, max_size=40))
-def test_frequency_bands_part_the_classes_by_count(counts):
+def test_frequency_bands_separate_the_classes_by_count(counts):
     bands = list(frequency_bands(np.array(counts)).values())
     assert 1 <= len(bands) <= 4
     assert (np.sum(bands, axis=0) == 1).all()
     for rarer, commoner in pairwise(bands):
         assert np.array(counts)[rarer].max() < np.array(counts)[commoner].min()
-
-
-# --- ranking ---
 
 
 def test_average_precision_by_hand():
@@ -136,6 +117,10 @@ def test_average_precision_by_hand():
     assert table["positives"].tolist() == [2, 1]
     assert table["average_precision"].tolist() == pytest.approx([5 / 6, 1 / 2])
     assert mean_average_precision(probs, targets) == (pytest.approx(2 / 3), 2)
+    assert mean_average_precision(probs[:, 2:], targets[:, 2:]) == (
+        pytest.approx(np.nan, nan_ok=True),
+        2,
+    )
 
 
 @pytest.mark.parametrize("levels", [2, 5, 1000])
@@ -148,12 +133,6 @@ def test_average_precision_equals_scikit_learn_with_ties(levels):
         reference = average_precision_score(targets[:, k], probs[:, k])
         assert row.average_precision == pytest.approx(reference, abs=1e-12)
         assert row.positives == targets[:, k].sum()
-
-
-def test_mean_average_precision_without_a_class_of_both_kinds():
-    value, left_out = mean_average_precision(np.full((3, 2), 0.5), np.zeros((3, 2), dtype=bool))
-    assert np.isnan(value)
-    assert left_out == 2
 
 
 def test_roc_per_class_equals_scikit_learn_and_skips_one_sided_classes():
@@ -175,8 +154,7 @@ def test_roc_average_has_the_area_of_scikit_learn_and_a_curve_to_match(average):
     assert curve.auc == pytest.approx(roc_auc_score(targets, probs, average=average))
     assert np.trapezoid(curve.tpr, curve.fpr) == pytest.approx(curve.auc, abs=2e-3)
     assert (curve.fpr[0], curve.tpr[0], curve.fpr[-1], curve.tpr[-1]) == (0, 0, 1, 1)
-    assert (np.diff(curve.fpr) >= 0).all()
-    assert (np.diff(curve.tpr) >= 0).all()
+    assert min(np.diff(curve.fpr).min(), np.diff(curve.tpr).min()) >= 0
 
 
 def test_roc_macro_is_the_mean_of_the_classes_that_have_a_curve():
@@ -200,11 +178,7 @@ def test_precision_recall_has_the_areas_of_scikit_learn_and_curves_to_match():
     probs, targets = draw(num_images=300, seed=4)
     band = np.arange(12) < 5
     curves = precision_recall_curves(probs, targets, {"band": band})
-    wanted = {
-        name: average_precision_score(targets, probs, average=name)
-        for name in curves
-        if name != "band"
-    }
+    wanted = {n: average_precision_score(targets, probs, average=n) for n in ("micro", "macro")}
     wanted["band"] = average_precision_score(targets[:, band], probs[:, band], average="macro")
     assert list(curves) == ["micro", "macro", "band"]
     for name, curve in curves.items():
@@ -229,9 +203,6 @@ def test_precision_recall_of_nothing_true_or_all_true_is_left_out():
     assert list(curves) == ["micro", "macro"]
     for one_sided in (np.zeros_like(targets), np.ones_like(targets)):
         assert precision_recall_curves(probs, one_sided, {"all": np.ones(12, bool)}) == {}
-
-
-# --- thresholds ---
 
 
 def test_threshold_curve_scores_each_threshold_like_scikit_learn():

@@ -24,7 +24,7 @@ def make_vectors(batch=8):
 
 
 def make_model():
-    """A calibrated AttnCNN-RNN whose steps differ clearly."""
+    """An AttnCNN-RNN with statistics, whose steps differ clearly."""
     model = build_attncnn_rnn({"maps": DIM, **DIMS}, NUM_CLASSES, width=4)
     with torch.no_grad():
         for weights in model.decoder.parameters():
@@ -68,7 +68,7 @@ def test_components_are_whitened_principal_components():
     assert model.layers[1].in_features == 3
 
 
-def test_components_beyond_the_rank_are_nothing():
+def test_components_beyond_the_rank_are_zero():
     part = Components(4, 3)
     part.fit(torch.tensor([[1.0, 2, 3, 4], [3.0, 2, 1, 4]]))
     found = part(torch.tensor([[1.0, 2, 3, 4], [2.0, 2, 2, 9]]))
@@ -90,14 +90,15 @@ def test_logits_are_those_of_the_classifier_the_steps_and_the_evidence():
     assert torch.equal(logits[:, -1], attention.label_logits(attention.keys(inputs[0])))
 
 
-def test_the_poster_s_attention_gives_no_evidence_of_its_own():
+def test_additive_attention_gives_no_evidence_of_its_own():
     dims = {"maps": DIM, **DIMS}
     model = build_attncnn_rnn(dims, NUM_CLASSES, width=4, attend_by_labels=False).eval()
     maps, vectors = make_maps(), make_vectors()
-    logits = model(maps, **vectors)
     inputs = model.decoder_inputs(maps, **vectors)
-    assert torch.equal(logits[:, :1], model.classifier(**vectors).unsqueeze(1))
-    assert torch.equal(logits[:, 1:], model.decoder(*inputs, model.num_steps))
+    wanted = [model.classifier(**vectors).unsqueeze(1), model.decoder(*inputs, model.num_steps)]
+    assert torch.equal(model(maps, **vectors), torch.cat(wanted, dim=1))
+    with pytest.raises(ValueError, match="attends by labels"):
+        model.label_attention(maps, **vectors)
 
 
 def test_evaluation_is_deterministic_and_does_not_depend_on_batch_mates():
@@ -115,14 +116,9 @@ def test_the_loss_teaches_classifier_and_decoder():
     model = make_model().train()
     targets = torch.rand(8, NUM_CLASSES) > 0.5
     order_free_loss(model(make_maps(), **make_vectors()), targets).backward()
-    for name, weights in model.named_parameters():
-        assert weights.grad is not None, name
-        assert weights.grad.isfinite().all(), name
+    assert all(weights.grad.isfinite().all() for weights in model.parameters())
     for part in (model.classifier.layers[1], model.classifier.layers[-1], model.decoder.fc2):
         assert part.weight.grad.abs().max() > 0
-
-
-# --- standardised inputs --------------------------------------------------------------------------
 
 
 class Head(nn.Module):
@@ -166,7 +162,7 @@ def test_a_channel_that_never_changes_stays_small():
 
 
 @pytest.mark.parametrize("training", [True, False])
-def test_calibration_leaves_mode_and_hooks_as_they_were(training):
+def test_fitting_statistics_leaves_mode_and_hooks_as_they_were(training):
     head = Head().train(training)
     fit_statistics(head, make_batches())
     assert head.training == training

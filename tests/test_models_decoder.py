@@ -62,17 +62,12 @@ def test_forward_equals_the_equations(
     assert_equals_reference(decoder.double(), maps.double(), probs.double(), num_steps)
 
 
-def test_forward_equals_the_equations_in_float32():
-    assert_equals_reference(make_decoder(), *make_inputs(), num_steps=5)
-
-
 def test_residual_steps_clamp_probabilities_of_nought_and_one():
     decoder = make_decoder(residual=True).double()
     maps = torch.rand(2, 4, 6).double()
     probs = torch.tensor([[0.0, 1.0, 1e-9, 1 - 1e-9, 0.5, 1e-6, 1.0]] * 2).double()
     assert_equals_reference(decoder, maps, probs, 5)
-    for batch in [(maps, probs), (maps.float(), probs.float())]:
-        assert decoder.to(batch[0].dtype)(*batch, 5).isfinite().all()
+    assert decoder.float()(maps.float(), probs.float(), 5).isfinite().all()
 
 
 def test_lstm_is_the_one_of_torch():
@@ -131,9 +126,7 @@ def test_gradients_reach_every_parameter(num_classes, num_steps):
     maps, probs = make_inputs(num_classes=num_classes)
     decoder(maps, probs, num_steps).square().mean().backward()
     for name, weights in decoder.named_parameters():
-        assert weights.grad is not None, name
-        assert weights.grad.isfinite().all(), name
-        assert weights.grad.abs().max() > 0, name
+        assert 0 < weights.grad.abs().max() < torch.inf, name
 
 
 def test_dropout_acts_in_training_and_never_in_step():
@@ -167,27 +160,15 @@ def test_candidates_never_fall_back_on_chosen_labels():
 
 
 @pytest.mark.parametrize(
-    ("call", "message"),
-    [
-        (lambda d, m, p: d(m[0], p), "maps"),
-        (lambda d, m, p: d(m[..., :5], p), "maps"),
-        (lambda d, m, p: d(m, p[:, :6]), "probs"),
-        (lambda d, m, p: d(m, p[:2]), "probs"),
-    ],
+    ("maps", "probs", "named"),
+    [((4, 6), (4, 7), "maps"), ((3, 4, 5), (3, 7), "maps"), ((3, 4, 6), (2, 7), "probs")],
 )
-def test_wrong_arguments_are_refused(call, message):
-    with pytest.raises(ValueError, match=message):
-        call(make_decoder(), *make_inputs())
+def test_wrong_shapes_are_refused(maps, probs, named):
+    with pytest.raises(ValueError, match=named):
+        make_decoder()(torch.rand(maps), torch.rand(probs))
 
-
-# --- attention by labels --------------------------------------------------------------------------
 
 DIM, NUM_CLASSES = 6, 4  # of the tests of attention
-
-
-def put_label(maps, image, position, label):
-    """Set what speaks for a label, its own channel, at one position."""
-    maps[image, position, label] = 1.0
 
 
 def make_attention(sharpness=10.0):
@@ -202,8 +183,7 @@ def make_attention(sharpness=10.0):
 
 def test_it_looks_where_the_expected_label_is():
     attention, maps = make_attention(), torch.zeros(1, 9, DIM)
-    put_label(maps, 0, 2, label=1)
-    put_label(maps, 0, 7, label=3)
+    maps[0, 2, 1] = maps[0, 7, 3] = 1.0
     sure = torch.full((1, 2, NUM_CLASSES), -10.0)
     sure[0, 0, 1] = sure[0, 1, 3] = 10.0
     weights = attention(attention.keys(maps), sure)  # (1, 2, 9)
@@ -218,8 +198,7 @@ def test_beams_look_for_their_next_label_when_the_first_is_named():
         decoder.fc2.weight.zero_()
         decoder.fc2.bias.zero_()  # steps leave the probabilities as they are
     maps = torch.zeros(1, 9, DIM)
-    for label, position in enumerate((4, 0, 8, 6)):
-        put_label(maps, 0, position, label)
+    maps[0, [4, 0, 8, 6], [0, 1, 2, 3]] = 1.0
     probs = torch.tensor([[0.999, 0.05, 0.0001, 0.9]])
     paths = beam_search(decoder, maps, probs, beam_size=1, max_steps=3)
     assert paths.labels[0, 0].tolist() == [0, 3, 1]
@@ -243,8 +222,8 @@ def test_it_learns_where_labels_are_from_targets_alone():
     targets = torch.rand(64, NUM_CLASSES) > 0.5
     places = torch.randint(9, (64, NUM_CLASSES))
     maps = 0.1 * torch.randn(64, 9, DIM)
-    for image, label in targets.nonzero().tolist():
-        put_label(maps, image, places[image, label], label)
+    images, labels = targets.nonzero(as_tuple=True)
+    maps[images, places[images, labels], labels] = 1.0
     for _ in range(100):
         loss = weighted_bce(attention.label_logits(attention.keys(maps)), targets)
         optimizer.zero_grad()
@@ -255,27 +234,14 @@ def test_it_learns_where_labels_are_from_targets_alone():
     assert (peaks == places)[targets].float().mean() > 0.9
 
 
-# --- the shared projection ------------------------------------------------------------------------
-
-
-@pytest.fixture
-def weight(own_random_state):
-    return torch.randn(3, 3, dtype=torch.float64, requires_grad=True)
-
-
-def recur(project, start, num_steps):
-    values = start
-    for _ in range(num_steps):
-        values = torch.tanh(project(values))
-    return values
-
-
 @pytest.mark.parametrize("announced", [5, 9])
-def test_values_and_gradients_equal_plain_products(weight, announced):
+def test_the_shared_projection_equals_plain_products(announced):
+    weight = torch.randn(3, 3, dtype=torch.float64, requires_grad=True)
     start = torch.rand(4, 1, 3, dtype=torch.float64, requires_grad=True)
-    shared = recur(SharedProjection(weight, announced, (4, 1)), start, 5)
-    plain = recur(lambda values: values @ weight.T, start, 5)
-    torch.testing.assert_close(shared, plain)
-    ours = torch.autograd.grad(shared.square().sum(), [weight, start])
-    theirs = torch.autograd.grad(plain.square().sum(), [weight, start])
-    torch.testing.assert_close(ours, theirs)
+    found = []
+    for project in (SharedProjection(weight, announced, (4, 1)), lambda values: values @ weight.T):
+        values = start
+        for _ in range(5):
+            values = torch.tanh(project(values))
+        found.append((values, *torch.autograd.grad(values.square().sum(), [weight, start])))
+    torch.testing.assert_close(*found)
