@@ -93,7 +93,7 @@ def test_size(notebook, prose, code):
 
 def test_order_of_the_opening(notebook, prose, code):
     title, *opening = prose[0].splitlines()
-    assert re.fullmatch(r"# \d\. \w.*", title)
+    assert re.fullmatch(r"# \d+\. \w.*", title)
     for word in ("Reads", "Writes", "Time"):
         assert sum(line.startswith(f"**{word}** ") for line in opening) == 1
     assert notebook.cells[0].cell_type == "markdown"

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -22,7 +23,7 @@ EMBEDDED_ROWS = 1_000  # vectors embedded at once
 class ImageVectors:
     """Pooled features and style of images, the mean over their views, computed when indexed."""
 
-    def __init__(self, store: Mapping[str, np.ndarray]) -> None:
+    def __init__(self, store: Mapping[str, Any]) -> None:
         """Take `pooled` (N, V, E) and `style` (N, V, S) of a store."""
         self.arrays = [store["pooled"], store["style"]]
 
