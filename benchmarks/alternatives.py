@@ -110,11 +110,7 @@ class AlignedRnn(nn.Module):
 
 
 def named_probs(logits: Tensor) -> Tensor:
-    """Average the classifier's probability and that of being named at any step, (B, C).
-
-    Args:
-        logits: (B, 1 + T, C).
-    """
+    """Average the classifier's probability and that of being named at any step, (B, C)."""
     unnamed = (1 - logits[:, 1:].softmax(dim=-1)).prod(dim=1)  # (B, C)
     return (logits[:, 0].sigmoid() + 1 - unnamed) / 2
 

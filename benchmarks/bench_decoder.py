@@ -12,17 +12,14 @@ outputs in evaluation with the direct version's in float32. With `--page` the ta
 the one in `benchmarks/README.md`.
 """
 
-import argparse
 import copy
-import statistics
-import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from direct_decoder import DirectDecoder, direct_beam_search, direct_loss
-from page import describe_machine, write_section
+from page import clock_of, format_table, make_parser, publish, time_in_turns
 from torch import Tensor
 
 from imet_utils.decoding import Paths, beam_search
@@ -36,16 +33,7 @@ HEADINGS = ("Task", "Device", "Floats", "Direct (ms)", "`imet_utils` (ms)", "Tim
 
 @dataclass(frozen=True)
 class Case:
-    """Both versions of a decoder and what they are given, on one device, in one float type.
-
-    Attributes:
-        ours: in eval mode.
-        direct: of the same weights, in eval mode.
-        maps: (B, P, E).
-        probs: (B, C).
-        targets: (B, C) 0/1.
-        dtype: of autocast; None for float32.
-    """
+    """Both versions of a decoder and what they are given, on one device, in one float type."""
 
     ours: AttnDecoder
     direct: DirectDecoder
@@ -102,24 +90,6 @@ def search(case: Case, model: AttnDecoder | DirectDecoder) -> Paths:
         return function(model, case.maps, case.probs)
 
 
-def measure(way: Callable[[], object], cuda: bool) -> float:
-    """Time one call in milliseconds; one thread on the CPU by the processor's time."""
-    one_thread = not cuda and torch.get_num_threads() == 1
-    clock = time.process_time if one_thread else time.perf_counter
-    synchronize = torch.cuda.synchronize if cuda else torch.cpu.synchronize
-    synchronize()
-    start = clock()
-    way()
-    synchronize()
-    return (clock() - start) * 1000
-
-
-def time_in_turns(ways: list[Callable[[], object]], rounds: int, cuda: bool) -> list[float]:
-    """Take the median time of each way in milliseconds, the ways taking turns."""
-    turns = [[measure(way, cuda) for way in ways] for _ in range(rounds + 1)]
-    return [statistics.median(times) for times in zip(*turns[1:], strict=True)]  # [0] warms up
-
-
 @torch.no_grad()
 def compare_logits(case: Case, reference: Case) -> str:
     """Compare our logits with those of the direct version of the reference case."""
@@ -139,16 +109,15 @@ def compare_paths(case: Case, reference: Case) -> str:
 
 def time_case(case: Case, reference: Case, rounds: int) -> list[tuple[str, ...]]:
     """Make the table's rows of a case: one for training and one for beam search."""
-    models = (case.direct, case.ours)
-    tasks = {
-        "training step": ([training_step(case, model) for model in models], compare_logits),
-        "beam search": ([lambda m=model: search(case, m) for model in models], compare_paths),
-    }
+    models = {"direct": case.direct, "ours": case.ours}
+    steps = {name: training_step(case, model) for name, model in models.items()}
+    searches = {name: partial(search, case, model) for name, model in models.items()}
+    tasks = {"training step": (steps, compare_logits), "beam search": (searches, compare_paths)}
     floats = str(case.dtype or torch.float32).removeprefix("torch.")
     rows = []
     for task, (ways, compare) in tasks.items():
-        slow, fast = time_in_turns(ways, rounds, case.maps.is_cuda)
-        times = (f"{slow:,.1f}", f"{fast:,.1f}", f"{slow / fast:.1f}")
+        slow, fast = time_in_turns(ways, clock_of(case.maps.device), rounds).values()
+        times = (f"{1000 * slow:,.1f}", f"{1000 * fast:,.1f}", f"{slow / fast:.1f}")
         device = case.maps.device.type.upper()
         rows.append((task, device, floats, *times, compare(case, reference)))
     return rows
@@ -156,12 +125,12 @@ def time_case(case: Case, reference: Case, rounds: int) -> list[tuple[str, ...]]
 
 def make_report(rounds: int) -> str:
     """Run everything and lay out the section of the page."""
-    rows = [(*HEADINGS, "Largest difference from direct, float32"), ("---",) * 7]
+    rows = []
     for device in ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]:
         reference, *others = make_cases(device)
         for case in [reference, *others]:
             rows += time_case(case, reference, rounds)
-    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    table = format_table([*HEADINGS, "Largest difference from direct, float32"], rows)
     title = "## Order-free RNN: training and beam search"
     sizes = (
         f"{BATCH} images, {CLASSES:,} labels, {CHANNELS:,} channels, 7 x 7 positions, 10 steps, "
@@ -169,21 +138,17 @@ def make_report(rounds: int) -> str:
         "drawn, and is written as the description reads (`direct_decoder.py`). Processor time of "
         f"one thread on the CPU, else time on the clock; medians of {rounds} rounds in turns."
     )
-    return f"{title}\n\n`{COMMAND}`\n\n{sizes}\n\n{table}\n\n{describe_machine()}"
+    return f"{title}\n\n`{COMMAND}`\n\n{sizes}\n\n{table}"
 
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = make_parser(__doc__, "decoder")
     parser.add_argument("--rounds", type=int, default=5, help="rounds of which the median is taken")
     parser.add_argument("--threads", type=int, default=1, help="threads on the CPU")
-    parser.add_argument("--page", action="store_true", help="write it into benchmarks/README.md")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    report = make_report(arguments.rounds)
-    if arguments.page:
-        write_section("decoder", report)
-    sys.stdout.write(report + "\n")
+    publish(arguments.page, make_report(arguments.rounds))
 
 
 if __name__ == "__main__":

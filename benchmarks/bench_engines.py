@@ -5,15 +5,13 @@
 Each of torch's threads has batches of its own, as in the package; the best of four rounds in turns.
 """
 
-import argparse
-import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from time import perf_counter
 
 import torch
-from page import describe_machine, write_section
+from page import format_table, make_parser, publish
 
 from imet_utils.encoders import build_encoder, check_engine, compile_encoder, encode_images
 
@@ -44,11 +42,9 @@ def views_per_second(compute: Callable, images: torch.Tensor) -> float:
 
 def main() -> None:
     """Measure every encoder with both engines and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--page", action="store_true", help="write the table into README.md")
-    arguments = parser.parse_args()
+    arguments = make_parser(__doc__, "engines").parse_args()
     version = check_engine("openvino", "cpu")
-    lines = [f"| encoder | pixels | torch | {version} |", "|---|---|---|---|"]
+    rows = []
     for name, (weights, size) in ENCODERS.items():
         images = torch.randint(0, 256, (BATCH, 3, size, size), dtype=torch.uint8)
         encoder = build_encoder(name, weights, size)
@@ -60,19 +56,14 @@ def main() -> None:
         for _ in range(ROUNDS):
             for engine, compute in engines.items():
                 best[engine] = max(best[engine], views_per_second(compute, images))
-        lines.append(f"| {name} | {size} | {best['torch']:.0f} | {best['openvino']:.0f} |")
-    text = "\n\n".join(
-        [
-            "## Engines",
-            "`python benchmarks/bench_engines.py --page`",
-            f"Views a second, all outputs, in batches of {BATCH}.",
-            "\n".join(lines),
-            describe_machine(),
-        ]
+        rows.append([name, f"{size}", *(f"{speed:.0f}" for speed in best.values())])
+    publish(
+        arguments.page,
+        "## Engines",
+        "`python benchmarks/bench_engines.py --page`",
+        f"Views a second, all outputs, in batches of {BATCH}.",
+        format_table(["encoder", "pixels", "torch", version], rows),
     )
-    sys.stdout.write(text + "\n")
-    if arguments.page:
-        write_section("engines", text)
 
 
 if __name__ == "__main__":

@@ -9,17 +9,14 @@ busy machine slows them all; each figure is the median of the rounds. With `--pa
 replaces the one in `benchmarks/README.md`.
 """
 
-import argparse
-import statistics
 import sys
-import time
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from page import describe_machine, write_section
+from page import clock_of, format_table, make_parser, publish, time_in_turns
 from PIL import Image
 from skimage.feature import hog as skimage_hog
 from torch import Tensor
@@ -73,60 +70,36 @@ def load_images(folder: Path | None) -> Tensor:
     return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).contiguous()
 
 
-def measure(way: Callable[[Tensor], Tensor], images: Tensor) -> float:
-    """Time one call in milliseconds an image: of the processor, or on the clock for CUDA."""
-    if images.is_cuda:
-        torch.cuda.synchronize()
-    clock = time.perf_counter if images.is_cuda else time.process_time
-    start = clock()
-    way(images)
-    if images.is_cuda:
-        torch.cuda.synchronize()
-    return (clock() - start) * 1000 / len(images)
-
-
-def time_ways(ways: dict[str, tuple[Callable, Tensor]], rounds: int) -> dict[str, float]:
-    """Take the median time of each way, in milliseconds an image, the ways taking turns."""
-    times = {name: [] for name in ways}
-    for turn in range(rounds + 1):
-        for name, (way, images) in ways.items():
-            spent = measure(way, images)
-            if turn:  # the first one warms up
-                times[name].append(spent)
-    return {name: statistics.median(spent) for name, spent in times.items()}
-
-
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = make_parser(__doc__, "hog")
     parser.add_argument("--rounds", type=int, default=7, help="rounds of which the median is taken")
     parser.add_argument("--folder", type=Path, help="use the images of this folder")
-    parser.add_argument("--page", action="store_true", help="also write the page")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     images = load_images(arguments.folder)
     ways = {
-        REFERENCE: (reference_hog, images),
-        "one-hot port": (onehot_hog, images),
-        "imet_utils.hog": (hog, images),
+        REFERENCE: partial(reference_hog, images),
+        "one-hot port": partial(onehot_hog, images),
+        "imet_utils.hog": partial(hog, images),
     }
+    times = time_in_turns(ways, clock_of(images.device), arguments.rounds)
     if torch.cuda.is_available():
-        ways["one-hot port, CUDA"] = (onehot_hog, images.cuda())
-        ways["imet_utils.hog, CUDA"] = (hog, images.cuda())
-    times = time_ways(ways, arguments.rounds)
-    headings = "Way | ms an image | Times scikit-image's speed | Largest difference from it"
-    lines = [f"| {headings} |", "| --- | --- | --- | --- |"]
+        on_device = {
+            "one-hot port, CUDA": partial(onehot_hog, images.cuda()),
+            "imet_utils.hog, CUDA": partial(hog, images.cuda()),
+        }
+        times |= time_in_turns(on_device, clock_of(torch.device("cuda")), arguments.rounds)
+        ways |= on_device
     reference = reference_hog(images)
-    for name, (way, batch) in ways.items():
-        faster = times[REFERENCE] / times[name]
-        error = (way(batch).cpu() - reference).abs().max()
-        lines.append(f"| {name} | {times[name]:.3f} | {faster:.1f} | {error:.0e} |")
-    lines += ["", describe_machine()]
-    sys.stdout.write("\n".join(lines) + "\n")
-    if arguments.page:
-        command = " ".join(["python benchmarks/bench_hog.py", *sys.argv[1:]])
-        text = [f"## HOG\n\n`{command}`\n\n{DESCRIPTION}\n", *lines]
-        write_section("hog", "\n".join(text))
+    rows = []
+    for name, spent in times.items():
+        error = (ways[name]().cpu() - reference).abs().max()
+        faster = times[REFERENCE] / spent
+        rows.append([name, f"{1000 * spent / BATCH:.3f}", f"{faster:.1f}", f"{error:.0e}"])
+    head = ["Way", "ms an image", "Times scikit-image's speed", "Largest difference from it"]
+    command = " ".join(["python benchmarks/bench_hog.py", *sys.argv[1:]])
+    publish(arguments.page, f"## HOG\n\n`{command}`", DESCRIPTION, format_table(head, rows))
 
 
 if __name__ == "__main__":

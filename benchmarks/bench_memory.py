@@ -10,7 +10,6 @@ stand-in for the encoder, whose own memory does not depend on the collection. Wi
 table also replaces the one in `benchmarks/README.md`.
 """
 
-import argparse
 import os
 import re
 import subprocess
@@ -23,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from page import describe_machine, write_section
+from page import format_table, make_parser, publish
 from PIL import Image
 
 from imet_utils.decoding import ImageVectors, build_neighbour_index, predict_splits
@@ -146,11 +145,11 @@ def make_report(sizes: list[int], folder: Path | None) -> str:
         with tempfile.TemporaryDirectory(dir=folder) as place:
             peaks[size] = measure_collection(size, Path(place))
     first, last = sizes[0], sizes[-1]
-    rows = [["step", *(f"{size:,} images" for size in sizes), "more an image"], ["---"] * 5]
+    rows = []
     for step in STEPS:
         more = (peaks[last][step] - peaks[first][step]) / (last - first) * 1e3
         rows.append([step, *(f"{peaks[size][step]:,.0f} MB" for size in sizes), f"{more:.1f} kB"])
-    table = "\n".join(f"| {' | '.join(row[: len(sizes) + 2])} |" for row in rows)
+    table = format_table(["step", *(f"{size:,} images" for size in sizes), "more an image"], rows)
     told = (
         "Largest private memory of each step beyond that of its start, when all packages are "
         f"imported. An image has {NUM_LABELS} labels to choose from and six views of "
@@ -158,26 +157,21 @@ def make_report(sizes: list[int], folder: Path | None) -> str:
         f"its row of targets takes {NUM_LABELS / 1e3:.1f} kB, one of probabilities "
         f"{4 * NUM_LABELS / 1e3:.1f} kB."
     )
-    title = "## Memory as a collection grows"
-    return f"{title}\n\n`{COMMAND}`\n\n{told}\n\n{table}\n\n{describe_machine()}"
+    return f"## Memory as a collection grows\n\n`{COMMAND}`\n\n{told}\n\n{table}"
 
 
 def main() -> None:
     """Print the table, or run the one step that is asked for and print its figure."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = make_parser(__doc__, "memory")
     parser.add_argument("--sizes", type=int, nargs="+", default=[1_000, 10_000, 100_000])
     parser.add_argument("--folder", type=Path, help="for the collections and their stores")
     parser.add_argument("--step", choices=STEPS, help="run one step on the folder's collection")
-    parser.add_argument("--page", action="store_true", help="write it into benchmarks/README.md")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     if arguments.step:
         sys.stdout.write(f"\n{measure_step(arguments.step, arguments.folder)}\n")
         return
-    report = make_report(arguments.sizes, arguments.folder)
-    if arguments.page:
-        write_section("memory", report)
-    sys.stdout.write(report + "\n")
+    publish(arguments.page, make_report(arguments.sizes, arguments.folder))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ unset) and with the little that `imet_utils` sets. Each training is a process of
 `--page` the table also replaces the one in `benchmarks/README.md`.
 """
 
-import argparse
 import os
 import subprocess
 import sys
@@ -17,7 +16,7 @@ import time
 
 import numpy as np
 import torch
-from page import describe_machine, write_section
+from page import format_table, make_parser, publish
 
 from imet_utils.features import FeatureBatches
 from imet_utils.models import build_attncnn_rnn, order_free_loss
@@ -58,22 +57,20 @@ def measure(count: int, spins: str, seconds: float) -> float:
 
 def main() -> None:
     """Print the table, or train and print a time."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = make_parser(__doc__, "side_by_side")
     parser.add_argument("--seconds", type=float, default=15, help="that a training lasts")
     parser.add_argument("--train", action="store_true", help="train once, on what is given")
-    parser.add_argument("--page", action="store_true", help="write it into benchmarks/README.md")
     arguments = parser.parse_args()
     if arguments.train:
         sys.stdout.write(f"{time_step(arguments.seconds)}\n")
         return
-    lines = ["| GOMP_SPINCOUNT | Alone (ms) | Two at once (ms) |", "| --- | --- | --- |"]
+    rows = []
     for spins in ("", "1000"):
         times = [f"{measure(count, spins, arguments.seconds):,.0f}" for count in (1, 2)]
-        lines.append(f"| {spins or 'unset'} | {' | '.join(times)} |")
-    report = "\n".join([*lines, "", describe_machine()])
-    sys.stdout.write(f"{report}\n")
-    if arguments.page:
-        write_section("side_by_side", f"## Two trainings side by side\n\n`{COMMAND}`\n\n{report}")
+        rows.append([spins or "unset", *times])
+    title = f"## Two trainings side by side\n\n`{COMMAND}`"
+    table = format_table(["GOMP_SPINCOUNT", "Alone (ms)", "Two at once (ms)"], rows)
+    publish(arguments.page, title, table)
 
 
 if __name__ == "__main__":

@@ -22,30 +22,15 @@ def cross_fit(
     held_out: FeatureBatches | None = None,
     description: str = "cross-fitting",
 ) -> np.ndarray:
-    """Predict every image with a head that was trained on the other folds.
+    """Predict every image with a head that was trained on the other folds, (N, C) float32.
 
-    Args:
-        build: makes an untrained head.
-        batches: training batches, as for `fit`.
-        loss: of (logits, targets), averaged over the batch.
-        config: see `TrainConfig`; every fold trains for all its epochs, so that nothing is chosen
-            on the images that are predicted.
-        fold_of: (N,) fold of each image, at least two folds.
-        held_out: other views of the same images, to be predicted instead of the training views.
-        description: shown with the progress.
-
-    Returns:
-        Probabilities (N, C) float32, those of `predict`.
+    Every fold trains for all epochs of `config`, so that nothing is chosen on the images that are
+    predicted; those are seen in the views of `held_out` where it is given.
     """
     folds = np.unique(fold_of)
     if np.shape(fold_of) != batches.shape[:1] or len(folds) < 2:
-        raise ValueError(
-            f"fold_of must be ({batches.shape[0]},) with at least two folds, got "
-            f"{np.shape(fold_of)} with {len(folds)}"
-        )
+        raise ValueError(f"wanted a fold of each of {batches.shape[0]} images, at least two folds")
     source = batches if held_out is None else held_out
-    if source.shape[0] != batches.shape[0]:
-        raise ValueError(f"held_out has {source.shape[0]} images, batches {batches.shape[0]}")
     probs = None
     for fold in progress(folds, description, unit="fold"):
         part = batches.of_images(np.flatnonzero(fold_of != fold))

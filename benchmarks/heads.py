@@ -118,9 +118,6 @@ def list_rows(targets: np.ndarray) -> dict[str, dict[str, Row]]:
 
     The first row of a table is what the others are compared with. A row of the same name is the
     same in all tables.
-
-    Args:
-        targets: (N, C) bool, for the weights of the poster's loss.
     """
     poster = partial(weighted_bce, pos_weight=positive_weights(torch.from_numpy(targets)))
     mlp, rnn = as_notebooks("mlp"), as_notebooks("attncnn_rnn")

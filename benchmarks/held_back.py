@@ -13,16 +13,7 @@ HELD_BACK = 5  # one image in so many
 
 @dataclass(frozen=True)
 class Halves:
-    """The images to learn from and those to judge by, with their features.
-
-    Attributes:
-        known: the tables of the first.
-        judged: the tables of the others.
-        order: numbers of the known images in the order in which more and more are taken.
-        train: the training views of the known images, (N, V, ...) by name.
-        evaluation: the evaluation views of the judged ones, (M, V, ...) by name.
-        folder: where features are kept, and predictions by number of images.
-    """
+    """The images to learn from and those to judge by, with their features."""
 
     known: Tables
     judged: Tables
@@ -44,12 +35,7 @@ class Halves:
 
 
 def hold_back(data_dir: Path, work: Path) -> Halves:
-    """Hold back a fifth of a collection, stratified, and compute or open the features of all.
-
-    Args:
-        data_dir: the collection.
-        work: features and predictions go to `learning_curves` in it.
-    """
+    """Hold back a fifth of a collection, stratified, and compute or open the features of all."""
     folder = work / "learning_curves"
     tables = load_tables(data_dir)
     labels, ids = tables.images["labels"].tolist(), tables.images["id"].tolist()

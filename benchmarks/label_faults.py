@@ -2,17 +2,15 @@
 
     python benchmarks/label_faults.py --output DIR [DIR ...] [--no-network] [--page [SECTION]]
 
-Each folder holds a finished run. Of the rendered sample it is known what was drawn and yet not
-noted: its tags that the vocabulary has, and the culture of an image that nobody noted one for, if
-the style shows it. Wrong labels are planted: a share of those noted is exchanged for random others
-of the vocabulary; of other collections these exchanges are all that is known, so what they have
-removed counts as missing. All is the mean of five such draws. The network is trained anew for each
-fold and draw: four minutes for 1,200 images; `--no-network` leaves it out.
+Each folder holds a finished run. Of the rendered sample it is known what was drawn and not
+annotated: its tags that the vocabulary has, and the culture of an image without one, if the style
+shows it. Wrong labels are planted: a share of those annotated is exchanged for random others; of
+other collections these exchanges are all that is known, so what they have removed counts as
+missing. All is the mean of five such draws. The network is trained anew for each fold and draw:
+four minutes for 1,200 images; `--no-network` leaves it out.
 """
 
-import argparse
 import json
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -21,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from cross_fitting import cross_fit
 from heads import STRONG
-from page import describe_machine, write_section
+from page import format_table, make_parser, publish
 from scipy.special import logit
 
 from imet_tools.labelling import index_all_images, leave_one_out, predict_from_others
@@ -36,7 +34,7 @@ from imet_utils.tables import SPLITS, Tables, read_tables, take_split
 from imet_utils.training import RECIPES, build_head, choose_size, open_inputs
 
 NUM_FOLDS = 5
-PLANTED = 0.02  # of the noted labels
+PLANTED = 0.02  # of the annotated labels
 DRAWS = 5  # of planted labels
 FIRST = (50, 200)  # pairs that a person looks at
 LEAST = 1e-4  # probability that is told from 0
@@ -47,7 +45,7 @@ Probs = Mapping[str, np.ndarray]
 
 
 def find_overlooked(tables: Tables, data_dir: Path) -> np.ndarray | None:
-    """Tell which labels of the sample were drawn and not noted, bool (N, C); None of others."""
+    """Tell which labels of the sample were drawn and not annotated, bool (N, C); None of others."""
     path = data_dir / "sample.json"
     if not path.is_file():
         return None
@@ -68,7 +66,7 @@ def find_overlooked(tables: Tables, data_dir: Path) -> np.ndarray | None:
 
 
 def plant(targets: np.ndarray, share: float = PLANTED, seed: int = 0) -> np.ndarray:
-    """Exchange a share of the noted labels for random ones that the image does not have."""
+    """Exchange a share of the annotated labels for random ones that the image does not have."""
     rng = np.random.default_rng(seed)
     planted = targets.copy()
     rows, labels = np.nonzero(targets)
@@ -162,13 +160,15 @@ def measure(output_dir: Path, network: bool) -> str:
     truth = None if overlooked[0] is None else np.concatenate(overlooked)
     strength = load_json(output_dir / "labeller" / "labeller.json")["settings"]["strength"]
     way = {"strength": strength, "network": network}
-    as_noted = None if truth is None else predict(known, arrays, known.targets, **way)[0]
+    as_annotated = None if truth is None else predict(known, arrays, known.targets, **way)[0]
     draws = []
     for seed in range(DRAWS):
         planted = plant(known.targets, seed=seed)
         probs, seconds = predict(known, arrays, planted, **way)
         removed = known.targets & ~planted
-        missing = (probs, planted, removed) if truth is None else (as_noted, known.targets, truth)
+        missing = (
+            (probs, planted, removed) if truth is None else (as_annotated, known.targets, truth)
+        )
         wrong = (probs, planted, planted & ~known.targets)
         draws.append(score_draw(missing, wrong, seconds))
     rows = []
@@ -180,14 +180,13 @@ def measure(output_dir: Path, network: bool) -> str:
         rows.append([name, ranking, *cells, f"{seconds:,.2f}" if seconds else ""])
     head = ["probabilities", "ranked by"]
     head += [f"{kind}, first {count}" for kind in ("missing", "wrong") for count in FIRST]
-    lines = [[*head, "seconds"], ["---"] * (len(head) + 1), *rows]
-    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    table = format_table([*head, "seconds"], rows)
     targets = known.targets
     wrong = np.count_nonzero(plant(targets) & ~targets)
-    missing = f"{wrong:,} removed" if truth is None else f"{truth.sum():,} drawn and not noted"
+    missing = f"{wrong:,} removed" if truth is None else f"{truth.sum():,} drawn and not annotated"
     counts = (
         f"{len(targets):,} images, {tables.num_classes:,} labels of `{data_dir.name}`: "
-        f"{targets.sum():,} noted, {missing}, {wrong:,} planted; strength {strength:.2g}."
+        f"{targets.sum():,} annotated, {missing}, {wrong:,} planted; strength {strength:.2g}."
     )
     return f"{counts}\n\n{table}"
 
@@ -197,25 +196,17 @@ def score_draw(
     wrong: tuple[Probs, np.ndarray, np.ndarray],
     seconds: Mapping[str, float],
 ) -> dict[tuple[str, str], list[float]]:
-    """Score every way to find faults, by its name and that of its ranking.
-
-    Args:
-        missing: probabilities (N, C) by the way's name, what is noted and what is missing, both
-            bool (N, C).
-        wrong: the same of wrong labels.
-        seconds: by the way's name.
-
-    Returns:
-        The four precisions, and the seconds, 0 where they are not known.
-    """
-    (lacking, noted, absent), (found, planted, false) = missing, wrong
+    """Score every way to find faults, by its name and that of its ranking."""
+    (lacking, annotated, absent), (found, planted, false) = missing, wrong
     scores = {}
     for name in found:
-        ways = zip(rankings(lacking[name], noted), rankings(found[name], planted), strict=True)
+        ways = zip(rankings(lacking[name], annotated), rankings(found[name], planted), strict=True)
         for (ranking, present), (_, as_planted) in ways:
-            precisions = precision(present, absent, ~noted) + precision(-as_planted, false, planted)
+            precisions = precision(present, absent, ~annotated) + precision(
+                -as_planted, false, planted
+            )
             scores[name, ranking] = [*precisions, seconds.get(name, 0.0)]
-    chance = [absent[~noted].mean()] * 2 + [false[planted].mean()] * 2
+    chance = [absent[~annotated].mean()] * 2 + [false[planted].mean()] * 2
     return scores | {("chance", ""): [*chance, 0.0]}
 
 
@@ -224,31 +215,25 @@ INTRODUCTION = f"""## Faults in the labels
 `python benchmarks/label_faults.py --output DIR ... --page [SECTION]`
 
 Share of the first pairs of image and label that are truly missing, or truly wrong. Missing from the
-rendered sample are motifs that were drawn and not noted, and the culture of an image that nobody
-noted one for, if its style shows it; of other collections only labels that were removed count, not
-those that have always been missing. Wrong labels are planted: {PLANTED:.0%} of those noted,
-exchanged for random others; all is the mean of {DRAWS} draws. The probabilities of an image come
-from the labels of other images alone; *revised by known labels* revises the labels that an image
-lacks by those that it has, with the strength that the run has chosen. A label's *threshold* is its mean
-probability where it is noted, as in confident learning; its *usual odds* are those of that mean.
-Notebook 10 takes *revised by known labels*, missing labels by their probability, wrong ones by
-their odds. Seconds are of the processor."""
+rendered sample are motifs that were drawn and not annotated, and the culture of an image without
+one, if its style shows it; of other collections only labels that were removed count, not those that
+have always been missing. Wrong labels are planted: {PLANTED:.0%} of those annotated, exchanged for
+random others; all is the mean of {DRAWS} draws. The probabilities of an image come from the labels
+of other images alone; *revised by known labels* revises them by the labels that the image has, with
+the strength that the run has chosen. A label's *threshold* is its mean probability where it is
+annotated, as in confident learning; its *usual odds* are those of that mean. Notebook 10 takes
+*revised by known labels*, missing labels by their probability, wrong ones by their odds. Seconds
+are of the processor."""
 
 
 def main() -> None:
     """Measure every run, print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = make_parser(__doc__, "label_faults")
     parser.add_argument("--output", type=Path, nargs="+", required=True, help="finished runs")
     parser.add_argument("--no-network", action="store_true", help="without the MLP")
-    page = {"nargs": "?", "const": "label_faults", "metavar": "SECTION"}
-    parser.add_argument("--page", help="write the tables into README.md, as this section", **page)
     arguments = parser.parse_args()
     tables = [measure(output, not arguments.no_network) for output in arguments.output]
-    parts = [INTRODUCTION, *tables, describe_machine()]
-    text = "\n\n".join(parts)
-    sys.stdout.write(text + "\n")
-    if arguments.page:
-        write_section(arguments.page, text)
+    publish(arguments.page, INTRODUCTION, *tables)
 
 
 if __name__ == "__main__":

@@ -13,13 +13,6 @@ class LabelQueryClassifier(nn.Module):
     layer norm after it, gives one vector a label. Self-attention among C queries that are the same
     for every image costs C^2 and gains nothing (ML-Decoder, Ridnik et al., WACV 2023), so that a
     label's logit depends on its own query alone.
-
-    Args:
-        num_classes: C.
-        encoder_dim: E of the maps.
-        dim: D of queries, keys and values; a multiple of num_heads; also width of the hidden layer.
-        num_heads: of the attention.
-        dropout: in [0, 1), of the maps and of the hidden layer.
     """
 
     def __init__(

@@ -10,7 +10,6 @@ work folder: what is there is not trained again, so that the command may be stop
 The intervals are bootstrapped over the images held back.
 """
 
-import argparse
 import sys
 import time
 from collections.abc import Mapping
@@ -36,7 +35,7 @@ from heads import (
     build_end_to_end,
 )
 from held_back import Halves, hold_back
-from page import PAGE, describe_gap, describe_machine, write_section
+from page import PAGE, describe_gap, format_table, make_parser, publish
 from stores import PIXELS
 
 from imet_utils.decoding import (
@@ -68,6 +67,7 @@ SHOWN = (BOTH, RNN, MLP, NEIGHBOURS, "linear", f"{RNN}, {BEAM}", GUESS)  # in th
 FIGURE = PAGE.with_name("learning_curves.png")
 BEAMED = (RNN,)  # read off by beam search, too
 LARGE = "width 512, dropout 0.5, classifier's 2,048 hidden"
+WIDE = {"width": 512, "dropout": 0.5}
 EPOCHS = (12, 50)  # beside 25
 SHORT = {"10 epochs": (10, {}), "2,048 hidden, 8 epochs": (8, {"hidden_dim": 2048})}
 TEMPERATURES = sorted({size.temperature for size in TRAINING_SIZES})
@@ -91,17 +91,12 @@ def list_rows() -> dict[str, Row]:
         "classifier's dropout 0.5": {"classifier_dropout": 0.5},
         "classifier's 2,048 hidden": {"hidden_dim": 2048},
         "width 512": {"width": 512},
-        "width 512, dropout 0.5": {"width": 512, "dropout": 0.5},
-        LARGE: {"width": 512, "dropout": 0.5, "hidden_dim": 2048},
+        "width 512, dropout 0.5": WIDE,
+        LARGE: {**WIDE, "hidden_dim": 2048},
         "6 steps": {"num_steps": 6},
         "10 steps": {"num_steps": 10},
         "the poster's attention": {"attend_by_labels": False},
-        "the poster's attention and sizes": {
-            "width": 512,
-            "dropout": 0.5,
-            "num_steps": 10,
-            "attend_by_labels": False,
-        },
+        "the poster's attention and sizes": {"attend_by_labels": False, "num_steps": 10, **WIDE},
     }
     unfrozen = {}
     for name, (number, changed) in SHORT.items():
@@ -110,36 +105,27 @@ def list_rows() -> dict[str, Row]:
         unfrozen[f"{MLP}, {name}, four stages of the encoder unfrozen"] = replace(
             short, inputs=("images",), build=partial(build_end_to_end, 4, **changed), store=PIXELS
         )
-    epochs = {k: {"config": replace(STRONG, epochs=k)} for k in EPOCHS}
-    seeds = {k: {"config": replace(STRONG, seed=k)} for k in MORE_SEEDS}
-    return {
+    rows = {
         "linear": linear,
         "linear + HOG components": reduced,
         MLP: mlp,
         f"{MLP} + HOG": replace(mlp, inputs=(*mlp.inputs, "hog"), build=build_mlp_with_hog),
         RNN: rnn,
         f"{RNN} + HOG": as_notebooks("attncnn_rnn_hog"),
-        **{
-            f"{MLP}, {name}": replace(mlp, build=partial(MlpClassifier, **changed))
-            for name, changed in mlps.items()
-        },
-        **{
-            f"{MLP}, {number} epochs": replace(mlp, **changed) for number, changed in epochs.items()
-        },
-        **unfrozen,
-        **{
-            f"{RNN}, {name}": replace(rnn, build=partial(build_attncnn_rnn, **changed))
-            for name, changed in rnns.items()
-        },
-        **{
-            f"{RNN}, {number} epochs": replace(rnn, **changed) for number, changed in epochs.items()
-        },
-        **{
-            f"{name}, seed {number}": replace(row, **changed)
-            for number, changed in seeds.items()
-            for name, row in {MLP: mlp, RNN: rnn}.items()
-        },
     }
+    for name, changed in mlps.items():
+        rows[f"{MLP}, {name}"] = replace(mlp, build=partial(MlpClassifier, **changed))
+    for k in EPOCHS:
+        rows[f"{MLP}, {k} epochs"] = replace(mlp, config=replace(STRONG, epochs=k))
+    rows |= unfrozen
+    for name, changed in rnns.items():
+        rows[f"{RNN}, {name}"] = replace(rnn, build=partial(build_attncnn_rnn, **changed))
+    for k in EPOCHS:
+        rows[f"{RNN}, {k} epochs"] = replace(rnn, config=replace(STRONG, epochs=k))
+    for k in MORE_SEEDS:
+        for name in (MLP, RNN):
+            rows[f"{name}, seed {k}"] = replace(rows[name], config=replace(STRONG, seed=k))
+    return rows
 
 
 def build_mlp_with_hog(dims: Mapping[str, int], num_classes: int) -> MlpClassifier:
@@ -228,8 +214,7 @@ def tabulate(scores: Mapping[int, Mapping[str, np.ndarray]]) -> str:
     The mean of three seeds is compared with that of three AttnCNN-RNNs.
     """
     sizes = [f"{size:,} images" for size in scores]
-    lines = [f"| | {' | '.join(sizes)} | {' | '.join(f'difference, {size}' for size in sizes)} |"]
-    lines.append("|---" * (1 + 2 * len(sizes)) + "|")
+    rows = []
     for name in dict.fromkeys(name for found in scores.values() for name in found):
         means, gaps = [], []
         reference = f"{RNN}, {SEEDS}" if name.endswith(SEEDS) else RNN
@@ -237,8 +222,8 @@ def tabulate(scores: Mapping[int, Mapping[str, np.ndarray]]) -> str:
             means.append(f"{found[name].mean():.3f}" if name in found else "")
             compared = name != reference and {name, reference} <= found.keys()
             gaps.append(describe_gap(found[name] - found[reference]) if compared else "")
-        lines.append(f"| {name} | {' | '.join([*means, *gaps])} |")
-    return "\n".join(lines)
+        rows.append([name, *means, *gaps])
+    return format_table(["", *sizes, *(f"difference, {size}" for size in sizes)], rows)
 
 
 @style.use()
@@ -265,21 +250,15 @@ def plot_curves(scores: Mapping[int, Mapping[str, np.ndarray]], path: Path) -> N
         save_figure(fig, temporary)
 
 
-def parse_arguments() -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def main() -> None:
+    """Train what is not there, score all, print the table."""
+    parser = make_parser(__doc__, "learning_curves")
     parser.add_argument("--data", type=Path, required=True, help="a collection in iMet's layout")
     parser.add_argument("--work", type=Path, required=True, help="features and predictions go here")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="rows instead of all")
     parser.add_argument("--sizes", nargs="+", type=int, help="instead of 1,000, 4,000 and all")
     parser.add_argument("--kept", action="store_true", help="train nothing, show what is there")
-    parser.add_argument("--page", action="store_true", help="write table and figure to the page")
-    return parser.parse_args()
-
-
-def main() -> None:
-    """Train what is not there, score all, print the table."""
-    arguments = parse_arguments()
+    arguments = parser.parse_args()
     rows = choose_rows(list_rows(), arguments.only)
     halves = hold_back(arguments.data, arguments.work)
     scores = {}
@@ -289,23 +268,19 @@ def main() -> None:
             if not arguments.kept and not (folder / f"{name}.npy").exists():
                 learn(row, halves, size, folder, name)
         scores[size] = score_size(rows, halves, size, folder)
-    text = "\n\n".join(
-        [
-            "## What more images teach",
-            "`python benchmarks/learning_curves.py --data DIR --work DIR --page`",
-            f"F2 on {len(halves.judged.images):,} images of `{arguments.data.name}` held back, "
-            f"{halves.judged.num_classes:,} labels. Decided by the set of highest expected F2, "
-            "linear heads by one threshold. The differences are to the AttnCNN-RNN that was "
-            "trained on as many images, with their 95 % intervals. Empty cells were not trained.",
-            f"![F2 over the number of training images]({FIGURE.name})",
-            tabulate(scores),
-            describe_machine(),
-        ]
-    )
-    sys.stdout.write(text + "\n")
     if arguments.page:
         plot_curves(scores, FIGURE)
-        write_section("learning_curves", text)
+    publish(
+        arguments.page,
+        "## What more images teach",
+        "`python benchmarks/learning_curves.py --data DIR --work DIR --page`",
+        f"F2 on {len(halves.judged.images):,} images of `{arguments.data.name}` held back, "
+        f"{halves.judged.num_classes:,} labels. Decided by the set of highest expected F2, "
+        "linear heads by one threshold. The differences are to the AttnCNN-RNN that was "
+        "trained on as many images, with their 95 % intervals. Empty cells were not trained.",
+        f"![F2 over the number of training images]({FIGURE.name})",
+        tabulate(scores),
+    )
 
 
 if __name__ == "__main__":

@@ -12,12 +12,6 @@ def focal_loss(
 
     p_t is the probability given to what is true, alpha_t is alpha for positives and 1 - alpha for
     negatives.
-
-    Args:
-        logits: (B, C) or (B, T, C).
-        targets: the same shape, bool or 0/1.
-        alpha: in [0, 1]; None leaves the balance out.
-        gamma: at least 0; 0 gives (balanced) cross-entropy.
     """
     targets = targets.to(logits.dtype)
     signed = logits * (2 * targets - 1)  # log p_t = logsigmoid(signed), safe at any size
@@ -39,13 +33,6 @@ def asymmetric_loss(
     -mean [ y (1 - p)^gamma_pos log(p) + (1 - y) q^gamma_neg log(1 - q) ] with
     p = sigmoid(logits) and q = max(p - clip, 0): a negative below `clip` costs nothing. The
     gradient flows through all of it.
-
-    Args:
-        logits: (B, C) or (B, T, C).
-        targets: the same shape, bool or 0/1.
-        gamma_neg: focus on hard negatives, at least 0.
-        gamma_pos: focus on hard positives, at least 0.
-        clip: in [0, 1).
     """
     targets = targets.to(logits.dtype)
     log_p, log_not_p = functional.logsigmoid(logits), functional.logsigmoid(-logits)
@@ -64,11 +51,6 @@ def hill_loss(logits: Tensor, targets: Tensor, peak: float = 1.5) -> Tensor:
 
     A negative costs (peak - p) p^2, so that one that is found very probable, and so may be a label
     that was forgotten, pulls the less; positives as in `_focal_margin`.
-
-    Args:
-        logits: (B, C) or (B, T, C).
-        targets: the same shape, bool or 0/1.
-        peak: lambda of the paper, above 1; at 2/3 of it a negative costs most.
     """
     p = logits.sigmoid()
     return torch.where(targets > 0, _focal_margin(logits), (peak - p) * p.square()).mean()
@@ -80,11 +62,6 @@ def self_paced_loss(logits: Tensor, targets: Tensor, trusted: float = 0.6) -> Te
     A negative that the head finds more probable than `trusted` counts as a label that was
     forgotten; others cost -log(1 - p), positives as in `_focal_margin`. The paper believes the head
     from the second epoch on, this from the first step, when few probabilities are as high.
-
-    Args:
-        logits: (B, C) or (B, T, C).
-        targets: the same shape, bool or 0/1.
-        trusted: tau of the paper, in (0, 1].
     """
     believed = (targets > 0) | (logits.detach().sigmoid() > trusted)
     return torch.where(believed, _focal_margin(logits), -functional.logsigmoid(-logits)).mean()

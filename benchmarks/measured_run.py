@@ -18,11 +18,7 @@ REPORT, LAST_LINES = "report", 15
 
 
 def run_pipeline(arguments: Sequence[str]) -> dict[str, tuple[float, float]]:
-    """Run `imet_tools.pipeline` and return seconds and peak bytes of each notebook and the report.
-
-    Raises:
-        RuntimeError: if it fails, with its last lines.
-    """
+    """Run `imet_tools.pipeline`: seconds and peak bytes of each notebook and the report."""
     command = [sys.executable, "-P", "-m", "imet_tools.pipeline", *arguments]
     options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     names, peaks = [REPORT], [0.0]  # of the steps so far; the last one is at work

@@ -3,21 +3,19 @@
     python benchmarks/named_labels.py --data DIR --work DIR [--folds] [--kept] [--page SECTION]
 
 One, two or three random true labels of each image are named, and it is judged by the labels that
-are left. The package revises what any heads say by the nearest labelled images (`revise_probs`),
-with a strength that is chosen on other images than those judged: other folds, or the other half.
-Labels may be rejected, too, here the surest ones that are chosen and wrong.
+are left. The package revises the probabilities of any heads by the nearest labelled images
+(`revise_probs`), with a strength that is chosen on other images than those judged: other folds, or
+the other half. Labels may be rejected, too, here the most probable ones that are chosen and wrong.
 
-A head can be told, too, if it is trained with a random part of each image's true labels given to
-it, none of them in half of the draws. It is judged beside itself, told nothing, and beside the same
-head that cannot be told. From the predictions of those the named labels are taken, so that all have
-the same labels to find.
+A head can take known labels itself, if it is trained with a random part of each image's true labels
+as inputs, none of them in half of the draws. It is judged beside itself without any, and beside the
+same head that takes none, on the same labels.
 
 Folders, parts and sizes are those of `learning_curves`, which is to be run before, on the same
 collection; what is there is not trained again, and with `--kept` nothing is. With `--folds` they
-are those of `cross_validate`, and no head is trained to be told.
+are those of `cross_validate`, and no head is trained.
 """
 
-import argparse
 import itertools
 import sys
 from collections.abc import Callable, Mapping
@@ -32,7 +30,7 @@ from cross_validate import draw_folds
 from heads import MLP, NEIGHBOURS_SHARE, RNN, Row, as_notebooks
 from held_back import Halves, hold_back
 from learning_curves import BOTH, SIZES
-from page import describe_gap, describe_machine, write_section
+from page import describe_gap, format_table, make_parser, publish
 from stores import SQUEEZED, open_store
 from torch import Tensor, nn
 
@@ -55,6 +53,7 @@ from imet_utils.training import choose_size
 
 SURE = 15.0  # the logit of a label that was named
 NUM_NAMED = (1, 2, 3)
+HEAD = ["learned from", "head", "stated of an image", "revised", "not revised", "difference"]
 
 
 def draw_named(truth: Tensor) -> Tensor:
@@ -229,104 +228,89 @@ def judge_rest(probs: np.ndarray, targets: np.ndarray, stated: np.ndarray) -> np
 
 def tabulate_revised(
     probs_of: Mapping[str, np.ndarray], parts: list[Part], targets: np.ndarray, images: str
-) -> list[str]:
+) -> list[list[str]]:
     """Write a row for each of the heads and number of labels stated, revised by neighbours."""
-    lines = []
+    rows = []
     for name, probs in probs_of.items():
         strengths = choose_strengths(parts, probs, targets)
         powers = " and ".join(f"{strength:.2g}" for strength in sorted(set(strengths)))
-        asked = [(name_labels(targets, count), count, "named", 1) for count in NUM_NAMED]
-        asked += [
-            (reject_wrong(probs, targets, count), count, "rejected", -1) for count in NUM_NAMED[:2]
-        ]
-        for said, count, what, sign in asked:
-            revised = revise(parts, strengths, probs, sign * said.astype(int))
-            told, untold = (judge_rest(found, targets, said) for found in (revised, probs))
-            row = f"| {images} | {name}, by neighbours (strength {powers}) "
-            lines.append(f"{row}| {count} {what} {_pair(told, untold)}")
-    return lines
+        stated = [(name_labels(targets, count), f"{count} named", 1) for count in NUM_NAMED]
+        for count in NUM_NAMED[:2]:
+            stated.append((reject_wrong(probs, targets, count), f"{count} rejected", -1))
+        for labels, what, sign in stated:
+            revised = revise(parts, strengths, probs, sign * labels.astype(int))
+            head = [images, f"{name}, by neighbours (strength {powers})", what]
+            rows.append(
+                head + _compare(*(judge_rest(k, targets, labels) for k in (revised, probs)))
+            )
+    return rows
 
 
-def tabulate_told(size: int, folder: Path, targets: np.ndarray) -> list[str]:
-    """Write a row for each head that was trained to be told, and number of labels named."""
-    lines = []
+def tabulate_told(size: int, folder: Path, targets: np.ndarray) -> list[list[str]]:
+    """Write a row for each head that takes known labels, and number of labels named."""
+    rows = []
     for name, count in itertools.product(TOLD, NUM_NAMED):
-        if not is_kept(folder, name):
-            continue
-        named = name_labels(targets, count)
-        told, nothing, untold = (
-            judge_rest(np.load(folder / f"{file}.npy"), targets, named)
-            for file in (f"{name}, told {count}", f"{name}, told 0", name)
-        )
-        note = f" (told nothing {nothing.mean():.3f})"
-        cells = _pair(told, untold, note)
-        lines.append(f"| {size:,} | {name}, trained to be told | {count} named {cells}")
-    return lines
+        if is_kept(folder, name):
+            named = name_labels(targets, count)
+            told, nothing, untold = (
+                judge_rest(np.load(folder / f"{file}.npy"), targets, named)
+                for file in (f"{name}, told {count}", f"{name}, told 0", name)
+            )
+            head = [f"{size:,}", f"{name}, trained with known labels", f"{count} named"]
+            rows.append(head + _compare(told, untold, f" (without any {nothing.mean():.3f})"))
+    return rows
 
 
-def _pair(told: np.ndarray, untold: np.ndarray, note: str = "") -> str:
+def _compare(told: np.ndarray, untold: np.ndarray, note: str = "") -> list[str]:
     """Write two means and their difference as cells."""
-    return f"| {told.mean():.3f}{note} | {untold.mean():.3f} | {describe_gap(told - untold)} |"
+    return [f"{told.mean():.3f}{note}", f"{untold.mean():.3f}", describe_gap(told - untold)]
 
 
-def compare_folds(data_dir: Path, work: Path) -> tuple[list[str], np.ndarray]:
+def compare_folds(data_dir: Path, work: Path) -> tuple[list[list[str]], np.ndarray]:
     """Revise what `cross_validate` has kept of both heads; return rows, and targets."""
     parts, targets = parts_of_folds(data_dir, work)
     images = f"{len(targets):,}, 5 folds"
     return tabulate_revised(load_probs(work, parts), parts, targets, images), targets
 
 
-def compare_sizes(data_dir: Path, work: Path, kept: bool) -> tuple[list[str], np.ndarray]:
-    """Revise, and train what can be told unless only what is kept is wanted; rows, and targets."""
+def compare_sizes(data_dir: Path, work: Path, kept: bool) -> tuple[list[list[str]], np.ndarray]:
+    """Revise, and train the heads that take known labels unless `kept`; rows, and targets."""
     halves = hold_back(data_dir, work)
-    targets, lines = halves.judged.targets, []
+    targets, rows = halves.judged.targets, []
     for size in [*SIZES, len(halves.known.images)]:
         folder = halves.folder / f"{size}"
         for name in TOLD:
             if not kept and not is_kept(folder, name):
                 learn(name, halves, size, folder)
         parts = parts_of_size(halves, size)
-        lines += tabulate_told(size, folder, targets)
-        lines += tabulate_revised(load_probs(folder, parts), parts, targets, f"{size:,}")
-    return lines, targets
+        rows += tabulate_told(size, folder, targets)
+        rows += tabulate_revised(load_probs(folder, parts), parts, targets, f"{size:,}")
+    return rows, targets
 
 
 def main() -> None:
     """Train what is not there, print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = make_parser(__doc__, "")
     parser.add_argument("--data", type=Path, required=True, help="a collection in iMet's layout")
     parser.add_argument("--work", type=Path, required=True, help="where the predictions are kept")
     parser.add_argument("--folds", action="store_true", help="those of `cross_validate`")
     parser.add_argument("--kept", action="store_true", help="train nothing, show what is there")
-    page = {"nargs": "?", "const": "", "metavar": "SECTION"}
-    parser.add_argument("--page", help="write the table into README.md, as this section", **page)
     arguments = parser.parse_args()
     if arguments.folds:
-        lines, targets = compare_folds(arguments.data, arguments.work)
+        rows, targets = compare_folds(arguments.data, arguments.work)
     else:
-        lines, targets = compare_sizes(arguments.data, arguments.work, arguments.kept)
+        rows, targets = compare_sizes(arguments.data, arguments.work, arguments.kept)
     folds = " --folds" if arguments.folds else ""
-    text = "\n\n".join(
-        [
-            f"## What naming labels tells of the others: `{arguments.data.name}`",
-            f"`python benchmarks/named_labels.py --data DIR --work DIR{folds} --page [SECTION]`",
-            f"F2 of the labels that nothing was said of, on {len(targets):,} images: those with "
-            "more labels than were named, or with as many wrong ones chosen as were rejected. 95 % "
-            "intervals of the difference. What is not there was not trained.",
-            "\n".join(
-                [
-                    "| learned from | head | said of an image | told | not told | difference |",
-                    "|---|---|---|---|---|---|",
-                    *lines,
-                ]
-            ),
-            describe_machine(),
-        ]
+    usual = "named_labels_folds" if arguments.folds else "named_labels"
+    publish(
+        usual if arguments.page == "" else arguments.page,
+        f"## What naming labels tells of the others: `{arguments.data.name}`",
+        f"`python benchmarks/named_labels.py --data DIR --work DIR{folds} --page [SECTION]`",
+        f"F2 of the labels that nothing was stated of, on {len(targets):,} images: those with more "
+        "labels than were named, or with as many wrong ones chosen as were rejected. 95 % "
+        "intervals of the difference. What is not there was not trained.",
+        format_table(HEAD, rows),
     )
-    sys.stdout.write(text + "\n")
-    if arguments.page is not None:
-        usual = "named_labels_folds" if arguments.folds else "named_labels"
-        write_section(arguments.page or usual, text)
 
 
 if __name__ == "__main__":

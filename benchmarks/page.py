@@ -1,8 +1,13 @@
-"""The page of results, `benchmarks/README.md`: each benchmark rewrites its own section of it."""
+"""What all benchmarks share: the command line, turns, tables, and the page, `README.md`."""
 
+import argparse
 import datetime
 import platform
 import re
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +23,54 @@ Each table below is written by the command named above it, between two marks tha
 again; nothing in them is typed by hand. The last line of each section names the machine. To write
 them all anew: `python benchmarks/measure_all.py --help`.
 """
+
+
+def make_parser(doc: str, section: str) -> argparse.ArgumentParser:
+    """Make a command line that can write the page: `--page`, or `--page SECTION`."""
+    parser = argparse.ArgumentParser(description=doc.splitlines()[0])
+    page = {"nargs": "?", "const": section, "metavar": "SECTION"}
+    parser.add_argument("--page", help="also write this section of the page", **page)
+    return parser
+
+
+def publish(section: str | None, *parts: str) -> None:
+    """Print the parts of a section, and write it if it is named; the last line is the machine."""
+    text = "\n\n".join([*parts, describe_machine()])
+    sys.stdout.write(text + "\n")
+    if section:
+        write_section(section, text)
+
+
+def format_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Write a table as Markdown."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def clock_of(device: torch.device, alone: bool = True) -> Callable[[], float]:
+    """Choose processor time where one thread of the CPU does all, else the time on the clock."""
+    if device.type == "cpu":
+        only_one = alone and torch.get_num_threads() == 1
+        return time.process_time if only_one else time.perf_counter
+
+    def clock() -> float:
+        torch.cuda.synchronize()
+        return time.perf_counter()
+
+    return clock
+
+
+def time_in_turns(
+    ways: Mapping[str, Callable[[], object]], clock: Callable[[], float], rounds: int
+) -> dict[str, float]:
+    """Take the median seconds of each way, the ways taking turns; the first turn warms up."""
+    times: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(rounds + 1):
+        for name, way in ways.items():
+            start = clock()
+            way()
+            times[name].append(clock() - start)
+    return {name: statistics.median(spent[1:]) for name, spent in times.items()}
 
 
 def write_section(name: str, text: str) -> None:

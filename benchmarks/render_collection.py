@@ -5,11 +5,12 @@
 `--tables` holds `train.csv`, `labels.csv` and, if there is one, `image_sizes.csv` (id, height,
 width); without it images are 300 x 300 pixels. A random share of the rows is taken as it is, labels
 and sizes and all. An image shows each of its labels: in the manner of its culture and by the motif
-of the sample collection where these exist, else by a motif of its own (`generic_motif`). A tenth as
+of the sample collection where these exist, else by a motif of its own (`draw_generic`). A tenth as
 many images, with labels of rows drawn anew, go to `test/`.
 """
 
 import argparse
+import colorsys
 import hashlib
 import multiprocessing
 import shutil
@@ -22,11 +23,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from generic_motif import draw_generic
 from PIL import Image
 
 from imet_tools.sample.motifs import MOTIFS
-from imet_tools.sample.pen import SUPERSAMPLE, Canvas
+from imet_tools.sample.pen import SUPERSAMPLE, Canvas, Frame
 from imet_tools.sample.styles import STYLES
 from imet_utils.progress import progress
 
@@ -34,18 +34,13 @@ SHORT_SIDE = 300  # pixels, of an image whose size is not told
 GRAIN = 4  # standard deviation of what makes a file as large as a photograph's, of 255 levels
 SAVING = {".png": {"compress_level": 1}}
 OTHERS = {"quality": 90}  # JPEG
+HUES, CORNERS, STRIPES, DIRECTIONS = 12, (3, 4, 5, 6), (1, 3, 5), 4
+KINDS = HUES * 2 * len(CORNERS) * len(STRIPES) * DIRECTIONS  # 1,152
 
 
 @dataclass(frozen=True)
 class Job:
-    """One image to render.
-
-    Attributes:
-        path: of the file.
-        labels: attribute ids and names.
-        width: in pixels.
-        height: in pixels.
-    """
+    """One image to render."""
 
     path: Path
     labels: tuple[tuple[int, str], ...]
@@ -56,19 +51,7 @@ class Job:
 def render_collection(
     tables: Path, out: Path, share: float, suffix: str = ".jpg", seed: int = 0
 ) -> Path:
-    """Render a share of a collection to a new folder, which appears when it is whole.
-
-    Args:
-        tables: folder of the label tables.
-        out: the new folder.
-        share: of the rows, in (0, 1].
-        suffix: `.jpg`, or `.png` as the competition has it, which takes four times as long.
-        seed: of the rows and of what the labels leave open.
-
-    Raises:
-        FileExistsError: if `out` is there already.
-        ValueError: for another share.
-    """
+    """Render a share of a collection to a new folder, which appears when it is whole."""
     if not 0 < share <= 1:
         raise ValueError(f"share must be in (0, 1], got {share}")
     if out.exists():
@@ -149,6 +132,36 @@ def paint(job: Job, rng: np.random.Generator) -> Image.Image:
         frame = canvas.frame(left, top, width, height, bool(rng.random() < 0.5))
         draw(frame) if draw else draw_generic(frame, attribute_id)
     return add_grain(canvas.image.reduce(SUPERSAMPLE), rng)
+
+
+def motif_of(attribute_id: int) -> tuple[int, bool, int, int, int]:
+    """Return hue, whether it is a star, corners, stripes and their direction.
+
+    No two ids below `KINDS` have the same.
+
+    >>> motif_of(13)
+    (1, True, 3, 1, 0)
+    """
+    rest, hue = divmod(attribute_id % KINDS, HUES)
+    rest, star = divmod(rest, 2)
+    rest, corners = divmod(rest, len(CORNERS))
+    direction, stripes = divmod(rest, len(STRIPES))
+    return hue, bool(star), CORNERS[corners], STRIPES[stripes], direction
+
+
+def draw_generic(frame: Frame, attribute_id: int) -> None:
+    """Draw the motif of an attribute id in a frame."""
+    hue, star, corners, stripes, direction = motif_of(attribute_id)
+    colour = tuple(round(255 * part) for part in colorsys.hsv_to_rgb(hue / HUES, 0.75, 0.85))
+    angles = np.arange(corners * (2 if star else 1)) * np.pi / corners * (1 if star else 2)
+    radii = np.where(np.arange(len(angles)) % 2, 0.22, 0.5) if star else 0.5
+    outline = 0.5 + np.stack([radii * np.sin(angles), -radii * np.cos(angles)], axis=1)  # (K, 2)
+    frame.shape(outline, colour, smooth=False)
+    turn = direction * np.pi / DIRECTIONS
+    along, across = np.array([np.cos(turn), np.sin(turn)]), np.array([-np.sin(turn), np.cos(turn)])
+    for offset in np.linspace(-0.15, 0.15, stripes) if stripes > 1 else [0.0]:
+        middle = 0.5 + offset * across
+        frame.stroke([middle - 0.2 * along, middle + 0.2 * along], (250, 250, 250), 0.03)
 
 
 def add_grain(image: Image.Image, rng: np.random.Generator) -> Image.Image:

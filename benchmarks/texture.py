@@ -22,13 +22,6 @@ def texture_products(stages: Sequence[Tensor], num_mixtures: int = NUM_MIXTURES)
     thousands of them. So the channels, standardised, are first added up to ensembles with random
     signs, always the same: the products of ensembles keep the distances that images have by their
     correlations (Johnson and Lindenstrauss, 1984).
-
-    Args:
-        stages: (B, E_i, H_i, W_i) of each stage.
-        num_mixtures: M.
-
-    Returns:
-        (B, M (M + 1) / 2) float32, the mean products of any two ensembles, or of one with itself.
     """
     stage = [stage for stage in stages if 4 * stage.shape[2] >= stages[0].shape[2]][-1]
     rows = stage.float().flatten(2).transpose(1, 2)  # (B, H W, E)

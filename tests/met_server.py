@@ -1,4 +1,4 @@
-"""A server on the loopback address that plays the Metropolitan Museum's API, with its faults."""
+"""A mock of the Metropolitan Museum's API on the loopback address, with its faults."""
 
 import io
 import json

@@ -97,7 +97,7 @@ def test_decoders_are_timed_and_compared(load, monkeypatch):
 
 
 def test_ways_take_turns_and_the_first_turn_is_not_counted(load):
-    bench = load("bench_extraction")
+    bench = load("page")
     ticks, calls = itertools.count(), []
     ways = {"slow": lambda: [calls.append("slow"), next(ticks)], "fast": lambda: calls.append("f")}
     times = bench.time_in_turns(ways, lambda: next(ticks), rounds=2)
@@ -106,18 +106,18 @@ def test_ways_take_turns_and_the_first_turn_is_not_counted(load):
 
 
 def test_extraction_tables_by_hand(load):
-    tables = load("extraction_tables")
+    tables = load("bench_extraction")
     text = tables.format_rates({"alone": 2.0, "ours": 2.5}, "alone", 50)
     assert text.splitlines()[2:] == ["| alone | 25.0 | 100% |", "| ours | 20.0 | 80% |"]
     assert "24,000 views a second" in tables.format_limit(0.004, cores=16)
-    text = load("scale_estimate").format_scale(0.036, 40_000, map_size=49_000, vector_size=1500)
+    text = tables.format_scale(0.036, 40_000, map_size=49_000, vector_size=1500)
     row = [cell.strip() for cell in text.splitlines()[-1].strip("|").split("|")]
     assert row[:2] == ["1 billion", "10,000"]  # hours: 10^9 x 0.036 s
     assert row[3:6] == ["40.00", "588.00", "18.00"]  # TB of files, maps, vectors
 
 
 def test_other_ways_see_as_many_views_of_the_same_size(load, path):
-    plain = load("plain_extraction")
+    plain = load("extraction_ways")
     views = plain.PilViews([path, path], build_encoder("efficientnet_lite0", "none"))
     assert {views[index].shape for index in range(len(views))} == {(3, 224, 224)}
     assert len(views) == 12

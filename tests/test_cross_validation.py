@@ -125,7 +125,7 @@ def test_predictions_are_kept_and_those_of_another_collection_refused(
     again = cross_validate.predict_rows(rows, *given)["a row"]
     assert (again == first).all()
     np.save(tmp_path / "a row.npy", first[:, 1:])
-    with pytest.raises(ValueError, match=r"a row.npy has predictions \(12, 4\), the collection"):
+    with pytest.raises(ValueError, match="is of another collection"):
         cross_validate.predict_rows(rows, *given)
 
 

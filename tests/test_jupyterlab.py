@@ -10,7 +10,6 @@ import time
 from urllib.request import urlopen
 
 import nbformat
-import numpy as np
 import pytest
 from PIL import Image
 
@@ -44,8 +43,9 @@ def folder(smoke, module_path):
     folder.mkdir()
     output = folder.parent / "output"
     shutil.copytree(smoke[0], output)
-    run = open_run(EXPLORER, "", str(output))
-    probs = np.load(output / "06_train_attncnn_rnn/attncnn_rnn/probs_val.npy")
+    own = {"OUTPUT_DIR": str(output)}
+    run = open_run("20_my_labeller", ["08_evaluate_test"], parameters=own)
+    probs = run.probs("attncnn_rnn")["val"]
     labeller = make_labeller(run, {"attncnn_rnn": 1.0}, Decision(beta=2.0), probs)
     labeller.save(output / "labeller")
     for stem, path in NOTEBOOKS.items():
@@ -241,7 +241,8 @@ def test_a_threshold_slides(explorer):
 
 
 def test_flips_of_one_side(explorer, folder):
-    run = open_run(EXPLORER, "", str(folder.parent / "output"))
+    own = {"OUTPUT_DIR": str(folder.parent / "output")}
+    run = open_run("20_my_labeller", ["08_evaluate_test"], parameters=own)
     gain = compare_runs(run.predictions(), other_predictions(run)[0], ("", "")).flips["difference"]
     flips, counts = box(explorer, 4), []
     for index in range(3):

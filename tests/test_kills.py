@@ -28,7 +28,7 @@ from imet_utils.runs import PROJECT_DIR
 from imet_utils.training import TrainConfig, fit
 from imet_utils.views import ViewDataset
 
-KILLS = int(os.environ.get("IMET_KILLS", "2"))
+KILLS = int(os.environ.get("IMET_KILLS", "1"))
 FORK = "ignore:This process .* is multi-threaded:DeprecationWarning"
 
 
@@ -139,8 +139,8 @@ def state_before(stem, whole, folder):
     """Copy an undisturbed run without what one notebook made; return the list of that."""
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(whole, folder)
-    products = [*read_provenance(whole, stem)["products"], f"{stem}/provenance.json"]
-    for product in products:
+    products = list(read_provenance(whole, stem)["products"])
+    for product in [*products, f"{stem}/provenance.json"]:
         (folder / product).unlink()
     return products
 
@@ -164,16 +164,16 @@ def kill_after(seconds, command):
 def test_a_pipeline_killed_at_a_random_moment_ends_bit_identical(smoke, tmp_path, trial):
     """Kill it within one notebook, repeat the command, and compare with the undisturbed run.
 
-    Odd trials read images with two workers, where the undisturbed run has none.
+    Even trials read images with two workers, where the undisturbed run has none.
     """
     whole, folder = smoke[0], tmp_path / "killed"
-    draw = random.Random(trial)
+    draw = random.Random(trial + 4)  # starts with the notebook that extracts and trains most
     copy = draw.choice(sorted((whole / "notebooks").glob("*.ipynb")))
     duration = nbformat.read(copy, as_version=4).metadata.papermill.duration
     seconds, stem = draw.uniform(0, duration), copy.stem
     command = [sys.executable, "-m", "imet_tools.pipeline", "--profile", "smoke"]
     command += ["--output", str(folder), "--from", stem, "--to", stem]
-    if trial % 2 and "NUM_WORKERS: int" in copy.read_text():
+    if trial % 2 == 0 and "NUM_WORKERS: int" in copy.read_text():
         command += ["-p", "NUM_WORKERS", "2"]
     products = state_before(stem, whole, folder)
     while not kill_after(seconds, command):  # it was faster than the undisturbed run
@@ -184,4 +184,5 @@ def test_a_pipeline_killed_at_a_random_moment_ends_bit_identical(smoke, tmp_path
     for product in products:
         if Path(product).name != "03_hog_timing.png":
             assert content(folder / product, folder) == content(whole / product, whole), product
+    assert read_provenance(folder, stem)["id"] == read_provenance(whole, stem)["id"]
     assert not list(folder.rglob(".*.tmp*"))

@@ -158,7 +158,7 @@ def test_the_table_of_named_labels_compares_heads_and_neighbours(
         r"\| (\d+) \| ([^(|]+)(?: \(strength 0[^|]*\))? \| (\d (?:named|rejected)) \| 0\.\d{3}",
         capsys.readouterr().out,
     )
-    trained, by_neighbours = "trained to be told", "by neighbours"
+    trained, by_neighbours = "trained with known labels", "by neighbours"
     wanted = [("MLP", trained, 3), ("AttnCNN-RNN", trained, 3)]
     wanted += [("MLP", by_neighbours, 5), ("heads and neighbours", by_neighbours, 5)]
     heads_named = [head for _, head, _ in rows]

@@ -55,6 +55,11 @@ def labelled(names):
     return tools.plot_labelled(IMAGES[1], probs, names[:4], names[3:], attention, probs, nearest)
 
 
+def flipped(names):
+    flip = {"first": 0.5, "second": 0.0, "true": names}
+    return pd.DataFrame([{**flip, "first_labels": names[2:], "second_labels": []}] * COUNT)
+
+
 CASES = {
     "attention": lambda names: tools.plot_attention(IMAGES[1], EVEN, names[1], 0.5),
     "attention_rows": lambda names: plots.plot_attention_rows(attended(names)),
@@ -73,9 +78,7 @@ CASES = {
     "suspects": lambda names: tools.plot_suspects(
         IMAGES, [names[:4]] * COUNT, [dict.fromkeys(names[2:], 0.5)] * COUNT
     ),
-    "flips": lambda names: tools.plot_flips(
-        IMAGES, [names] * COUNT, [(names[2:], [])] * COUNT, [(0.5, 0)] * COUNT, names[:2]
-    ),
+    "flips": lambda names: tools.plot_flips(IMAGES, flipped(names), (names[0], names[1])),
     "history": lambda names: plots.plot_history(dict.fromkeys(names, HISTORY)),
     "hog": lambda _: plots.plot_hog(IMAGES, [image[..., 0] / 255 for image in IMAGES]),
     "image_grid": lambda names: plots.plot_image_grid(IMAGES, [names, *[[]] * (COUNT - 1)]),

@@ -50,6 +50,7 @@ class EndToEnd(nn.Module):
         self.outputs = tuple(outputs)
         self.statistics = (mean, std)
         self.unfrozen = last_first if unfrozen_stages == -1 else last_first[:unfrozen_stages]
+        self.unfrozen_stages = len(self.unfrozen)
         for weights in chain(*self.unfrozen):
             weights.requires_grad_(True)
 
