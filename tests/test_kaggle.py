@@ -80,7 +80,7 @@ def test_a_kernel_is_its_notebook_between_two_cells_with_the_values_of_the_profi
     assert sources[1:-1] == [cell.source for cell in original.cells]
     values = {}
     exec(injected[0].source, values)
-    assert (values["SEED"], values["LIMIT"], values["MIN_COUNT"]) == (3, 80, 1)
+    assert (values["SEED"], values["MIN_COUNT"]) == (3, 1)
 
 
 # --- dataset ---
