@@ -100,9 +100,10 @@ def run_in_processes(count: int, function: Callable[..., Any], *args: Any) -> No
 def _run_one(index: int, count: int, port: int, function: Callable[..., Any], args: tuple) -> None:
     end_with_parent(index)
     threads = max(1, num_cores() // count)
-    settings = {"RANK": index, "LOCAL_RANK": index, "WORLD_SIZE": count, "LOCAL_WORLD_SIZE": count}
-    settings |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "OMP_NUM_THREADS": threads}
-    os.environ.update({name: str(value) for name, value in settings.items()})
+    numbers = {"RANK": index, "LOCAL_RANK": index, "WORLD_SIZE": count, "LOCAL_WORLD_SIZE": count}
+    numbers |= {"MASTER_PORT": port, "OMP_NUM_THREADS": threads}
+    os.environ["MASTER_ADDR"] = "127.0.0.1"
+    os.environ.update({name: str(value) for name, value in numbers.items()})
     torch.set_num_threads(threads)
     join_processes()
     function(*args)

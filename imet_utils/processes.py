@@ -43,9 +43,11 @@ def num_cores() -> int:
 
 def end_with_parent(_: int) -> None:
     """Let a worker end when its parent is killed, even while it waits to send a batch."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None, "only a worker has a parent"
 
     def watch() -> None:
-        multiprocessing.parent_process().join()
+        parent.join()
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()

@@ -103,7 +103,7 @@ def find_product(
         FileNotFoundError: if none has made it.
     """
     records = list_records(output_dir) if records is None else records
-    for record in reversed(records.values()):
+    for record in reversed(list(records.values())):
         for product in record["products"]:
             if f"/{product}".endswith(f"/{name}"):
                 return output_dir / product, record
@@ -246,8 +246,10 @@ def data_state(
             for path, status in _files_of(data_dir, part)
         )
         before = (known or {}).get(part)
-        same = before and before["stamp"] == stamp
-        content = before["content"] if same else data_fingerprint(data_dir, part)
+        if before and before["stamp"] == stamp:
+            content = before["content"]
+        else:
+            content = data_fingerprint(data_dir, part)
         state[part] = {"stamp": stamp, "content": content} if content else None
     return state
 

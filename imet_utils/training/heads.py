@@ -83,7 +83,7 @@ def open_inputs(
         for name in names
         if name in OUTPUTS and (unfrozen_stages or name not in stored["train"])
     ]
-    arrays = {}
+    arrays: dict[str, Arrays] = {}
     for split, dataset in datasets.items():
         arrays[split] = {name: stored[split][name] for name in names if name not in computed}
         if computed:

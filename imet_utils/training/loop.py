@@ -24,7 +24,7 @@ from imet_utils.metrics import best_threshold, mean_average_precision, sample_sc
 from imet_utils.models import EndToEnd, fit_statistics
 from imet_utils.progress import progress, say
 
-Loss = Callable[[Tensor, Tensor], Tensor]
+Loss = Callable[..., Tensor]  # of logits and targets
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ def start_training(model: nn.Module, config: TrainConfig, batches: FeatureBatche
     return Training(model, shared, prepared, schedule, averaged, accelerator)
 
 
-def _running_average(decay: float) -> Callable[[list[Tensor], list[Tensor], Tensor], None]:
+def _running_average(decay: float) -> Callable[[Any, Any, Any], None]:
     """Average weights with shares that fall by `decay` a step, and faster in the first steps.
 
     So a short training is not drawn to the weights that it began with: after n steps the average
@@ -170,7 +170,7 @@ def train_one_epoch(
                 training.averaged.update_parameters(training.model)
             rows = len(batch["targets"]) if share else 0
             sums += (mean.item() * rows, rows)
-    total, count = sum(gather_items([sums])).tolist()
+    total, count = np.sum(gather_items([sums]), axis=0).tolist()
     if not np.isfinite(total):
         raise RuntimeError(f"the training loss of epoch {epoch + 1} is non-finite")
     return total / count
@@ -240,12 +240,10 @@ def fit(
     done = len(history)
     if not done:  # else the checkpoint has the statistics
         fit_statistics(model, map(head_inputs, batches.sample()))
-    epochs = range(done, config.epochs)
-    if epochs:
-        epochs = progress(epochs, description, config.epochs, "epoch", initial=done)
-    elif process_index() == 0:
+    if done == config.epochs and process_index() == 0:
         say(f"{description}: already trained, {done} epochs")
-    for epoch in epochs:
+    left = range(done, config.epochs)
+    for epoch in progress(left, description, config.epochs, "epoch", initial=done) if left else ():
         learning_rate = training.schedule.get_last_lr()[0]
         train_loss = train_one_epoch(training, batches, loss, config, epoch)
         row = {"epoch": epoch + 1, "train_loss": train_loss, "learning_rate": learning_rate}
@@ -280,7 +278,9 @@ def training_fingerprint(
             weights.update(f"{name} {tuple(values.shape)}".encode())
             weights.update(values.detach().cpu().numpy().tobytes())
     [batch] = batches.sample(batches.batch_size)  # of another encoder every number differs
-    features = [hashlib.sha256(values.cpu().numpy()).hexdigest() for values in batch.values()]
+    features = [
+        hashlib.sha256(values.cpu().numpy().tobytes()).hexdigest() for values in batch.values()
+    ]
     own = [code_digest(__name__), describe_code(loss), batches.fingerprint(), settings]
     digest = fingerprint_of([layers, weights.hexdigest(), features, own])
     return gather_items([digest])[0]
