@@ -136,7 +136,14 @@ case ${1:-} in
     cd "$here"
     "$python" -m ruff check
     "$python" -m ruff format --check
-    exec "$python" -m nbstripout --keep-id --verify notebooks/*.ipynb
+    "$python" -m nbstripout --keep-id --verify notebooks/*.ipynb
+    exec "$python" -m mypy
+    ;;
+  lab)
+    set_up run
+    export JUPYTER_PREFER_ENV_PATH="${JUPYTER_PREFER_ENV_PATH:-1}" # else a user's python3 kernel wins
+    cd "$here/notebooks"
+    exec "$python" -P -m jupyterlab "${@:2}"
     ;;
   collect)
     set_up run

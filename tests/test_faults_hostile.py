@@ -13,6 +13,7 @@ import pytest
 import torch
 from nbformat import v4
 from PIL import Image
+from tiny_notebooks import write_results
 
 from imet_tools.pipeline.__main__ import main
 from imet_tools.pipeline.parameters import find_notebooks
@@ -183,7 +184,7 @@ def test_a_label_is_shown_and_not_run_wherever_an_output_may_hold_it(tmp_path, n
     notebook = v4.new_notebook(cells=cells, metadata={"papermill": {"parameters": {"A": name}}})
     (tmp_path / "notebooks").mkdir()
     nbformat.write(notebook, tmp_path / "notebooks/01_a_b.ipynb")
-    (tmp_path / "results.csv").write_text(f'model,f2\n"{name}",0.5\n', encoding="utf-8")
+    write_results(tmp_path, f'model,f2\n"{name}",0.5\n')
     check_page(build_report(tmp_path).read_text(encoding="utf-8"))
 
 

@@ -75,7 +75,6 @@ def lab(folder, module_path):
     own |= {f"JUPYTER_{name}_DIR": home / name for name in ("CONFIG", "DATA", "RUNTIME")}
     own |= {"JUPYTERLAB_WORKSPACES_DIR": home / "spaces", "JUPYTER_PREFER_ENV_PATH": "1"}
     environment = os.environ | {name: str(value) for name, value in own.items()}
-    environment.pop("IMET_HEADLESS", None)
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", f"--port={port}"]
     command += [f"--IdentityProvider.token={TOKEN}", f"--ServerApp.root_dir={folder}"]
     command += ["--ServerApp.port_retries=0", "--allow-root", "--LabApp.extension_manager=readonly"]

@@ -8,19 +8,27 @@ import signal
 import subprocess
 from importlib.metadata import version
 
+import nbformat
 import pytest
 
 from imet_tools.pipeline import run_folder
+from imet_tools.pipeline.execution import execute, kernel_environment
+from imet_tools.pipeline.parameters import find_notebooks
 from imet_tools.pipeline.run_folder import (
     claim_folder,
+    describe_run,
     find_commit,
+    list_notebooks,
+    list_parameters,
     package_versions,
     read_records,
-    record_end,
-    record_start,
+    save_record,
 )
 from imet_utils.files import load_json, save_json
-from imet_utils.runs import PROJECT_DIR
+from imet_utils.runs import PROJECT_DIR, open_run
+
+FOLDER = PROJECT_DIR / "notebooks"
+STEMS = list(find_notebooks(FOLDER))
 
 
 def hold(folder, ready):
@@ -61,7 +69,7 @@ def test_a_folder_is_free_after_a_run_also_after_one_that_failed(tmp_path):
 
 
 def test_a_disk_that_fills_during_a_run_is_told(tmp_path):
-    wanted = f"{re.escape(str(tmp_path))} cannot be written: .*No space left on device. What is"
+    wanted = f"{re.escape(str(tmp_path))} cannot be written: .*No space left on device. Existing"
     with pytest.raises(OSError, match=wanted), claim_folder(tmp_path):
         raise OSError(28, "No space left on device")
 
@@ -75,31 +83,20 @@ def test_claiming_removes_leftovers_of_every_depth(tmp_path):
     assert sorted(left) == [".lock", "run.json"]
 
 
-def test_a_record_tells_what_a_notebook_was_run_with(tmp_path):
+def test_a_notebook_that_is_run_again_replaces_its_record_only(tmp_path):
     with claim_folder(tmp_path):
-        record_start(tmp_path, "01_a_b", "smoke", {"SEED": 3, "LIMIT": None})
-    state = {"train": {"stamp": "1", "content": "2"}, "test": None}
-    save_json({"data": state}, tmp_path / "01_a_b/provenance.json")
-    record_end(tmp_path, "01_a_b", 12.34)
-    record = read_records(tmp_path)["01_a_b"]
+        for stem in ("01_a_b", "02_c_d"):
+            save_record(tmp_path, stem, describe_run("smoke", {"SEED": 3, "LIMIT": None}))
+    with claim_folder(tmp_path):
+        save_record(tmp_path, "02_c_d", {"seconds": 12.3})
+    records = read_records(tmp_path)
+    assert records["02_c_d"] == {"seconds": 12.3}
+    record = records["01_a_b"]
     assert record["profile"] == "smoke"
     assert record["parameters"] == {"SEED": 3, "LIMIT": None}
     assert record["packages"]["torch"] == version("torch")
     assert record["python"] == platform.python_version()
     assert record["commit"] == find_commit(PROJECT_DIR)
-    assert record["seconds"] == 12.3
-    assert record["data"] == {"train": "2"}
-
-
-def test_a_notebook_that_is_run_again_replaces_its_record_only(tmp_path):
-    with claim_folder(tmp_path):
-        for stem in ("01_a_b", "02_c_d"):
-            record_start(tmp_path, stem, None, {"EPOCHS": 1})
-    with claim_folder(tmp_path):
-        record_start(tmp_path, "02_c_d", None, {"EPOCHS": 2})
-    records = read_records(tmp_path)
-    assert records["01_a_b"]["parameters"] == {"EPOCHS": 1}
-    assert records["02_c_d"]["parameters"] == {"EPOCHS": 2}
 
 
 def test_something_else_of_that_name_is_refused_and_stays(tmp_path):
@@ -128,16 +125,46 @@ def test_without_git_there_is_no_commit(monkeypatch):
     assert find_commit(PROJECT_DIR) is None
 
 
-def test_versions_are_those_of_the_packages_required(tmp_path):
+def test_versions_are_those_of_the_packages_required(tmp_path, monkeypatch):
     (tmp_path / "requirements.txt").write_text("# all\ntorch>=2  # it\n\nno-such-package\n")
-    found = package_versions(tmp_path / "requirements.txt")
-    assert found == {"torch": version("torch"), "no-such-package": None}
-
-
-def test_versions_are_known_where_the_package_is_installed(tmp_path, monkeypatch):
+    wanted = {"torch": version("torch"), "no-such-package": None}
+    assert package_versions(tmp_path / "requirements.txt") == wanted
     lines = ["torch>=2.6", "no-such-package>=1", 'pytest>=8; extra == "dev"']
     monkeypatch.setattr(run_folder, "requires", {"imet-utils": lines}.get)
-    assert package_versions(tmp_path / "absent.txt") == {
-        "torch": version("torch"),
-        "no-such-package": None,
-    }
+    assert package_versions(tmp_path / "absent.txt") == wanted  # as of an installed package
+
+
+# --- the first page -------------------------------------------------------------------------------
+
+
+def test_the_overview_shows_what_can_be_run_and_what_has_to_come_first(tmp_path):
+    (tmp_path / "data/train").mkdir(parents=True)
+    output = str(tmp_path / "out")
+    parameters = {"DATA_DIR": str(tmp_path / "data"), "OUTPUT_DIR": output}
+    open_run(STEMS[0], parameters=parameters).finish({})
+    record = {"notebooks": {STEMS[0]: {"seconds": 12.6}}}
+    save_json(record, tmp_path / "out/run.json")
+    table = list_notebooks(FOLDER, output).set_index("notebook")
+    assert list(table.index) == STEMS
+    assert table.loc[STEMS[0], "state"] == "done"
+    assert table["seconds"].tolist() == ["13", *[""] * (len(STEMS) - 1)]
+    assert table.loc[STEMS[1], "state"] == "can be run"
+    assert table.loc[STEMS[3], "state"].endswith("run 02 again, then 04")
+    assert table["about"].str.len().min() > 20
+
+
+def test_a_parameter_is_followed_by_everything_downstream():
+    table = list_parameters(FOLDER).set_index("parameter")
+    assert table.loc["SEED", "run again"].split() == [stem[:2] for stem in STEMS]
+    assert table.loc["ORIENTATIONS", "run again"].startswith("03 05 06 07 08 09")
+    assert table.loc["BEAM_SIZE", "run again"].startswith("06 07 08 09")
+    assert not table.index.has_duplicates
+
+
+def test_the_first_page_leads_to_every_notebook_and_runs(tmp_path):
+    page = nbformat.read(FOLDER / "00_start_here.ipynb", as_version=4)
+    assert re.findall(r"\]\((\w+)\.ipynb\)", page.cells[0].source) == STEMS
+    with kernel_environment():
+        copy = tmp_path / "page.ipynb"
+        assert execute(FOLDER / "00_start_here.ipynb", copy, {"OUTPUT_DIR": str(tmp_path)}) is None
+    assert "04_train_baseline" in copy.read_text()

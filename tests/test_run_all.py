@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -76,47 +77,56 @@ def project(tmp_path):
 
 
 def test_the_first_start_makes_an_environment_and_the_second_asks_for_nothing(project, tmp_path):
-    result, asked = project.run("--from", "06", cwd=tmp_path)
+    options = ["--from", "06", "-p", "NAME", "an  urn", "--data", ""]
+    result, asked = project.run(*options, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
-    started = f"{project.venv}/bin/python -P -m imet_tools.pipeline --from 06 in {tmp_path}"
-    assert asked == [
-        "venv",
-        f"pip -e {project.folder}",
-        started,
-    ]
-    result, asked = project.run("--from", "06", cwd=tmp_path)
-    assert asked == [started]
+    started = f"{project.venv}/bin/python -P -m imet_tools.pipeline {' '.join(options)}"
+    assert asked == ["venv", f"pip -e {project.folder}", f"{started} in {tmp_path}"]
+    result, asked = project.run(*options, cwd=tmp_path)
+    assert asked == [f"{started} in {tmp_path}"]
     assert result.stderr == ""
-
-
-def test_arguments_reach_the_pipeline_as_they_are(project, tmp_path):
-    project.run("setup")
-    _, asked = project.run("-p", "NAME", "an  urn", "--data", "", cwd=tmp_path)
-    assert asked[-1].endswith(f"pipeline -p NAME an  urn --data  in {tmp_path}")
 
 
 def test_tests_bring_the_extras_and_run_in_the_project(project, tmp_path):
     project.run("setup")
+    python = f"{project.venv}/bin/python"
     result, asked = project.run("test", "-k", "hog", cwd=tmp_path)
     assert result.returncode == 0
     assert asked == [
         f"pip -e {project.folder}[dev]",
-        f"{project.venv}/bin/python -m pytest -k hog in {project.folder}",
+        f"{python} -m pytest -k hog in {project.folder}",
     ]
-    assert len(project.run("test")[1]) == 1
+    _, asked = project.run("lint", cwd=tmp_path)
+    checks = ["ruff check", "ruff format --check", "nbstripout --keep-id --verify", "mypy"]
+    starts = [f"{python} -m {check}" for check in checks]
+    assert [line[: len(start)] for line, start in zip(asked, starts, strict=True)] == starts
     assert len(project.run()[1]) == 1  # what is enough for tests is enough to run
 
 
+@pytest.mark.parametrize(
+    ("variables", "spins"),
+    [
+        ({}, "1000"),
+        ({"GOMP_SPINCOUNT": "7"}, "7"),
+        ({"OMP_WAIT_POLICY": "PASSIVE"}, "unset"),
+    ],
+)
+def test_jupyterlab_opens_on_the_notebooks_with_the_environment_of_a_run(project, variables, spins):
+    (project.folder / "notebooks").mkdir()
+    project.run("setup")
+    result, asked = project.run("lab", "--port", "8889", **variables)
+    started = f"{project.venv}/bin/python -P -m jupyterlab --port 8889"
+    assert asked == [f"{started} in {project.folder}/notebooks"]
+    assert result.stdout.split() == [spins]
+    assert project.run(**variables)[0].stdout.split() == [spins]
+
+
 @pytest.mark.parametrize("name", ["requirements.txt", "tests/requirements.txt", "pyproject.toml"])
-def test_changed_requirements_are_installed(project, name):
+def test_changed_requirements_are_installed_and_a_moved_project_is_set_up_again(project, name):
     project.run("setup")
     (project.folder / name).write_text("changed\n")
     assert project.run("setup")[1] == [f"pip -e {project.folder}"]
     assert project.run("setup")[1] == []
-
-
-def test_a_moved_project_is_set_up_again(project):
-    project.run("setup")
     project.folder = project.folder.rename(project.folder.with_name("moved"))
     assert project.run("setup")[1] == [f"pip -e {project.folder}"]
 
@@ -183,29 +193,13 @@ def test_an_environment_whose_python_cannot_be_run_is_refused_and_not_deleted(pr
     assert (project.venv / "mine").exists()
 
 
-@pytest.mark.parametrize(
-    ("variables", "told"),
-    [
-        ({}, "1000"),
-        ({"GOMP_SPINCOUNT": "7"}, "7"),
-        ({"OMP_WAIT_POLICY": "PASSIVE"}, "unset"),
-    ],
-)
-def test_openmp_is_told_not_to_spin_unless_the_user_has_said(project, variables, told):
-    result, _ = project.run(**variables)
-    assert result.stdout.split() == [told]
-
-
 @pytest.mark.parametrize("variables", [("VIRTUAL_ENV",), ("CONDA_PREFIX", "CONDA_DEFAULT_ENV")])
 def test_into_an_active_environment_only_what_is_missing_is_installed(project, tmp_path, variables):
     python = project.add_python(tmp_path / "active/bin/python3")
     active = dict.fromkeys(variables, str(tmp_path / "active"))
     _, asked = project.run(**active, cwd=tmp_path, MISSING="torch>=2\ntqdm")
-    started = f"{python} -P -m imet_tools.pipeline  in {tmp_path}"
-    assert [line.rstrip() for line in asked] == [
-        "pip torch>=2 tqdm",
-        started.replace("  in", " in"),
-    ]
+    started = f"{python} -P -m imet_tools.pipeline in {tmp_path}"
+    assert asked == ["pip torch>=2 tqdm", started]
     assert project.run(**active, cwd=tmp_path, MISSING="")[1] == asked[1:]
     assert not project.venv.exists()
 
@@ -234,8 +228,6 @@ def test_a_python_that_has_every_package_is_used_as_it_is(project):
 def test_a_start_from_within_its_own_environment_changes_nothing(project):
     project.run("setup")
     path = f"{project.venv}/bin:{project.environment['PATH']}"
-    _, asked = project.run("test", VIRTUAL_ENV=str(project.venv), PATH=path)
-    assert asked[0].startswith("pip ")  # the extras
     assert len(project.run(VIRTUAL_ENV=str(project.venv), PATH=path)[1]) == 1
 
 
@@ -268,11 +260,13 @@ def active(tmp_path):
     return {"PATH": os.environ["PATH"], "VIRTUAL_ENV": str(tmp_path / "active")}
 
 
-def test_the_real_script_refuses_an_unknown_parameter(active, tmp_path):
-    command = [SCRIPT, "-p", "EPOCH", "3"]
-    result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=active)
+def test_the_real_script_refuses_an_unknown_parameter_and_finds_jupyterlab(active, tmp_path):
+    options = {"capture_output": True, "text": True, "cwd": tmp_path, "env": active}
+    result = subprocess.run([SCRIPT, "-p", "EPOCH", "3"], **options)
     assert result.returncode == 2
     assert "No notebook declares EPOCH. Did you mean EPOCHS" in result.stderr
+    result = subprocess.run([SCRIPT, "lab", "--version"], **options)
+    assert result.stdout == version("jupyterlab") + "\n", result.stderr
 
 
 def test_what_is_missing_is_found_by_name_and_version(project, active, tmp_path):

@@ -105,7 +105,7 @@ def launch(*arguments):
     launcher = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes=2"]
     launcher += ["--num_machines=1", "--mixed_precision=no", "--dynamo_backend=no"]
     command = [*launcher, "-m", "imet_utils.training", *map(str, arguments)]
-    environment = os.environ | {"IMET_HEADLESS": "1", "OMP_NUM_THREADS": "1"}
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
     return subprocess.run(
         command, cwd=PROJECT_DIR, capture_output=True, text=True, timeout=300, env=environment
     )

@@ -87,7 +87,6 @@ def test_a_later_epoch_that_is_worse_is_not_kept(data, tmp_path):
 
 @pytest.mark.parametrize("settings", [{}, {"average_decay": 0.9}])
 def test_an_interrupted_run_ends_bit_identical(data, tmp_path, monkeypatch, capsys, settings):
-    monkeypatch.setenv("IMET_HEADLESS", "1")
     whole = train(data, tmp_path / "whole", **settings)
     with pytest.raises(KeyboardInterrupt):
         train(data, tmp_path / "cut", failing(step=12), **settings)  # in the third of four epochs

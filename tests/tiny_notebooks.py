@@ -5,6 +5,9 @@ from pathlib import Path
 import nbformat
 from nbformat import v4
 
+from imet_utils.files import save_json
+from imet_utils.provenance import RECORD, make_provenance
+
 
 def write_notebook(path: Path, *cells: str) -> Path:
     """Write a notebook; a cell that starts with `#` is prose, one with `NAME:` the parameters."""
@@ -13,11 +16,9 @@ def write_notebook(path: Path, *cells: str) -> Path:
     for cell in cells:
         if cell.startswith("#"):
             notebook.cells.append(v4.new_markdown_cell(cell))
-        elif cell.split(":")[0].isupper():
-            tags = {"tags": ["parameters"]}
-            notebook.cells.append(v4.new_code_cell(cell, metadata=tags))
         else:
-            notebook.cells.append(v4.new_code_cell(cell))
+            tags = {"tags": ["parameters"]} if cell.split(":")[0].isupper() else {}
+            notebook.cells.append(v4.new_code_cell(cell, metadata=tags))
     path.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(notebook, path)
     return path
@@ -32,25 +33,28 @@ def write_chain(folder: Path) -> Path:
         'OUTPUT_DIR: str = ""  # the results\n'
         "STEPS: int = 3  # how many\n"
         "RATE: float = 0.5  # how fast",
-        "from pathlib import Path\n"
         "from imet_utils.progress import progress\n"
+        "from imet_utils.runs import open_run\n"
+        "run = open_run('01_make_number')\n"
         "total = sum(RATE for _ in progress(range(STEPS), 'counting'))\n"
-        "Path(OUTPUT_DIR, 'number.txt').write_text(f'{total} {DATA_DIR}')",
+        "run.finish({'total': total})",
     )
     write_notebook(
         folder / "02_use_number.ipynb",
-        "# 2. Use the number",
+        "# 2. Use the number\n\nFor nothing.",
         'OUTPUT_DIR: str = ""  # the results\nSTEPS: int = 3\nLIMIT: int = None\nNAME: str = "urn"',
-        "import os, sys\nfrom pathlib import Path\n"
-        "print(sys.executable, os.getcwd(), os.environ['IMET_HEADLESS'])\n"
+        "import os, sys\n"
+        "from imet_utils.runs import open_run\n"
+        "print(sys.executable, os.getcwd(), os.environ.get('RANK'))\n"
+        "run = open_run('02_use_number', upstream=['01_make_number'])\n"
         "assert STEPS < 100, 'too many steps'\n"
-        "number = Path(OUTPUT_DIR, 'number.txt').read_text().split()[0]\n"
-        "Path(OUTPUT_DIR, 'results.csv').write_text(f'model,f2\\n<{NAME}>,{number}\\n')",
+        "total = run.metrics('01_make_number')['total']\n"
+        "(run.output_dir / 'results.csv').write_text(f'model,f2\\n<{NAME}>,{total}\\n')\n"
+        "run.finish({'warnings': ['beware']}, also=['results.csv'])",
     )
-    profiles = folder / "profiles"
-    profiles.mkdir()
-    (profiles / "fast.yaml").write_text("STEPS: 1\n01_make_number:\n  RATE: 1e-1\n")
-    (profiles / "slow.yaml").write_text("STEPS: 90\n")
+    (folder / "profiles").mkdir()
+    (folder / "profiles/fast.yaml").write_text("STEPS: 1\n01_make_number:\n  RATE: 1e-1\n")
+    (folder / "profiles/slow.yaml").write_text("STEPS: 90\n")
     return folder
 
 
@@ -58,7 +62,13 @@ def write_collection(folder: Path) -> Path:
     """Write the tables of a small collection in iMet's layout, and its folder without images."""
     (folder / "train").mkdir(parents=True)
     (folder / "train.csv").write_text("id,attribute_ids\na,0\nb,1\n")
-    (folder / "labels.csv").write_text(
-        "attribute_id,attribute_name\n0,culture::french\n1,tag::men\n"
-    )
+    labels = "attribute_id,attribute_name\n0,culture::french\n1,tag::men\n"
+    (folder / "labels.csv").write_text(labels)
     return folder
+
+
+def write_results(output_dir: Path, text: str) -> None:
+    """Write `results.csv` and the record of the notebook that made it."""
+    (output_dir / "results.csv").write_text(text, encoding="utf-8")
+    record = make_provenance(output_dir, {}, [], output_dir, {}, {}, ["results.csv"])
+    save_json(record, output_dir / "08_evaluate_test" / RECORD)

@@ -22,8 +22,8 @@ from imet_utils.runs import PROJECT_DIR
 LAST_LINES = 8  # of a traceback that go to the console
 BAR = re.compile(r"(\r[^\r\n]+)")
 NOT_BEGUN = "<?, ?"
+PROCESS_GROUP = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")  # torchrun's
 FOR_LOGS = {  # what kernels get
-    "IMET_HEADLESS": "1",
     "TQDM_MININTERVAL": "10",
     "TQDM_BAR_FORMAT": "{desc}: {n_fmt}/{total_fmt} [{elapsed}<{remaining}, {rate_fmt}]",
 }
@@ -56,15 +56,17 @@ class BarsAsLines:
 def kernel_environment() -> Iterator[None]:
     """Make kernels started inside run this very Python, find `imet_utils`, and write for logs.
 
-    They die with this process (`imet_tools.pipeline.kernel`). A kernel called `python3` may be
-    registered for another interpreter, and the user's folder would win over the virtual
-    environment's; `JUPYTER_PATH` is looked at before both.
+    A kernel called `python3` may be registered for another interpreter, and the user's folder would
+    win over the virtual environment's; `JUPYTER_PATH` is searched before both. Each kernel is one
+    process that belongs to no group, and dies with this one (`imet_tools.pipeline.kernel`).
     """
     before = dict(os.environ)
     with TemporaryDirectory(prefix="imet_kernel_") as folder:
         kernel = [sys.executable, "-P", "-m", "imet_tools.pipeline.kernel", "-f"]
         argv = {"argv": [*kernel, "{connection_file}"]}
         write_kernel_spec(Path(folder, "kernels/python3"), overrides=argv)
+        for name in PROCESS_GROUP:
+            os.environ.pop(name, None)
         os.environ.update(FOR_LOGS)
         for name, first in (("JUPYTER_PATH", folder), ("PYTHONPATH", str(PROJECT_DIR))):
             os.environ[name] = os.pathsep.join(filter(None, [first, before.get(name)]))
@@ -76,11 +78,11 @@ def kernel_environment() -> Iterator[None]:
 
 
 def execute(notebook: Path, copy: Path, values: Mapping[str, Any]) -> str | None:
-    """Run a notebook in its own folder, with what it prints passed on as it comes.
+    """Run a notebook in its own folder, and pass on what it prints at once.
 
     Args:
         notebook: to run.
-        copy: where the executed copy goes; it appears under this name only when the run is over.
+        copy: where the executed copy goes, when the run is over.
         values: its parameters.
 
     Returns:
@@ -93,8 +95,8 @@ def execute(notebook: Path, copy: Path, values: Mapping[str, Any]) -> str | None
     reason: str | None = "The run was interrupted."
     try:
         papermill.execute_notebook(
-            notebook,
-            unfinished,
+            _without_fields(notebook),
+            _without_fields(unfinished),
             parameters=dict(values),
             kernel_name="python3",
             language="python",
@@ -120,11 +122,13 @@ def execute(notebook: Path, copy: Path, values: Mapping[str, Any]) -> str | None
     return reason
 
 
-def _finish_copy(unfinished: Path, copy: Path, reason: str | None) -> None:
-    """Give an executed copy its name, with the reason in it if its run failed.
+def _without_fields(path: Path) -> str:
+    """Double the braces of a path, in which papermill puts parameters."""
+    return str(path).replace("{", "{{").replace("}", "}}")
 
-    papermill records an exception in a cell by itself, but not the death of a kernel.
-    """
+
+def _finish_copy(unfinished: Path, copy: Path, reason: str | None) -> None:
+    """Rename an executed copy, and add the death of a kernel, which papermill does not record."""
     notebook = nbformat.read(unfinished, as_version=4)
     notebook.metadata.papermill.output_path = str(copy)
     notebook.metadata.papermill.exception = reason is not None

@@ -11,10 +11,7 @@ PR_SET_PDEATHSIG = 1
 
 
 def die_with_parent(parent: int) -> None:
-    """Have the system kill this process as soon as its parent is gone, however that ends.
-
-    Other systems than Linux do not offer it; there ipykernel itself looks once a second.
-    """
+    """Have Linux kill this process as soon as its parent ends; elsewhere ipykernel polls for it."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:  # it died before the call
@@ -22,11 +19,7 @@ def die_with_parent(parent: int) -> None:
 
 
 def leave_printing_to_messages() -> None:
-    """Close the way to the console: what a child process prints would come twice.
-
-    ipykernel sends it to whoever runs the notebook and also to where file descriptor 1 led before;
-    on Windows it does neither.
-    """
+    """Close the console, where ipykernel repeats what child processes print (not on Windows)."""
     if sys.platform != "win32":
         with open(os.devnull, "wb") as nowhere:
             os.dup2(nowhere.fileno(), 1)

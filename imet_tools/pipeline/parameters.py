@@ -3,18 +3,19 @@
 import ast
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
-NUMBERED = "[0-9][0-9]_*.ipynb"
+import yaml
+
+STEM = re.compile(r"(?!00)\d\d(_[a-z0-9]+)+")  # of a notebook that is a step of the pipeline
 CASTS = {"int": int, "float": float, "str": str, "bool": bool}  # annotations that are checked
 FOLDERS = ("DATA_DIR", "OUTPUT_DIR")  # parameters that hold a path
-NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 Values = dict[str, Any]  # of parameters, by name
 
@@ -29,17 +30,18 @@ class Parameter:
     comment: str
 
     def convert(self, value: Any) -> Any:  # noqa: ANN401
-        """Turn a value read from YAML or a command line into the annotated type.
+        """Turn a value of YAML or of a command line into the annotated type.
 
-        The annotation decides what a text means: `1e-3` is a number for a `float`, though YAML
-        has it as text, and `12` stays text for a `str`. Other annotations take any value.
+        `1e-3` becomes a number for a `float`, though YAML has it as text, and `12` stays text for a
+        `str`. Annotations other than those of `CASTS` take any value.
 
         Raises:
             ValueError: if the value does not fit the annotation.
         """
         kind = self.annotation.split("|")[0].strip()
         if isinstance(value, str) and kind != "str":
-            value = parse_value(value)
+            with suppress(yaml.YAMLError):  # what is not YAML is text
+                value = yaml.safe_load(value)
         if value in (None, "None") and (self.default is None or "None" in self.annotation):
             return None
         if kind not in CASTS or type(value).__name__ == kind:
@@ -64,7 +66,7 @@ class Plan:
     Attributes:
         notebooks: paths by stem, in running order.
         values: what is set in each of them, by stem.
-        declared: the parameters of all notebooks that there are, also of those not to be run.
+        declared: the parameters of all notebooks, also of those not to be run.
         profile: that the values are from, if any.
     """
 
@@ -77,18 +79,22 @@ class Plan:
         """Return the path that was set for a parameter, or "" where none was."""
         return max(values.get(name, "") for values in self.values.values())
 
+    def defaults(self, stem: str) -> Values:
+        """Return the default of every parameter of a notebook."""
+        return {name: found.default for name, found in self.declared[stem].items()}
+
 
 def make_plan(
     folder: Path,
     first: str | None = None,
     last: str | None = None,
     profile: str | None = None,
-    overrides: Mapping[str, Any] = NOTHING,
+    overrides: Values | None = None,
 ) -> Plan:
     """Check what the user asks for against the notebooks before anything runs.
 
     Args:
-        folder: where the notebooks and their profiles are.
+        folder: of the notebooks and their profiles.
         first: number or name of the first notebook to run.
         last: number or name of the last.
         profile: name or path of a profile.
@@ -100,10 +106,12 @@ def make_plan(
     """
     notebooks = find_notebooks(folder)
     if not notebooks:
-        raise ValueError(f"{folder} holds no notebooks named NN_verb_object.ipynb.")
+        raise ValueError(f"{folder} holds no notebooks named NN_lower_case_words.ipynb.")
     chosen = select(list(notebooks), first, last)
     declared = {stem: declared_parameters(path) for stem, path in notebooks.items()}
-    common, single = {}, {}
+    overrides = overrides or {}
+    common: Values = {}
+    single: dict[str, Values] = {}
     if profile is not None:
         common, single = read_profile(profile, folder / "profiles", notebooks)
     values = assign(declared, common, single, overrides)
@@ -118,10 +126,13 @@ def make_plan(
 def find_notebooks(folder: Path) -> dict[str, Path]:
     """Map the stems of the numbered notebooks of a folder to their paths, in running order.
 
-    Number 0 is the first page, which leads to them and is not run.
+    Number 0 is the first page, which leads to them and is not run; a copy such as
+    `04_train-Copy1.ipynb` is no step either.
     """
-    paths = sorted(folder.glob(NUMBERED))
-    return {path.stem: path for path in paths if not path.stem.startswith("00")}
+    paths = sorted(folder.glob("*.ipynb"))
+    return {
+        path.stem: path for path in paths if STEM.fullmatch(path.stem) and path.stem[:2] != "00"
+    }
 
 
 def select(stems: Sequence[str], first: str | None, last: str | None) -> list[str]:
@@ -148,7 +159,7 @@ def select(stems: Sequence[str], first: str | None, last: str | None) -> list[st
 def declared_parameters(notebook: Path) -> dict[str, Parameter]:
     """Read the annotated literals of the cell tagged `parameters`.
 
-    papermill's own reading has defaults and types as text only.
+    papermill's `inspect_notebook` misreads `"a#b"` and drops `"a=b"` and types like `int | None`.
 
     Raises:
         ValueError: if the cell holds a line of another form.
@@ -159,22 +170,25 @@ def declared_parameters(notebook: Path) -> dict[str, Parameter]:
     lines = source.splitlines()
     found = {}
     for node in ast.parse(source).body:
+        text = ast.get_source_segment(source, node) or ""
         try:
+            if not (isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)):
+                raise ValueError
             name, annotation = node.target.id, ast.unparse(node.annotation)
-            default = ast.literal_eval(node.value)
-        except (AttributeError, ValueError):
+            default = ast.literal_eval(node.value or ast.Name(""))
+        except ValueError:
             wanted = f"{notebook.name}, parameters: each line is NAME: type = literal"
-            raise ValueError(f"{wanted}, not {lines[node.lineno - 1]!r}") from None
-        comment = lines[node.end_lineno - 1][node.end_col_offset :].strip(" #")
+            raise ValueError(f"{wanted}, not {text!r}") from None
+        comment = lines[node.lineno - 1].removeprefix(text).strip(" #")
         found[name] = Parameter(name, annotation, default, comment)
     return found
 
 
 def declared_upstream(notebook: Path) -> list[str]:
     """Read which notebooks one depends on, from the literal `upstream` of its `open_run`."""
-    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-    for cell in cells:
-        if cell["cell_type"] == "code" and "open_run(" in (source := "".join(cell["source"])):
+    for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]:
+        source = "".join(cell["source"])
+        if cell["cell_type"] == "code" and "open_run(" in source:
             for node in ast.walk(ast.parse(source)):
                 if isinstance(node, ast.keyword) and node.arg == "upstream":
                     return list(ast.literal_eval(node.value))
@@ -188,14 +202,12 @@ def read_profile(
 
     Args:
         profile: a name in `folder`, or a path of a YAML file.
-        folder: where the named profiles are.
-        stems: of the notebooks that there are.
+        folder: of the named profiles.
+        stems: of all notebooks.
 
     Raises:
         ValueError: if there is no such profile, or it is not of that form.
     """
-    import yaml  # here, so that a look at --help works before anything is installed
-
     named = folder / f"{profile}.yaml"
     path = named if named.is_file() else Path(profile).expanduser()
     if not path.is_file():
@@ -213,30 +225,10 @@ def read_profile(
     return {key: value for key, value in content.items() if key not in single}, single
 
 
-def parse_value(text: str) -> Any:  # noqa: ANN401
-    """Read one value as YAML; what is not YAML is text.
-
-    >>> parse_value("8"), parse_value("true"), parse_value("[3, 4]"), parse_value("resnet50")
-    (8, True, [3, 4], 'resnet50')
-    """
-    import yaml
-
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError:
-        return text
-
-
 def assign(
-    declared: Declared, common: Values, single: Mapping[str, Values], overrides: Values
+    declared: Declared, common: Values, single: dict[str, Values], overrides: Values
 ) -> dict[str, Values]:
-    """Give every notebook those values that it declares; a later source wins.
-
-    Args:
-        declared: what each notebook declares.
-        common: a profile's values for every notebook.
-        single: a profile's values for one notebook, by its stem.
-        overrides: the user's own values.
+    """Give every notebook those values that it declares: common, single, then the user's own.
 
     Raises:
         ValueError: for a name that is not declared, with those that are spelled like it, or a
@@ -245,7 +237,7 @@ def assign(
     everything = sorted(set().union(*declared.values()))
     wanted = [("No notebook declares", name, everything) for name in {**common, **overrides}]
     for stem, values in single.items():
-        wanted += [(f"{stem} does not declare", name, declared[stem]) for name in values]
+        wanted += [(f"{stem} does not declare", name, list(declared[stem])) for name in values]
     for complaint, name, known in wanted:
         if name not in known:
             close = get_close_matches(str(name).upper(), known)
@@ -259,6 +251,16 @@ def assign(
         }
         for stem, parameters in declared.items()
     }
+
+
+def describe(declared: Declared) -> str:
+    """List the notebooks with their parameters, defaults and meanings."""
+    lines = []
+    for stem, parameters in declared.items():
+        lines.append(stem)
+        for found in parameters.values():
+            lines.append(f"  {found.name:16} {found.default!r:22} {found.comment}")
+    return "\n".join(lines)
 
 
 def resolve_paths(values: Values) -> Values:

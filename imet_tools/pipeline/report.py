@@ -19,6 +19,7 @@ from nbformat import NotebookNode
 from imet_tools.pipeline.parameters import find_notebooks
 from imet_tools.pipeline.run_folder import read_records
 from imet_utils.files import atomic_path, load_json
+from imet_utils.provenance import list_records, read_provenance, stale_reason
 from imet_utils.tables import read_skipped
 
 TITLE = "Labels of museum objects: report of a run"
@@ -28,24 +29,15 @@ SCRIPT_OR_STYLE = re.compile(r"<(script|style)\b.*?</\1\s*>", re.DOTALL | re.IGN
 PAPERMILL_MARKER = "papermill-error-cell-tag"  # of cells that papermill adds to a failed notebook
 
 
-def build_report(output_dir: Path, complete: bool = True) -> Path:
-    """Write `report.html` of the executed notebooks in `output_dir/notebooks`.
+def build_report(output_dir: Path) -> Path:
+    """Write `report.html` of the executed notebooks in `output_dir/notebooks`; return its path.
 
     The page needs no other file and no network. Of a run that failed it shows what ran.
-
-    Args:
-        output_dir: the folder of a run.
-        complete: whether `results.csv` is of these notebooks; it is not shown otherwise.
-
-    Returns:
-        The path of the report.
     """
     copies = find_notebooks(output_dir / "notebooks")
     notebooks = {stem: nbformat.read(path, as_version=4) for stem, path in copies.items()}
-    failed = [
-        stem for stem, found in notebooks.items() if found.metadata.papermill.get("exception")
-    ]
     records = read_records(output_dir)
+    results = read_results(output_dir)
     headings: list[Heading] = []
     cells = [
         cell for stem, found in notebooks.items() for cell in render_cells(found, stem, headings)
@@ -55,11 +47,12 @@ def build_report(output_dir: Path, complete: bool = True) -> Path:
     page = templates.get_template("report.html.j2").render(
         title=TITLE,
         headings=headings,
-        failed=failed,
+        failed=[s for s, found in notebooks.items() if found.metadata.papermill.get("exception")],
         skipped=read_skipped(output_dir)["folder"].value_counts().to_dict(),
-        results=read_results(output_dir) if complete and not failed else None,
-        warnings=read_warnings(output_dir) if complete and not failed else [],
+        results=results,
+        warnings=[] if results is None else read_warnings(output_dir),
         records={stem: records[stem] for stem in notebooks if stem in records},
+        provenance={stem: read_provenance(output_dir, stem) or {"data": {}} for stem in notebooks},
         cells=cells,
     )
     with atomic_path(output_dir / "report.html") as temporary:
@@ -74,11 +67,11 @@ def read_warnings(output_dir: Path) -> list[str]:
 
 
 def read_results(output_dir: Path) -> pd.DataFrame | None:
-    """Read `results.csv`; None where there is none."""
-    path = output_dir / "results.csv"
-    if not path.is_file():
+    """Read `results.csv`; None where no notebook has made it of the results that are there now."""
+    makers = [s for s, r in list_records(output_dir).items() if "results.csv" in r["products"]]
+    if all(stale_reason(output_dir, stem, [stem]) for stem in makers):
         return None
-    return pd.read_csv(path, keep_default_na=False, na_values=[""])
+    return pd.read_csv(output_dir / "results.csv", keep_default_na=False, na_values=[""])
 
 
 def table_html(table: pd.DataFrame) -> Markup:
@@ -89,7 +82,7 @@ def table_html(table: pd.DataFrame) -> Markup:
 
 @dataclass(frozen=True)
 class Heading:
-    """A heading of the report: where a link to it leads, how deep it is, and its HTML."""
+    """A heading of the report."""
 
     anchor: str
     level: int
@@ -99,12 +92,9 @@ class Heading:
 def render_cells(
     notebook: NotebookNode, stem: str, headings: list[Heading]
 ) -> Iterator[NotebookNode]:
-    """Yield the cells to show: prose with its `html`, code with the `title` that it stands under.
+    """Yield the cells to show: prose with its `html`, code with the `title` of its section.
 
-    Args:
-        notebook: executed.
-        stem: its name, which starts all anchors.
-        headings: of the report, to which those of this notebook are added.
+    The notebook's headings, whose anchors start with its stem, are added to `headings`.
     """
     prose = ProseRenderer(stem, headings)
     streams = CoalesceStreamsPreprocessor()

@@ -1,4 +1,4 @@
-"""The output folder of a run: chosen, locked, cleared of leftovers, with a record of what ran."""
+"""The output folder of a run: chosen, locked, and what its records tell of each notebook."""
 
 import os
 import platform
@@ -12,15 +12,23 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+import pandas as pd
 from filelock import FileLock, Timeout
 
-from imet_tools.pipeline.parameters import Plan, Values, declared_upstream
+from imet_tools.pipeline.parameters import (
+    Plan,
+    Values,
+    declared_parameters,
+    declared_upstream,
+    find_notebooks,
+)
 from imet_utils.files import load_json, remove_leftovers, save_json
 from imet_utils.provenance import is_current, read_provenance, stale_reason
 from imet_utils.runs import PROJECT_DIR, find_data_dir, find_output_dir
 
 RECORD = "run.json"
 DEPTH = 3  # of the files in the folder, such as features/train/hog
+TIME = "%Y-%m-%d %H:%M:%S"
 
 
 def choose_folder(plan: Plan) -> Path:
@@ -39,9 +47,9 @@ def choose_folder(plan: Plan) -> Path:
 
 @contextmanager
 def claim_folder(output_dir: Path) -> Iterator[None]:
-    """Lock a folder, note in `run.json` by whom, and remove what a killed run left unfinished.
+    """Lock a folder, record the holder in `run.json`, and remove leftovers of a killed run.
 
-    The lock is the system's, which releases it whenever and however the process ends.
+    The lock is the system's, which releases it however the process ends.
 
     Raises:
         OSError: if another run holds the lock, or the folder cannot be written, now or later.
@@ -50,46 +58,44 @@ def claim_folder(output_dir: Path) -> Iterator[None]:
         with FileLock(output_dir / ".lock").acquire(timeout=0):
             for depth in range(DEPTH):
                 remove_leftovers(output_dir.glob("*/" * depth + ".*.tmp*"))
-            holder = {"process": os.getpid(), "started": f"{datetime.now():%Y-%m-%d %H:%M:%S}"}
+            holder = {"process": os.getpid(), "started": f"{datetime.now():{TIME}}"}
             save_json(holder | {"notebooks": read_records(output_dir)}, output_dir / RECORD)
             yield
     except Timeout:
-        holder = "process {process} since {started}".format(**load_json(output_dir / RECORD))
+        held = "process {process} since {started}".format(**load_json(output_dir / RECORD))
         raise BlockingIOError(
-            f"{output_dir} is in use by {holder}. Wait for its end, or choose another folder."
+            f"{output_dir} is in use by {held}. Wait for its end, or choose another folder."
         ) from None
     except OSError as error:
         raise OSError(
-            f"{output_dir} cannot be written: {error}. What is there is whole. Make room or choose "
-            "another folder, and repeat the command."
+            f"{output_dir} cannot be written: {error}. Existing files are intact. Make room or "
+            "choose another folder, and repeat the command."
         ) from error
 
 
 def check_upstream(output_dir: Path, plan: Plan) -> None:
-    """Refuse a plan whose first notebook stands on results that are missing or outdated.
+    """Refuse a plan whose first notebook depends on results that are missing or outdated.
 
     Raises:
         ValueError: with the notebooks to run first.
     """
     data_dir = plan.find("DATA_DIR")
-    first, path = next(iter(plan.notebooks.items()))
-    data = Path(data_dir) if data_dir else None
-    if reason := stale_reason(output_dir, first, declared_upstream(path), data):
+    stem, path = next(iter(plan.notebooks.items()))
+    upstream = declared_upstream(path)
+    if reason := stale_reason(output_dir, stem, upstream, Path(data_dir) if data_dir else None):
         raise ValueError(reason)
 
 
 def is_up_to_date(output_dir: Path, plan: Plan, stem: str) -> bool:
-    """Tell whether a notebook has run as it stands, and would leave again what it has left."""
-    values = {name: found.default for name, found in plan.declared[stem].items()}
-    values |= plan.values[stem]
-    data_dir = find_data_dir(plan.find("DATA_DIR"), values.get("LIMIT"))
-    recorded = bool(declared_upstream(plan.notebooks[stem])) and not plan.find("DATA_DIR")
-    executed = output_dir / "notebooks" / f"{stem}.ipynb"
-    return (
-        executed.is_file()
-        and is_current(output_dir, stem, values, None if recorded else data_dir)
-        and _read_code(executed) == _read_code(plan.notebooks[stem])
-    )
+    """Tell whether a notebook has run as it is now, and would give the same results again."""
+    executed, notebook = output_dir / "notebooks" / f"{stem}.ipynb", plan.notebooks[stem]
+    if not executed.is_file() or _read_code(executed) != _read_code(notebook):
+        return False
+    values = plan.defaults(stem) | plan.values[stem]
+    given = plan.find("DATA_DIR")
+    recorded = declared_upstream(notebook) and not given
+    data_dir = None if recorded else find_data_dir(given, values.get("LIMIT"))
+    return is_current(output_dir, stem, values, data_dir)
 
 
 def _read_code(notebook: Path) -> list[str]:
@@ -103,10 +109,60 @@ def _read_code(notebook: Path) -> list[str]:
     ]
 
 
-def record_start(output_dir: Path, stem: str, profile: str | None, parameters: Values) -> None:
-    """Note in `run.json` that a notebook starts now, with which parameters and versions."""
-    record = {
-        "started": f"{datetime.now():%Y-%m-%d %H:%M:%S}",
+def list_notebooks(folder: Path | str, output_dir: str = "") -> pd.DataFrame:
+    """List the notebooks with what they are about and where a run stands.
+
+    Args:
+        folder: of the notebooks.
+        output_dir: of the run; empty for the notebooks' own default.
+
+    Returns:
+        Columns notebook, about (its first sentence), seconds (of the last run; "" where there was
+        none) and state, such as `done` or what to run first.
+    """
+    results = find_output_dir(output_dir)
+    records = read_records(results)
+    rows = []
+    for stem, path in find_notebooks(Path(folder)).items():
+        about = nbformat.read(path, as_version=4).cells[0].source.split("\n\n")[1]
+        if reason := stale_reason(results, stem, declared_upstream(path)):
+            state = reason.removesuffix(f" (results in {results})")
+        else:
+            state = "done" if read_provenance(results, stem) else "can be run"
+        seconds = records.get(stem, {}).get("seconds")
+        shown = "" if seconds is None else f"{seconds:.0f}"
+        rows.append([stem, about.replace("\n", " "), shown, state])
+    return pd.DataFrame(rows, columns=["notebook", "about", "seconds", "state"])
+
+
+def list_parameters(folder: Path | str) -> pd.DataFrame:
+    """List the parameters with what must run again after a change of their values.
+
+    Returns:
+        Columns parameter, default, meaning, and run again: the numbers of the notebooks.
+    """
+    notebooks = find_notebooks(Path(folder))
+    rows: dict[str, list[Any]] = {}
+    again: dict[str, set[str]] = {}
+    upstream: dict[str, set[str]] = {}
+    for stem, path in notebooks.items():
+        direct = declared_upstream(path)
+        upstream[stem] = set(direct).union(*(upstream.get(name, ()) for name in direct))
+        for name, found in declared_parameters(path).items():
+            rows.setdefault(name, [name, repr(found.default), found.comment])
+            again.setdefault(name, set()).add(stem)
+    numbers = {
+        name: " ".join(s[:2] for s in notebooks if s in stems or stems & upstream[s])
+        for name, stems in again.items()
+    }
+    table = [[*row, numbers[name]] for name, row in rows.items()]
+    return pd.DataFrame(table, columns=["parameter", "default", "meaning", "run again"])
+
+
+def describe_run(profile: str | None, parameters: Values) -> dict[str, Any]:
+    """Record with which parameters and versions a notebook runs, starting now."""
+    return {
+        "started": f"{datetime.now():{TIME}}",
         "profile": profile,
         "parameters": parameters,
         "commit": find_commit(PROJECT_DIR),
@@ -114,23 +170,17 @@ def record_start(output_dir: Path, stem: str, profile: str | None, parameters: V
         "python": platform.python_version(),
         "packages": package_versions(PROJECT_DIR / "requirements.txt"),
     }
+
+
+def save_record(output_dir: Path, stem: str, record: dict[str, Any]) -> None:
+    """Write the record of one notebook into `run.json`."""
     run = load_json(output_dir / RECORD)
     run["notebooks"][stem] = record
     save_json(run, output_dir / RECORD)
 
 
-def record_end(output_dir: Path, stem: str, seconds: float) -> None:
-    """Note how long a notebook took, and the fingerprints of the data that it worked on."""
-    run = load_json(output_dir / RECORD)
-    run["notebooks"][stem]["seconds"] = round(seconds, 1)
-    if provenance := read_provenance(output_dir, stem):
-        data = {part: state["content"] for part, state in provenance["data"].items() if state}
-        run["notebooks"][stem]["data"] = data
-    save_json(run, output_dir / RECORD)
-
-
 def read_records(output_dir: Path) -> dict[str, Any]:
-    """Read what is noted of each notebook, by its stem; nothing where there is no `run.json`."""
+    """Read the records of all notebooks, by stem; empty where there is no `run.json`."""
     path = output_dir / RECORD
     try:
         return load_json(path).get("notebooks", {})
@@ -157,14 +207,14 @@ def find_commit(folder: Path) -> str | None:
 def package_versions(requirements: Path) -> dict[str, str | None]:
     """Look up the installed version of every package that a requirements file names.
 
-    Without the file, as where this package is installed, those that it was installed with.
+    Without the file, as where this package is installed, of those that it was installed with.
     """
     if requirements.is_file():
-        text = requirements.read_text(encoding="utf-8")
+        lines = requirements.read_text(encoding="utf-8").splitlines()
     else:
-        text = "\n".join(line for line in requires("imet-utils") or [] if "extra ==" not in line)
-    names = re.findall(r"^[\w.-]+", text, re.MULTILINE)
-    found = dict.fromkeys(names)
+        lines = [line for line in requires("imet-utils") or [] if "extra ==" not in line]
+    names = re.findall(r"^[\w.-]+", "\n".join(lines), re.MULTILINE)
+    found: dict[str, str | None] = dict.fromkeys(names)
     for name in names:
         with suppress(PackageNotFoundError):
             found[name] = version(name)
