@@ -86,6 +86,8 @@ def plot_cooccurrence(targets: np.ndarray, names: Sequence[str], top: int = 25) 
     Rows are ordered by average-linkage clustering on the cosine distance between labels, so that
     groups of labels which occur together show as blocks. Names have the colours of their kinds.
     """
+    import seaborn  # here, as it takes a second to import
+
     counts = targets.sum(axis=0)
     chosen = np.argsort(-counts, kind="stable")[:top]
     chosen = chosen[counts[chosen] > 0]
@@ -105,13 +107,13 @@ def plot_cooccurrence(targets: np.ndarray, names: Sequence[str], top: int = 25) 
     ax.spines[:].set_visible(False)
     ax.tick_params(length=0)
     label = "share of the row's images\nthat also have the column's"
-    percent = PercentFormatter(1, decimals=None)
-    picture = ax.imshow(given, cmap="magma_r", vmin=0)
-    fig.colorbar(picture, ax=ax, shrink=0.6, format=percent, label=label)
+    bar = {"shrink": 0.6, "format": PercentFormatter(1, decimals=None), "label": label}
+    seaborn.heatmap(given, ax=ax, cmap="magma_r", vmin=0, square=True, cbar_kws=bar)
     kinds, texts = zip(*(style.split_label(names[label]) for label in chosen), strict=True)
     colors, labels = style.kind_colors(kinds), [style.clean_text(text, 2.0) for text in texts]
-    ax.set_xticks(range(len(labels)), labels, rotation=90)
-    ax.set_yticks(range(len(labels)), labels)
+    middles = np.arange(len(labels)) + 0.5
+    ax.set_xticks(middles, labels, rotation=90)
+    ax.set_yticks(middles, labels, rotation=0)
     for ticks in (ax.get_xticklabels(), ax.get_yticklabels()):
         for tick, kind in zip(ticks, kinds, strict=True):
             tick.set_color(colors[kind] if len(colors) > 1 else style.INK)
