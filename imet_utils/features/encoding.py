@@ -21,7 +21,7 @@ from imet_utils.encoders import (
 )
 from imet_utils.features.store import extract_features
 from imet_utils.tables import Tables
-from imet_utils.views import ViewDataset, open_datasets
+from imet_utils.views import Compute, ViewDataset, open_datasets
 
 
 @dataclass(frozen=True)
@@ -87,8 +87,8 @@ def _encode(
         "dim": encoder.dim,
         "outputs": outputs,
     }
-    modules = ["imet_utils.encoders.encoder", "imet_utils.encoders.networks"]
-    compute = partial(encode_images, encoder, mean=mean, std=std, outputs=outputs)
+    modules = ["imet_utils.encoders.networks"]
+    compute: Compute = partial(encode_images, encoder, mean=mean, std=std, outputs=outputs)
     if version := check_engine(settings.engine, device):
         made_by["engine"] = version
         modules.append("imet_utils.encoders.openvino")
