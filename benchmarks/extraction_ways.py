@@ -50,7 +50,7 @@ def extraction_ways(setting: Setting, paths: list[Path], folder: Path) -> Ways:
 
     def extract() -> dict[str, tuple[int, ...]]:
         settings = (setting.batch, setting.workers, setting.device)
-        arrays = extract_features(dataset, encode, store, {}, *settings)
+        arrays = extract_features(dataset, encode, store, {}, (), *settings)
         shutil.rmtree(store)  # one that is there already would only be opened
         return {name: array.shape for name, array in arrays.items()}
 

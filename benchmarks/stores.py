@@ -41,7 +41,8 @@ def open_views(tables: Tables, folder: Path, kind: str, views: str) -> Arrays:
         return {"images": ViewArray(dataset)}
     compute, made_by = choose_features(kind, make_dataset(tables, kind, train=False))
     store = folder / "features" / views / kind
-    return extract_features(dataset, compute, store, made_by, description=views)
+    modules = ("imet_utils.encoders.networks", "imet_utils.hog")
+    return extract_features(dataset, compute, store, made_by, modules, description=views)
 
 
 def make_dataset(tables: Tables, kind: str, train: bool) -> ViewDataset:

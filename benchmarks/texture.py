@@ -41,6 +41,7 @@ def encode_texture(encoder: Encoder, images: Tensor) -> dict[str, Tensor]:
     """Compute pooled features, and style with texture behind it, of uint8 images."""
     found = encode_images(encoder, images, outputs=("pooled", "style"))
     with mixed_precision(images.device):
-        _, stages = encoder(normalise(images, encoder.mean, encoder.std))
+        floats = normalise(images, encoder.mean, encoder.std)
+        _, stages = encoder.features(floats, encoder.style_stages)
     style = torch.cat([found["style"], texture_products(stages)], dim=1)
     return {"pooled": found["pooled"], "style": style}

@@ -8,7 +8,7 @@ import hashlib
 import math
 import struct
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -258,7 +258,7 @@ def compute_views(
     compute: Compute,
     num_workers: int = 0,
     device: torch.device | str = "cpu",
-) -> Iterator[Mapping[str, Tensor]]:
+) -> Generator[Mapping[str, Tensor], None, None]:
     """Compute something of all views of each part of the images, without gradients, in order.
 
     Args:
@@ -275,7 +275,7 @@ def compute_views(
 
 def compute_in_threads(
     dataset: ViewDataset, parts: Sequence[Sequence[int]], compute: Compute
-) -> Iterator[Mapping[str, Tensor]]:
+) -> Generator[Mapping[str, Tensor], None, None]:
     """Let each of torch's threads read, view and compute a part of its own.
 
     Sharing each layer instead costs a third of the time: they wait for one another, and for images.
@@ -307,7 +307,7 @@ def compute_on_device(
     compute: Compute,
     num_workers: int,
     device: torch.device | str,
-) -> Iterator[Mapping[str, Tensor]]:
+) -> Generator[Mapping[str, Tensor], None, None]:
     """Let a device make and compute the views of images that processes decode meanwhile."""
     for pixels, plans in load_items(partial(_decode, dataset), parts, num_workers):
         with torch.inference_mode():
@@ -334,21 +334,19 @@ class ViewArray:
         self.shape = (len(dataset), dataset.num_views, 3, dataset.size, dataset.size)
         self.num_workers = num_workers
 
-    def __getitem__(self, index: tuple[np.ndarray, ...]) -> np.ndarray:
-        """Read views by the numbers of images (B,) and views (B,), or all views of images (B,)."""
-        images, *views = index
-        if not views:
-            return np.stack([self.dataset[image].numpy() for image in images])  # (B, V, 3, H, W)
+    def __getitem__(self, index: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+        """Read views by the numbers of images (B,) and views (B,)."""
+        images, views = index
         found = np.empty((len(images), *self.shape[2:]), dtype=np.uint8)
         for image in np.unique(images):
             rows = np.flatnonzero(images == image)
-            found[rows] = self.dataset.some_views(image, views[0][rows]).numpy()
+            found[rows] = self.dataset.some_views(image, views[rows]).numpy()
         return found  # (B, 3, H, W)
 
 
 def load_rows(views: ViewArray, batches: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
-    """Read the rows of one batch after the other: numbers (B, 2) of image and view, or (B, 1)."""
-    indices = [tuple(batch.T) for batch in batches]
+    """Read the rows of one batch after the other: numbers (B, 2) of image and view."""
+    indices = [(batch[:, 0], batch[:, 1]) for batch in batches]
     return load_items(views.__getitem__, indices, views.num_workers)
 
 

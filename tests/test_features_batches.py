@@ -66,10 +66,7 @@ def test_random_view_of_each_image_changes_by_epoch(store):
     assert codes(other) != epochs[3]
 
 
-def test_whole_images_and_all_views_of_an_image_together(store):
-    batches = FeatureBatches(*store, batch_size=3, views="each", shuffle=False)
-    assert codes(batches) == [[10 * k, 10 * k + 1, 10 * k + 2] for k in range(7)]
-    assert next(iter(batches))["maps"].shape == (3, 3, 2, 4)
+def test_whole_images_are_view_0(store):
     whole = FeatureBatches(*store, batch_size=3, views="whole", shuffle=False)
     assert codes(whole) == [10 * k for k in range(7)]
 
@@ -103,8 +100,8 @@ def test_batches_of_some_images_are_those_of_all_restricted_to_them():
     batches = list(some)
     assert torch.cat([batch["number"] for batch in batches]).tolist() == [8, 9, 2, 3]
     assert some.image_targets.tolist() == [[True], [False]]
-    each = some.of_images(np.array([1]), views="each")
-    assert next(iter(each))["number"].tolist() == [[2, 3]]
+    again = some.of_images(np.array([1]), views="whole")
+    assert next(iter(again))["number"].tolist() == [2]
     shuffled = whole.of_images(np.array([4, 1]), views="random", shuffle=True)
     assert {int(n) // 2 for batch in shuffled for n in batch["number"]} == {4, 1}
 
@@ -123,7 +120,7 @@ def test_fingerprint_tells_what_the_batches_are_drawn_from(store):
     assert FeatureBatches(arrays, targets.copy()).fingerprint() == prints[0]
 
 
-@pytest.mark.parametrize("views", ["all", "random", "each"])
+@pytest.mark.parametrize("views", ["all", "random"])
 def test_processes_share_every_batch(store, views):
     whole = FeatureBatches(*store, batch_size=5, views=views, seed=3)
     alone = [batch["pooled"] for batch in whole]
@@ -145,7 +142,7 @@ def test_a_process_without_a_row_gets_one_that_does_not_count(store):
 
 @pytest.mark.filterwarnings(FORK)
 @pytest.mark.parametrize("num_workers", [0, 2])
-@pytest.mark.parametrize("views", ["random", "all", "each"])
+@pytest.mark.parametrize("views", ["random", "all"])
 def test_batches_read_images_as_they_would_an_array(tmp_path, num_workers, views):
     paths = [tmp_path / f"{k}.png" for k in range(5)]
     for k, path in enumerate(paths):

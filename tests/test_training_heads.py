@@ -11,7 +11,7 @@ import torch
 from imet_tools.sample import write_sample_data
 from imet_utils.decoding import predict_splits
 from imet_utils.encoders import build_encoder
-from imet_utils.features import encode_datasets, extract_features
+from imet_utils.features import EncoderSettings, encode_collection, extract_features
 from imet_utils.files import load_json
 from imet_utils.hog import hog
 from imet_utils.models import EndToEnd
@@ -19,7 +19,7 @@ from imet_utils.runs import PROJECT_DIR, open_run
 from imet_utils.tables import load_tables, save_tables, split_tables
 from imet_utils.training import RECIPES, HeadJob, load_head, open_inputs, train_head
 from imet_utils.training.__main__ import main
-from imet_utils.views import split_dataset
+from imet_utils.views import open_datasets
 
 ENCODER, TABLES = "efficientnet_lite0", "02_preprocess_images"
 pytestmark = pytest.mark.slow
@@ -35,9 +35,8 @@ def collection(module_path):
     tables = split_tables(load_tables(data_dir), seed=0)
     save_tables(tables, run.folder)
     run.finish({})
-    datasets = {split: split_dataset(tables, split) for split in ("train", "val", "test")}
-    encode_datasets(datasets, output_dir / "features", ENCODER, num_workers=0)
-    for split, dataset in datasets.items():
+    encode_collection(tables, output_dir, EncoderSettings(ENCODER))
+    for split, dataset in open_datasets(tables).items():
         folder = output_dir / "features" / split / "hog"
         extract_features(dataset, lambda views: {"hog": hog(views)}, folder, {}, num_workers=0)
     return data_dir, output_dir

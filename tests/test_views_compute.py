@@ -161,6 +161,5 @@ def test_rows_of_an_array_are_the_views_of_the_data_set(dataset, num_workers):
     assert array.shape == views.shape
     rows = np.array([[4, 2], [0, 1], [4, 0], [2, 2]])  # of image and view
     np.testing.assert_array_equal(array[rows[:, 0], rows[:, 1]], views[rows[:, 0], rows[:, 1]])
-    whole = rows[:, :1]
-    for found, batch in zip(load_rows(array, [whole, whole[:1]]), (4, 1), strict=True):
-        np.testing.assert_array_equal(found, views[whole[:batch, 0]])
+    for found, batch in zip(load_rows(array, [rows, rows[:1]]), (rows, rows[:1]), strict=True):
+        np.testing.assert_array_equal(found, views[batch[:, 0], batch[:, 1]])

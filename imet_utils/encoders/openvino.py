@@ -3,23 +3,18 @@
 import threading
 import warnings
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from imet_utils.encoders.encoder import (
-    OUTPUTS,
-    Encoder,
-    autocast_dtype,
-    compute_outputs,
-    normalise,
-)
+from imet_utils.encoders.encoder import OUTPUTS, Encoder, autocast_dtype, normalise
 
 ENGINES = ("torch", "openvino")
 
 
 def check_engine(engine: str, device: torch.device | str) -> str:
-    """Return what to note of an engine beside its results: its version, or "" for torch.
+    """Return the version of an engine, which changes its results; "" for torch.
 
     Raises:
         ValueError: if there is no such engine, or it is not installed or not for the device.
@@ -44,16 +39,9 @@ def compile_encoder(
     std: Sequence[float],
     outputs: Sequence[str] = OUTPUTS,
 ) -> Callable[[Tensor], dict[str, Tensor]]:
-    """Compile what `encode_images` does, in bfloat16 where the CPU has it; equal by rounding.
+    """Compile `encode_images` on a CPU, in bfloat16 where the CPU has it; equal by rounding.
 
     Takes some seconds. The function may be called from as many threads as torch has.
-
-    Args:
-        encoder: on the CPU.
-        size: side of the images in pixels.
-        mean: that normalises the images.
-        std: likewise.
-        outputs: which of `OUTPUTS` to compute.
 
     Returns:
         From uint8 images (B, 3, size, size) to the outputs by name, float32.
@@ -61,49 +49,37 @@ def compile_encoder(
     import openvino
     from openvino import properties
 
+    class Traced(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.encoder = encoder
+
+        def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+            return tuple(self.encoder(normalise(images, mean, std), outputs).values())
+
     example = torch.zeros(2, 3, size, size, dtype=torch.uint8)
     with warnings.catch_warnings():  # of the tracer: sizes become constants, as they are
         warnings.simplefilter("ignore")
-        whole = _Whole(encoder, mean, std, outputs).eval()
-        model = openvino.convert_model(whole, example_input=example, input=[-1, 3, size, size])
+        traced = Traced().eval()
+        model = openvino.convert_model(traced, example_input=example, input=[-1, 3, size, size])
     short = autocast_dtype("cpu") == torch.bfloat16
     settings = {
         properties.hint.inference_precision: openvino.Type.bf16 if short else openvino.Type.f32,
         properties.inference_num_threads: torch.get_num_threads(),
         properties.num_streams: torch.get_num_threads(),
     }
-    core, lock, compiled = openvino.Core(), threading.Lock(), {}
-    own = threading.local()  # a request serves one thread
+    core, lock = openvino.Core(), threading.Lock()
+    compiled: dict[int, Any] = {}  # a graph for each size of batch is faster than one for all
 
-    def open_request(count: int) -> openvino.InferRequest:
-        with lock:  # a graph for each size of batch, which is faster than one for all
+    def compute(images: Tensor) -> dict[str, Tensor]:
+        count = len(images)
+        with lock:
             if count not in compiled:
                 model.reshape([count, 3, size, size])
                 compiled[count] = core.compile_model(model, "CPU", settings)
-            return compiled[count].create_infer_request()
-
-    def compute(images: Tensor) -> dict[str, Tensor]:
-        requests = own.__dict__.setdefault("requests", {})
-        if len(images) not in requests:
-            requests[len(images)] = open_request(len(images))
-        found = requests[len(images)].infer({0: images.contiguous().numpy()})
+        request = compiled[count].create_infer_request()  # serves one thread
+        found = request.infer({0: images.contiguous().numpy()})
         arrays = (torch.from_numpy(found[k].copy()) for k in range(len(outputs)))
         return dict(zip(outputs, arrays, strict=True))
 
     return compute
-
-
-class _Whole(nn.Module):
-    """From uint8 images to all outputs, as a module that can be traced."""
-
-    def __init__(
-        self, encoder: Encoder, mean: Sequence[float], std: Sequence[float], outputs: Sequence[str]
-    ) -> None:
-        super().__init__()
-        self.encoder = encoder
-        self.statistics = (mean, std)
-        self.outputs = tuple(outputs)
-
-    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        floats = normalise(images, *self.statistics)
-        return tuple(compute_outputs(self.encoder, floats, self.outputs).values())

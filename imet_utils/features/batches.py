@@ -11,11 +11,11 @@ from torch import Tensor
 
 from imet_utils.views import ViewArray, load_rows
 
-VIEWS = ("random", "all", "whole", "each")
+VIEWS = ("random", "all", "whole")
 
 
 def spread_rows(num_rows: int, most: int) -> np.ndarray:
-    """Take up to `most` row numbers, from all over.
+    """Choose up to `most` row numbers at even distances.
 
     >>> spread_rows(10, 4)
     array([0, 3, 6, 9])
@@ -28,9 +28,9 @@ def view_targets(
 ) -> np.ndarray:
     """Spread targets over the views.
 
-    With `culture`, as the poster meant it for training images, a crop keeps the culture labels
-    only: it may cut off what a tag names, but not the style. Images without a culture are not
-    cropped in training and keep their tags.
+    With `culture`, as on the poster for training images, a crop keeps the culture labels only: it
+    may cut off what a tag names, but not the style. Images without a culture are not cropped in
+    training and keep their tags.
 
     Args:
         targets: (N, C) bool.
@@ -69,23 +69,27 @@ class FeatureBatches:
 
         Args:
             arrays: (N, V, ...) by name; `images` may be a `ViewArray`, read from image files.
-            targets: (N, V, C), or None where there are none.
+            targets: (N, V, C), if there are any.
             batch_size: rows a batch.
             views: `random` for one random view of every image an epoch; `all` for every view of
                 every image, those of an image one after another unless shuffled; `whole` for view
-                0 of every image; `each` for all views of an image together, in an axis V after B.
+                0 of every image.
             shuffle: a new order every epoch.
             seed: with the epoch it decides the order and the views.
             device: of the tensors.
             images: numbers of the images to take, in their order; None for all N.
         """
-        self.arrays = dict(arrays) if targets is None else {**arrays, "targets": targets}
-        shapes = {name: values.shape for name, values in self.arrays.items()}
-        if len({shape[:2] for shape in shapes.values()}) != 1:
-            raise ValueError(f"arrays and targets must share their first axes (N, V), got {shapes}")
+        everything = dict(arrays) if targets is None else {**arrays, "targets": targets}
+        self.shapes = {name: values.shape for name, values in everything.items()}
+        if len({shape[:2] for shape in self.shapes.values()}) != 1:
+            raise ValueError(
+                f"arrays and targets must share their first axes (N, V), got {self.shapes}"
+            )
         if views not in VIEWS:
             raise ValueError(f"views must be one of {', '.join(VIEWS)}, got {views!r}")
-        num_images, self.num_views = next(iter(shapes.values()))[:2]
+        self.files = {k: v for k, v in everything.items() if isinstance(v, ViewArray)}
+        self.arrays = {k: v for k, v in everything.items() if not isinstance(v, ViewArray)}
+        num_images, self.num_views = next(iter(self.shapes.values()))[:2]
         self.images = np.arange(num_images) if images is None else np.asarray(images)
         self.batch_size = batch_size
         self.views = views
@@ -105,15 +109,15 @@ class FeatureBatches:
         return np.asarray(self.arrays["targets"][self.images, 0])
 
     def fingerprint(self) -> dict[str, Any]:
-        """Say what the batches are drawn from and how: shapes, settings, a hash of their targets.
+        """Describe shapes, settings and targets, the latter by a hash.
 
-        What the other arrays hold is left to the fingerprint of their store.
+        The values of the other arrays are left to the fingerprint of their store.
         """
-        digest = hashlib.sha256(np.ascontiguousarray(self.images))
+        digest = hashlib.sha256(self.images.tobytes())
         if "targets" in self.arrays:
             for view in range(self.num_views):
-                digest.update(np.ascontiguousarray(self.arrays["targets"][:, view]))
-        shapes = {name: list(values.shape) for name, values in self.arrays.items()}
+                digest.update(self.arrays["targets"][:, view].tobytes())
+        shapes = {name: list(shape) for name, shape in self.shapes.items()}
         names = ("batch_size", "views", "shuffle", "seed")
         settings = {name: getattr(self, name) for name in names}
         return {"shapes": shapes, **settings, "rows": digest.hexdigest()}
@@ -130,7 +134,7 @@ class FeatureBatches:
         return some
 
     def sample(self, num_images: int = 1000) -> "FeatureBatches":
-        """Take up to so many images from all over the store, a random view of each."""
+        """Take up to so many images at even distances, a random view of each."""
         return self.of_images(spread_rows(len(self.images), num_images), "random", shuffle=False)
 
     def set_epoch(self, epoch: int) -> None:
@@ -142,14 +146,14 @@ class FeatureBatches:
         return -(-rows // self.batch_size)
 
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
-        """Yield tensors (B, ...), or (B, V, ...) with `each`, by name: uint8 for images."""
+        """Yield tensors (B, ...) by name: uint8 for images, else float32."""
         return (batch for batch, _ in self.shares(0, 1))
 
     def shares(self, process: int, num_processes: int) -> Iterator[tuple[dict[str, Tensor], float]]:
-        """Yield one process' rows of every batch, and what share of the batch they are.
+        """Yield one process' rows of every batch, and what fraction of the batch they are.
 
         All processes together see the batches that one alone would. A process for which a batch
-        has no row gets a row of another's, with share 0, so that it can keep step.
+        has no row gets a row of another's, with fraction 0, so that it keeps step.
         """
         batches = self._draw_batches()
         own = [batch[process::num_processes] for batch in batches]
@@ -158,27 +162,27 @@ class FeatureBatches:
             yield tensors, len(rows) / len(batch)
 
     def _draw_batches(self) -> list[np.ndarray]:
-        """Draw the rows of every batch: numbers (B, 2) of image and view, (B, 1) with `each`."""
+        """Draw the rows of every batch: numbers (B, 2) of image and view."""
         num_images, num_views = self.shape
         rng = np.random.default_rng([self.seed, self.epoch])
         rows = np.arange(num_images * (num_views if self.views == "all" else 1))
         if self.shuffle:
             rng.shuffle(rows)
-        chosen = rng.integers(num_views, size=num_images)  # a view for each image
         if self.views == "all":
             image, view = np.divmod(rows, num_views)
+        elif self.views == "random":
+            image, view = rows, rng.integers(num_views, size=num_images)[rows]
         else:
-            image, view = rows, chosen[rows] * (self.views == "random")
-        columns = [self.images[image]] if self.views == "each" else [self.images[image], view]
-        index = np.stack(columns, axis=1)
+            image, view = rows, np.zeros_like(rows)
+        index = np.stack([self.images[image], view], axis=1)
         return [index[k : k + self.batch_size] for k in range(0, len(index), self.batch_size)]
 
     def _read(self, batches: list[np.ndarray]) -> Iterator[dict[str, Tensor]]:
         """Read the rows of each batch; images by worker processes, ahead of their use."""
-        lazy = {k: v for k, v in self.arrays.items() if isinstance(v, ViewArray)}
-        ahead = {k: load_rows(v, batches) for k, v in lazy.items()}
+        ahead = {name: load_rows(views, batches) for name, views in self.files.items()}
         for batch in batches:
-            index = tuple(batch.T)
-            arrays = {k: next(ahead[k]) if k in ahead else v[index] for k, v in self.arrays.items()}
-            tensors = {k: torch.from_numpy(array).to(self.device) for k, array in arrays.items()}
+            image, view = batch.T
+            found = {name: array[image, view] for name, array in self.arrays.items()}
+            found |= {name: next(views) for name, views in ahead.items()}
+            tensors = {k: torch.from_numpy(v).to(self.device) for k, v in found.items()}
             yield {k: v if v.dtype == torch.uint8 else v.float() for k, v in tensors.items()}

@@ -1,7 +1,8 @@
-"""What an encoder says of every view of a collection, on all processes, as far as the disk goes."""
+"""Run an encoder over every view of a collection and store its outputs."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,64 +21,89 @@ from imet_utils.encoders import (
 )
 from imet_utils.features.store import extract_features
 from imet_utils.tables import Tables
-from imet_utils.views import ViewDataset, open_datasets
+from imet_utils.views import Compute, ViewDataset, open_datasets
 
 
-def encode_datasets(
-    datasets: Mapping[str, ViewDataset],
-    folder: Path | str,
-    encoder: str,
-    weights: str = "imagenet",
-    statistics: tuple[Sequence[float], Sequence[float]] | None = None,
-    cache_gb: float = float("inf"),
-    num_workers: int = 2,
-    num_processes: int = 1,
-    engine: str = "torch",
-) -> dict[str, dict[str, np.memmap]]:
-    """Store the outputs of an encoder for every view in `folder/<split>/<encoder>`.
+@dataclass(frozen=True)
+class EncoderSettings:
+    """How a collection is encoded.
 
-    `pooled` and `style` are stored always; `maps` only if those of all sets fit `cache_gb`.
-    Without them the heads that need maps compute them anew from the images.
-
-    Args:
-        datasets: by split.
-        folder: of all stores.
-        encoder: for `build_encoder`.
-        weights: likewise.
-        statistics: mean and standard deviation that normalise the images; None for the encoder's.
-        cache_gb: the most that all maps together may take, 10^9 bytes.
+    Attributes:
+        encoder: as for `build_encoder`.
+        weights: as for `build_encoder`.
+        engine: `torch`, or on a CPU `openvino`, where it is installed.
+        statistics: mean and standard deviation that normalise the images, RGB in [0, 1]; None for
+            the encoder's own.
+        image_size: side of a view in pixels.
+        seed: of the views.
+        cache_gb: the most that all maps together may take on the disk, 10^9 bytes.
         num_workers: processes that decode images for a GPU, for each process that encodes.
-        num_processes: that encode, each a part of the images.
-        engine: that computes: `torch`, or on a CPU `openvino`, where it is installed.
+        num_processes: that encode, each a part of the images; at most one a GPU.
+    """
+
+    encoder: str = "efficientnet_lite0"
+    weights: str = "imagenet"
+    engine: str = "torch"
+    statistics: tuple[Sequence[float], Sequence[float]] | None = None
+    image_size: int = 224
+    seed: int = 0
+    cache_gb: float = float("inf")
+    num_workers: int = 2
+    num_processes: int = 1
+
+
+def encode_collection(
+    tables: Tables, output_dir: Path | str, settings: EncoderSettings
+) -> dict[str, dict[str, np.memmap]]:
+    """Store the encoder's outputs for every view in `output_dir/features/<split>/<encoder>`.
+
+    `pooled` and `style` are stored always; `maps` only if those of all splits fit `cache_gb`.
+    Heads that need maps compute them anew from the images where they are not stored.
 
     Returns:
         The opened stores by split.
     """
-    if num_processes > 1:
-        settings = (encoder, weights, statistics, cache_gb, num_workers, 1, engine)
-        run_in_processes(num_processes, encode_datasets, datasets, folder, *settings)
+    datasets = open_datasets(tables, settings.seed, settings.image_size)
+    folder = Path(output_dir) / "features"
+    if settings.num_processes > 1:
+        run_in_processes(settings.num_processes, _encode, datasets, folder, settings)
+    return _encode(datasets, folder, settings)
+
+
+def _encode(
+    datasets: Mapping[str, ViewDataset], folder: Path, settings: EncoderSettings
+) -> dict[str, dict[str, np.memmap]]:
+    """Encode the part of this process."""
     device = join_processes()
-    size = next(iter(datasets.values())).size
-    net = build_encoder(encoder, weights, size).to(device)
-    mean, std = statistics or (net.mean, net.std)
-    outputs = choose_outputs(net, datasets, cache_gb)
-    made_by = {"encoder": encoder, "weights": weights, "mean": list(mean), "std": list(std)}
-    made_by |= {"source": net.source, "dim": net.dim}
-    if version := check_engine(engine, device):
+    encoder = build_encoder(settings.encoder, settings.weights, settings.image_size).to(device)
+    mean, std = settings.statistics or (encoder.mean, encoder.std)
+    outputs = choose_outputs(encoder, datasets, settings)
+    made_by: dict[str, Any] = {
+        "encoder": settings.encoder,
+        "weights": settings.weights,
+        "source": encoder.source,
+        "mean": mean,
+        "std": std,
+        "dim": encoder.dim,
+        "outputs": outputs,
+    }
+    modules = ["imet_utils.encoders.networks"]
+    compute: Compute = partial(encode_images, encoder, mean=mean, std=std, outputs=outputs)
+    if version := check_engine(settings.engine, device):
         made_by["engine"] = version
-        compute = compile_encoder(net, size, mean, std, outputs)
-    else:
-        compute = partial(encode_images, net, mean=mean, std=std, outputs=outputs)
-    if Path(weights).is_file():
-        with open(weights, "rb") as file:
+        modules.append("imet_utils.encoders.openvino")
+        compute = compile_encoder(encoder, settings.image_size, mean, std, outputs)
+    if Path(settings.weights).is_file():
+        with open(settings.weights, "rb") as file:
             made_by["weights_file"] = hashlib.file_digest(file, "sha256").hexdigest()
     return {
         split: extract_features(
             dataset,
             compute,
-            Path(folder) / split / encoder,
-            fingerprint=made_by | {"outputs": outputs},
-            num_workers=num_workers,
+            folder / split / settings.encoder,
+            made_by,
+            modules,
+            num_workers=settings.num_workers,
             device=device,
             description=f"features of {split}",
         )
@@ -85,39 +111,14 @@ def encode_datasets(
     }
 
 
-def encode_collection(
-    tables: Tables,
-    output_dir: Path | str,
-    seed: int,
-    encoder: str,
-    *settings: Any,  # noqa: ANN401
-    image_size: int = 224,
-) -> dict[str, dict[str, np.memmap]]:
-    """Store the outputs of an encoder for every view of all splits in `output_dir/features`.
-
-    Args:
-        tables: with their splits.
-        output_dir: of the run.
-        seed: of the views.
-        encoder: for `build_encoder`.
-        *settings: what follows in `encode_datasets`, from `weights` on.
-        image_size: side of a view in pixels.
-
-    Returns:
-        The opened stores by split.
-    """
-    datasets = open_datasets(tables, seed, image_size)
-    return encode_datasets(datasets, Path(output_dir) / "features", encoder, *settings)
-
-
 def choose_outputs(
-    encoder: Encoder, datasets: Mapping[str, ViewDataset], cache_gb: float
+    encoder: Encoder, datasets: Mapping[str, ViewDataset], settings: EncoderSettings
 ) -> list[str]:
     """Name the outputs to store: all, or all but the maps where those would exceed `cache_gb`."""
     num_views = sum(len(dataset) * dataset.num_views for dataset in datasets.values())
-    size = next(iter(datasets.values())).size
+    size = settings.image_size
     view = torch.zeros(1, 3, size, size, dtype=torch.uint8)
     device = next(encoder.parameters()).device
     maps = encode_images(encoder, view.to(device), outputs=["maps"])["maps"]
     num_bytes = 2 * maps.numel() * num_views  # float16
-    return [name for name in OUTPUTS if name != "maps" or num_bytes <= cache_gb * 1e9]
+    return [name for name in OUTPUTS if name != "maps" or num_bytes <= settings.cache_gb * 1e9]

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from imet_utils.code import code_digest
 from imet_utils.distributed import gather_items, own_range, process_index, wait_for_all
 from imet_utils.files import (
     fingerprint_of,
@@ -37,30 +38,33 @@ def extract_features(
     compute: Compute,
     folder: Path | str,
     fingerprint: Mapping[str, Any],
+    modules: Sequence[str] = (),
     batch_size: int | None = None,
     num_workers: int = 2,
     device: torch.device | str = "cpu",
     description: str = "features",
 ) -> Arrays:
-    """Run `compute` once over every view of a data set, or take what earlier runs left.
+    """Run `compute` over every view of a data set, or open the store that an earlier run left.
 
-    A store with the same fingerprint is opened. Else a new one is made, of whose rows those are
-    copied that the old one has, or the store of the same name of another split
-    (`<split>/<name>` beside each other): when labels or the split change, most rows stay. It is
-    written under a temporary name and renamed when whole. Memory does not grow with the number of
-    images. Several processes (`run_in_processes`, `accelerate launch`) each compute a part.
+    A store with the same fingerprint is opened. Else a new one is written under a temporary name
+    and renamed when whole; it takes over the rows that the old one has, or the store of the same
+    name of another split (`<split>/<name>` beside each other), so that little is computed when
+    labels or the split change. Memory does not grow with the number of images. Several processes
+    (`run_in_processes`, `accelerate launch`) each compute a part.
 
-    An encoder rounds by the size of the batch, though not by what else is in it. So images are
-    computed in full batches, but for the last ones, whose rows are never copied: a store that has
-    rows of another is equal to one that was made from nothing.
+    An encoder's rounding depends on the size of the batch, though not on what else is in it. So
+    images are computed in full batches, and the rows of a last smaller one are never taken over: a
+    store with rows of another is equal to one that was computed as a whole.
 
     Args:
         dataset: items (V, 3, H, W) uint8.
-        compute: from uint8 images (B, 3, H, W) on `device` to tensors (B, ...) by name, called
-            without gradients, as `functools.partial(encode_images, encoder)` or HOG; on a CPU by
-            several threads at once. Values must fit float16.
+        compute: from uint8 images (B, 3, H, W) on `device` to tensors (B, ...) by name, within the
+            range of float16; called without gradients, on a CPU by several threads at once.
         folder: of the store.
-        fingerprint: what `compute` depends on, as JSON can hold it; the views' own is added.
+        fingerprint: settings that `compute` depends on, as JSON can hold them. What the views
+            depend on, and the code, are added.
+        modules: of this package that `compute` calls, such as `imet_utils.hog`; after an edit to
+            them all is computed anew.
         batch_size: the most views that `compute` gets at a time, whole images at least; None for
             `views_at_once`.
         num_workers: processes that read images for a device that is no CPU; 0 reads them in this
@@ -77,7 +81,8 @@ def extract_features(
         OSError: if the disk cannot hold the store.
     """
     folder = Path(folder)
-    fingerprint = json.loads(json.dumps({**fingerprint, "views": dataset.fingerprint()}))
+    made_by = {"views": dataset.fingerprint(), "code": code_digest(__name__, *modules)}
+    fingerprint = json.loads(json.dumps({**fingerprint, **made_by}))
     if (folder / FINGERPRINT).exists():
         if read_fingerprint(folder) == fingerprint:
             return open_features(folder)
@@ -92,17 +97,16 @@ def extract_features(
         partial.mkdir()
     wait_for_all()
     try:
-        found = find_rows(folder, keys)
-        parts = plan_parts(found, len(dataset), step)
-        share = own_range(len(parts))
-        own = parts[share.start : share.stop]
-        computed = compute_views(dataset, own, compute, num_workers, device)
-        if found:
-            description += f" ({len(found):,} of {len(dataset):,} images kept)"
-        batches = progress(computed, description, total=len(own), unit="batch")
+        kept = find_rows(folder, keys)
+        parts = plan_parts(kept, len(dataset), step)
+        own_parts = [parts[k] for k in own_range(len(parts))]
+        computed = compute_views(dataset, own_parts, compute, num_workers, device)
+        if kept:
+            description += f" ({len(kept):,} of {len(dataset):,} images kept)"
+        shown = progress(computed, description, total=len(own_parts), unit="batch")
         with closing(computed), closing(StoreWriter(partial, len(dataset))) as writer:
-            copy_rows(found, writer)
-            for part, features in zip(own, batches, strict=True):
+            copy_rows(kept, writer)
+            for part, features in zip(own_parts, shown, strict=True):
                 writer.add(part, features)
             writer.wait()
         wait_for_all()
@@ -129,38 +133,37 @@ def row_keys(dataset: ViewDataset, fingerprint: Mapping[str, Any]) -> list[str]:
 
 
 def find_rows(folder: Path, keys: Sequence[str]) -> dict[int, tuple[Path, int]]:
-    """Find rows in the stores that lie in `<split>/<name>` as `folder` does, itself among them.
+    """Find rows in the stores of all splits, `*/<name>`.
 
     Returns:
-        By the number of a key that is found: the folder of a store and the row there.
+        For the number of each key that is found: the folder of a store and the row there.
     """
-    places = {}
+    rows: dict[str, tuple[Path, int]] = {}
     for path in folder.parent.parent.glob(f"*/{glob.escape(folder.name)}/{ROWS}"):
-        rows = path.read_text(encoding="utf-8").split()
-        places |= {key: (path.parent, row) for row, key in enumerate(rows)}
-    return {number: places[key] for number, key in enumerate(keys) if key in places}
+        stored = path.read_text(encoding="utf-8").split()
+        rows |= {key: (path.parent, row) for row, key in enumerate(stored)}
+    return {number: rows[key] for number, key in enumerate(keys) if key in rows}
 
 
-def plan_parts(found: Collection[int], num_images: int, step: int) -> list[list[int]]:
-    """List the images of each batch: those not found, filled up with others, then the last ones.
+def plan_parts(kept: Collection[int], num_images: int, step: int) -> list[list[int]]:
+    """List the images of each batch: those not kept, filled up with others, then the last ones.
 
     >>> plan_parts({0, 1, 3, 4}, num_images=8, step=3)
     [[2, 5, 0], [6, 7]]
     """
     num_full = num_images // step * step
-    missing = [number for number in range(num_full) if number not in found]
-    missing += list(found)[: -len(missing) % step]
-    parts = [missing[k : k + step] for k in range(0, len(missing), step)]
-    last = list(range(num_full, num_images))
-    return [*parts, last] if last else parts
+    missing = [number for number in range(num_full) if number not in kept]
+    missing += list(kept)[: -len(missing) % step]
+    missing += range(num_full, num_images)
+    return [missing[k : k + step] for k in range(0, len(missing), step)]
 
 
-def copy_rows(found: Mapping[int, tuple[Path, int]], writer: "StoreWriter") -> None:
-    """Write the rows that are found to their numbers, each process a part of them."""
-    stores = {store: _open_arrays(store) for store, _ in found.values()}
-    numbers = list(found)
+def copy_rows(kept: Mapping[int, tuple[Path, int]], writer: "StoreWriter") -> None:
+    """Write the rows that are kept to their numbers, each process a part of them."""
+    stores = {store: _open_arrays(store) for store, _ in kept.values()}
+    numbers = list(kept)
     for k in own_range(len(numbers)):
-        store, row = found[numbers[k]]
+        store, row = kept[numbers[k]]
         blocks = {name: array[row : row + 1] for name, array in stores[store].items()}
         writer.write([numbers[k]], blocks)
 
@@ -168,22 +171,17 @@ def copy_rows(found: Mapping[int, tuple[Path, int]], writer: "StoreWriter") -> N
 class StoreWriter:
     """Writes rows of features to one `.npy` file a name, (N, V, ...) float16, in any order.
 
-    A thread copies a batch from its device, checks and writes it; a device need not wait for the
-    disk. One batch is in its hands at a time, so that memory stays as it is.
+    A thread copies a batch from its device, checks and writes it, so that a device need not wait
+    for the disk. It has one batch at a time, which bounds the memory.
     """
 
     def __init__(self, folder: Path, num_images: int) -> None:
-        """Prepare to write.
-
-        Args:
-            folder: of the store; other processes may write their rows to the same files.
-            num_images: N, of all processes.
-        """
+        """Prepare to write `num_images` rows, maybe together with other processes."""
         self.folder = folder
         self.num_images = num_images
         self.files: dict[str, tuple[BinaryIO, int]] = {}  # and where the rows begin
         self.thread = ThreadPoolExecutor(1)
-        self.at_work: Future[None] | None = None
+        self.pending: Future[None] | None = None
 
     def add(self, rows: Sequence[int], features: Mapping[str, Tensor]) -> None:
         """Hand over the features (B V, ...) of B rows.
@@ -193,12 +191,12 @@ class StoreWriter:
             OSError: if they could not be written.
         """
         self.wait()
-        self.at_work = self.thread.submit(self._check_and_write, rows, features)
+        self.pending = self.thread.submit(self._check_and_write, rows, features)
 
     def wait(self) -> None:
-        """Wait until all is written; raise what `add` does."""
-        if self.at_work:
-            self.at_work.result()
+        """Wait until all is written; raises as `add` does."""
+        if self.pending:
+            self.pending.result()
 
     def close(self) -> None:
         """Close the files."""
@@ -235,14 +233,13 @@ class StoreWriter:
         path = self.folder / f"{name}.npy"
         path.touch()
         file = path.open("r+b")
-        whole = (self.num_images, *shape[1:])
-        header = {"descr": "<f2", "fortran_order": False, "shape": whole}
+        header = {"descr": "<f2", "fortran_order": False, "shape": (self.num_images, *shape[1:])}
         np.lib.format.write_array_header_1_0(file, header)
         return file, file.tell()
 
 
 def check_space(blocks: Mapping[str, np.ndarray], folder: Path, num_images: int) -> None:
-    """Refuse what the disk cannot hold, reckoned from a first batch.
+    """Refuse features that exceed the free disk space, estimated from a first batch.
 
     Raises:
         OSError: with what is needed and what is free.
@@ -262,7 +259,7 @@ def open_features(folder: Path | str, fingerprint: Mapping[str, Any] | None = No
 
     Raises:
         FileNotFoundError: if there is no store.
-        ValueError: if the store was made from something else than `fingerprint` says.
+        ValueError: if the store's fingerprint differs from what `fingerprint` has.
     """
     folder = Path(folder)
     stored = read_fingerprint(folder)
