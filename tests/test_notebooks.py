@@ -21,6 +21,7 @@ from imet_tools.pipeline.parameters import (
     make_plan,
     read_profile,
 )
+from imet_utils.features import EncoderSettings
 from imet_utils.runs import PROJECT_DIR, RESULT_COLUMNS, find_data_dir, open_run
 from imet_utils.training import RECIPES, TrainConfig, load_head
 
@@ -28,7 +29,7 @@ FOLDER = PROJECT_DIR / "notebooks"
 NOTEBOOKS = find_notebooks(FOLDER)
 FIRST_PARAMETERS = ["DATA_DIR", "OUTPUT_DIR", "ENCODER", "SEED", "LIMIT"]
 MAX_ROOMS = 8  # of the package, that a notebook imports from
-SETTINGS = (TrainConfig,)  # that a run fills from a notebook's parameters
+SETTINGS = (TrainConfig, EncoderSettings)  # that a run fills from a notebook's parameters
 
 
 @pytest.fixture(params=NOTEBOOKS, scope="module")
