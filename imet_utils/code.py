@@ -115,7 +115,8 @@ def describe_code(thing: Any) -> Any:  # noqa: ANN401
 
 def _is_library(module: str) -> bool:
     file = getattr(sys.modules.get(module), "__file__", None) or ""
-    return not {"site-packages", "dist-packages"}.isdisjoint(Path(file).parts)
+    installed = not {"site-packages", "dist-packages"}.isdisjoint(Path(file).parts)
+    return installed and module != "__main__"
 
 
 def plain_attributes(thing: object) -> dict[str, Any]:

@@ -13,10 +13,12 @@ from imet_utils.models import (
     AttnDecoder,
     LinearClassifier,
     MlpClassifier,
+    build_attncnn_rnn,
     order_free_loss,
     weighted_bce,
 )
 from imet_utils.training import TrainConfig, evaluate, fit, start_training, train_one_epoch
+from imet_utils.training.loop import training_fingerprint
 
 NUM_IMAGES, NUM_VIEWS, DIM, NUM_CLASSES = 40, 3, 8, 4
 
@@ -190,3 +192,44 @@ def test_order_free_training_of_the_decoder_lowers_its_loss(data, tmp_path):
     _, history = train((arrays, targets), tmp_path, order_free_loss, decoder, **settings)
     assert history["train_loss"].iloc[-1] < 0.6 * history["train_loss"].iloc[0]
     assert history["val_f2"].max() > 0.85
+
+
+def fingerprint(data, model, loss=order_free_loss):
+    return training_fingerprint(model, loss, in_order(data), [])
+
+
+def build_rnn(seed=0, **settings):
+    torch.manual_seed(seed)
+    return build_attncnn_rnn({"maps": 6, "pooled": DIM}, NUM_CLASSES, width=8, **settings)
+
+
+def test_settings_that_no_layer_shows_and_initial_weights_count(data):
+    models = {
+        "one": build_rnn(num_steps=3, dropout=0.8),
+        "same": build_rnn(num_steps=3, dropout=0.8),
+        "steps": build_rnn(num_steps=10, dropout=0.8),
+        "dropout": build_rnn(num_steps=3, dropout=0.1),
+        "weights": build_rnn(1, num_steps=3, dropout=0.8),
+    }
+    found = {name: fingerprint(data, model) for name, model in models.items()}
+    assert found["one"] == found.pop("same")
+    assert len(set(found.values())) == len(found)
+
+
+def written(body):
+    """Compile a loss as a cell of a notebook does."""
+    names = {"__name__": "__main__", "bce": torch.nn.functional.binary_cross_entropy_with_logits}
+    exec(f"def loss(logits, targets):\n    {body}\n", names)
+    return names["loss"]
+
+
+def test_the_code_and_the_arguments_of_a_loss_count(data):
+    model = LinearClassifier(DIM, NUM_CLASSES)
+    doubled = functools.partial(weighted_bce, pos_weight=torch.full((NUM_CLASSES,), 2.0))
+    tripled = functools.partial(weighted_bce, pos_weight=torch.full((NUM_CLASSES,), 3.0))
+    cells = [written("return bce(logits, targets)"), written("return 2 * bce(logits, targets)")]
+    losses = [weighted_bce, order_free_loss, doubled, tripled, *cells, torch.nn.MSELoss()]
+    found = [fingerprint(data, model, loss) for loss in losses]
+    assert len(set(found)) == len(found)
+    assert fingerprint(data, model, written("return bce(logits, targets)")) == found[4]
+    assert fingerprint(data, model.eval()) == fingerprint(data, model.train())
