@@ -77,11 +77,9 @@ class Encoder(nn.Module):
         self(images)
 
     def features(self, images: Tensor, stages: list[int] | None) -> tuple[Tensor, list[Tensor]]:
-        """Return the network's final features and the maps (B, E_i, H_i, W_i) of some stages.
+        """Return the final features of normalised images (B, 3, H, W), and the maps of stages.
 
-        Args:
-            images: normalised (B, 3, H, W).
-            stages: their numbers; None for all.
+        Those are (B, E_i, H_i, W_i) for each number of `stages`, or all for None.
         """
         if stages == []:
             return self.net.forward_features(images), []
@@ -134,16 +132,11 @@ class Encoder(nn.Module):
 
 
 def choose_stages(shapes: Sequence[tuple[int, int, int]], dim: int, image_size: int) -> list[int]:
-    """Choose the stages whose statistics describe style.
+    """Choose the stages whose statistics describe style, by their shapes (E_i, H_i, W_i).
 
     These are all from a quarter of the resolution on, except a last one whose maps are the final
-    ones; earlier stages would take as long as all others. A network whose stages have one shape,
-    as the blocks of a ViT do, counts as four.
-
-    Args:
-        shapes: (E_i, H_i, W_i) of each stage.
-        dim: channels of the final maps.
-        image_size: pixels a side.
+    ones, of `dim` channels; earlier stages would take as long as all others. A network whose
+    stages have one shape, as the blocks of a ViT do, counts as four.
 
     >>> choose_stages([(64, 56, 56), (256, 28, 28), (512, 14, 14)], dim=512, image_size=224)
     [0, 1]

@@ -71,9 +71,7 @@ class FeatureBatches:
             arrays: (N, V, ...) by name; `images` may be a `ViewArray`, read from image files.
             targets: (N, V, C), if there are any.
             batch_size: rows a batch.
-            views: `random` for one random view of every image an epoch; `all` for every view of
-                every image, those of an image one after another unless shuffled; `whole` for view
-                0 of every image.
+            views: of every image, `random` for one an epoch, `all`, or `whole` for view 0.
             shuffle: a new order every epoch.
             seed: with the epoch it decides the order and the views.
             device: of the tensors.
@@ -109,10 +107,7 @@ class FeatureBatches:
         return np.asarray(self.arrays["targets"][self.images, 0])
 
     def fingerprint(self) -> dict[str, Any]:
-        """Describe shapes, settings and targets, the latter by a hash.
-
-        The values of the other arrays are left to the fingerprint of their store.
-        """
+        """Describe shapes, settings and targets; the other values are left to their store's."""
         digest = hashlib.sha256(self.images.tobytes())
         if "targets" in self.arrays:
             for view in range(self.num_views):

@@ -26,30 +26,17 @@ from imet_utils.views import Compute, ViewDataset, open_datasets
 
 @dataclass(frozen=True)
 class EncoderSettings:
-    """How a collection is encoded.
-
-    Attributes:
-        encoder: as for `build_encoder`.
-        weights: as for `build_encoder`.
-        engine: `torch`, or on a CPU `openvino`, where it is installed.
-        statistics: mean and standard deviation that normalise the images, RGB in [0, 1]; None for
-            the encoder's own.
-        image_size: side of a view in pixels.
-        seed: of the views.
-        cache_gb: the most that all maps together may take on the disk, 10^9 bytes.
-        num_workers: processes that decode images for a GPU, for each process that encodes.
-        num_processes: that encode, each a part of the images; at most one a GPU.
-    """
+    """How a collection is encoded; encoder and weights as for `build_encoder`."""
 
     encoder: str = "efficientnet_lite0"
     weights: str = "imagenet"
-    engine: str = "torch"
-    statistics: tuple[Sequence[float], Sequence[float]] | None = None
-    image_size: int = 224
-    seed: int = 0
-    cache_gb: float = float("inf")
-    num_workers: int = 2
-    num_processes: int = 1
+    engine: str = "torch"  # or on a CPU `openvino`, where it is installed
+    statistics: tuple[Sequence[float], Sequence[float]] | None = None  # mean, std; None: encoder's
+    image_size: int = 224  # side of a view, pixels
+    seed: int = 0  # of the views
+    cache_gb: float = float("inf")  # the most that all maps may take on the disk, 10^9 bytes
+    num_workers: int = 2  # that decode images for a GPU, for each process that encodes
+    num_processes: int = 1  # that encode, each a part of the images; at most one a GPU
 
 
 def encode_collection(
@@ -78,15 +65,9 @@ def _encode(
     encoder = build_encoder(settings.encoder, settings.weights, settings.image_size).to(device)
     mean, std = settings.statistics or (encoder.mean, encoder.std)
     outputs = choose_outputs(encoder, datasets, settings)
-    made_by: dict[str, Any] = {
-        "encoder": settings.encoder,
-        "weights": settings.weights,
-        "source": encoder.source,
-        "mean": mean,
-        "std": std,
-        "dim": encoder.dim,
-        "outputs": outputs,
-    }
+    made_by: dict[str, Any] = {"encoder": settings.encoder, "weights": settings.weights}
+    made_by |= {"source": encoder.source, "dim": encoder.dim, "outputs": outputs}
+    made_by |= {"mean": mean, "std": std}
     modules = ["imet_utils.encoders.networks"]
     compute: Compute = partial(encode_images, encoder, mean=mean, std=std, outputs=outputs)
     if version := check_engine(settings.engine, device):

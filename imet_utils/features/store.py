@@ -46,29 +46,23 @@ def extract_features(
 ) -> Arrays:
     """Run `compute` over every view of a data set, or open the store that an earlier run left.
 
-    A store with the same fingerprint is opened. Else a new one is written under a temporary name
-    and renamed when whole; it takes over the rows that the old one has, or the store of the same
-    name of another split (`<split>/<name>` beside each other), so that little is computed when
-    labels or the split change. Memory does not grow with the number of images. Several processes
-    (`run_in_processes`, `accelerate launch`) each compute a part.
+    A store with other fingerprint is replaced when the new one is whole. Rows that it has, or the
+    store of the same name of another split (`<split>/<name>`), are copied, so that little is
+    computed when labels or the split change. Several processes each compute a part.
 
-    An encoder's rounding depends on the size of the batch, though not on what else is in it. So
-    images are computed in full batches, and the rows of a last smaller one are never taken over: a
-    store with rows of another is equal to one that was computed as a whole.
+    An encoder's rounding depends on the size of a batch, not on what else is in it. So images are
+    computed in full batches, and rows of a last smaller one are never copied: a store with copied
+    rows is equal to one that was computed as a whole.
 
     Args:
         dataset: items (V, 3, H, W) uint8.
-        compute: from uint8 images (B, 3, H, W) on `device` to tensors (B, ...) by name, within the
-            range of float16; called without gradients, on a CPU by several threads at once.
+        compute: from uint8 images (B, 3, H, W) on `device` to tensors (B, ...) by name; called
+            without gradients, on a CPU by several threads at once.
         folder: of the store.
-        fingerprint: settings that `compute` depends on, as JSON can hold them. What the views
-            depend on, and the code, are added.
-        modules: of this package that `compute` calls, such as `imet_utils.hog`; after an edit to
-            them all is computed anew.
-        batch_size: the most views that `compute` gets at a time, whole images at least; None for
-            `views_at_once`.
-        num_workers: processes that read images for a device that is no CPU; 0 reads them in this
-            one. A CPU's threads read their own.
+        fingerprint: settings of `compute`, as JSON can hold them; those of the views are added.
+        modules: that `compute` is made of, such as `imet_utils.hog`; an edit to them counts, too.
+        batch_size: the most views at a time, whole images at least; None for `views_at_once`.
+        num_workers: processes that read images for a GPU; 0 reads them in this one.
         device: where `compute` runs.
         description: shown with the progress.
 
@@ -76,8 +70,8 @@ def extract_features(
         Read-only arrays (N, V, ...) float16 by name.
 
     Raises:
-        ValueError: if an image cannot be read, the features are not finite in float16, or
-            `folder` holds something else than a store.
+        ValueError: if an image cannot be read, features are not finite in float16, or `folder`
+            holds something else than a store.
         OSError: if the disk cannot hold the store.
     """
     folder = Path(folder)
@@ -133,11 +127,7 @@ def row_keys(dataset: ViewDataset, fingerprint: Mapping[str, Any]) -> list[str]:
 
 
 def find_rows(folder: Path, keys: Sequence[str]) -> dict[int, tuple[Path, int]]:
-    """Find rows in the stores of all splits, `*/<name>`.
-
-    Returns:
-        For the number of each key that is found: the folder of a store and the row there.
-    """
+    """Find the store and row of each key, by its number, in the stores `*/<name>` of all splits."""
     rows: dict[str, tuple[Path, int]] = {}
     for path in folder.parent.parent.glob(f"*/{glob.escape(folder.name)}/{ROWS}"):
         stored = path.read_text(encoding="utf-8").split()
@@ -171,8 +161,7 @@ def copy_rows(kept: Mapping[int, tuple[Path, int]], writer: "StoreWriter") -> No
 class StoreWriter:
     """Writes rows of features to one `.npy` file a name, (N, V, ...) float16, in any order.
 
-    A thread copies a batch from its device, checks and writes it, so that a device need not wait
-    for the disk. It has one batch at a time, which bounds the memory.
+    A thread copies, checks and writes one batch at a time while the device computes the next.
     """
 
     def __init__(self, folder: Path, num_images: int) -> None:
@@ -184,17 +173,12 @@ class StoreWriter:
         self.pending: Future[None] | None = None
 
     def add(self, rows: Sequence[int], features: Mapping[str, Tensor]) -> None:
-        """Hand over the features (B V, ...) of B rows.
-
-        Raises:
-            ValueError: if those of the batch before are not finite in float16.
-            OSError: if they could not be written.
-        """
+        """Hand over the features (B V, ...) of B rows; raise what went wrong with those before."""
         self.wait()
         self.pending = self.thread.submit(self._check_and_write, rows, features)
 
     def wait(self) -> None:
-        """Wait until all is written; raises as `add` does."""
+        """Wait until all is written."""
         if self.pending:
             self.pending.result()
 
@@ -239,18 +223,13 @@ class StoreWriter:
 
 
 def check_space(blocks: Mapping[str, np.ndarray], folder: Path, num_images: int) -> None:
-    """Refuse features that exceed the free disk space, estimated from a first batch.
-
-    Raises:
-        OSError: with what is needed and what is free.
-    """
+    """Raise OSError if the features, estimated from a first batch, exceed the free disk space."""
     needed = sum(block.nbytes // len(block) for block in blocks.values()) * num_images
     free = shutil.disk_usage(folder).free
     if needed + MIN_FREE > free:
         raise OSError(
             f"the features need {needed / 1e9:.2f} GB and the disk of {folder.parent} has "
-            f"{free / 1e9:.2f} GB free. Free some space, choose another folder, take fewer images "
-            "or views, or leave out an array."
+            f"{free / 1e9:.2f} GB free. Free some space, or choose another folder"
         )
 
 
@@ -259,12 +238,11 @@ def open_features(folder: Path | str, fingerprint: Mapping[str, Any] | None = No
 
     Raises:
         FileNotFoundError: if there is no store.
-        ValueError: if the store's fingerprint differs from what `fingerprint` has.
+        ValueError: if its fingerprint is damaged or differs from what `fingerprint` has.
     """
     folder = Path(folder)
     stored = read_fingerprint(folder)
-    wanted = json.loads(json.dumps({**(fingerprint or {})}))
-    if stored != stored | wanted:
+    if stored != {**stored, **(fingerprint or {})}:
         raise ValueError(
             f"the store {folder} was made from {stored}, not from {fingerprint}. Make it anew"
         )
@@ -276,12 +254,7 @@ def _open_arrays(folder: Path) -> Arrays:
 
 
 def read_fingerprint(folder: Path) -> dict[str, Any]:
-    """Read what a store was made from.
-
-    Raises:
-        FileNotFoundError: if there is no store.
-        ValueError: if its fingerprint is damaged.
-    """
+    """Read what a store was made from; FileNotFoundError or ValueError as in `open_features`."""
     if not (folder / FINGERPRINT).exists():
         raise FileNotFoundError(f"there is no feature store at {folder}")
     try:
