@@ -17,12 +17,36 @@ from imet_utils.hog import hog
 from imet_utils.models import EndToEnd
 from imet_utils.runs import PROJECT_DIR, open_run
 from imet_utils.tables import load_tables, save_tables, split_tables
-from imet_utils.training import RECIPES, HeadJob, load_head, open_inputs, train_head
+from imet_utils.training import (
+    RECIPES,
+    head_job,
+    load_head,
+    open_inputs,
+    train_head,
+    train_job,
+)
 from imet_utils.training.__main__ import main
 from imet_utils.views import open_datasets
 
 ENCODER, TABLES = "efficientnet_lite0", "02_preprocess_images"
 pytestmark = pytest.mark.slow
+
+
+def begin(notebook, data_dir, output_dir, upstream=(), **parameters):
+    places = {"DATA_DIR": str(data_dir), "OUTPUT_DIR": str(output_dir), "ENCODER": ENCODER}
+    return open_run(notebook, upstream, parameters=places | parameters)
+
+
+def train(folders, head, **parameters):
+    """Train a head as a notebook does, and let it finish."""
+    run = begin(f"04_{head}", *folders, [TABLES], **parameters)
+    trained = train_head(run, head)
+    run.finish({})
+    return trained
+
+
+def load(folders, head):
+    return load_head(begin("05_look", *folders, [f"04_{head}"]), head)
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +55,7 @@ def collection(module_path):
     data_dir, output_dir = module_path / "data", module_path / "run"
     write_sample_data(data_dir, 24, seed=0)
     shutil.rmtree(data_dir / "test")
-    run = open_run(TABLES, str(data_dir), str(output_dir), SEED=0, CROP_TARGETS="all")
+    run = begin(TABLES, data_dir, output_dir, CROP_TARGETS="all")
     tables = split_tables(load_tables(data_dir), seed=0)
     save_tables(tables, run.folder)
     run.finish({})
@@ -58,22 +82,22 @@ def test_features_of_another_split_are_not_used(run):
     tables.images["split"] = tables.images["split"].to_numpy()[::-1]
     save_tables(tables, output_dir / TABLES)
     with pytest.raises(ValueError, match=rf"\w+/{ENCODER} was made from .* Make it anew"):
-        train_head(HeadJob("baseline", data_dir, output_dir))
+        train_job(head_job(begin("04_train", data_dir, output_dir, [TABLES]), "baseline"))
 
 
 @pytest.mark.parametrize("head", RECIPES)
 def test_every_head_trains_and_loads(collection, head):
-    trained = train_head(HeadJob(head, *collection, epochs=2))
+    trained = train(collection, head, EPOCHS=2)
     assert list(trained.history["epoch"]) == [1, 2]
     assert trained.unseen.keys() == {"val", "test"}
-    loaded = load_head(head, *collection)
+    loaded = load(collection, head)
     torch.testing.assert_close(loaded.model.state_dict(), trained.model.state_dict())
     pd.testing.assert_frame_equal(loaded.history, trained.history, check_exact=True)
 
 
 def test_a_head_streams_what_is_not_stored_and_cannot_tell(collection, run):
-    stored = train_head(HeadJob("attncnn_rnn", *collection, epochs=1, seed=2))
-    streamed = train_head(HeadJob("attncnn_rnn", *run, epochs=1, seed=2))
+    stored = train(collection, "attncnn_rnn", EPOCHS=1, SEED=2)
+    streamed = train(run, "attncnn_rnn", EPOCHS=1, SEED=2)
     assert isinstance(streamed.model, EndToEnd)
     losses = (head.history["train_loss"] for head in (stored, streamed))
     np.testing.assert_allclose(*losses, rtol=1e-3)
@@ -82,8 +106,8 @@ def test_a_head_streams_what_is_not_stored_and_cannot_tell(collection, run):
     assert inputs.arrays["val"].keys() == {"pooled", "images"}
 
 
-def test_one_setting_thaws_the_encoder(run):
-    trained = train_head(HeadJob("attncnn_rnn_hog", *run, epochs=1, unfrozen_stages=1))
+def test_one_parameter_unfreezes_the_encoder(run):
+    trained = train(run, "attncnn_rnn_hog", EPOCHS=1, UNFROZEN_STAGES=1)
     assert set(trained.inputs["val"]) == {"hog", "images"}
     fresh = build_encoder(ENCODER)
     moved = [
@@ -91,7 +115,7 @@ def test_one_setting_thaws_the_encoder(run):
         for stages in zip(trained.model.encoder.stages(), fresh.stages(), strict=True)
     ]
     assert moved == [False] * (len(moved) - 1) + [True]
-    loaded = load_head("attncnn_rnn_hog", *run)
+    loaded = load(run, "attncnn_rnn_hog")
     probs = [
         predict_splits(head.model, {"val": head.inputs["val"]}, run[1] / "probs")["val"]
         for head in (trained, loaded)
@@ -112,25 +136,27 @@ def launch(*arguments):
 
 def test_notebook_and_command_line_train_the_same_on_two_processes(run):
     data_dir, output_dir = run
-    job = HeadJob("baseline", data_dir, output_dir, epochs=2)
-    alone = train_head(job)
-    shutil.rmtree(job.folder)
-    together = train_head(job, num_processes=2)
-    shutil.rmtree(job.folder)
-    result = launch("baseline", "--data", data_dir, "--output", output_dir, "--epochs", 2)
+    alone = train(run, "baseline", EPOCHS=2)
+    shutil.rmtree(alone.folder)
+    together = train(run, "baseline", EPOCHS=2, NUM_PROCESSES=2)
+    shutil.rmtree(alone.folder)
+    arguments = ["--data", data_dir, "--output", output_dir, "--epochs", 2]
+    arguments += ["--learning-rate", 1e-3, "--encoder", ENCODER]
+    result = launch("04_baseline/baseline", *arguments)
     assert result.returncode == 0, result.stderr[-3000:]
-    assert result.stdout.count("baseline:   0%") == 1  # process 0 alone tells
-    launched = load_head("baseline", data_dir, output_dir)
+    assert result.stdout.count("baseline:   0%") == 1  # process 0 alone reports
+    history = pd.read_csv(alone.folder / "history.csv")
     # Where the head computes in bfloat16, rounding may depend on its threads, and on its rows.
-    pd.testing.assert_frame_equal(launched.history, together.history, rtol=0, atol=1e-3)
+    pd.testing.assert_frame_equal(history, together.history, rtol=0, atol=1e-3)
     pd.testing.assert_frame_equal(together.history, alone.history, rtol=0, atol=0.02)
-    saved = load_json(job.folder / "job.json")
-    assert (saved["head"], saved["epochs"], saved["encoder"]) == ("baseline", 2, ENCODER)
+    saved = load_json(alone.folder / "head.json")
+    assert (saved["head"], saved["config"]["epochs"]) == ("baseline", 2)
+    assert saved["encoder"] == ENCODER
 
 
 @pytest.mark.parametrize(
     ("arguments", "reason"),
-    [(["forest"], "'forest'"), (["mlp", "--output", "nowhere"], "02_preprocess_images")],
+    [(["04/forest"], "'forest'"), (["04/mlp", "--output", "nowhere"], "images.csv")],
 )
 def test_the_command_line_refuses_what_there_is_not(monkeypatch, capsys, arguments, reason):
     monkeypatch.setattr(sys, "argv", ["training", *arguments])
