@@ -23,9 +23,11 @@ from imet_utils.training.recipes import (
     AVERAGED,
     NEIGHBOURS,
     RECIPES,
+    SIZES,
     USUAL,
     Recipe,
     calibrated_candidates,
     candidate_weights,
+    choose_size,
+    describe_size,
 )
-from imet_utils.training.sizes import SIZES, choose_size, describe_size

@@ -21,8 +21,7 @@ from imet_utils.provenance import find_product
 from imet_utils.runs import TABLES, Run
 from imet_utils.tables import Tables, read_tables, take_split
 from imet_utils.training.loop import TrainConfig, fit
-from imet_utils.training.recipes import RECIPES
-from imet_utils.training.sizes import choose_size
+from imet_utils.training.recipes import RECIPES, choose_size
 from imet_utils.views import ViewArray, open_datasets
 
 Arrays = dict[str, np.ndarray | ViewArray]
