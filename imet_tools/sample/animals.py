@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from imet_tools.sample.arithmetic import cos, product, sin
 from imet_tools.sample.pen import Colour, Frame, mix, moved, read_points, shift
 
 
@@ -43,14 +44,13 @@ def beast(f: Frame, coat: Colour, kind: Beast) -> None:
     f.shape([*tail, *top, *below, (kind.rump + 0.10, kind.belly - 0.02)], coat, shade=0.5)
     seam = [(kind.chest - 0.10, kind.back + 0.06), (x - 0.07, y + 0.02), (x - 0.02, y + 0.05)]
     f.shape([*seam, (kind.chest - 0.01, middle)], coat, line=0)  # no line between neck and body
-    cos, sin = np.cos(kind.droop), np.sin(kind.droop)
-    turn = np.array(kind.skull)[:, None] * np.array([[cos, sin], [-sin, cos]])
+    c, s = cos(kind.droop), sin(kind.droop)
+    turn = np.array(kind.skull)[:, None] * np.array([[c, s], [-s, c]])
     centre = np.array(kind.head) + 0.01
-    f.shape(read_points(_SKULL) @ turn + centre, coat)
-    f.oval(
-        *(centre + [-0.05, -0.3] @ turn), 0.012, 0.014, shift(f.style.colour("ink"), -0.3), line=0
-    )
-    f.oval(*(centre + [0.9, 0.0] @ turn), 0.012, 0.014, shift(coat, -0.55), line=0)
+    f.shape(product(read_points(_SKULL), turn) + centre, coat)
+    eye, nostril = centre + product(np.array([[-0.05, -0.3], [0.9, 0.0]]), turn)
+    f.oval(*eye, 0.012, 0.014, shift(f.style.colour("ink"), -0.3), line=0)
+    f.oval(*nostril, 0.012, 0.014, shift(coat, -0.55), line=0)
 
 
 def _legs(f: Frame, coat: Colour, kind: Beast) -> None:
@@ -127,7 +127,7 @@ def lion(f: Frame) -> None:
     )
     t = np.linspace(0, 2 * np.pi, 22, endpoint=False)
     spikes = 1 + 0.14 * (np.arange(22) % 2)
-    f.shape(np.stack([0.74 + 0.15 * spikes * np.cos(t), 0.29 + 0.22 * spikes * np.sin(t)], 1), mane)
+    f.shape(np.stack([0.74 + 0.15 * spikes * cos(t), 0.29 + 0.22 * spikes * sin(t)], 1), mane)
     f.shape("72 18, 80 15, 88 20, 93 31, 90 38, 80 40, 72 34", coat)
     f.oval(0.815, 0.245, 0.014, 0.016, f.style.colour("ink"), line=0)
     f.shape("89 27, 94 29, 91 33", f.style.colour("ink"), line=0)
@@ -213,7 +213,7 @@ def sheep(f: Frame) -> None:
     t = np.linspace(0, 2 * np.pi, 26, endpoint=False)
     curl = 1 + 0.09 * (np.arange(26) % 2)
     f.shape(
-        np.stack([0.46 + 0.32 * curl * np.cos(t), 0.50 + 0.25 * curl * np.sin(t)], 1),
+        np.stack([0.46 + 0.32 * curl * cos(t), 0.50 + 0.25 * curl * sin(t)], 1),
         wool,
         shade=0.4,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from imet_tools.sample.arithmetic import cos, sin
 from imet_tools.sample.pen import Frame, mix, moved, shift, sided
 
 
@@ -112,7 +113,7 @@ def peacock(f: Frame) -> None:
     green, gold = f.pick("leaf"), f.style.colour("metal")
     for row, radius in ((0, 0.50), (1, 0.38)):
         for angle in np.linspace(-1.45, 1.45, 11 - 2 * row):
-            x, y = 0.5 + radius * 0.95 * np.sin(angle), 0.66 - radius * 1.15 * np.cos(angle)
+            x, y = 0.5 + radius * 0.95 * sin(angle), 0.66 - radius * 1.15 * cos(angle)
             f.stroke([(0.5, 0.72), (x, y)], shift(green, -0.2), 0.05 + 0.02 * row, 1.3, line=0.3)
             f.oval(x, y, 0.052, 0.066, green, line=0.7)
             f.oval(x, y, 0.032, 0.042, gold, line=0)
@@ -201,7 +202,7 @@ def snake(f: Frame) -> None:
     """Draw a coiling snake."""
     skin = f.pick("leaf")
     t = np.linspace(0, 1, 20)
-    path = np.stack([0.06 + 0.78 * t, 0.64 + 0.25 * np.sin(t * 11) * (1 - 0.3 * t)], 1)
+    path = np.stack([0.06 + 0.78 * t, 0.64 + 0.25 * sin(t * 11) * (1 - 0.3 * t)], 1)
     path = np.concatenate([path, [(0.92, 0.38), (0.86, 0.20), (0.90, 0.12)]])
     f.stroke(path[::-1], skin, 0.19, 0.3, line=1)
     spots = f.pick("bloom")
@@ -216,7 +217,7 @@ def dragon(f: Frame) -> None:
     """Draw a winding dragon with crest, claws and flame (width 1.5 of its height)."""
     skin, crest = f.pick("leaf"), f.style.colour("bloom")
     t = np.linspace(0, 1, 24)
-    path = np.stack([0.04 + 0.72 * t, 0.58 + (0.10 + 0.16 * t) * np.sin(t * 9.5 + 0.4)], 1)
+    path = np.stack([0.04 + 0.72 * t, 0.58 + (0.10 + 0.16 * t) * sin(t * 9.5 + 0.4)], 1)
     path = np.concatenate([path, [(0.80, 0.36), (0.84, 0.26)]])
     ahead = np.gradient(path, axis=0)
     for at, lean in ((5, -1), (9, 1), (16, -1), (20, 1)):
@@ -318,4 +319,4 @@ def snail(f: Frame) -> None:
         f.ink([(0.88, 0.46), (0.90 + lean, 0.26)], 1.2)
     f.oval(0.42, 0.50, 0.30, 0.36, shell, shade=0.4)
     t = np.linspace(0, 4.5 * np.pi, 40)
-    f.ink(np.stack([0.42 + 0.018 * t * np.cos(t), 0.50 + 0.022 * t * np.sin(t)], 1), 1.2)
+    f.ink(np.stack([0.42 + 0.018 * t * cos(t), 0.50 + 0.022 * t * sin(t)], 1), 1.2)

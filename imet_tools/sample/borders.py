@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from imet_tools.sample.arithmetic import cos, sin
 from imet_tools.sample.pen import Canvas, Frame, mix, shift
 
 
@@ -58,7 +59,7 @@ def _key(f: Frame, colours: Colours, k: int) -> None:
 def _palmette(f: Frame, colours: Colours, k: int) -> None:
     for angle in np.linspace(-1.3, 1.3, 7):
         f.stroke(
-            [(0.5, 0.86), (0.5 + 0.40 * np.sin(angle), 0.82 - 0.66 * np.cos(angle))],
+            [(0.5, 0.86), (0.5 + 0.40 * sin(angle), 0.82 - 0.66 * cos(angle))],
             f.style.colour("hair"),
             0.11,
             1.2,
@@ -72,7 +73,7 @@ def _frieze(f: Frame, colours: Colours, k: int) -> None:
         f.stroke("50 88, 50 50", f.style.colour("leaf"), 0.08)
         for angle in (-0.8, 0.0, 0.8):
             f.stroke(
-                [(0.5, 0.6), (0.5 + 0.34 * np.sin(angle), 0.6 - 0.45 * np.cos(angle))],
+                [(0.5, 0.6), (0.5 + 0.34 * sin(angle), 0.6 - 0.45 * cos(angle))],
                 colours[0],
                 0.16,
                 0.3,
@@ -85,7 +86,7 @@ def _frieze(f: Frame, colours: Colours, k: int) -> None:
 def _wave(f: Frame, colours: Colours, k: int) -> None:
     t = np.linspace(0, 1.6 * np.pi, 14)
     curl = np.stack(
-        [0.55 + 0.32 * (1 - t / 7) * np.cos(t + 2.6), 0.52 - 0.32 * (1 - t / 7) * np.sin(t + 2.6)],
+        [0.55 + 0.32 * (1 - t / 7) * cos(t + 2.6), 0.52 - 0.32 * (1 - t / 7) * sin(t + 2.6)],
         1,
     )
     f.stroke([(0.0, 0.84), (0.16, 0.70), *map(tuple, curl)], colours[0], 0.12, 0.5)
@@ -100,7 +101,7 @@ def _seigaiha(f: Frame, colours: Colours, k: int) -> None:
                 t = np.linspace(np.pi, 2 * np.pi, 9)
                 y = 0.42 + 0.34 * row
                 f.shape(
-                    np.stack([x + r * np.cos(t), y + r * 0.85 * np.sin(t)], 1),
+                    np.stack([x + r * cos(t), y + r * 0.85 * sin(t)], 1),
                     colour,
                     smooth=False,
                     line=0,
@@ -110,7 +111,7 @@ def _seigaiha(f: Frame, colours: Colours, k: int) -> None:
 def _arabesque(f: Frame, colours: Colours, k: int) -> None:
     t = np.linspace(0, 1, 9)
     sign = 1 if k % 2 else -1
-    f.stroke(np.stack([t, 0.5 + sign * 0.26 * np.sin(np.pi * t)], 1), f.style.colour("metal"), 0.07)
+    f.stroke(np.stack([t, 0.5 + sign * 0.26 * sin(np.pi * t)], 1), f.style.colour("metal"), 0.07)
     f.stroke(
         [(0.5, 0.5 + sign * 0.24), (0.66, 0.5), (0.5, 0.5 - sign * 0.08)],
         f.style.colour("metal"),
@@ -119,8 +120,8 @@ def _arabesque(f: Frame, colours: Colours, k: int) -> None:
     )
     for a in range(5):
         f.oval(
-            0.5 + 0.15 * np.cos(a * 1.26),
-            0.5 - sign * 0.14 + 0.15 * np.sin(a * 1.26),
+            0.5 + 0.15 * cos(a * 1.26),
+            0.5 - sign * 0.14 + 0.15 * sin(a * 1.26),
             0.10,
             0.10,
             f.style.colours["bloom"][k % len(f.style.colours["bloom"])],
@@ -162,7 +163,7 @@ def _star(f: Frame, colours: Colours, k: int) -> None:
     t = np.linspace(0, 2 * np.pi, 16, endpoint=False) + np.pi / 8
     spikes = 0.46 * (1 - 0.28 * (np.arange(16) % 2))
     f.shape(
-        np.stack([0.5 + spikes * np.cos(t), 0.5 + spikes * np.sin(t)], 1),
+        np.stack([0.5 + spikes * cos(t), 0.5 + spikes * sin(t)], 1),
         colours[k % 2],
         smooth=False,
         line=0.7,
@@ -181,8 +182,8 @@ def _pearls(f: Frame, colours: Colours, k: int) -> None:
 def _rosettes(f: Frame, colours: Colours, k: int) -> None:
     for a in np.arange(10) * 2 * np.pi / 10:
         f.oval(
-            0.5 + 0.26 * np.cos(a),
-            0.5 + 0.26 * np.sin(a),
+            0.5 + 0.26 * cos(a),
+            0.5 + 0.26 * sin(a),
             0.15,
             0.075,
             shift(f.style.colour("bloom"), 0.2),
@@ -233,11 +234,9 @@ def _steps(f: Frame, colours: Colours, k: int) -> None:
 def _brocade(f: Frame, colours: Colours, k: int) -> None:
     tone = shift(f.style.colour("water"), 0.3)
     t = np.linspace(0, 2 * np.pi, 12)
-    f.ink(np.stack([0.5 + 0.34 * np.cos(t), 0.5 + 0.34 * np.sin(t)], 1), 0.8, fill=tone)
+    f.ink(np.stack([0.5 + 0.34 * cos(t), 0.5 + 0.34 * sin(t)], 1), 0.8, fill=tone)
     for a in range(4):
-        f.oval(
-            0.5 + 0.17 * np.cos(a * 1.57), 0.5 + 0.17 * np.sin(a * 1.57), 0.09, 0.09, tone, line=0
-        )
+        f.oval(0.5 + 0.17 * cos(a * 1.57), 0.5 + 0.17 * sin(a * 1.57), 0.09, 0.09, tone, line=0)
 
 
 def _arch(f: Frame, colours: Colours, k: int) -> None:

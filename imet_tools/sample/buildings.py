@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from imet_tools.sample.arithmetic import cos, sin
 from imet_tools.sample.pen import Frame, mix, moved, shift
 
 
@@ -206,8 +207,8 @@ def windmill(f: Frame) -> None:
     for k in range(4):
         a = turn + k * np.pi / 2
         across, down = (
-            np.array([np.cos(a), np.sin(a) * 0.78]),
-            np.array([-np.sin(a), np.cos(a) * 0.78]),
+            np.array([cos(a), sin(a) * 0.78]),
+            np.array([-sin(a), cos(a) * 0.78]),
         )
         hub = np.array([0.5, 0.37])
         f.stroke([hub, hub + 0.46 * across], f.style.colour("wood"), 0.022)
@@ -244,7 +245,7 @@ def arch(f: Frame) -> None:
     f.box(0.0, 0.08, 1.0, 0.18, shift(stone, 0.1))
     f.box(0.10, 0.0, 0.90, 0.09, stone)
     t = np.linspace(np.pi, 2 * np.pi, 12)
-    opening = np.stack([0.5 + 0.22 * np.cos(t), 0.52 + 0.22 * np.sin(t)], 1)
+    opening = np.stack([0.5 + 0.22 * cos(t), 0.52 + 0.22 * sin(t)], 1)
     f.shape(
         [(0.28, 1.0), *map(tuple, opening), (0.72, 1.0)],
         mix(f.style.colour("sky"), f.style.colour("ink"), 0.2),
@@ -275,7 +276,7 @@ def bridge(f: Frame) -> None:
     if f.style.dress == "robe" or f.rng.random() < 0.3:
         wood = f.pick("roof")
         t = np.linspace(0, 1, 13)
-        deck = np.stack([t, 0.74 - 0.44 * np.sin(t * np.pi)], 1)
+        deck = np.stack([t, 0.74 - 0.44 * sin(t * np.pi)], 1)
         for x, y in deck[2:-2:2]:
             f.stroke([(x, y), (x, 1.0)], shift(wood, -0.25), 0.06, line=0.7)
         f.stroke(deck, wood, 0.13, line=0.9)
@@ -290,7 +291,7 @@ def bridge(f: Frame) -> None:
     for k in range(count):
         x = (k + 0.5) * wide
         top = 0.80 - 0.12 * (1 - abs(x - 0.5))
-        ring = np.stack([x + wide * 0.38 * np.cos(t), top + 0.30 * np.sin(t)], 1)
+        ring = np.stack([x + wide * 0.38 * cos(t), top + 0.30 * sin(t)], 1)
         f.shape(
             [(x - wide * 0.38, 1.0), *map(tuple, ring), (x + wide * 0.38, 1.0)], hole, smooth=False
         )

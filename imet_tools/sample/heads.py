@@ -6,6 +6,7 @@ from collections.abc import Collection
 
 import numpy as np
 
+from imet_tools.sample.arithmetic import cos, sin
 from imet_tools.sample.pen import Colour, Frame, mix, moved, read_points, shift, sided
 
 Traits = Collection[str]
@@ -214,7 +215,7 @@ def bust(f: Frame, woman: bool, traits: Traits = (), side: bool = False) -> None
 
 def _beads(f: Frame) -> None:
     t = np.linspace(0.15, np.pi - 0.15, 9)
-    for x, y in np.stack([0.5 - 0.46 * np.cos(t), 0.1 + 0.55 * np.sin(t)], 1):
+    for x, y in np.stack([0.5 - 0.46 * cos(t), 0.1 + 0.55 * sin(t)], 1):
         f.oval(x, y, 0.06, 0.07, f.style.colour("metal"), line=0.6)
     f.oval(0.5, 0.80, 0.09, 0.12, f.style.colour("bloom"), line=0.7)
     note(f, "necklaces")
@@ -226,7 +227,7 @@ def _collar(f: Frame, cloth: tuple, trim: tuple) -> None:
     if dress == "kilt":
         for k, radius in enumerate((0.30, 0.25, 0.20, 0.15)):
             t = np.linspace(0.1, np.pi - 0.1, 12)
-            band = np.stack([0.5 - radius * np.cos(t), 0.66 + radius * 0.62 * np.sin(t)], 1)
+            band = np.stack([0.5 - radius * cos(t), 0.66 + radius * 0.62 * sin(t)], 1)
             f.stroke(
                 band, f.style.colours["cloth"][k % len(f.style.colours["cloth"])], 0.04, line=0.5
             )
@@ -245,8 +246,8 @@ def _collar(f: Frame, cloth: tuple, trim: tuple) -> None:
     else:
         for angle in np.linspace(-1.4, 1.4, 9):
             f.oval(
-                0.5 + 0.24 * np.sin(angle),
-                0.66 + 0.07 * np.cos(angle),
+                0.5 + 0.24 * sin(angle),
+                0.66 + 0.07 * cos(angle),
                 0.05,
                 0.045,
                 shift(f.style.colour("paper"), 0.6),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from imet_tools.sample.arithmetic import cos, sin
 from imet_tools.sample.borders import background
 from imet_tools.sample.motifs import BUILDINGS, MOTIFS, PEOPLE, WATER, Scene
 from imet_tools.sample.pen import Frame, mix, moved, shift
@@ -63,7 +64,7 @@ def _fields(scene: Scene, horizon: float, near: tuple) -> None:
     x = np.linspace(-0.05, 1.05, 16)
     for depth in (0.12, 0.34, 0.62):
         top = horizon + (1 - horizon) * (
-            depth + 0.09 * np.sin(x * rng.uniform(2, 5) + rng.uniform(0, 6))
+            depth + 0.09 * sin(x * rng.uniform(2, 5) + rng.uniform(0, 6))
         )
         green = mix(
             near,
@@ -92,7 +93,7 @@ def _fields(scene: Scene, horizon: float, near: tuple) -> None:
 def _ribbon(f: Frame, top: float, at: float, wide: float, fill: tuple) -> None:
     """Draw a river or path that winds from far away towards us, wider and wider."""
     t = np.linspace(0, 1, 22)
-    middle = at + f.rng.choice([-1, 1]) * 0.16 * np.sin(t * 5.2) * (0.15 + t)
+    middle = at + f.rng.choice([-1, 1]) * 0.16 * sin(t * 5.2) * (0.15 + t)
     half = 0.008 + wide * t**1.6
     y = top + (1.06 - top) * t
     left, right = np.stack([middle - half, y], 1), np.stack([middle + half, y], 1)
@@ -113,7 +114,7 @@ def paint_distance(scene: Scene, horizon: float) -> None:
         x = np.linspace(0, 1, 22)
         top = (
             0.45
-            + 0.28 * np.sin(x * rng.uniform(4, 9) + rng.uniform(0, 6))
+            + 0.28 * sin(x * rng.uniform(4, 9) + rng.uniform(0, 6))
             + rng.uniform(-0.13, 0.13, 22)
         )
         tone = mix(style.pick("leaf", rng), sky, fade)
@@ -168,7 +169,7 @@ def _heavens(scene: Scene, horizon: float) -> None:
             t = np.linspace(0, 2 * np.pi, 10, endpoint=False)
             spikes = 0.5 * (1 - 0.6 * (np.arange(10) % 2))
             f.shape(
-                np.stack([0.5 + spikes * np.cos(t), 0.5 + spikes * np.sin(t)], 1),
+                np.stack([0.5 + spikes * cos(t), 0.5 + spikes * sin(t)], 1),
                 (250, 240, 200),
                 smooth=False,
                 line=0,
@@ -197,8 +198,8 @@ def _sun(f: Frame) -> None:
     for a in np.arange(12) * np.pi / 6:
         f.stroke(
             [
-                (0.5 + 0.36 * np.cos(a), 0.5 + 0.36 * np.sin(a)),
-                (0.5 + 0.62 * np.cos(a), 0.5 + 0.62 * np.sin(a)),
+                (0.5 + 0.36 * cos(a), 0.5 + 0.36 * sin(a)),
+                (0.5 + 0.62 * cos(a), 0.5 + 0.62 * sin(a)),
             ],
             (244, 200, 90),
             0.09,
@@ -215,8 +216,8 @@ def _moon(f: Frame) -> None:
             f.oval(x, y, r, r, shift(pale, -0.12), line=0)
     else:
         t = np.linspace(0.5 * np.pi, 1.5 * np.pi, 14)
-        outer = np.stack([0.62 + 0.5 * np.cos(t), 0.5 + 0.5 * np.sin(t)], 1)
-        inside = np.stack([0.62 + 0.22 * np.cos(t[::-1]), 0.5 + 0.5 * np.sin(t[::-1])], 1)
+        outer = np.stack([0.62 + 0.5 * cos(t), 0.5 + 0.5 * sin(t)], 1)
+        inside = np.stack([0.62 + 0.22 * cos(t[::-1]), 0.5 + 0.5 * sin(t[::-1])], 1)
         f.shape([*map(tuple, outer), *map(tuple, inside)], pale, smooth=False, line=0.7)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from imet_tools.sample.arithmetic import cos, sin
 from imet_tools.sample.pen import Frame, mix, moved, shift, sided
 
 
@@ -41,7 +42,7 @@ def shield(f: Frame) -> None:
     device = f.pick("bloom")
     t = np.linspace(0, 2 * np.pi, 16, endpoint=False)
     star = 0.3 * (1 - 0.5 * (np.arange(16) % 2))
-    f.shape(np.stack([0.5 + star * np.cos(t), 0.5 + star * np.sin(t)], 1), device, smooth=False)
+    f.shape(np.stack([0.5 + star * cos(t), 0.5 + star * sin(t)], 1), device, smooth=False)
 
 
 def helmet(f: Frame) -> None:
@@ -89,8 +90,8 @@ def fan(f: Frame) -> None:
     """Draw an open folding fan (width 1.6 of its height)."""
     colour, other = f.pick("cloth"), f.pick("bloom")
     t = np.linspace(np.pi * 1.06, np.pi * 1.94, 13)
-    outer = np.stack([0.5 + 0.5 * np.cos(t), 0.95 + 0.93 * np.sin(t)], 1)
-    inside = np.stack([0.5 + 0.2 * np.cos(t), 0.95 + 0.38 * np.sin(t)], 1)
+    outer = np.stack([0.5 + 0.5 * cos(t), 0.95 + 0.93 * sin(t)], 1)
+    inside = np.stack([0.5 + 0.2 * cos(t), 0.95 + 0.38 * sin(t)], 1)
     for k in range(12):
         f.shape(
             [inside[k], outer[k], outer[k + 1], inside[k + 1]],
@@ -100,7 +101,7 @@ def fan(f: Frame) -> None:
         )
     for point in inside[::2]:
         f.stroke([(0.5, 0.97), tuple(point)], f.style.colour("wood"), 0.025, line=0.3, smooth=False)
-    band = np.stack([0.5 + 0.36 * np.cos(t), 0.95 + 0.68 * np.sin(t)], 1)
+    band = np.stack([0.5 + 0.36 * cos(t), 0.95 + 0.68 * sin(t)], 1)
     for x, y in band[1:-1:3]:
         f.oval(x, y, 0.05, 0.08, other, line=0.5)
     f.oval(0.5, 0.96, 0.025, 0.035, f.style.colour("metal"), line=0.5)
@@ -147,7 +148,7 @@ def harp(f: Frame) -> None:
     gold = f.style.colour("metal")
     for k in range(9):
         x = 0.22 + 0.068 * k
-        f.ink([(x, 0.14 + 0.10 * np.sin(k / 8 * np.pi)), (x, 0.90 - 0.078 * k)], 0.6)
+        f.ink([(x, 0.14 + 0.10 * sin(k / 8 * np.pi)), (x, 0.90 - 0.078 * k)], 0.6)
     f.stroke("14 97, 90 20", shift(f.style.colour("wood"), 0.1), 0.13, 0.55, line=0.9)
     f.stroke("14 97, 12 50, 14 6", gold, 0.065, line=0.9)
     f.stroke("12 8, 36 22, 62 20, 92 22", gold, 0.08, line=0.9)
@@ -193,14 +194,14 @@ def clock(f: Frame) -> None:
         a = k * np.pi / 6
         f.ink(
             [
-                (0.5 + 0.20 * np.cos(a), 0.42 + 0.165 * np.sin(a)),
-                (0.5 + 0.24 * np.cos(a), 0.42 + 0.195 * np.sin(a)),
+                (0.5 + 0.20 * cos(a), 0.42 + 0.165 * sin(a)),
+                (0.5 + 0.24 * cos(a), 0.42 + 0.195 * sin(a)),
             ],
             1.0,
         )
     a, b = f.rng.uniform(0, 6.28, 2)
-    f.ink([(0.5, 0.42), (0.5 + 0.12 * np.cos(a), 0.42 + 0.10 * np.sin(a))], 1.8)
-    f.ink([(0.5, 0.42), (0.5 + 0.19 * np.cos(b), 0.42 + 0.16 * np.sin(b))], 1.2)
+    f.ink([(0.5, 0.42), (0.5 + 0.12 * cos(a), 0.42 + 0.10 * sin(a))], 1.8)
+    f.ink([(0.5, 0.42), (0.5 + 0.19 * cos(b), 0.42 + 0.16 * sin(b))], 1.2)
     f.box(0.34, 0.76, 0.66, 0.90, gold, line=0.7)
 
 
@@ -237,7 +238,7 @@ def coin(f: Frame) -> None:
     dark = shift(metal, -0.3)
     for k in range(36):
         a = k * np.pi / 18
-        f.oval(0.5 + 0.43 * np.cos(a), 0.5 + 0.43 * np.sin(a), 0.016, 0.016, dark, line=0)
+        f.oval(0.5 + 0.43 * cos(a), 0.5 + 0.43 * sin(a), 0.016, 0.016, dark, line=0)
     f.shape(
         "42 22, 58 22, 64 34, 72 48, 65 51, 66 60, 60 66, 52 66, 58 80, 32 80, 36 62, 28 42",
         shift(metal, 0.25),
@@ -331,8 +332,8 @@ def necklace(f: Frame) -> None:
     """Draw a necklace with a pendant, laid out flat."""
     t = np.linspace(-0.35, np.pi + 0.35, 23)
     for k, angle in enumerate(t):
-        x, y = 0.5 - 0.44 * np.cos(angle), 0.24 + 0.46 * np.sin(angle)
-        size = 0.030 + 0.018 * np.sin(max(0.0, angle))
+        x, y = 0.5 - 0.44 * cos(angle), 0.24 + 0.46 * sin(angle)
+        size = 0.030 + 0.018 * sin(max(0.0, angle))
         f.oval(
             x,
             y,
@@ -350,7 +351,7 @@ def ring(f: Frame) -> None:
     """Draw a finger ring with a stone."""
     t = np.linspace(-1.2, 4.34, 26)
     f.stroke(
-        np.stack([0.5 + 0.36 * np.cos(t), 0.63 + 0.31 * np.sin(t)], 1),
+        np.stack([0.5 + 0.36 * cos(t), 0.63 + 0.31 * sin(t)], 1),
         f.style.colour("metal"),
         0.10,
         line=0.9,

@@ -9,6 +9,7 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image, ImageChops, ImageDraw
 
+from imet_tools.sample.arithmetic import cos, product, sin
 from imet_tools.sample.styles import Style
 
 SUPERSAMPLE = 2  # canvas pixels per picture pixel, along one side
@@ -16,9 +17,9 @@ Colour = tuple[int, ...]
 Points = str | Sequence[Sequence[float]] | np.ndarray  # a string as in read_points
 
 _ANGLES = np.linspace(0, 2 * np.pi, 22, endpoint=False)
-_CIRCLE = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], 1)
-_TIMES = np.linspace(0, 1, 6, endpoint=False)[:, None] ** np.arange(4)  # 1, t, t^2, t^3
-_SPLINE = _TIMES @ np.array([[0, 2, 0, 0], [-1, 0, 1, 0], [2, -5, 4, -1], [-1, 3, -3, 1]]) / 2
+_CIRCLE = np.stack([cos(_ANGLES), sin(_ANGLES)], 1)
+_TIMES = np.arange(6)[:, None] ** np.arange(4) * [216, 36, 6, 1]  # 216 (1, t, t^2, t^3), t = k / 6
+_SPLINE = _TIMES @ [[0, 2, 0, 0], [-1, 0, 1, 0], [2, -5, 4, -1], [-1, 3, -3, 1]] / 432  # (6, 4)
 _RAMP = Image.linear_gradient("L").transpose(Image.Transpose.ROTATE_90)  # dark left, light right
 
 
@@ -73,7 +74,7 @@ def smooth_curve(points: Points, closed: bool = True) -> np.ndarray:
         padded = np.concatenate([2 * knots[:1] - knots[1:2], knots, 2 * knots[-1:] - knots[-2:-1]])
     before, start, end, after = padded[:-3], padded[1:-2], padded[2:-1], padded[3:]
     corners = np.stack([before, start, end, after], 1)  # (K, 4, 2)
-    curve = (_SPLINE @ corners).reshape(-1, 2)  # (K * 6, 2)
+    curve = product(_SPLINE, corners).reshape(-1, 2)  # (K * 6, 2)
     return curve if closed else np.concatenate([curve, knots[-1:]])
 
 
@@ -97,8 +98,8 @@ class Canvas:
         tilt: float = 0.0,
     ) -> Frame:
         """Open a unit frame on a box in picture pixels, mirrored or tilted (radians) on demand."""
-        across = np.array([np.cos(tilt), np.sin(tilt)]) * width
-        down = np.array([-np.sin(tilt), np.cos(tilt)]) * height
+        across = np.array([cos(tilt), sin(tilt)]) * width
+        down = np.array([-sin(tilt), cos(tilt)]) * height
         centre = np.array([left + width / 2, top + height / 2])
         across = -across if flip else across
         return Frame(self, centre - across / 2 - down / 2, across, down)
@@ -129,9 +130,9 @@ class Frame:
     ) -> Frame:
         """Open a frame inside this one, at a box in this one's coordinates."""
         aspect = math.hypot(*self.across.tolist()) / self.unit
-        cos, sin = math.cos(tilt), math.sin(tilt)
-        across = width * (cos * self.across + sin * aspect * self.down)
-        down = height * (cos * self.down - sin / aspect * self.across)
+        c, s = cos(tilt), sin(tilt)
+        across = width * (c * self.across + s * aspect * self.down)
+        down = height * (c * self.down - s / aspect * self.across)
         centre = self.origin + (left + width / 2) * self.across + (top + height / 2) * self.down
         return Frame(self.canvas, centre - across / 2 - down / 2, across, down, self)
 
@@ -141,7 +142,7 @@ class Frame:
 
     def place(self, points: Points) -> np.ndarray:
         """Map unit points (K, 2) to canvas pixels and take them into the extent."""
-        placed = self.origin + as_points(points) @ self.basis
+        placed = self.origin + product(as_points(points), self.basis)
         (left, top), (right, bottom) = placed.min(0).tolist(), placed.max(0).tolist()
         frame: Frame | None = self
         while frame is not None:
@@ -189,8 +190,8 @@ class Frame:
         **how: float,
     ) -> None:
         """Fill an ellipse with centre (x, y) and radii in frame units (rx in widths)."""
-        cos, sin = math.cos(tilt), math.sin(tilt)
-        points = _CIRCLE @ np.array([[rx * cos, rx * sin], [-ry * sin, ry * cos]]) + (x, y)
+        c, s = cos(tilt), sin(tilt)
+        points = product(_CIRCLE, np.array([[rx * c, rx * s], [-ry * s, ry * c]])) + (x, y)
         self.shape(points, fill, smooth=False, **how)
 
     def box(

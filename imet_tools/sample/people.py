@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 
 from imet_tools.sample.animals import horse
+from imet_tools.sample.arithmetic import sin
 from imet_tools.sample.heads import (
     HALOED,
     WHOLE_PERSON,
@@ -242,7 +243,7 @@ def buddha(f: Frame) -> None:
     skin, robe = mix(f.style.colour("metal"), f.pick("skin"), 0.4), f.pick("cloth")
     draw_halo(f, 0.5, 0.40, 0.42, 0.40)
     for angle in np.linspace(-1.3, 1.3, 9):
-        x = 0.5 + 0.40 * np.sin(angle)
+        x = 0.5 + 0.40 * sin(angle)
         f.shape(moved(x, 0, "-8 90, 0 80, 8 90, 0 100"), f.style.colour("bloom"))
     f.shape("50 66, 84 70, 98 82, 80 90, 20 90, 2 82, 16 70", robe, shade=0.4)
     f.shape("28 38, 50 35, 72 38, 70 74, 30 74", skin, shade=0.4)

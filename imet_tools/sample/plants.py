@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from imet_tools.sample.arithmetic import cos, sin
 from imet_tools.sample.pen import Colour, Frame, mix, moved, shift
 
 
@@ -28,7 +29,7 @@ def _puff(
     t = np.linspace(start, end, count, endpoint=end < 6)
     bumps = 1 + 0.11 * (np.arange(count) % 2)
     f.shape(
-        np.stack([x + rx * bumps * np.cos(t), y + ry * bumps * np.sin(t)], 1),
+        np.stack([x + rx * bumps * cos(t), y + ry * bumps * sin(t)], 1),
         colour,
         shade=0.5,
         line=0.7,
@@ -125,7 +126,7 @@ def _palm(f: Frame) -> None:
     for y in np.linspace(0.4, 0.95, 8):
         f.ink([(0.43, y), (0.49, y - 0.015)], 0.6)
     for angle in np.linspace(-3.3, 0.16, 10):
-        x, y = 0.54 + 0.45 * np.cos(angle), 0.26 + 0.24 * np.sin(angle)
+        x, y = 0.54 + 0.45 * cos(angle), 0.26 + 0.24 * sin(angle)
         f.shape(
             [
                 (0.54, 0.26),
@@ -170,13 +171,13 @@ def blossom(f: Frame, x: float, y: float, size: float, colour: Colour, petals: i
     turn = f.rng.uniform(0, 6)
     for k in range(petals):
         angle = turn + k * 2 * np.pi / petals
-        cx, cy = x + 0.62 * size * aspect * np.cos(angle), y + 0.62 * size * np.sin(angle)
+        cx, cy = x + 0.62 * size * aspect * cos(angle), y + 0.62 * size * sin(angle)
         t = np.linspace(0, 2 * np.pi, 10, endpoint=False)
-        along, wide = 0.5 * size * np.cos(t), 0.33 * size * np.sin(t)
+        along, wide = 0.5 * size * cos(t), 0.33 * size * sin(t)
         petal = np.stack(
             [
-                cx + aspect * (along * np.cos(angle) - wide * np.sin(angle)),
-                cy + along * np.sin(angle) + wide * np.cos(angle),
+                cx + aspect * (along * cos(angle) - wide * sin(angle)),
+                cy + along * sin(angle) + wide * cos(angle),
             ],
             1,
         )
@@ -208,7 +209,7 @@ def flowers(f: Frame) -> None:
     """Draw a spray of flowers on stalks."""
     count = int(f.rng.integers(3, 7))
     heads = [
-        (0.5 + 0.40 * np.sin(a), 0.40 - 0.26 * np.cos(a) + f.rng.normal(0, 0.04))
+        (0.5 + 0.40 * sin(a), 0.40 - 0.26 * cos(a) + f.rng.normal(0, 0.04))
         for a in np.linspace(-1.5, 1.5, count)
     ]
     for x, y in heads:
@@ -241,8 +242,8 @@ def lotus(f: Frame) -> None:
     for x in (0.22, 0.78):
         f.oval(x, 0.86, 0.22, 0.09, f.pick("leaf"))
     for angle in (-1.25, 1.25, -0.85, 0.85, -0.42, 0.42, 0.0):
-        x, y = 0.5 + 0.46 * np.sin(angle), 0.70 - 0.62 * np.cos(angle)
-        side = 0.10 * np.cos(angle)
+        x, y = 0.5 + 0.46 * sin(angle), 0.70 - 0.62 * cos(angle)
+        side = 0.10 * cos(angle)
         f.shape(
             [
                 (0.5, 0.74),

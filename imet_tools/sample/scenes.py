@@ -7,6 +7,7 @@ from functools import partial
 
 import numpy as np
 
+from imet_tools.sample.arithmetic import sin
 from imet_tools.sample.borders import background
 from imet_tools.sample.heads import bust
 from imet_tools.sample.landscapes import (
@@ -361,7 +362,7 @@ def _under_water(scene: Scene) -> None:
     for y in (0.06, 0.1, 0.15):
         x = np.linspace(0, 1, 30)
         f.ink(
-            np.stack([x, y + 0.012 * np.sin(x * 30 + 40 * y)], 1),
+            np.stack([x, y + 0.012 * sin(x * 30 + 40 * y)], 1),
             0.7,
             False,
             mix(blue, (255, 255, 255), 0.5),

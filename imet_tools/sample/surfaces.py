@@ -7,6 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
+from imet_tools.sample.arithmetic import cos, sin
+
 Rng = np.random.Generator
 
 
@@ -68,7 +70,7 @@ def _washi(g: _Grid) -> np.ndarray:
 
 
 def _silk(g: _Grid) -> np.ndarray:
-    weave = np.sin(g.columns * 2.1) * np.sin(g.rows * 2.4)
+    weave = _sin(g.columns * 2.1) * _sin(g.rows * 2.4)
     return 1 + 0.05 * g.blotch + 0.022 * weave + 0.02 * _streaks(*g.rows.shape, g.rng, 50, False)
 
 
@@ -77,12 +79,12 @@ def _glaze(g: _Grid) -> np.ndarray:
 
 
 def _canvas(g: _Grid) -> np.ndarray:
-    weave = np.sin(g.columns * 1.7 + 0.4 * g.blotch) + np.sin(g.rows * 1.7)
+    weave = _sin(g.columns * 1.7 + 0.4 * g.blotch) + _sin(g.rows * 1.7)
     return 1 + 0.03 * g.blotch + 0.02 * weave + 0.02 * g.grain
 
 
 def _laid(g: _Grid) -> np.ndarray:
-    return 1 + 0.035 * g.blotch + 0.012 * np.sin(g.rows * 1.1) + 0.012 * g.grain
+    return 1 + 0.035 * g.blotch + 0.012 * _sin(g.rows * 1.1) + 0.012 * g.grain
 
 
 def _gold(g: _Grid) -> np.ndarray:
@@ -97,9 +99,7 @@ def _gold(g: _Grid) -> np.ndarray:
 
 
 def _batik(g: _Grid) -> np.ndarray:
-    return (
-        1 + 0.06 * g.blotch + 0.03 * np.sin(g.columns * 2.6) * np.sin(g.rows * 2.6) + 0.02 * g.grain
-    )
+    return 1 + 0.06 * g.blotch + 0.03 * _sin(g.columns * 2.6) * _sin(g.rows * 2.6) + 0.02 * g.grain
 
 
 def _amate(g: _Grid) -> np.ndarray:
@@ -150,6 +150,19 @@ def _array(image: Image.Image) -> np.ndarray:
     return np.asarray(image, dtype="float32")
 
 
+def _sin(angle: np.ndarray) -> np.ndarray:
+    """Sine of float32 angles; NumPy's own of float32 differs between CPUs."""
+    return np.sin(angle, dtype="float64").astype("float32")
+
+
+def _grey(colours: np.ndarray, weights: tuple[float, ...]) -> np.ndarray:
+    """Weigh the channels of (H, W, 3) in one order, which a matrix product does not on every CPU."""
+    grey = np.zeros(colours.shape[:2], "float32")
+    for channel, weight in enumerate(np.array(weights, "float32").astype("float64")):
+        grey = (grey + colours[..., channel] * weight).astype("float32")
+    return grey
+
+
 def _flat(image: Image.Image, paper: np.ndarray, rng: Rng) -> np.ndarray:
     return _array(image)
 
@@ -198,7 +211,7 @@ def _bokashi(image: Image.Image, paper: np.ndarray, rng: Rng) -> np.ndarray:
 def _ink_finish(image: Image.Image, paper: np.ndarray, rng: Rng) -> np.ndarray:
     """Wash the colours out towards ink on silk."""
     colours = _array(image)
-    grey = colours @ np.array([0.3, 0.59, 0.11], "float32")
+    grey = _grey(colours, (0.3, 0.59, 0.11))
     soft = _array(image.filter(ImageFilter.BoxBlur(1.6)))
     share = rng.uniform(0.25, 0.65)
     inked = share * grey[..., None] * (paper / 190) + (1 - share) * (0.5 * colours + 0.5 * soft)
@@ -228,12 +241,12 @@ def _gilded(image: Image.Image, paper: np.ndarray, rng: Rng) -> np.ndarray:
 def _hatch(image: Image.Image, paper: np.ndarray, rng: Rng) -> np.ndarray:
     """Engrave: parallel lines, crossed in the darks, over a pale tint."""
     colours = _array(image)
-    grey = colours @ np.array([0.3, 0.59, 0.11], "float32") / max(paper.mean(), 1)
+    grey = _grey(colours, (0.3, 0.59, 0.11)) / max(paper.mean(), 1)
     rows, columns = np.mgrid[: grey.shape[0], : grey.shape[1]].astype("float32")
     bend = 6 * clouds(*grey.shape, rng, 3)
     pitch = rng.uniform(1.5, 1.9)
-    first = 0.5 + 0.5 * np.sin((rows * 0.8 + columns * 0.6 + bend) * pitch)
-    second = 0.5 + 0.5 * np.sin((rows * 0.8 - columns * 0.6 + bend) * pitch)
+    first = 0.5 + 0.5 * _sin((rows * 0.8 + columns * 0.6 + bend) * pitch)
+    second = 0.5 + 0.5 * _sin((rows * 0.8 - columns * 0.6 + bend) * pitch)
     lines = np.clip((first - grey * 1.25 + 0.12) * 4, 0, 1) * (grey < 0.93)
     lines = np.maximum(lines, np.clip((second - grey * 1.8) * 4, 0, 1))
     keep = rng.uniform(0.15, 0.6)
@@ -250,7 +263,7 @@ def _woodcut(image: Image.Image, paper: np.ndarray, rng: Rng) -> np.ndarray:
 def _photo(image: Image.Image, paper: np.ndarray, rng: Rng) -> np.ndarray:
     """An albumen print: brown, soft, darker at the corners."""
     soft = _array(image.filter(ImageFilter.BoxBlur(0.9)))
-    grey = soft @ np.array([0.25, 0.6, 0.15], "float32")
+    grey = _grey(soft, (0.25, 0.6, 0.15))
     height, width = grey.shape
     rows, columns = _centred(height, width)
     corner = 1 - 0.22 * np.clip(rows**2 + columns**2 - 0.6, 0, 2)
@@ -293,7 +306,7 @@ def _dabs(image: Image.Image, paper: np.ndarray, rng: Rng) -> np.ndarray:
     length = rng.uniform(2.0, 4.2, count)
     colours = source[rows, columns] + rng.normal(0, 11, (count, 3))
     colours = np.clip(colours, 0, 255).astype(int).tolist()
-    across, down = np.cos(angle) * length, np.sin(angle) * length
+    across, down = cos(angle) * length, sin(angle) * length
     ends = np.stack([columns - across, rows - down, columns + across, rows + down], 1).tolist()
     for line, colour in zip(ends, colours, strict=True):
         draw.line(line, fill=tuple(colour), width=2)
@@ -328,8 +341,8 @@ def _weave(image: Image.Image, paper: np.ndarray, rng: Rng) -> np.ndarray:
     small = image.resize((width // cell, height // cell), Image.Resampling.BOX)
     big = _array(small.resize((width, height), Image.Resampling.NEAREST))
     rows, columns = np.mgrid[:height, :width].astype("float32")
-    lean = np.sin((columns + rows % cell * 1.0) * 2 * np.pi / cell)
-    ribs = 1 + 0.1 * np.sin(rows * 2 * np.pi / cell) + 0.05 * lean
+    lean = _sin((columns + rows % cell * 1.0) * 2 * np.pi / cell)
+    ribs = 1 + 0.1 * _sin(rows * 2 * np.pi / cell) + 0.05 * lean
     return (0.75 * big + 0.25 * _array(image)) * ribs[..., None]
 
 

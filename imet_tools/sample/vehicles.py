@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from imet_tools.sample.arithmetic import cos, sin
 from imet_tools.sample.pen import Frame, mix, moved, shift, sided
 
 
@@ -70,10 +71,10 @@ def carriage(f: Frame) -> None:
 def wheel(f: Frame, x: float, y: float, rx: float, ry: float) -> None:
     """Draw a spoked wheel."""
     t = np.linspace(0, 2 * np.pi, 19)
-    rim = np.stack([x + rx * np.cos(t), y + ry * np.sin(t)], 1)
+    rim = np.stack([x + rx * cos(t), y + ry * sin(t)], 1)
     f.stroke(rim, f.style.colour("wood"), 0.05, smooth=False, line=0.6)
     for a in t[:-1:3]:
-        f.ink([(x, y), (x + rx * np.cos(a), y + ry * np.sin(a))], 1.0)
+        f.ink([(x, y), (x + rx * cos(a), y + ry * sin(a))], 1.0)
     f.oval(x, y, rx * 0.2, ry * 0.2, f.style.colour("metal"), line=0.6)
 
 

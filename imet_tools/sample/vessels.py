@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from imet_tools.sample.arithmetic import cos, sin
 from imet_tools.sample.pen import Colour, Frame, moved, read_points, shift, sided
 
 _VASES = (
@@ -61,7 +62,7 @@ def _band(f: Frame, side: np.ndarray, y: float, paint: Colour) -> None:
     elif kind == 2:  # waves
         x = np.linspace(0.5 - reach, 0.5 + reach, 40)
         for dy in (-0.03, 0.03):
-            f.ink(np.stack([x, y + dy + 0.02 * np.sin((x - 0.5) * 45)], 1), 1.4, False, paint)
+            f.ink(np.stack([x, y + dy + 0.02 * sin((x - 0.5) * 45)], 1), 1.4, False, paint)
     else:  # roundels
         for x in np.linspace(0.5 - reach * 0.85, 0.5 + reach * 0.85, 4):
             f.oval(x, y, 0.045 * aspect, 0.045, paint, line=0)
@@ -89,7 +90,7 @@ def bowl(f: Frame) -> None:
     f.shape("0 18, 10 56, 34 90, 66 90, 90 56, 100 18", body, shade=0.9)
     for k in range(8):
         x = 0.16 + 0.097 * k
-        f.oval(x, 0.50 + 0.08 * np.sin((x - 0.5) * np.pi + np.pi / 2), 0.030, 0.085, paint, line=0)
+        f.oval(x, 0.50 + 0.08 * sin((x - 0.5) * np.pi + np.pi / 2), 0.030, 0.085, paint, line=0)
     f.stroke("5 35, 50 46, 95 35", paint, 0.035)
     f.oval(0.5, 0.18, 0.5, 0.17, body)
     f.oval(0.5, 0.18, 0.44, 0.13, shift(body, -0.3), line=0.6)
@@ -118,8 +119,8 @@ def teapot(f: Frame) -> None:
     for x, y in ((0.34, 0.62), (0.5, 0.68), (0.66, 0.62)):
         for k in range(5):
             f.oval(
-                x + 0.035 * np.cos(k * 1.26),
-                y + 0.05 * np.sin(k * 1.26),
+                x + 0.035 * cos(k * 1.26),
+                y + 0.05 * sin(k * 1.26),
                 0.022,
                 0.03,
                 paint,
@@ -136,15 +137,13 @@ def dish(f: Frame) -> None:
     count = int(f.rng.integers(8, 17))
     for k in range(count):
         a = k * 2 * np.pi / count
-        f.oval(
-            0.5 + 0.385 * np.cos(a), 0.5 + 0.385 * np.sin(a), 0.045, 0.028, paint, tilt=a, line=0
-        )
+        f.oval(0.5 + 0.385 * cos(a), 0.5 + 0.385 * sin(a), 0.045, 0.028, paint, tilt=a, line=0)
     f.oval(0.5, 0.5, 0.32, 0.32, paint, line=0.5)
     f.oval(0.5, 0.5, 0.30, 0.30, shift(body, 0.1), line=0)
     petals, other = int(f.rng.integers(5, 9)), f.style.pick("glaze", f.rng)
     for k in range(petals):
         a = k * 2 * np.pi / petals
-        f.oval(0.5 + 0.15 * np.cos(a), 0.5 + 0.15 * np.sin(a), 0.12, 0.05, other, tilt=a, line=0.6)
+        f.oval(0.5 + 0.15 * cos(a), 0.5 + 0.15 * sin(a), 0.12, 0.05, other, tilt=a, line=0.6)
     f.oval(0.5, 0.5, 0.06, 0.06, f.style.colour("metal"), line=0.6)
 
 
