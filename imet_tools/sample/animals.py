@@ -49,8 +49,8 @@ def beast(f: Frame, coat: Colour, kind: Beast) -> None:
     centre = np.array(kind.head) + 0.01
     f.shape(product(read_points(_SKULL), turn) + centre, coat)
     eye, nostril = centre + product(np.array([[-0.05, -0.3], [0.9, 0.0]]), turn)
-    f.oval(*eye, 0.012, 0.014, shift(f.style.colour("ink"), -0.3), line=0)
-    f.oval(*nostril, 0.012, 0.014, shift(coat, -0.55), line=0)
+    f.oval(eye[0], eye[1], 0.012, 0.014, shift(f.style.colour("ink"), -0.3), line=0)
+    f.oval(nostril[0], nostril[1], 0.012, 0.014, shift(coat, -0.55), line=0)
 
 
 def _legs(f: Frame, coat: Colour, kind: Beast) -> None:

@@ -6,10 +6,16 @@ the border between two pixels, where the last bit decides.
 
 from __future__ import annotations
 
+from typing import overload
+
 import numpy as np
 
 
-def sin(angle: float | np.ndarray) -> np.ndarray:
+@overload
+def sin(angle: float) -> float: ...
+@overload
+def sin(angle: np.ndarray) -> np.ndarray: ...
+def sin(angle: float | np.ndarray) -> float | np.ndarray:
     """Return the sine, computed with more digits and then rounded.
 
     >>> float(sin(0.0))
@@ -18,7 +24,11 @@ def sin(angle: float | np.ndarray) -> np.ndarray:
     return np.sin(angle, dtype="longdouble").astype("float64")
 
 
-def cos(angle: float | np.ndarray) -> np.ndarray:
+@overload
+def cos(angle: float) -> float: ...
+@overload
+def cos(angle: np.ndarray) -> np.ndarray: ...
+def cos(angle: float | np.ndarray) -> float | np.ndarray:
     """Return the cosine, computed with more digits and then rounded."""
     return np.cos(angle, dtype="longdouble").astype("float64")
 

@@ -241,9 +241,9 @@ def dragon(f: Frame) -> None:
     for x, y in path[3::2]:
         f.ink(moved(x, y, "-1.2 -3, 1.2 0, -1.2 3"), 0.7)
     f.shape("76 26, 80 12, 92 12, 100 22, 98 30, 90 28, 96 38, 86 40, 78 36", skin)
-    for lean in (0.0, 0.06):
+    for offset in (0.0, 0.06):
         f.stroke(
-            [(0.81 + lean, 0.13), (0.74 + lean, 0.04), (0.70 + lean, 0.0)],
+            [(0.81 + offset, 0.13), (0.74 + offset, 0.04), (0.70 + offset, 0.0)],
             f.style.colour("metal"),
             0.035,
             0.4,

@@ -211,10 +211,9 @@ class Scene:
     ) -> Frame:
         """Draw a motif standing at (x, base), shares of the scene; height a share of its height."""
         rng = self.canvas.rng
-        motif = MOTIFS.get(tag)
-        if tag == "temples":
-            motif = MOTIFS[self.canvas.style.temple]
-        draw, aspect = draw or motif[0], aspect or motif[1]
+        if draw is None or aspect is None:
+            motif = MOTIFS[self.canvas.style.temple if tag == "temples" else tag]
+            draw, aspect = draw or motif[0], aspect or motif[1]
         flip = rng.random() < 0.5 if flip is None else flip
         tall = height * self.height
         wide = tall * aspect * rng.uniform(0.92, 1.08)

@@ -14,7 +14,7 @@ from imet_tools.sample.styles import Style
 
 SUPERSAMPLE = 2  # canvas pixels per picture pixel, along one side
 Colour = tuple[int, ...]
-Points = str | Sequence[Sequence[float]] | np.ndarray  # a string as in read_points
+Points = str | Sequence[Sequence[float] | np.ndarray] | np.ndarray  # a string as in read_points
 
 _ANGLES = np.linspace(0, 2 * np.pi, 22, endpoint=False)
 _CIRCLE = np.stack([cos(_ANGLES), sin(_ANGLES)], 1)
@@ -187,19 +187,31 @@ class Frame:
         ry: float,
         fill: Colour,
         tilt: float = 0.0,
-        **how: float,
+        shade: float = 0.0,
+        line: float = 1.0,
+        ink: Colour | None = None,
     ) -> None:
         """Fill an ellipse with centre (x, y) and radii in frame units (rx in widths)."""
         c, s = cos(tilt), sin(tilt)
-        points = product(_CIRCLE, np.array([[rx * c, rx * s], [-ry * s, ry * c]])) + (x, y)
-        self.shape(points, fill, smooth=False, **how)
+        points = product(_CIRCLE, np.array([[rx * c, rx * s], [-ry * s, ry * c]])) + np.array(
+            [x, y]
+        )
+        self.shape(points, fill, shade, line, smooth=False, ink=ink)
 
     def box(
-        self, left: float, top: float, right: float, bottom: float, fill: Colour, **how: float
+        self,
+        left: float,
+        top: float,
+        right: float,
+        bottom: float,
+        fill: Colour,
+        shade: float = 0.0,
+        line: float = 1.0,
+        ink: Colour | None = None,
     ) -> None:
         """Fill a rectangle given by its corners."""
         corners = [(left, top), (right, top), (right, bottom), (left, bottom)]
-        self.shape(corners, fill, smooth=False, **how)
+        self.shape(corners, fill, shade, line, smooth=False, ink=ink)
 
     def stroke(
         self,

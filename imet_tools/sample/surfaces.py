@@ -19,6 +19,11 @@ def clouds(height: int, width: int, rng: Rng, cells: float = 4) -> np.ndarray:
     return np.asarray(Image.fromarray(small).resize((width, height), Image.Resampling.BICUBIC))
 
 
+def _size(pixels: np.ndarray) -> tuple[int, int]:
+    """Return height and width of (H, W) or (H, W, 3)."""
+    return pixels.shape[0], pixels.shape[1]
+
+
 def _streaks(height: int, width: int, rng: Rng, length: int, vertical: bool) -> np.ndarray:
     shape = (height // length + 2, width) if vertical else (height, width // length + 2)
     small = rng.normal(0, 1, shape).astype("float32")
@@ -44,6 +49,11 @@ class _Grid(NamedTuple):
     grain: np.ndarray
     rng: Rng
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width, pixels."""
+        return _size(self.rows)
+
 
 def _papyrus(g: _Grid) -> np.ndarray:
     height, width = g.rows.shape
@@ -52,26 +62,26 @@ def _papyrus(g: _Grid) -> np.ndarray:
 
 
 def _stone(g: _Grid) -> np.ndarray:
-    fine = clouds(*g.rows.shape, g.rng, 45)
+    fine = clouds(*g.size, g.rng, 45)
     return 0.97 + 0.06 * g.blotch + 0.05 * fine + 0.035 * g.grain
 
 
 def _clay(g: _Grid) -> np.ndarray:
-    return 1 + 0.05 * g.blotch + 0.018 * g.grain + 0.02 * _streaks(*g.rows.shape, g.rng, 80, False)
+    return 1 + 0.05 * g.blotch + 0.018 * g.grain + 0.02 * _streaks(*g.size, g.rng, 80, False)
 
 
 def _plaster(g: _Grid) -> np.ndarray:
-    fine = clouds(*g.rows.shape, g.rng, 28)
+    fine = clouds(*g.size, g.rng, 28)
     return 1 + 0.06 * g.blotch + 0.045 * fine + 0.018 * g.grain
 
 
 def _washi(g: _Grid) -> np.ndarray:
-    return 1 + 0.035 * g.blotch + 0.02 * clouds(*g.rows.shape, g.rng, 40) + 0.014 * g.grain
+    return 1 + 0.035 * g.blotch + 0.02 * clouds(*g.size, g.rng, 40) + 0.014 * g.grain
 
 
 def _silk(g: _Grid) -> np.ndarray:
     weave = _sin(g.columns * 2.1) * _sin(g.rows * 2.4)
-    return 1 + 0.05 * g.blotch + 0.022 * weave + 0.02 * _streaks(*g.rows.shape, g.rng, 50, False)
+    return 1 + 0.05 * g.blotch + 0.022 * weave + 0.02 * _streaks(*g.size, g.rng, 50, False)
 
 
 def _glaze(g: _Grid) -> np.ndarray:
@@ -89,13 +99,7 @@ def _laid(g: _Grid) -> np.ndarray:
 
 def _gold(g: _Grid) -> np.ndarray:
     leaf = np.minimum(g.rows % 62, g.columns % 58) < 1.2
-    return (
-        1.02
-        + 0.09 * g.blotch
-        + 0.03 * clouds(*g.rows.shape, g.rng, 30)
-        - 0.07 * leaf
-        + 0.01 * g.grain
-    )
+    return 1.02 + 0.09 * g.blotch + 0.03 * clouds(*g.size, g.rng, 30) - 0.07 * leaf + 0.01 * g.grain
 
 
 def _batik(g: _Grid) -> np.ndarray:
@@ -103,12 +107,12 @@ def _batik(g: _Grid) -> np.ndarray:
 
 
 def _amate(g: _Grid) -> np.ndarray:
-    fibres = _streaks(*g.rows.shape, g.rng, 25, True) * _streaks(*g.rows.shape, g.rng, 25, False)
+    fibres = _streaks(*g.size, g.rng, 25, True) * _streaks(*g.size, g.rng, 25, False)
     return 0.98 + 0.07 * g.blotch + 0.04 * fibres + 0.015 * g.grain
 
 
 def _brick(g: _Grid) -> np.ndarray:
-    return 1 + 0.07 * g.blotch + 0.05 * clouds(*g.rows.shape, g.rng, 30) + 0.02 * g.grain
+    return 1 + 0.07 * g.blotch + 0.05 * clouds(*g.size, g.rng, 30) + 0.02 * g.grain
 
 
 def _textile(g: _Grid) -> np.ndarray:
@@ -156,7 +160,7 @@ def _sin(angle: np.ndarray) -> np.ndarray:
 
 
 def _grey(colours: np.ndarray, weights: tuple[float, ...]) -> np.ndarray:
-    """Weigh the channels of (H, W, 3) in one order, which a matrix product does not on every CPU."""
+    """Weigh the channels of (H, W, 3) in one order, unlike a matrix product."""
     grey = np.zeros(colours.shape[:2], "float32")
     for channel, weight in enumerate(np.array(weights, "float32").astype("float64")):
         grey = (grey + colours[..., channel] * weight).astype("float32")
@@ -215,7 +219,7 @@ def _ink_finish(image: Image.Image, paper: np.ndarray, rng: Rng) -> np.ndarray:
     soft = _array(image.filter(ImageFilter.BoxBlur(1.6)))
     share = rng.uniform(0.25, 0.65)
     inked = share * grey[..., None] * (paper / 190) + (1 - share) * (0.5 * colours + 0.5 * soft)
-    fade = 0.18 + 0.16 * clouds(*grey.shape, rng, 3)[..., None]
+    fade = 0.18 + 0.16 * clouds(*_size(grey), rng, 3)[..., None]
     return inked * (1 - fade) + paper * fade
 
 
@@ -234,7 +238,7 @@ def _gilded(image: Image.Image, paper: np.ndarray, rng: Rng) -> np.ndarray:
     """Let yellows glimmer like leaf gold."""
     colours = _array(image)
     yellow = np.clip((colours[..., 0] - colours[..., 2] - 70) / 90, 0, 1)
-    shine = clouds(*yellow.shape, rng, 30) * 22 + clouds(*yellow.shape, rng, 3) * 18
+    shine = clouds(*_size(yellow), rng, 30) * 22 + clouds(*_size(yellow), rng, 3) * 18
     return colours + (yellow * shine)[..., None]
 
 
@@ -243,7 +247,7 @@ def _hatch(image: Image.Image, paper: np.ndarray, rng: Rng) -> np.ndarray:
     colours = _array(image)
     grey = _grey(colours, (0.3, 0.59, 0.11)) / max(paper.mean(), 1)
     rows, columns = np.mgrid[: grey.shape[0], : grey.shape[1]].astype("float32")
-    bend = 6 * clouds(*grey.shape, rng, 3)
+    bend = 6 * clouds(*_size(grey), rng, 3)
     pitch = rng.uniform(1.5, 1.9)
     first = 0.5 + 0.5 * _sin((rows * 0.8 + columns * 0.6 + bend) * pitch)
     second = 0.5 + 0.5 * _sin((rows * 0.8 - columns * 0.6 + bend) * pitch)
@@ -257,7 +261,7 @@ def _hatch(image: Image.Image, paper: np.ndarray, rng: Rng) -> np.ndarray:
 
 def _woodcut(image: Image.Image, paper: np.ndarray, rng: Rng) -> np.ndarray:
     colours = _hatch(image, paper, rng)
-    return colours * (1 + 0.05 * _streaks(*colours.shape[:2], rng, 60, False)[..., None])
+    return colours * (1 + 0.05 * _streaks(*_size(colours), rng, 60, False)[..., None])
 
 
 def _photo(image: Image.Image, paper: np.ndarray, rng: Rng) -> np.ndarray:
@@ -364,8 +368,8 @@ def _batik_finish(image: Image.Image, paper: np.ndarray, rng: Rng) -> np.ndarray
     """Wax cracks let the dye through in fine veins."""
     colours = _array(image.filter(ImageFilter.BoxBlur(0.5)))
     height, width = colours.shape[:2]
-    veins = np.abs(clouds(height, width, rng, 9) + 0.3 * clouds(height, width, rng, 30)) < 0.02
-    veins = veins[..., None] * 0.45
+    depth = np.abs(clouds(height, width, rng, 9) + 0.3 * clouds(height, width, rng, 30))
+    veins = (depth < 0.02)[..., None] * 0.45
     return colours * (1 - veins) + paper * veins
 
 
