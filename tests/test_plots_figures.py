@@ -67,7 +67,7 @@ def test_cooccurrence_is_the_share_given_the_row():
     targets = np.array([[1, 1, 0], [1, 0, 0], [1, 1, 0], [0, 0, 0]], bool)
     ax = plots.plot_cooccurrence(targets, ["tag::a", "culture::b", "tag::never"]).axes[0]
     row = {name: i for i, name in enumerate(rows_of(ax))}
-    values = ax.images[0].get_array()
+    values = ax.collections[0].get_array().reshape(2, 2)
     assert values[row["a"], row["b"]] == pytest.approx(2 / 3)
     assert values[row["b"], row["a"]] == pytest.approx(1)
     assert values.mask.diagonal().all()
