@@ -3,7 +3,6 @@ import pytest
 
 from imet_utils.decoding import (
     best_expected_sets,
-    candidate_ensembles,
     choose_candidate,
     choose_decision,
     precision_thresholds,
@@ -81,15 +80,3 @@ def test_candidates_that_are_not_calibrated_are_cut_at_a_threshold(data):
     _, decisions, _ = choose_candidate(candidates, targets, "expected F2", "MLP", ["MLP"])
     assert decisions["weighted"].threshold is not None
     assert decisions["MLP"].beta == 2.0
-
-
-def test_ensembles_are_each_head_and_some_together_with_neighbours_or_without():
-    names = {"a": "Head A", "b": "Head B", "c": "Head C"}
-    assert candidate_ensembles(names, ["a", "c"], 0.3) == {
-        "Head A": {"a": 1.0},
-        "Head B": {"b": 1.0},
-        "Head C": {"c": 1.0},
-        "neighbours": {"neighbours": 1.0},
-        "both heads": {"a": 0.5, "c": 0.5},
-        "heads and neighbours": {"a": 0.35, "c": 0.35, "neighbours": 0.3},
-    }

@@ -95,27 +95,6 @@ def precision_thresholds(
     return {wanted: float(cuts[rows[0]]) for wanted, rows in found.items() if rows.size}
 
 
-def candidate_ensembles(
-    names: Mapping[str, str], members: Sequence[str], neighbour_weight: float
-) -> dict[str, dict[str, float]]:
-    """List the ensembles to choose from: each head alone, some together, and with neighbours.
-
-    Args:
-        names: display name of each head.
-        members: heads of the ensembles, of equal weights.
-        neighbour_weight: of the neighbours' vote beside them, in [0, 1].
-
-    Returns:
-        The weight of each head, and of `neighbours`, by the name of the ensemble.
-    """
-    ensembles = {name: {head: 1.0} for head, name in names.items()}
-    ensembles["neighbours"] = {"neighbours": 1.0}
-    ensembles["both heads"] = dict.fromkeys(members, 1 / len(members))
-    beside = dict.fromkeys(members, (1 - neighbour_weight) / len(members))
-    ensembles["heads and neighbours"] = beside | {"neighbours": neighbour_weight}
-    return ensembles
-
-
 def choose_candidate(
     candidates: Mapping[str, Mapping[str, np.ndarray]],
     targets: np.ndarray,

@@ -4,7 +4,16 @@ import pytest
 
 from imet_utils.decoding import TEMPERATURE
 from imet_utils.models import build_attncnn_rnn
-from imet_utils.training import RECIPES, SIZES, build_head, choose_size, describe_size
+from imet_utils.training import (
+    RECIPES,
+    SIZES,
+    USUAL,
+    build_head,
+    calibrated_candidates,
+    candidate_weights,
+    choose_size,
+    describe_size,
+)
 
 DIMS = {"maps": 6, "pooled": 5, "style": 4, "hog": 80}
 
@@ -47,3 +56,12 @@ def test_small_is_what_the_models_are_by_themselves():
     assert repr(built) == repr(own)
     assert choose_size(1_000).temperature == TEMPERATURE
     assert (built.decoder.dropout, built.num_steps) == (own.decoder.dropout, own.num_steps)
+
+
+def test_candidates_are_each_head_and_means_of_some_with_neighbours_or_without():
+    weights = candidate_weights(0.3)
+    assert weights["AttnCNN-RNN"] == {"attncnn_rnn": 1.0}
+    assert weights[USUAL] == {"mlp": 0.35, "attncnn_rnn": 0.35, "neighbours": 0.3}
+    assert all(sum(parts.values()) == pytest.approx(1) for parts in weights.values())
+    scores = {name for name in weights if name.startswith("baseline")}
+    assert set(calibrated_candidates(weights)) == weights.keys() - scores
