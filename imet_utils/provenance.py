@@ -210,12 +210,20 @@ def _own_reason(
     for part, before in record["data"].items():
         if (before and before["content"]) != (data[part] and data[part]["content"]):
             return f"{part}/ or {' or '.join(PARTS[part])} has changed since {name} ran"
-    for needed, then in record["upstream"].items():
-        now = records[needed]
-        if now and now["id"] != then["id"]:
+    for needed in changed_upstream(record, records):
+        if now := records[needed]:  # else it is outdated itself
+            then = record["upstream"][needed]
             changes = _describe_changes(then["parameters"], now["parameters"])
             return f"{needed} was run anew with {changes} after {name}"
     return ""
+
+
+def changed_upstream(record: Provenance, records: Mapping[str, Provenance | None]) -> Iterator[str]:
+    """Yield the notebooks upstream of a record that are unfinished now or have other results."""
+    for name, then in record["upstream"].items():
+        now = records[name]
+        if now is None or now["id"] != then["id"]:
+            yield name
 
 
 def _describe_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:

@@ -169,9 +169,11 @@ class Run:
         """Save a figure as `figures/NN_<name>.png` and show it in the notebook."""
         from IPython.display import Image, display  # here, as only notebooks have it
 
+        from imet_utils.plots import save_figure  # here, as only they draw
+
         path = self.output_dir / "figures" / f"{self._number}_{name}.png"
         with atomic_path(path) as temporary:
-            figure.savefig(temporary, dpi=130, bbox_inches="tight")
+            save_figure(figure, temporary)
         display(Image(path.read_bytes(), width=round(100 * figure.get_figwidth())))
 
     def finish(self, metrics: Mapping[str, Any], also: Sequence[str] = ()) -> None:

@@ -13,8 +13,8 @@ from imet_utils.runs import PROJECT_DIR
 PACKAGE = PROJECT_DIR / "imet_utils"
 GROUND = ["code", "files", "progress", "processes", "distributed", "provenance"]
 WAY = [
-    "tables", "runs", "views", "hog", "encoders", "features", "models", "metrics", "decoding",
-    "training", "plots", "labeller",
+    "tables", "plots", "runs", "views", "hog", "encoders", "features", "models", "metrics",
+    "decoding", "training", "labeller",
 ]  # fmt: skip
 ROOMS = [*GROUND, *WAY]
 APART = {  # these stand on less than all that comes before them

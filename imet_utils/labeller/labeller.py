@@ -32,7 +32,7 @@ from imet_utils.labeller.ensemble import Ensemble, Settings
 from imet_utils.models import EndToEnd
 from imet_utils.processes import num_cores
 from imet_utils.progress import progress
-from imet_utils.provenance import find_product, read_provenance
+from imet_utils.provenance import changed_upstream, find_product, list_upstream
 from imet_utils.runs import Run
 from imet_utils.tables import take_split
 from imet_utils.training import NEIGHBOURS, choose_size, load_head, open_inputs
@@ -345,8 +345,6 @@ def _find_folder(folder: Path) -> Path:
     if (folder / SETTINGS).is_file():
         return folder
     path, record = find_product(folder, f"{FOLDER}/{SETTINGS}")
-    for name, then in record["upstream"].items():
-        now = read_provenance(folder, name)
-        if now is None or now["id"] != then["id"]:
-            raise ValueError(f"{path.parent}: {name} has run since it was made. {REMAKE}")
+    for name in changed_upstream(record, list_upstream(folder, list(record["upstream"]))):
+        raise ValueError(f"{path.parent}: {name} has run since it was made. {REMAKE}")
     return path.parent

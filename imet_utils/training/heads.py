@@ -147,16 +147,21 @@ def train_head(run: Run, head: str) -> TrainedHead:
     job, num_processes = head_job(run, head), run.parameters.get("NUM_PROCESSES", 1)
     if num_processes > 1:
         run_in_processes(num_processes, train_job, job)
-        return _load(job)
-    return train_job(job)
+        return _load(job, run.tables)
+    return train_job(job, run.tables)
 
 
-def train_job(job: HeadJob) -> TrainedHead:
-    """Train a head on all processes of this job, or go on where an earlier one ended."""
+def train_job(job: HeadJob, tables: Tables | None = None) -> TrainedHead:
+    """Train a head on all processes of this job, or go on where an earlier one ended.
+
+    Args:
+        job: what to train.
+        tables: of the run, where they have been read.
+    """
     device = join_processes()
     recipe, config = RECIPES[job.head], job.config
     path, made_tables = find_product(job.output_dir, TABLES)
-    tables = read_tables(path.parent, job.data_dir)
+    tables = tables or read_tables(path.parent, job.data_dir)
     model, inputs = _build(job, tables)
     train, val = (take_split(tables, split).targets for split in ("train", "val"))  # (N, C)
     loss = recipe.loss
@@ -184,11 +189,11 @@ def load_head(run: Run, head: str) -> TrainedHead:
     folder = run.find(f"{head}/{JOB}").parent
     saved = load_json(folder / JOB)
     config = TrainConfig(**saved["config"])
-    return _load(HeadJob(head, folder, run.output_dir, run.data_dir, saved["encoder"], config))
+    job = HeadJob(head, folder, run.output_dir, run.data_dir, saved["encoder"], config)
+    return _load(job, run.tables)
 
 
-def _load(job: HeadJob) -> TrainedHead:
-    tables = read_tables(find_product(job.output_dir, TABLES)[0].parent, job.data_dir)
+def _load(job: HeadJob, tables: Tables) -> TrainedHead:
     model, inputs = _build(job, tables)
     model.load_state_dict(load_checkpoint(job.folder / "best.pt")["model"])
     history = pd.read_csv(job.folder / "history.csv")
