@@ -83,28 +83,9 @@ def test_beam_search_equals_a_plain_one(num_classes, beam_size, steps, seed):
         assert paths.labels[b].tolist() == [labels for _, labels in wanted]
         means = [math.exp(score / len(labels)) for score, labels in wanted]
         np.testing.assert_allclose(paths.path_probs[b, :, -1], means, rtol=1e-9)
-
-
-@given(
-    num_classes=st.integers(1, 12),
-    beam_size=st.integers(1, 6),
-    steps=st.integers(1, 13),
-    seed=st.integers(0, 1000),
-)
-@settings(max_examples=40, deadline=None, derandomize=True)
-def test_beams_are_whole_distinct_and_best_first(num_classes, beam_size, steps, seed):
-    decoder, maps, probs = make_problem(num_classes, batch=2, seed=seed)
-    paths = beam_search(decoder.float(), maps.float(), probs.float(), beam_size, steps)
-    length = min(steps, num_classes)
-    beams = min(beam_size, math.perm(num_classes, length))
-    assert paths.attention.shape == (2, beams, length, 4)
-    assert (paths.path_probs[:, :-1, -1] >= paths.path_probs[:, 1:, -1]).all()
-    for image in paths.labels.tolist():
-        assert all(len(set(path)) == length for path in image)
-        assert len({tuple(path) for path in image}) == beams
-    lengths = torch.arange(1, length + 1)
-    means = (paths.step_probs.double().log().cumsum(-1) / lengths).exp()
-    torch.testing.assert_close(paths.path_probs.double(), means, atol=1e-6, rtol=1e-5)
+    lengths = torch.arange(1, paths.labels.shape[2] + 1)
+    means = (paths.step_probs.log().cumsum(-1) / lengths).exp()
+    torch.testing.assert_close(paths.path_probs, means)
 
 
 def test_one_beam_is_the_free_run():
@@ -141,12 +122,6 @@ def test_an_image_s_paths_do_not_depend_on_its_batch_mates():
     for b in range(4):
         alone = beam_search(decoder, maps[b : b + 1], probs[b : b + 1], 4, 5)
         assert_equal_paths(alone, Paths(*(values[b : b + 1] for values in together)))
-
-
-def test_ties_go_to_the_lowest_label():
-    decoder, maps, probs = make_flat_problem(num_classes=40)
-    paths = beam_search(decoder, maps, probs, beam_size=3, max_steps=3)
-    assert paths.labels.tolist() == [[[0, 1, 2], [0, 1, 3], [0, 1, 4]]] * 2
 
 
 @given(st.lists(st.sampled_from([-50.0, -2.5, -1e-40, -0.0, 0.0, 1e-40, 0.5]), min_size=1))
@@ -203,29 +178,12 @@ def test_stop_by_hand(labels, probs, thresholds, kept):
     assert keep.tolist() == [[[t < kept for t in range(len(labels))]]]
 
 
-@given(seed=st.integers(0, 1000))
-@settings(max_examples=20, deadline=None, derandomize=True)
-def test_stop_equals_a_loop(seed):
-    decoder, maps, probs = make_problem(num_classes=7, seed=seed)
-    paths = beam_search(decoder, maps, probs, 3, 6)
-    thresholds = torch.rand(7, generator=torch.Generator().manual_seed(seed))
-    keep = stop_paths(paths, thresholds)
-    for b in range(3):
-        for k in range(3):
-            going = True
-            for t in range(6):
-                path = thresholds[paths.labels[b, k, : t + 1]].double().prod().item()
-                reached = paths.step_probs[b, k, : t + 1].prod().item()
-                going = going and (t == 0 or reached >= path)
-                assert keep[b, k, t].item() == going
-
-
-def test_sizes_below_one_and_scales_that_are_not_above_zero_are_refused():
+def test_sizes_below_one_and_negative_scales_are_refused():
     for beam_size, max_steps in ((0, 3), (3, 0)):
         with pytest.raises(ValueError, match=f"got {beam_size}, {max_steps}"):
             beam_search(*make_problem(), beam_size, max_steps)
-    for scale in (0.0, -1.0, math.nan):
-        with pytest.raises(ValueError, match=f"above 0, got {scale}"):
+    for scale in (-1.0, math.nan):
+        with pytest.raises(ValueError, match=f"0 or more, got {scale}"):
             class_thresholds(torch.rand(2), scale)
 
 
@@ -239,18 +197,13 @@ def test_concatenate_and_best_keep_what_belongs_together():
 
 
 def test_union_of_views_by_hand():
-    views = [make_paths([0, 1], [0.9, 0.9]), make_paths([2, 0], [0.9, 0.1])]  # of one image
-    other = [make_paths([3, 1], [0.9, 0.1]), make_paths([3, 2], [0.9, 0.1])]
-    paths = Paths.concatenate([*views, *other])
-    preds = union_of_views(paths, torch.full((4,), 0.5), num_views=2)
+    best, second = make_paths([0, 1], [0.9, 0.9]), make_paths([3, 1], [0.8, 0.8])
+    both = Paths(*(torch.cat(pair, dim=1) for pair in zip(best, second, strict=True)))  # K = 2
+    other = make_paths([2, 0], [0.9, 0.1])
+    views = [both.best(), other, make_paths([3, 1], [0.9, 0.1]), make_paths([3, 2], [0.9, 0.1])]
+    preds = union_of_views(Paths.concatenate(views), torch.full((4,), 0.5), num_views=2)
     assert preds.tolist() == [[True, True, True, False], [False, False, False, True]]
-
-
-def test_only_the_best_beam_of_a_view_counts():
-    best, second = make_paths([0, 1], [0.9, 0.9]), make_paths([2, 3], [0.8, 0.8])
-    both = zip(best, second, strict=True)
-    paths = Paths(*(torch.cat(pair, dim=1) for pair in both))  # (1, 2, 2, ...)
-    assert union_of_views(paths, torch.zeros(4), 1).tolist() == [[True, True, False, False]]
+    assert union_of_views(both, torch.zeros(4), 1).tolist() == [[True, True, False, False]]
 
 
 def test_best_path_scale_finds_the_stop_that_fits_the_targets():
@@ -261,5 +214,7 @@ def test_best_path_scale_finds_the_stop_that_fits_the_targets():
     kept = [union_of_views(paths, class_thresholds(frequencies, s), 2).sum().item() for s in scales]
     assert kept == [3, 2, 1]
     assert best_path_scale(paths, frequencies, two, 2, scales) == 5.0
-    three = torch.tensor([[True, True, True, False]])
+    three, one = torch.arange(4)[None] < 3, torch.arange(4)[None] < 1
     assert best_path_scale(paths, frequencies, three, 2, scales) == 0.1
+    assert best_path_scale(paths, frequencies, three, 2) == 0.0  # no path stops
+    assert best_path_scale(paths, frequencies / 100, one, 2) == 1000.0

@@ -4,9 +4,9 @@ import pytest
 from imet_utils.decoding import (
     best_expected_sets,
     choose_candidate,
-    choose_decision,
     precision_thresholds,
 )
+from imet_utils.decoding.decisions import choose_decision
 from imet_utils.metrics import f2_per_image, sample_scores, threshold_curve
 
 
@@ -50,11 +50,8 @@ def test_equal_probabilities_fall_on_one_side():
 def test_what_is_no_decision_is_refused(data, decision):
     with pytest.raises(ValueError, match=f"DECISION is '{decision}'"):
         choose_decision(decision, *data)
-
-
-def test_a_precision_that_no_threshold_has_is_refused(data):
     with pytest.raises(ValueError, match=r"0\.99 .* the highest is 0\."):
-        choose_decision("0.99", data[0], data[0] < 0.5)
+        choose_decision("0.99", data[0], data[0] < 0.5)  # a precision that none has
 
 
 def test_the_default_candidate_is_taken_unless_another_is_clearly_better(data):

@@ -54,7 +54,7 @@ def without(index, image):
 def test_leave_one_out_is_ridge_regression_and_vote_fitted_without_the_image(random_index):
     ridges = gather(leave_one_out(random_index, 1.0))
     votes = gather(leave_one_out(random_index, 0.0))
-    nearest = random_index.nearest_others(5)
+    nearest = random_index.nearest(None, 5)
     assert not (nearest.indices == np.arange(60)[:, np.newaxis]).any()
     for image in range(60):
         others = without(random_index, image)
@@ -85,7 +85,7 @@ def test_of_the_same_image_twice_the_other_one_counts(random_index):
     copies = random_index.embeddings / 1e3 @ np.linalg.pinv(random_index.axes)
     twice = random_index.join(copies + random_index.centre, random_index.targets)
     np.testing.assert_allclose(twice.embeddings[60:], random_index.embeddings, atol=1e-3)
-    assert (twice.nearest_others(1).indices[:, 0] == np.roll(np.arange(120), 60)).all()
+    assert (twice.nearest(None, 1).indices[:, 0] == np.roll(np.arange(120), 60)).all()
 
 
 def make_index(targets):

@@ -13,13 +13,12 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader
 from PIL import Image
 
-from imet_utils.decoding import FARTHER, NEARER, PRIOR, TEMPERATURE, VOTERS
+from imet_utils.decoding import REVISION, TEMPERATURE
 from imet_utils.files import atomic_path, fingerprint_of
 
 PICTURE_SIDE, NEIGHBOUR_SIDE = 480, 96  # pixels of the longer side
 QUALITY = 80  # of JPEG
 LEVELS = 99  # of attention above none
-REVISION = {"voters": VOTERS, "nearer": NEARER, "farther": FARTHER, "prior": PRIOR}
 
 
 @dataclass(frozen=True, eq=False)

@@ -45,12 +45,12 @@ def leave_one_out(
     Args:
         index: the labelled images, at least two.
         ridge_weight: of the regression in the mean, from 0 to 1.
-        nearest: what `nearest_others` returned, to save time.
+        nearest: what `nearest` returned, to save time.
 
     Yields:
         Which images, and their probabilities (B, C).
     """
-    nearest = nearest or index.nearest_others()
+    nearest = nearest or index.nearest(None)
     constant = np.ones(len(index.embeddings), dtype=np.float32)
     vectors = np.column_stack([index.embeddings, constant])  # (M, D)
     penalty = np.diag([PENALTY] * index.embeddings.shape[1] + [0.0])  # none on the constant
@@ -69,7 +69,7 @@ def predict_from_others(
     index: NeighbourIndex, strength: float
 ) -> Iterator[tuple[slice, np.ndarray]]:
     """Predict each image from all others, (B, C); labels that it lacks also from those it has."""
-    nearest = index.nearest_others(CANDIDATES)
+    nearest = index.nearest(None, CANDIDATES)
     for part, probs in leave_one_out(index, nearest=nearest):
         annotated = index.targets[part]
         revised = revise_probs(probs, nearest[part], annotated.astype(np.int8), strength / 2)

@@ -7,9 +7,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from imet_utils.metrics import f2_per_image
 from imet_utils.models import AttnDecoder, candidate_logits
 
-STOP_SCALES = (0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 2.5, 3.5, 5.0, 7.5, 10.0, 15.0, 25.0, 50.0, 100.0)
+# Factors to try. With 0 no path stops; at the other end nearly all do after their first label.
+STOP_SCALES = (
+    *(0.0, 0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 2.5, 3.5, 5.0, 7.5, 10.0, 15.0, 25.0),
+    *(50.0, 100.0, 250.0, 1000.0),
+)
 
 
 class Paths(NamedTuple):
@@ -106,13 +111,13 @@ def _best_labels(logits: Tensor, width: int) -> tuple[Tensor, Tensor]:
 
 
 def class_thresholds(frequencies: Tensor, scale: float = 2.5) -> Tensor:
-    """Set each class's path threshold to `scale` (above 0) times its share of training images (C,).
+    """Set each class's path threshold to `scale` (0 or more) times its training frequency (C,).
 
     >>> class_thresholds(torch.tensor([0.0, 0.1]))
     tensor([0.0000, 0.2500])
     """
-    if not scale > 0:
-        raise ValueError(f"scale must be above 0, got {scale}")
+    if not scale >= 0:
+        raise ValueError(f"scale must be 0 or more, got {scale}")
     return scale * frequencies
 
 
@@ -126,14 +131,12 @@ def path_thresholds(paths: Paths, thresholds: Tensor) -> Tensor:
 def stop_paths(paths: Paths, thresholds: Tensor) -> Tensor:
     """Cut each path at the first step whose path probability is below `path_thresholds`.
 
-    The first label always stays.
-
     Args:
         paths: of `beam_search`.
-        thresholds: (C,) at least 0, see `class_thresholds`.
+        thresholds: (C,) of `class_thresholds`.
 
     Returns:
-        keep (B, K, T) bool.
+        keep (B, K, T) bool; the first label always stays.
     """
     keep = paths.path_probs >= path_thresholds(paths, thresholds)
     keep[..., 0] = True
@@ -174,9 +177,9 @@ def best_path_scale(
         num_views: V.
         scales: to try; among equals the first is taken.
     """
-    scores = []
-    for scale in scales:
+
+    def score(scale: float) -> float:
         preds = union_of_views(paths, class_thresholds(frequencies, scale), num_views)  # (N, C)
-        hits = (preds & targets).sum(dim=1)
-        scores.append((5 * hits / (4 * targets.sum(dim=1) + preds.sum(dim=1))).mean().item())
-    return scales[scores.index(max(scores))]
+        return f2_per_image(preds.numpy(), targets.numpy()).mean()
+
+    return max(scales, key=score)

@@ -27,9 +27,9 @@ class Decision:
 
     def __call__(self, probs: np.ndarray) -> np.ndarray:
         """Decide on labels, bool (N, C), by probabilities (N, C)."""
-        return (
-            probs >= self.threshold if self.beta is None else best_expected_sets(probs, self.beta)
-        )
+        if self.beta is None:
+            return probs >= self.threshold
+        return best_expected_sets(probs, self.beta)
 
 
 def choose_decision(
@@ -38,13 +38,12 @@ def choose_decision(
     """Choose how probabilities become labels.
 
     Args:
-        decision: `expected F2` or `expected F1`: the label set of the highest expected score; or a
-            target precision such as `0.7`, for manual review: the labels above the lowest threshold
-            that reached it on validation.
-        probs: probabilities (N, C) of validation images.
-        targets: their true labels, bool (N, C).
-        calibrated: whether the probabilities are calibrated; else, instead of an expected score,
-            one threshold of the best score on validation decides.
+        decision: `expected F2` or `expected F1`, the label set of the highest expected score; or
+            a target precision such as `0.7`, the labels above the lowest threshold that reached it.
+        probs: (N, C) of validation images.
+        targets: (N, C) bool.
+        calibrated: whether `probs` are calibrated; else, instead of an expected score, the
+            threshold of the best score decides.
 
     Raises:
         ValueError: if it is none of these, or no threshold reaches the precision.
@@ -78,16 +77,8 @@ def precision_thresholds(
 ) -> dict[float, float]:
     """Find the lowest threshold that reaches each precision, all images and classes together.
 
-    Args:
-        probs: probabilities (N, C).
-        targets: true labels, bool (N, C).
-        precisions: targets, in (0, 1).
-
-    Returns:
-        The threshold of each precision that is reached.
-
     >>> probs, targets = np.array([[0.9, 0.8, 0.3, 0.1]]), np.array([[True, True, False, True]])
-    >>> precision_thresholds(probs, targets, [0.7, 0.8])
+    >>> precision_thresholds(probs, targets, [0.7, 0.8, 1.1])
     {0.7: 0.1, 0.8: 0.8}
     """
     reached, _, cuts = precision_recall_curve(targets.ravel(), probs.ravel())  # cuts ascend
@@ -109,7 +100,7 @@ def choose_candidate(
 
     Args:
         candidates: probabilities (N, C) of `val`, and maybe of other splits, by name.
-        targets: true labels of validation, bool (N, C).
+        targets: of validation, (N, C) bool.
         decision: as for `choose_decision`.
         default: one of the candidates.
         calibrated: those whose probabilities are calibrated.

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-ERROR = 1e-13  # of an expected F-beta, at the most; rounding comes on top
+EXPONENT = math.log(4 / 1e-13)  # of the largest error of an expected F-beta, before rounding
 TIE = 1e-12  # sizes whose expected F-beta differ by a smaller share count as equally good
 CHUNK_CELLS = 1 << 18  # images times classes at once: 2 MiB, which stay in the cache
 
@@ -24,8 +24,8 @@ CHUNK_CELLS = 1 << 18  # images times classes at once: 2 MiB, which stay in the 
 def best_expected_sets(probs: np.ndarray, beta: float = 2.0) -> np.ndarray:
     """Find the label set of each image with the highest expected F-beta, for independent labels.
 
-    The empty set is never the answer: its F-beta is 0, whatever is true. Among equally good sets
-    the smallest is taken, then the one of the lowest labels.
+    It is never empty. Among equally good sets the smallest is taken, then the one of the lowest
+    labels.
 
     Args:
         probs: probabilities (N, C), calibrated.
@@ -46,62 +46,43 @@ def best_expected_sets(probs: np.ndarray, beta: float = 2.0) -> np.ndarray:
         raise ValueError(f"probs must be in 0..1, got {probs.min()}..{probs.max()}")
     rows, preds = max(1, CHUNK_CELLS // probs.shape[1]), []
     for start in range(0, len(probs), rows):
-        part = probs[start : start + rows].astype(np.float64)
-        preds.append(_best_sets(torch.from_numpy(part), squared))
+        part = torch.from_numpy(probs[start : start + rows].astype(np.float64))
+        ranked, labels = part.sort(dim=1, descending=True, stable=True)  # (B, C)
+        values = _expected_fbeta(ranked, squared)  # (B, K)
+        good = values >= (1 - TIE) * values.amax(dim=1, keepdim=True)
+        sizes = good.int().argmax(dim=1, keepdim=True) + 1  # (B, 1), of the first
+        first = torch.arange(probs.shape[1]) < sizes  # (B, C), by rank
+        preds.append(torch.zeros_like(first).scatter(1, labels, first))
     return torch.cat(preds).numpy()
 
 
-def _best_sets(probs: Tensor, squared: int) -> Tensor:
-    """Find the best sets of a chunk, (B, C) bool: the first size of the highest value."""
-    ranked, labels = probs.sort(dim=1, descending=True, stable=True)  # (B, C)
-    values = _expected_of_ranked(ranked, _largest_size(ranked, squared), squared)  # (B, K)
-    good = values >= (1 - TIE) * values.amax(dim=1, keepdim=True)
-    sizes = good.int().argmax(dim=1, keepdim=True) + 1  # (B, 1)
-    first = torch.arange(probs.shape[1], device=probs.device) < sizes  # (B, C), by rank
-    return torch.zeros_like(first).scatter(1, labels, first)
+def _expected_fbeta(ranked: Tensor, squared: int) -> Tensor:
+    """Compute the expected F-beta (B, K) of the first 1..K of `ranked` (B, C), highest first.
 
+    No best set has more than K labels: by Jensen's inequality, with m = E[S], the k most probable
+    have an E[F] / (1 + b) of at least sum_i p_i / (k + b (1 + m)), no k more than m / (k + b m).
 
-def _expected_of_ranked(ranked: Tensor, max_size: int, squared: int) -> Tensor:
-    """Integrate the expected F-beta (B, K) of the first 1..K of `ranked` (B, C), highest first."""
-    mean = ranked.sum(dim=1).max().item()
-    nodes, weights = _quadrature(mean, ranked.shape[1], max_size, squared)
-    powers = torch.arange(max_size, dtype=torch.float64, device=ranked.device)  # (K,), k - 1
-    absent, values = 1 - ranked, ranked.new_zeros(len(ranked), max_size)
-    for node, weight in zip(nodes.tolist(), weights.tolist(), strict=True):
-        t = node**squared
-        factors = torch.add(absent, ranked, alpha=t)  # (B, C), 1 - p + p t
-        top = factors[:, :max_size].clamp_min(torch.finfo(torch.float64).tiny)
-        hits = (t * ranked[:, :max_size] / top).cumsum(dim=1)  # (B, K)
-        values += weight * node**powers * factors.prod(dim=1, keepdim=True) * hits
+    More than m + x labels are true with a probability of exp(-x^2 / (2 m + 2 x / 3)) at the most
+    (Bernstein), which leaves powers of u up to a degree d. Half as many nodes are exact; fewer do,
+    for u^d has the Chebyshev coefficients 2^(-2d) binom(2d, d + j), whose part beyond the degree 2n
+    of n nodes errs by 4 exp(-4 n^2 / d) at the most (Hoeffding).
+    """
+    mean = ranked.sum(dim=1, keepdim=True)  # (B, 1)
+    sizes = torch.arange(1, ranked.shape[1] + 1)  # (C,)
+    reached = (ranked.cumsum(dim=1) / (sizes + squared * (1 + mean))).amax(dim=1, keepdim=True)
+    limits = (mean / reached).nan_to_num() - squared * mean  # (B, 1), 0 where the mean is
+    max_size = min(len(sizes), int(limits.max().item()) + 1)
+    most = mean.max().item()
+    most += EXPONENT / 3 + math.sqrt(EXPONENT**2 / 9 + 2 * EXPONENT * most)
+    degree = max_size - 1 + squared * min(len(sizes), math.ceil(most))
+    number = min(degree // 2 + 1, math.ceil(math.sqrt(degree * EXPONENT) / 2))
+    top, absent = ranked[:, :max_size], 1 - ranked
+    values = torch.zeros_like(top)
+    for node, weight in zip(*np.polynomial.legendre.leggauss(number), strict=True):
+        u = (1 + node) / 2  # from (-1, 1) to (0, 1)
+        factors = torch.add(absent, ranked, alpha=u**squared)  # (B, C), 1 - p + p t
+        lower = factors[:, :max_size].clamp_min(torch.finfo(torch.float64).tiny)
+        hits = (u**squared * top / lower).cumsum(dim=1)  # (B, K)
+        powers = torch.from_numpy(u ** np.arange(max_size))  # (K,), of k - 1
+        values += weight / 2 * powers * factors.prod(dim=1, keepdim=True) * hits
     return (1 + squared) * values
-
-
-def _quadrature(
-    mean: float, num_classes: int, max_size: int, squared: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Choose nodes and weights on (0, 1) for images of at most `mean` expected labels.
-
-    More than mean + x labels are true with a probability of exp(-x^2 / (2 mean + 2 x / 3)) at the
-    most (Bernstein). That leaves powers of u up to some degree d. Half as many nodes are exact;
-    fewer do, for u^d has the Chebyshev coefficients 2^(-2d) binom(2d, d + j), whose part beyond
-    the degree 2n of n nodes errs by 4 exp(-4 n^2 / d) at the most (Hoeffding).
-    """
-    exponent = math.log(4 / ERROR)
-    most_true = mean + exponent / 3 + math.sqrt(exponent**2 / 9 + 2 * exponent * mean)
-    degree = max_size - 1 + squared * min(num_classes, math.ceil(most_true))
-    number = min(degree // 2 + 1, math.ceil(math.sqrt(degree * exponent) / 2))
-    nodes, weights = np.polynomial.legendre.leggauss(number)  # on (-1, 1)
-    return (1 + nodes) / 2, weights / 2
-
-
-def _largest_size(ranked: Tensor, squared: int) -> int:
-    """Bound the size of the best sets, for all images at once.
-
-    By Jensen's inequality, with m = E[S], the k most probable labels have an E[F] / (1 + b) of at
-    least sum_i p_i / (k + b (1 + m)), and no set of k labels has more than m / (k + b m).
-    """
-    mean = ranked.sum(dim=1)  # (B,)
-    sizes = torch.arange(1, ranked.shape[1] + 1, device=ranked.device)  # (C,)
-    reached = (ranked.cumsum(dim=1) / (sizes + squared * (1 + mean[:, None]))).amax(dim=1)  # (B,)
-    limits = (mean / reached).nan_to_num() - squared * mean  # (B,), 0 where mean is
-    return min(ranked.shape[1], int(limits.max().item()) + 1)

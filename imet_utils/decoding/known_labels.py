@@ -3,13 +3,14 @@
 import numpy as np
 
 from imet_utils.decoding.expected_fbeta import best_expected_sets
-from imet_utils.decoding.neighbours import Neighbours
+from imet_utils.decoding.neighbours import VOTERS, Neighbours
 from imet_utils.features import spread_rows
 from imet_utils.metrics import f2_per_image
 
 CANDIDATES = 200  # nearest labelled images, among which those that agree are sought
 NEARER, FARTHER = 0.2, 0.1  # shift in cosine of an image with a present, or an absent label
 PRIOR = 0.03  # votes for and against every label, so that no odds are 0
+REVISION = {"voters": VOTERS, "nearer": NEARER, "farther": FARTHER, "prior": PRIOR}  # for pages
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)  # that `fit_strength` tries
 FITTED_IMAGES = 500  # on which it does, at the most
 
@@ -44,15 +45,12 @@ def fit_strength(probs: np.ndarray, nearest: Neighbours, targets: np.ndarray) ->
     """Find the strength of `revise_probs` for a collection.
 
     Each true label of some images is taken as known in turn, and the strength chosen of the best
-    mean F2 of the others. Where labels do not go together, that is 0.
+    mean F2 of the others. Where labels do not go together, or no image has two, that is 0.
 
     Args:
         probs: (N, C) in [0, 1], of images that are none of the neighbours.
         nearest: as for `revise_probs`.
-        targets: true labels of these images, bool (N, C).
-
-    Returns:
-        One of `STRENGTHS`; 0 if no image has two labels.
+        targets: (N, C) bool.
     """
     several = np.flatnonzero(targets.sum(axis=1) > 1)
     if not len(several):
@@ -64,11 +62,12 @@ def fit_strength(probs: np.ndarray, nearest: Neighbours, targets: np.ndarray) ->
     known[np.arange(len(images)), labels] = 1
     factor = _odds_factor(nearest[images], known)
     rest = targets[images] & (known == 0)
-    scores = []
-    for strength in STRENGTHS:
+
+    def score(strength: float) -> float:
         revised = np.where(known, 0, _multiply_odds(probs[images], factor**strength))
-        scores.append(f2_per_image(best_expected_sets(revised), rest).mean())
-    return STRENGTHS[int(np.argmax(scores))]
+        return f2_per_image(best_expected_sets(revised), rest).mean()
+
+    return max(STRENGTHS, key=score)
 
 
 def _multiply_odds(probs: np.ndarray, factor: np.ndarray) -> np.ndarray:

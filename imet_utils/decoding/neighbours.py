@@ -2,14 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_array
 from sklearn.decomposition import PCA
 from sklearn.neighbors import NearestNeighbors
-from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, normalize
 
 from imet_utils.features import spread_rows
@@ -76,8 +75,8 @@ class Neighbours:
         shifted = (self.index.labels @ shifts.T).T  # (N, M)
         cosines = self.cosines + np.take_along_axis(shifted, self.indices, axis=1)
         order = np.argsort(-cosines, axis=1, kind="stable")
-        sort = partial(np.take_along_axis, indices=order, axis=1)
-        return replace(self, indices=sort(self.indices), cosines=sort(cosines))
+        indices = np.take_along_axis(self.indices, order, axis=1)
+        return replace(self, indices=indices, cosines=np.take_along_axis(cosines, order, axis=1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,36 +98,34 @@ class NeighbourIndex:
     targets: np.ndarray
     temperature: float = TEMPERATURE
 
-    def nearest(self, vectors: Vectors, count: int = VOTERS) -> Neighbours:
-        """Find the `count` labelled images nearest to others, of features (N, F).
+    def nearest(self, vectors: Vectors | None, count: int = VOTERS) -> Neighbours:
+        """Find the labelled images nearest to others.
+
+        Args:
+            vectors: features (N, F) of the others; None for each labelled image itself, which is
+                then not among its neighbours.
+            count: images to find, at the most.
 
         >>> square = np.array([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
         >>> index = NeighbourIndex(np.zeros(2), np.eye(2), square, np.eye(4))
         >>> index.nearest(np.array([[2.0, 0.1]])).vote(1)
         array([[1., 0., 0., 0.]], dtype=float32)
         """
-        queries = _embed(vectors, self.centre, self.axes)
-        return self._look_up(min(count, len(self.embeddings)), queries)
-
-    def nearest_others(self, count: int = VOTERS) -> Neighbours:
-        """Find for each labelled image the nearest of the others."""
-        return self._look_up(min(count, len(self.embeddings) - 1))
+        queries = None if vectors is None else _embed(vectors, self.centre, self.axes)
+        count = min(count, len(self.embeddings) - (queries is None))
+        distances, indices = self._search.kneighbors(queries, n_neighbors=count)
+        return Neighbours(self, indices, 1 - distances**2 / 2)
 
     def join(self, vectors: Vectors, targets: np.ndarray) -> "NeighbourIndex":
         """Return the index with more labelled images: features (N, F), labels bool (N, C)."""
         embeddings = _embed(vectors, self.centre, self.axes)
         embeddings = np.concatenate([self.embeddings, embeddings])
-        targets = np.concatenate([self.targets, targets])
-        return replace(self, embeddings=embeddings, targets=targets)
+        return replace(self, embeddings=embeddings, targets=np.concatenate([self.targets, targets]))
 
     @cached_property
     def labels(self) -> csr_array:
         """The targets, sparse float32 (M, C)."""
         return csr_array(np.asarray(self.targets, dtype=bool), dtype=np.float32)
-
-    def _look_up(self, count: int, queries: np.ndarray | None = None) -> Neighbours:
-        distances, indices = self._search.kneighbors(queries, n_neighbors=count)
-        return Neighbours(self, indices, 1 - distances**2 / 2)
 
     @cached_property
     def _search(self) -> NearestNeighbors:
@@ -142,21 +139,16 @@ def build_neighbour_index(
     temperature: float = TEMPERATURE,
     num_dims: int = 256,
 ) -> NeighbourIndex:
-    """Fit an embedding to labelled images and index them.
+    """Fit an embedding to labelled images, features (M, F) and labels bool (M, C), and index them.
 
-    Features are standardised, and of their principal components the first are kept, each divided
-    by the fourth root of its variance: halfway to whitening, so that neither the few strongest nor
-    the many weak components dominate.
-
-    Args:
-        references: features (M, F) of the labelled images.
-        targets: their labels, bool (M, C).
-        temperature: of their votes.
-        num_dims: components kept at the most.
+    Features are standardised, and of their principal components the first `num_dims` are kept,
+    each divided by the fourth root of its variance: halfway to whitening, so that neither the few
+    strongest nor the many weak components dominate.
     """
     sample = references[spread_rows(len(references), FITTED_ROWS)]
+    scaler = StandardScaler().fit(sample)
     pca = PCA(min(num_dims, *sample.shape), svd_solver="randomized", random_state=0)
-    scaler = make_pipeline(StandardScaler(), pca).fit(sample)[0]
+    pca.fit(scaler.transform(sample))
     smallest = np.finfo(np.float32).tiny  # a component without variance is 0 and stays 0
     lengths = np.maximum(pca.explained_variance_, smallest) ** -0.25  # (D,)
     axes = ((pca.components_ / scaler.scale_).T * lengths).astype(np.float32)  # (F, D)
@@ -175,15 +167,9 @@ def _embed(vectors: Vectors, centre: np.ndarray, axes: np.ndarray) -> np.ndarray
 def neighbour_votes(
     stores: Mapping[str, Mapping[str, np.ndarray]], train_targets: np.ndarray, temperature: float
 ) -> dict[str, np.ndarray]:
-    """Let the nearest training images vote on every other image.
+    """Let the nearest images of `train` vote on those of every other split: probabilities (N, C).
 
-    Args:
-        stores: `pooled` (N, V, E) and `style` (N, V, S) of `train` and other splits.
-        train_targets: labels of the training images, bool (M, C).
-        temperature: of their votes.
-
-    Returns:
-        Probabilities (N, C) float32 of each split but `train`.
+    A store has `pooled` (N, V, E) and `style` (N, V, S); the targets are bool (M, C).
     """
     index = build_neighbour_index(ImageVectors(stores["train"]), train_targets, temperature)
     others = {split: store for split, store in stores.items() if split != "train"}

@@ -35,19 +35,15 @@ def head_probs(logits: Tensor) -> Tensor:
 
 @torch.no_grad()
 def predict(model: nn.Module, batches: FeatureBatches, description: str = "") -> np.ndarray:
-    """Run a head over every view of every image, without dropout, each process over its images.
+    """Average a head's probabilities over all views of each image, (N, C) float32.
 
-    An image's probability is the mean over its views, and over steps where a head has them. In the
-    poster's mean of logits one sure view can be outvoted; means of probabilities are better
-    calibrated.
+    In the poster's mean of logits one sure view can be outvoted; means of probabilities are better
+    calibrated. Each process computes its own images.
 
     Args:
         model: takes the arrays of `batches` by name, returns logits (B, C) or (B, T, C).
-        batches: in the order of the store, with `views="all"` and no shuffling.
+        batches: with `views="all"` and no shuffling.
         description: shown with the progress; empty for none.
-
-    Returns:
-        Probabilities (N, C) float32.
     """
     found = []
     with mixed_precision(batches.device):
@@ -72,13 +68,7 @@ def _own_inputs(
 def predict_splits(
     model: nn.Module, inputs: Mapping[str, Mapping[str, np.ndarray]], folder: Path | str
 ) -> dict[str, np.ndarray]:
-    """Predict every split and save its probabilities (N, C) as `folder`/probs_<split>.npy.
-
-    Args:
-        model: takes the arrays of a split by name.
-        inputs: the arrays (N, V, ...) of each split.
-        folder: where the probabilities go.
-    """
+    """Predict every split from its arrays (N, V, ...); save each as `folder`/probs_<split>.npy."""
     probs, device = {}, next(model.parameters()).device
     for split, arrays in inputs.items():
         batches = FeatureBatches(arrays, None, 64, "all", shuffle=False, device=device)
@@ -90,7 +80,7 @@ def predict_splits(
 def average_probs(
     probs_of: Mapping[str, Mapping[str, np.ndarray]], weights: Mapping[str, float]
 ) -> dict[str, np.ndarray]:
-    """Average the probabilities (N, C) of several heads, each of them by splits.
+    """Average the probabilities (N, C) of several heads, each given by splits.
 
     >>> heads = {"a": {"val": np.array([[0.2]])}, "b": {"val": np.array([[1.0]])}}
     >>> average_probs(heads, {"a": 0.5, "b": 0.5})["val"]
@@ -107,17 +97,16 @@ def average_probs(
 def search_views(
     model: AttnCnnRnn | EndToEnd, batches: FeatureBatches, beam_size: int = 5, max_steps: int = 10
 ) -> Paths:
-    """Find the most probable paths of every view of every image by beam search, without dropout.
+    """Run `beam_search` on every view of every image.
 
     Args:
         model: the trained model.
         batches: of its inputs, with `views="all"` and no shuffling.
-        beam_size: paths kept at each step.
-        max_steps: labels on a path at most.
+        beam_size: K at the most.
+        max_steps: T at the most.
 
     Returns:
-        The paths of each view on the CPU: `labels` (N * V, K, T) and so on; row n * V + v is
-        view v of image n.
+        Paths of N * V views on the CPU; row n * V + v is view v of image n.
     """
     found = []
     for inputs in _own_inputs(model, batches, "beam search"):
