@@ -83,12 +83,13 @@ def test_what_is_certain_stays_so_and_few_labelled_images_are_enough(prob):
 @pytest.mark.parametrize("kind", ["together", "independent", "single"])
 def test_the_strength_is_positive_where_labels_go_together(kind):
     rng = np.random.default_rng(0)
-    targets = {
-        "together": np.repeat(np.eye(5, dtype=bool)[rng.integers(5, size=400)], 3, axis=1),
-        "independent": rng.random((400, 15)) < np.linspace(0.05, 0.5, 15),
-        "single": np.eye(4, dtype=bool)[rng.integers(4, size=400)],
-    }[kind]
-    labelled, targets = np.split(targets, 2)
+    if kind == "together":
+        drawn = np.repeat(np.eye(5, dtype=bool)[rng.integers(5, size=400)], 3, axis=1)
+    elif kind == "independent":
+        drawn = rng.random((400, 15)) < np.linspace(0.05, 0.5, 15)
+    else:
+        drawn = np.eye(4, dtype=bool)[rng.integers(4, size=400)]
+    labelled, targets = np.split(drawn, 2)
     index = NeighbourIndex(np.zeros(2), np.eye(2), np.zeros((len(labelled), 2)), labelled)
     indices = np.stack([rng.permutation(len(labelled)) for _ in targets])
     cosines = np.sort(rng.uniform(0.4, 0.8, indices.shape))[:, ::-1]
