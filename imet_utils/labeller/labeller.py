@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 from PIL import Image
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save
+from safetensors.torch import load_file, save
 from torch import nn
 
 from imet_utils.decoding import (
@@ -40,7 +40,7 @@ from imet_utils.views import ViewDataset, compute_views
 
 FOLDER = "labeller"  # in the output folder of a run
 SETTINGS, TENSORS = "labeller.json", "tensors.safetensors"  # its files
-FORMAT = 5  # of the folder
+FORMAT = 6  # of the folder
 REMAKE = "Run the notebook again that makes it"
 SPACE = ("centre", "axes", "embeddings")  # arrays of `NeighbourIndex`
 PRECISIONS = [percent / 100 for percent in range(5, 100)]  # targets to choose from
@@ -75,11 +75,7 @@ class Labeller:
         return self.labels["attribute_name"].to_numpy()
 
     def with_precision(self, target: float) -> "Labeller":
-        """Return the same labeller with a threshold that reached a precision on validation.
-
-        Raises:
-            ValueError: if no threshold reached it.
-        """
+        """Return the same labeller with the threshold that reached a precision on validation."""
         reached = {float(precision): cut for precision, cut in self.settings.thresholds.items()}
         enough = [precision for precision in reached if precision >= target]
         if not 0 < target < 1 or not enough:
@@ -101,23 +97,20 @@ class Labeller:
             Columns image, attribute_id, attribute_name, probability, chosen, best first.
 
         Raises:
-            ValueError: for a file that cannot be read, a label that does not exist, or labels of
-                another number of images.
+            ValueError: for a file that cannot be read, or a label that does not exist.
         """
         if known and len(known) != len(images):
             raise ValueError(f"known has labels of {len(known)} images, got {len(images)} images")
         classes = [self.find_classes(names) for names in known]
-        found = self.explain_all(images, 0, classes, attend=False)
-        named = zip(map(_name, images, range(len(images))), found, strict=True)
-        return pd.concat([self.tabulate(*each, top) for each in named], ignore_index=True)
+        found = enumerate(self.explain_all(images, 0, classes, attend=False))
+        tables = [self.tabulate(_name(images[k], k), each, top) for k, each in found]
+        return pd.concat(tables, ignore_index=True)
 
     def tabulate(self, image: str, explanation: Explanation, top: int = 0) -> pd.DataFrame:
         """List the labels of one image as `label` does."""
-        order = rank_labels(explanation, top)
-        listed = self.labels.iloc[order].reset_index(drop=True)
+        listed = self.labels.assign(probability=explanation.probs, chosen=explanation.chosen)
         listed.insert(0, "image", image)
-        probs, chosen = explanation.probs[order], explanation.chosen[order]
-        return listed.assign(probability=probs, chosen=chosen)
+        return listed.iloc[rank_labels(explanation, top)].reset_index(drop=True)
 
     def submit(self, ids: Sequence[str], paths: Sequence[Path | None]) -> pd.DataFrame:
         """Label images in the competition's format: columns id and attribute_ids.
@@ -126,11 +119,9 @@ class Labeller:
         in training.
         """
         guess = best_expected_sets(self.index.targets.mean(axis=0, keepdims=True))[0]  # (C,)
-        usable = {row: path for row, path in enumerate(paths) if path}
-        files = list(usable.values())
+        files = [path for path in paths if path]
         found = self.explain_all(files, 0, attend=False, description="labelling images")
-        chosen = {row: each.chosen for row, each in zip(usable, found, strict=True)}
-        texts = [self.join_ids(chosen.get(row, guess)) for row in range(len(paths))]
+        texts = [self.join_ids(next(found).chosen if path else guess) for path in paths]
         return pd.DataFrame({"id": list(ids), "attribute_ids": texts})
 
     def join_ids(self, chosen: np.ndarray) -> str:
@@ -138,11 +129,7 @@ class Labeller:
         return " ".join(map(str, self.labels["attribute_id"][chosen]))
 
     def find_classes(self, names: Collection[str]) -> list[int]:
-        """Return the class indices of labels.
-
-        Raises:
-            ValueError: for a name that no label has.
-        """
+        """Return the class indices of labels; raise a ValueError for a name that none has."""
         existing = set(self.names)
         if unknown := [name for name in names if name not in existing]:
             similar = get_close_matches(unknown[0], existing)
@@ -204,10 +191,10 @@ class Labeller:
                 yield Explanation(probs[row], chosen[row], attended, rows.reset_index(drop=True))
 
     def path(self, image: Picture, max_steps: int = 10) -> pd.DataFrame:
-        """Search the RNN's best path on the whole image.
+        """Search the RNN's best path on the whole image; no rows without an RNN.
 
         Returns:
-            Columns label (class index) and probability of each step; no rows without an RNN.
+            Columns label (class index) and probability, a row each step.
         """
         if not self.ensemble.attending:
             return pd.DataFrame({"label": [], "probability": []})
@@ -230,10 +217,9 @@ class Labeller:
         folder = Path(folder)
         if folder.exists() and any(folder.iterdir()) and not (folder / SETTINGS).is_file():
             raise ValueError(f"{folder} holds other files. Name an empty or a new folder")
-        arrays = {name: getattr(self.index, name) for name in SPACE}
-        arrays["targets"] = np.packbits(self.index.targets, axis=1)
-        state = self.ensemble.heads.state_dict()
-        arrays |= {f"heads.{key}": values.cpu().numpy() for key, values in state.items()}
+        tensors = {name: torch.from_numpy(getattr(self.index, name)) for name in SPACE}
+        tensors["targets"] = torch.from_numpy(np.packbits(self.index.targets, axis=1))
+        tensors |= {key: values.cpu() for key, values in self.ensemble.heads.state_dict().items()}
         weights = Path(self.settings.encoder_weights)
         saved = {
             "format": FORMAT,
@@ -247,8 +233,8 @@ class Labeller:
         with atomic_folder(folder) as whole:
             if saved["weights_file"]:
                 shutil.copyfile(weights, whole / saved["weights_file"])
-            tensors = save({key: np.ascontiguousarray(array) for key, array in arrays.items()})
-            (whole / TENSORS).write_bytes(tensors)  # save_file would let only the owner read it
+            content = save({key: values.contiguous() for key, values in tensors.items()})
+            (whole / TENSORS).write_bytes(content)  # save_file would let only the owner read it
             save_json(saved, whole / SETTINGS)
 
     @staticmethod
@@ -269,11 +255,11 @@ class Labeller:
         labels = pd.DataFrame(saved["labels"])
         ensemble = Ensemble(settings, len(labels))
         try:
-            arrays = load_file(folder / TENSORS)
-            state = {key: arrays[f"heads.{key}"] for key in ensemble.heads.state_dict()}
-            ensemble.heads.load_state_dict({k: torch.from_numpy(v) for k, v in state.items()})
-            targets = np.unpackbits(arrays["targets"], axis=1, count=len(labels)).astype(bool)
-            space = {name: arrays[name] for name in SPACE}
+            tensors = load_file(folder / TENSORS)
+            space = {name: tensors.pop(name).numpy() for name in SPACE}
+            packed = tensors.pop("targets").numpy()
+            targets = np.unpackbits(packed, axis=1, count=len(labels)).astype(bool)
+            ensemble.heads.load_state_dict(tensors)
         except (OSError, SafetensorError, KeyError, RuntimeError, ValueError) as error:
             reason = str(error).splitlines()[0]
             raise ValueError(f"{folder} is damaged ({reason}). {REMAKE}") from error
@@ -296,13 +282,13 @@ def make_labeller(
         decision: from probabilities to labels.
         val_probs: the weighted mean on validation, (N, C).
     """
-    encoder = run.setting("ENCODER")
-    inputs = open_inputs(run.tables, run.output_dir, encoder, ("maps", "pooled", "style", "hog"))
+    needed = ("maps", "pooled", "style", "hog")
+    inputs = open_inputs(run.tables, run.output_dir, run.setting("ENCODER"), needed)
     made_by, hog_made_by = inputs.made_by
-    train = take_split(run.tables, "train")
-    temperature = choose_size(len(train.images)).temperature
+    train = take_split(run.tables, "train").images[["id", "labels"]]
+    temperature = choose_size(len(train)).temperature
     vectors = ImageVectors(inputs.arrays["train"])
-    index = build_neighbour_index(vectors, train.targets, temperature)
+    index = build_neighbour_index(vectors, run.targets["train"], temperature)
     nearest = index.nearest(ImageVectors(inputs.arrays["val"]), CANDIDATES)
     thresholds = precision_thresholds(val_probs, run.targets["val"], PRECISIONS)
     heads = {name: load_head(run, name).model for name in weights if name != NEIGHBOURS}
@@ -319,7 +305,7 @@ def make_labeller(
         num_views=made_by["views"]["num_views"],
         hog=hog_made_by["hog"],
         dims=inputs.dims,
-        num_images=len(train.images),
+        num_images=len(train),
         weights=dict(weights),
         unfrozen_stages={name: len(getattr(head, "unfrozen", ())) for name, head in heads.items()},
         thresholds={str(precision): cut for precision, cut in thresholds.items()},
@@ -328,7 +314,7 @@ def make_labeller(
     ensemble = Ensemble(settings, run.tables.num_classes).to(run.device).eval()
     ensemble.heads.load_state_dict(nn.ModuleDict(heads).state_dict())
     labels = run.tables.labels[["attribute_id", "attribute_name"]]
-    return Labeller(settings, labels, decision, ensemble, index, train.images[["id", "labels"]])
+    return Labeller(settings, labels, decision, ensemble, index, train)
 
 
 def rank_labels(explanation: Explanation, top: int) -> np.ndarray:
