@@ -21,6 +21,7 @@ SPEED = ("NUM_WORKERS", "NUM_PROCESSES")  # parameters that change no result
 UNHASHED = ("figures/", "notebooks/")  # products that nothing else is made from
 
 Provenance = dict[str, Any]
+Records = Mapping[str, Provenance | None]  # of notebooks, None where one has not run to its end
 
 
 def read_provenance(output_dir: Path, notebook: str) -> Provenance | None:
@@ -40,40 +41,27 @@ def make_provenance(
     upstream: Mapping[str, Provenance],
     products: Iterable[str],
 ) -> Provenance:
-    """Record what a notebook's results were made from.
+    """Record what the results of a notebook were made from, and its `products` in `output_dir`.
 
     Its `id` is a hash of parameters, data, upstream ids and the files that were made. So the
     notebooks downstream are outdated if another loss or an edited cell gave other results, and
     are not if the same came out again.
-
-    Args:
-        output_dir: of the run.
-        parameters: all of the notebook's.
-        modules: that it imports.
-        data_dir: the collection.
-        data: its parts that the results depend on, see `data_state`.
-        upstream: of all notebooks that it depends on, by name.
-        products: the files that it made, relative to `output_dir`.
     """
     parameters = {name: value for name, value in parameters.items() if name not in PLACES}
-    digests = {
-        name: sample_file(output_dir / name) for name in products if not name.startswith(UNHASHED)
-    }
+    made = {n: sample_file(output_dir / n) for n in products if not n.startswith(UNHASHED)}
     ids = {name: record["id"] for name, record in upstream.items()}
     contents = {part: state and state["content"] for part, state in data.items()}
     modules = sorted(modules)
+    kept = ("id", "parameters")
     return {
-        "id": fingerprint_of([_counted(parameters), contents, ids, digests]),
+        "id": fingerprint_of([_counted(parameters), contents, ids, made]),
         "parameters": parameters,
         "modules": modules,
         "code": code_digest(*modules),
         "data_dir": str(data_dir),
         "data_dir_from_here": os.path.relpath(data_dir, output_dir),
         "data": dict(data),
-        "upstream": {
-            name: {key: record[key] for key in ("id", "parameters")}
-            for name, record in upstream.items()
-        },
+        "upstream": {name: {key: record[key] for key in kept} for name, record in upstream.items()},
         "products": sorted(products),
     }
 
@@ -82,27 +70,20 @@ def _counted(parameters: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in parameters.items() if name not in SPEED}
 
 
-def list_records(output_dir: Path) -> dict[str, Provenance]:
-    """Read the records of all notebooks that have run to their end, in their order."""
-    names = sorted(path.parent.name for path in output_dir.glob(f"*/{RECORD}"))
-    found = {name: read_provenance(output_dir, name) for name in names}
-    return {name: record for name, record in found.items() if record}
-
-
 def find_product(
     output_dir: Path, name: str, records: Mapping[str, Provenance] | None = None
 ) -> tuple[Path, Provenance]:
-    """Find a file that some notebook has made, and the record of that notebook.
+    """Find a file by the last parts of its path, such as `mlp/best.pt`, and its maker's record.
 
-    Args:
-        output_dir: of the run.
-        name: the last parts of its path, such as `images.csv` or `mlp/best.pt`.
-        records: of the notebooks to look at, the last one first; None for all of the run.
+    Of several notebooks that made one, of all in the run or of those in `records`, the last counts.
 
     Raises:
         FileNotFoundError: if none has made it.
     """
-    records = list_records(output_dir) if records is None else records
+    if records is None:
+        names = sorted(path.parent.name for path in output_dir.glob(f"*/{RECORD}"))
+        found = {name: read_provenance(output_dir, name) for name in names}
+        records = {name: record for name, record in found.items() if record}
     for record in reversed(list(records.values())):
         for product in record["products"]:
             if f"/{product}".endswith(f"/{name}"):
@@ -112,9 +93,8 @@ def find_product(
 
 def collection_of(output_dir: Path, record: Provenance) -> Path:
     """Return the collection that a notebook ran on, also after both folders moved together."""
-    recorded = Path(record["data_dir"])
     moved = Path(os.path.normpath(output_dir / record["data_dir_from_here"]))
-    return moved if moved.is_dir() and not recorded.is_dir() else recorded
+    return moved if moved.is_dir() else Path(record["data_dir"])
 
 
 def list_upstream(output_dir: Path, direct: Sequence[str]) -> dict[str, Provenance | None]:
@@ -129,25 +109,23 @@ def list_upstream(output_dir: Path, direct: Sequence[str]) -> dict[str, Provenan
     return dict(sorted(found.items()))
 
 
-def stale_reason(
-    output_dir: Path, notebook: str, upstream: Sequence[str], data_dir: Path | None = None
-) -> str:
-    """Tell why a notebook cannot run on what lies in `output_dir`, and which to run first.
+def stale_reason(output_dir: Path, notebook: str, records: Records, data: Mapping[str, Any]) -> str:
+    """Tell why a notebook cannot run on the results upstream of it, and which to run first.
 
     Args:
         output_dir: of the run.
         notebook: that is to run.
-        upstream: the notebooks that it depends on.
-        data_dir: the collection it is to run on; None for the recorded one.
+        records: of all notebooks upstream, see `list_upstream`.
+        data: state of the collection now, see `current_data`.
 
     Returns:
         One sentence, or "" where everything upstream is there and consistent.
     """
-    stale = _find_stale(output_dir, list_upstream(output_dir, upstream), data_dir)
+    stale = _find_stale(output_dir, records, data)
     if not stale:
         return ""
-    numbers = [name.partition("_")[0] for name in stale]
-    run = numbers[0] if len(numbers) == 1 else f"{', '.join(numbers[:-1])} and {numbers[-1]}"
+    *others, last = (name.partition("_")[0] for name in stale)
+    run = f"{', '.join(others)} and {last}" if others else last
     own = notebook.partition("_")[0]
     return f"{next(iter(stale.values()))}: run {run} again, then {own} (results in {output_dir})"
 
@@ -157,35 +135,42 @@ def is_current(
 ) -> bool:
     """Tell whether a notebook, run with these values, would make again what it has made.
 
-    Args:
-        output_dir: of the run.
-        notebook: its name.
-        values: of all its parameters.
-        data_dir: the collection it is to run on; None for the recorded one.
+    A parameter that is not in `values` counts as unchanged, and so does the place of the
+    collection without `data_dir`.
     """
-    own = read_provenance(output_dir, notebook)
+    records = list_upstream(output_dir, [notebook])
+    own = records[notebook]
     if own is None:
         return False
     before, now = _counted(own["parameters"]), _counted(values)
     if any(now[name] != value for name, value in before.items() if name in now):
         return False
+    if data_dir and not own["upstream"] and data_dir != collection_of(output_dir, own):
+        return False  # else the notebooks downstream would look for the collection in vain
     try:
         same_code = own["code"] == code_digest(*own["modules"])
     except FileNotFoundError:  # a module has moved
         return False
-    records = list_upstream(output_dir, [notebook])
-    return same_code and not _find_stale(output_dir, records, data_dir)
+    data = current_data(output_dir, records, data_dir)
+    return same_code and not _find_stale(output_dir, records, data)
 
 
-def _find_stale(
-    output_dir: Path, records: Mapping[str, Provenance | None], data_dir: Path | None
-) -> dict[str, str]:
+def current_data(
+    output_dir: Path, records: Records, data_dir: Path | None = None, parts: Iterable[str] = ()
+) -> dict[str, Any]:
+    """Read the state of `parts` of a collection, by default the one that the records name.
+
+    The parts that the records depend on are added, see `data_state`.
+    """
+    sound = [record for record in records.values() if record]
+    known = {part: state for record in sound for part, state in record["data"].items()}
+    if sound and not data_dir:
+        data_dir = collection_of(output_dir, sound[0])
+    return data_state(data_dir, {*known, *parts}, known) if data_dir else {}
+
+
+def _find_stale(output_dir: Path, records: Records, data: Mapping[str, Any]) -> dict[str, str]:
     """Find the notebooks that must run again, in their order, each with its own reason or ""."""
-    first = next((record for record in records.values() if record), None)
-    data = {}
-    if first:
-        known = {part: state for r in records.values() if r for part, state in r["data"].items()}
-        data = data_state(data_dir or collection_of(output_dir, first), known, known)
     stale: dict[str, str] = {}
     for name, record in records.items():
         reason = _own_reason(output_dir, name, records, data)
@@ -194,12 +179,7 @@ def _find_stale(
     return stale
 
 
-def _own_reason(
-    output_dir: Path,
-    name: str,
-    records: Mapping[str, Provenance | None],
-    data: Mapping[str, Any],
-) -> str:
+def _own_reason(output_dir: Path, name: str, records: Records, data: Mapping[str, Any]) -> str:
     """Tell what is wrong with a notebook's results, apart from outdated notebooks upstream."""
     record = records[name]
     if record is None:
@@ -212,13 +192,14 @@ def _own_reason(
             return f"{part}/ or {' or '.join(PARTS[part])} has changed since {name} ran"
     for needed in changed_upstream(record, records):
         if now := records[needed]:  # else it is outdated itself
-            then = record["upstream"][needed]
-            changes = _describe_changes(then["parameters"], now["parameters"])
-            return f"{needed} was run anew with {changes} after {name}"
+            then = record["upstream"][needed]["parameters"]
+            changed = [f"{key} {v}" for key, v in now["parameters"].items() if then.get(key) != v]
+            what = ", ".join(changed) or "other results"
+            return f"{needed} was run anew with {what} after {name}"
     return ""
 
 
-def changed_upstream(record: Provenance, records: Mapping[str, Provenance | None]) -> Iterator[str]:
+def changed_upstream(record: Provenance, records: Records) -> Iterator[str]:
     """Yield the notebooks upstream of a record that are unfinished now or have other results."""
     for name, then in record["upstream"].items():
         now = records[name]
@@ -226,72 +207,44 @@ def changed_upstream(record: Provenance, records: Mapping[str, Provenance | None
             yield name
 
 
-def _describe_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
-    changed = [f"{name} {value}" for name, value in after.items() if before.get(name) != value]
-    return ", ".join(changed) or "other results"
-
-
 def data_state(
     data_dir: Path, parts: Iterable[str], known: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
     """Describe parts of a collection by two digests each.
 
-    `stamp` is of the files' sizes and times, `content` as of `data_fingerprint`.
-
-    Args:
-        data_dir: the collection.
-        parts: `train`, `test` or both.
-        known: an earlier state: where the stamp is the same, so is the content, and nothing is
-            read.
+    `stamp` is of the files' sizes and times; `content` of the tables, and of names, sizes and
+    samples of the images, whatever their times.
 
     Returns:
-        Both digests by part, or None where the collection has no such folder.
+        Both digests by part, or None where there is no such folder. Where the stamp is that of the
+        `known` state, no file is read.
     """
     state: dict[str, Any] = {}
     for part in parts:
-        stamp = _digest(
-            f"{path.name}\t{status.st_size}\t{status.st_mtime_ns}"
-            for path, status in _files_of(data_dir, part)
-        )
-        before = (known or {}).get(part)
-        if before and before["stamp"] == stamp:
-            content = before["content"]
-        else:
-            content = data_fingerprint(data_dir, part)
-        state[part] = {"stamp": stamp, "content": content} if content else None
+        files = _list_files(data_dir, part)
+        stamp = fingerprint_of([(f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in files])
+        state[part] = (known or {}).get(part)
+        if not (data_dir / part).is_dir():
+            state[part] = None
+        elif not state[part] or state[part]["stamp"] != stamp:
+            content = fingerprint_of([(file.name, _hash_file(file.path)) for file in files])
+            state[part] = {"stamp": stamp, "content": content}
     return state
 
 
-def data_fingerprint(data_dir: Path, part: str) -> str | None:
-    """Hash the tables of a part of a collection, and names, sizes and samples of its images.
-
-    Returns:
-        A hexadecimal digest, whatever the files' times; None where there is no folder of the part.
-    """
-    if not (data_dir / part).is_dir():
-        return None
-    return _digest(
-        f"{path.name}\t{_hash_table(path) if path.suffix == '.csv' else sample_file(path)}"
-        for path, _ in _files_of(data_dir, part)
-    )
+def _list_files(data_dir: Path, part: str) -> list["os.DirEntry[str]"]:
+    """List the tables of a part and the files of its folder; an entry's `stat` asks once."""
+    found: list[os.DirEntry[str]] = []
+    for folder, names in ((data_dir, PARTS[part]), (data_dir / part, None)):
+        if folder.is_dir():
+            with os.scandir(folder) as entries:
+                of_part = [e for e in entries if not names or e.name in names]
+            found += [e for e in of_part if e.is_file() and not e.name.startswith(".")]
+    return sorted(found, key=lambda entry: entry.path)
 
 
-def _files_of(data_dir: Path, part: str) -> Iterator[tuple[Path, os.stat_result]]:
-    """Yield the tables of a part and the files of its folder, by name."""
-    tables = [data_dir / name for name in PARTS[part]]
-    folder = data_dir / part
-    images = sorted(folder.iterdir()) if folder.is_dir() else []
-    for path in [*tables, *images]:
-        if path.is_file() and not path.name.startswith("."):
-            yield path, path.stat()
-
-
-def _hash_table(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _digest(lines: Iterator[str]) -> str:
-    digest = hashlib.sha256()
-    for line in lines:
-        digest.update(f"{line}\n".encode())
-    return digest.hexdigest()
+def _hash_file(path: str) -> str:
+    if not path.endswith(".csv"):
+        return sample_file(path)
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -19,7 +19,7 @@ from imet_utils.provenance import (
     RECORD,
     Provenance,
     collection_of,
-    data_state,
+    current_data,
     find_product,
     list_upstream,
     make_provenance,
@@ -44,25 +44,15 @@ Settings = TypeVar("Settings")
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """One notebook's view of a run.
+    """One notebook's view of a run."""
 
-    Attributes:
-        notebook: its name, which is also that of its folder in `output_dir`.
-        data_dir: the collection.
-        output_dir: of the results of all notebooks.
-        parameters: of this notebook, by their names.
-        upstream: records of all notebooks that it depends on, in their order.
-        data: the state of the collection when the notebook began, see `data_state`.
-        namespace: the notebook's variables.
-    """
-
-    notebook: str
-    data_dir: Path
-    output_dir: Path
-    parameters: Mapping[str, Any]
-    upstream: Mapping[str, Provenance]
-    data: Mapping[str, Any]
-    namespace: Mapping[str, Any] = field(repr=False)
+    notebook: str  # its name, which is also that of its folder in `output_dir`
+    data_dir: Path  # the collection
+    output_dir: Path  # the results of all notebooks
+    parameters: Mapping[str, Any]  # of this notebook
+    upstream: Mapping[str, Provenance]  # all notebooks that it depends on, in their order
+    data: Mapping[str, Any]  # state of the collection when the notebook began, see `data_state`
+    namespace: Mapping[str, Any] = field(repr=False)  # the notebook's variables
 
     @property
     def folder(self) -> Path:
@@ -94,15 +84,9 @@ class Run:
         return find_product(self.output_dir, name, self.upstream)[0]
 
     def setting(self, name: str, of: str = "") -> Any:  # noqa: ANN401
-        """Return a parameter that a notebook upstream ran with.
+        """Return a parameter of the last notebook upstream that has it, or else a KeyError.
 
-        Args:
-            name: such as `ENCODER`.
-            of: a file, as for `find`, whose maker is asked; by default the last notebook that has
-                the parameter.
-
-        Raises:
-            KeyError: if none has it.
+        With `of`, a file as for `find`, that of the notebook which made it.
         """
         if of:
             return find_product(self.output_dir, of, self.upstream)[1]["parameters"][name]
@@ -112,9 +96,7 @@ class Run:
         raise KeyError(f"no notebook upstream of {self.notebook} has the parameter {name}")
 
     def configure(self, settings: Settings) -> Settings:
-        """Replace those fields of a dataclass that this notebook has a parameter for.
-
-        `EPOCHS` goes to the field `epochs`, and so on.
+        """Fill those fields of a dataclass that have a parameter here, `epochs` from `EPOCHS`.
 
         Raises:
             RuntimeError: if a parameter has changed since the run was opened.
@@ -125,11 +107,7 @@ class Run:
         return replace(settings, **{k: v for k, v in own.items() if k in names})  # type: ignore[type-var]
 
     def check_parameters(self) -> None:
-        """Make sure that the parameters are still those that the run was opened with.
-
-        Raises:
-            RuntimeError: naming the first that has changed.
-        """
+        """Raise RuntimeError if a parameter has changed since the run was opened."""
         for name, value in self.parameters.items():
             if self.namespace.get(name, value) != value:
                 raise RuntimeError(
@@ -146,15 +124,12 @@ class Run:
         return {split: np.load(self.find(f"{head}/probs_{split}.npy")) for split in EVALUATED}
 
     def results(self, own_rows: Sequence[Mapping[str, Any]] = ()) -> pd.DataFrame:
-        """Gather the `scores` of all notebooks upstream, and its own.
-
-        Returns:
-            Columns model, split, f2, f1, precision, recall, map; validation first.
-        """
+        """Gather the `scores` of all notebooks upstream, and its own; validation first."""
         rows = [row for name in self.upstream for row in self.metrics(name).get("scores", [])]
         table = pd.DataFrame([*rows, *own_rows], columns=RESULT_COLUMNS)
-        is_test = table["split"].ne("val")
-        return table.iloc[np.argsort(is_test, kind="stable")].reset_index(drop=True)
+        return table.sort_values(
+            "split", key=lambda split: split != "val", kind="stable", ignore_index=True
+        )
 
     def images(self, split: str, rows: Sequence[int]) -> list[np.ndarray]:
         """Read images of a split by their rows in `targets`, each (H, W, 3) uint8."""
@@ -188,18 +163,16 @@ class Run:
         """
         self.check_parameters()
         save_json(metrics, self.folder / "metrics.json")
-        products = set()
-        for pattern in (f"{self.notebook}/**/*", f"figures/{self._number}_*", *also):
-            found = (path for path in self.output_dir.glob(pattern) if path.is_file())
-            products |= {path.relative_to(self.output_dir).as_posix() for path in found}
+        patterns = (f"{self.notebook}/**/*", f"figures/{self._number}_*", *also)
+        found = {path for pattern in patterns for path in self.output_dir.glob(pattern)}
         record = make_provenance(
             self.output_dir,
             self.parameters,
-            imported_modules(self.namespace),
+            _imported_modules(self.namespace),
             self.data_dir,
             self.data,
             self.upstream,
-            products,
+            [path.relative_to(self.output_dir).as_posix() for path in found if path.is_file()],
         )
         save_json(record, self.folder / RECORD)
 
@@ -217,9 +190,8 @@ def open_run(
 ) -> Run:
     """Begin a notebook: read its parameters, find its folders, check what it depends on.
 
-    The parameters are the notebook's UPPER_CASE variables so far, of which its tagged cell is
-    made. `DATA_DIR` and `OUTPUT_DIR` are among them. Without a `DATA_DIR` the collection is that
-    of the notebooks upstream, or else Kaggle's, or the sample.
+    The parameters are the notebook's UPPER_CASE variables so far. Without a `DATA_DIR` the
+    collection is that of the notebooks upstream, or else Kaggle's, or the sample.
 
     Args:
         notebook: its name, which is that of its folder; a reader's own has one of its own.
@@ -236,58 +208,48 @@ def open_run(
     data_dir, limit = own.get("DATA_DIR") or "", own.get("LIMIT")
     folder = find_output_dir(own.get("OUTPUT_DIR") or "")
     records = list_upstream(folder, upstream)
-    recorded = next((record for record in records.values() if record), None)
-    if recorded and not data_dir:
-        data = collection_of(folder, recorded)
+    sound = {name: record for name, record in records.items() if record}
+    if sound and not data_dir:
+        data = collection_of(folder, next(iter(sound.values())))
     else:
         data = find_data_dir(data_dir, limit)
-    if reason := stale_reason(folder, notebook, upstream, data):
-        raise RuntimeError(reason)
     if paint and not upstream and data == sample_dir(limit):
         paint(data, limit or SAMPLE_IMAGES)
+    state = current_data(folder, records, data, parts)
+    if reason := stale_reason(folder, notebook, records, state):
+        raise RuntimeError(reason)
     (folder / notebook / RECORD).unlink(missing_ok=True)  # until it has run to its end again
-    sound = {name: record for name, record in records.items() if record}
-    known = {part: state for record in sound.values() for part, state in record["data"].items()}
-    return Run(notebook, data, folder, own, sound, data_state(data, parts, known), namespace)
+    return Run(notebook, data, folder, own, sound, {part: state[part] for part in parts}, namespace)
 
 
 def _is_parameter(name: str, value: object) -> bool:
     return name.isupper() and isinstance(value, str | bool | int | float | None)
 
 
-def imported_modules(namespace: Mapping[str, Any]) -> set[str]:
+def _imported_modules(namespace: Mapping[str, Any]) -> set[str]:
     """List the modules of these packages that define what a namespace has imported."""
-    values = list(namespace.values())
     names = [
-        v.__name__ if isinstance(v, ModuleType) else getattr(v, "__module__", "") for v in values
+        value.__name__ if isinstance(value, ModuleType) else getattr(value, "__module__", "")
+        for value in namespace.values()
     ]
     return {name for name in names if isinstance(name, str) and is_ours(name)}
 
 
 def read_predictions(output_dir: Path, least: float = 0.01) -> pd.DataFrame:
-    """Read the predictions of a run for validation and test as one table for all questions.
+    """Read the predictions of a run for validation and test, a table as of `list_predictions`.
 
     Test images where horses were missed:
     `table.query("split == 'test' and attribute_name == 'tag::horses' and true and not predicted")`.
 
-    Args:
-        output_dir: of a run that was evaluated.
-        least: probability of the pairs of image and label that are listed; those that are true or
-            predicted always are, and with 0 all.
-
-    Returns:
-        As `list_predictions`.
-
     Raises:
         FileNotFoundError: if the run has no predictions.
     """
-    kept, record = find_product(output_dir, "preds_test.npy")
-    tables = read_tables(
-        find_product(output_dir, TABLES)[0].parent, collection_of(output_dir, record)
-    )
+    folder = find_product(output_dir, "preds_test.npy")[0].parent
+    path, record = find_product(output_dir, TABLES)
+    tables = read_tables(path.parent, collection_of(output_dir, record))
     parts = []
     for split in EVALUATED:
-        probs, preds = (np.load(kept.parent / f"{name}_{split}.npy") for name in ("probs", "preds"))
+        probs, preds = (np.load(folder / f"{name}_{split}.npy") for name in ("probs", "preds"))
         parts.append(list_predictions(take_split(tables, split), probs, preds, least))
     return pd.concat(parts, ignore_index=True)
 
@@ -295,13 +257,13 @@ def read_predictions(output_dir: Path, least: float = 0.01) -> pd.DataFrame:
 def list_predictions(
     part: Tables, probs: np.ndarray, preds: np.ndarray, least: float = 0.01
 ) -> pd.DataFrame:
-    """List what is predicted for the images of a split, a row for each pair of image and label.
+    """List the pairs of image and label that are true, predicted, or not improbable.
 
     Args:
         part: the split's images, N.
         probs: probabilities (N, C).
         preds: predicted labels, bool (N, C).
-        least: as for `read_predictions`.
+        least: probability from which on a pair is listed; with 0 all are.
 
     Returns:
         Columns id (text), split, attribute_id (int), attribute_name, true, predicted (bool) and
@@ -313,15 +275,13 @@ def list_predictions(
     rows, classes = rows[best_first], classes[best_first]
     images = part.images[["id", "split"]].iloc[rows].reset_index(drop=True)
     labels = part.labels[["attribute_id", "attribute_name"]].iloc[classes].reset_index(drop=True)
-    return pd.concat([images, labels], axis=1).assign(
-        true=targets[rows, classes],
-        predicted=preds[rows, classes],
-        probability=probs[rows, classes],
-    )
+    pairs = {"true": targets, "predicted": preds, "probability": probs}
+    values = {name: values[rows, classes] for name, values in pairs.items()}
+    return pd.concat([images, labels], axis=1).assign(**values)
 
 
 def find_data_dir(data_dir: str = "", limit: int | None = None) -> Path:
-    """Resolve `DATA_DIR`: as given, or the competition's data on Kaggle, or the sample's folder."""
+    """Return the collection: as given, or Kaggle's, or the sample's folder."""
     if data_dir:
         return Path(data_dir).expanduser().resolve()
     return next(filter(Path.is_dir, KAGGLE_INPUTS), sample_dir(limit))
@@ -330,8 +290,8 @@ def find_data_dir(data_dir: str = "", limit: int | None = None) -> Path:
 def home_dir() -> Path:
     """Return the folder that `notebooks`, `data` and `outputs` are in by default.
 
-    The first that has the notebooks: the package's repository, the current folder, the one above
-    it. Without any, as where the package is installed and used from elsewhere, the current one.
+    The package's repository, the current folder or the one above it, whichever has the notebooks
+    first; the current one if none has, as where the package is installed.
     """
     here = Path.cwd()
     candidates = (PROJECT_DIR, here, here.parent)
@@ -344,7 +304,7 @@ def sample_dir(limit: int | None = None) -> Path:
 
 
 def find_output_dir(output_dir: str = "") -> Path:
-    """Resolve `OUTPUT_DIR`: as given, or `outputs` in Kaggle's working folder or `home_dir`."""
+    """Return the folder of results: as given, or `outputs` on Kaggle or in `home_dir`."""
     if output_dir:
         return Path(output_dir).expanduser().resolve()
     return (KAGGLE_WORKING if KAGGLE_WORKING.is_dir() else home_dir()) / "outputs"

@@ -62,11 +62,7 @@ def test_the_death_of_a_kernel_is_reported_and_recorded(tmp_path):
 
 @pytest.mark.parametrize(
     ("variables", "spins"),
-    [
-        ({}, "1000"),
-        ({"GOMP_SPINCOUNT": "7"}, "7"),
-        ({"OMP_WAIT_POLICY": "PASSIVE"}, "None"),
-    ],
+    [({}, "1000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "PASSIVE"}, "None")],
 )
 def test_the_package_keeps_openmp_from_spinning_unless_the_user_chose(variables, spins):
     code = "import imet_utils, os; print(os.environ.get('GOMP_SPINCOUNT'))"
@@ -98,8 +94,10 @@ def test_bars_become_lines_in_a_log(capsys):
 
 @pytest.fixture
 def running(tmp_path):
-    """Start a pipeline whose one notebook sleeps; return its process and that of the kernel."""
-    code = "import os, time\nprint(os.getpid(), flush=True)\ntime.sleep(60)"
+    """Start a pipeline, under an ASCII locale, whose notebook prints its process and sleeps."""
+    code = "import os, time\nfrom pathlib import Path\n"
+    code += "Path(OUTPUT_DIR, 'a').write_text('Łódź')\n"  # as another locale would refuse
+    code += "print('Ł', os.getpid(), flush=True)\ntime.sleep(60)"
     write_notebook(tmp_path / "notebooks/01_a_b.ipynb", 'OUTPUT_DIR: str = ""  # the results', code)
     program = "import runpy, signal, imet_utils.runs as runs; from pathlib import Path; "
     program += (
@@ -107,15 +105,18 @@ def running(tmp_path):
     )
     program += f"runs.home_dir = lambda: Path({str(tmp_path)!r}); "
     program += "runpy.run_module('imet_tools.pipeline', run_name='__main__')"
+    locale = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
     process = subprocess.Popen(
         [sys.executable, "-c", program, "--output", str(tmp_path / "out")],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(PROJECT_DIR)},
+        env=os.environ | locale | {"PYTHONPATH": str(PROJECT_DIR), "PYTHONIOENCODING": "ascii"},
     )
     assert process.stdout.readline() == "[1/1] 01_a_b\n"
-    yield process, int(process.stdout.readline())
+    sign, number = process.stdout.readline().split()
+    assert sign == r"\u0141"
+    yield process, int(number)
     process.kill()
     process.communicate()
 
@@ -127,6 +128,7 @@ def test_an_interrupted_run_leaves_its_copy_and_no_kernel(running, tmp_path):
     assert process.returncode == 130
     assert "--from NN continues" in err  # an older client of kernels complains after it
     assert (tmp_path / "out/notebooks/01_a_b.ipynb").is_file()
+    assert (tmp_path / "out/a").read_text(encoding="utf-8") == "Łódź"
     assert _ends(kernel)
 
 

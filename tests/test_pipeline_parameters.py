@@ -20,10 +20,12 @@ def folder(tmp_path):
     return write_chain(tmp_path / "notebooks")
 
 
-def test_notebooks_come_in_the_order_of_their_numbers(tmp_path):
-    for name in ("10_end_it.ipynb", "02_go_on.ipynb", "01_start_it.ipynb", "notes.ipynb"):
-        write_notebook(tmp_path / name)
-    assert list(find_notebooks(tmp_path)) == ["01_start_it", "02_go_on", "10_end_it"]
+def test_steps_are_the_numbered_notebooks_in_their_order(tmp_path):
+    """Neither the first page nor what JupyterLab's *Duplicate* makes."""
+    names = ["10_end_it", "02_go_on", "01_start_it"]
+    for name in [*names, "notes", "00_start_here", "02_go_on-Copy1", "Untitled"]:
+        write_notebook(tmp_path / f"{name}.ipynb")
+    assert list(find_notebooks(tmp_path)) == sorted(names)
 
 
 def test_declarations_with_defaults_and_comments(tmp_path):
@@ -79,22 +81,18 @@ def test_the_annotation_decides_what_a_value_means(annotation, default, given, w
 
 
 @pytest.mark.parametrize(
-    ("annotation", "given"),
+    ("annotation", "wrong"),
     [
-        ("int", "3.5"),
-        ("int", "many"),
-        ("int", True),
-        ("int", None),
-        ("float", "fast"),
-        ("float", "true"),
-        ("bool", "1"),
-        ("str", None),
-        ("str", ["a"]),
+        ("int", ["3.5", "many", True, None]),
+        ("float", ["fast", "true"]),
+        ("bool", ["1"]),
+        ("str", [None, ["a"]]),
     ],
 )
-def test_a_value_of_another_type_is_refused(annotation, given):
-    with pytest.raises(ValueError, match=f"NAME is an? {annotation}; .* is not"):
-        Parameter("NAME", annotation, 0, "").convert(given)
+def test_a_value_of_another_type_is_refused(annotation, wrong):
+    for given in wrong:
+        with pytest.raises(ValueError, match=f"NAME is an? {annotation}; .* is not"):
+            Parameter("NAME", annotation, 0, "").convert(given)
 
 
 def test_every_notebook_gets_what_it_declares_and_the_later_source_wins(folder):
@@ -111,29 +109,15 @@ def test_every_notebook_gets_what_it_declares_and_the_later_source_wins(folder):
 def test_a_name_that_no_notebook_declares_is_refused_with_those_like_it(folder, source):
     (folder / "profiles/odd.yaml").write_text("step: 2\n")
     arguments = {"profile": "odd"} if source == "profile" else {"overrides": {"step": "2"}}
-    with pytest.raises(ValueError, match="No notebook declares step") as error:
+    with pytest.raises(ValueError, match=r"No notebook declares step.*mean STEPS.*LIMIT, NAME"):
         make_plan(folder, **arguments)
-    assert "Did you mean STEPS?" in str(error.value)
-    assert "DATA_DIR, LIMIT, NAME, OUTPUT_DIR, RATE, STEPS" in str(error.value)
 
 
-def test_a_profile_cannot_set_for_one_notebook_what_that_does_not_declare(folder):
-    (folder / "profiles/odd.yaml").write_text("02_use_number: {RATE: 1}\n")
-    with pytest.raises(ValueError, match="02_use_number does not declare RATE"):
-        make_plan(folder, profile="odd")
-
-
-def test_a_profile_by_name_and_by_path(tmp_path):
-    folder = write_chain(tmp_path) / "profiles"
+def test_a_profile_by_name_and_by_path(folder):
     wanted = ({"STEPS": 1}, {"01_make_number": {"RATE": "1e-1"}})
-    stems = ["01_make_number", "02_use_number"]
-    assert read_profile("fast", folder, stems) == wanted
-    assert read_profile(str(folder / "fast.yaml"), folder, stems) == wanted
-
-
-def test_an_empty_profile_sets_nothing(tmp_path):
-    (tmp_path / "empty.yaml").write_text("# nothing yet\n")
-    assert read_profile("empty", tmp_path, []) == ({}, {})
+    profiles = folder / "profiles"
+    assert read_profile("fast", profiles, STEMS) == wanted
+    assert read_profile(str(profiles / "fast.yaml"), profiles, STEMS) == wanted
 
 
 @pytest.mark.parametrize(
@@ -142,18 +126,18 @@ def test_an_empty_profile_sets_nothing(tmp_path):
         ("- STEPS\n", "holds no NAME: value"),
         ("STEPS: [1\n", "is not YAML"),
         ("03_gone: {STEPS: 1}\n", "03_gone, but there is no such notebook"),
+        ("02_use_number: {RATE: 1}\n", "02_use_number does not declare RATE"),
+        (None, r"no profile 'odd'\. Profiles: fast, slow;"),
     ],
 )
-def test_a_malformed_profile_is_refused(tmp_path, text, message):
-    (tmp_path / "odd.yaml").write_text(text)
+def test_a_wrong_profile_is_refused(folder, text, message):
+    (folder / "profiles/empty.yaml").write_text("# nothing yet\n")
+    assert make_plan(folder, profile="empty").values == make_plan(folder).values
+    (folder / "profiles/empty.yaml").unlink()
+    if text:
+        (folder / "profiles/odd.yaml").write_text(text)
     with pytest.raises(ValueError, match=message):
-        read_profile("odd", tmp_path, ["01_make_number"])
-
-
-def test_an_unknown_profile_lists_those_that_there_are(tmp_path):
-    folder = write_chain(tmp_path) / "profiles"
-    with pytest.raises(ValueError, match=r"no profile 'fats'\. Profiles: fast, slow;"):
-        read_profile("fats", folder, [])
+        make_plan(folder, profile="odd")
 
 
 @pytest.mark.parametrize("wanted", ["2", "02", "02_use_number", "02_use_number.ipynb"])
@@ -163,14 +147,11 @@ def test_a_notebook_is_found_by_number_or_name(wanted):
     assert select(STEMS, wanted, wanted) == [STEMS[1]]
 
 
-def test_two_digits_are_one_number():
-    assert select(STEMS, "10", None) == ["10_look_back"]
-
-
 @pytest.mark.parametrize("wanted", ["3", "0", "", "use", "002"])
 def test_a_number_that_no_notebook_has_is_refused(wanted):
     with pytest.raises(ValueError, match="is none of the notebooks 01_make_number, 02_use_number"):
         select(STEMS, wanted, None)
+    assert select(STEMS, "10", None) == ["10_look_back"]  # two digits are one number
 
 
 def test_an_order_that_leaves_nothing_is_refused():
@@ -182,17 +163,14 @@ def test_paths_become_absolute_from_where_the_user_stands(folder, tmp_path, monk
     monkeypatch.chdir(tmp_path)
     write_collection(tmp_path / "mine")
     overrides = {"DATA_DIR": "mine", "OUTPUT_DIR": "out", "NAME": "mine/labels.csv"}
-    plan = make_plan(folder, overrides=overrides)
-    assert plan.values["01_make_number"]["DATA_DIR"] == str(tmp_path / "mine")
-    assert plan.values["02_use_number"] == {
+    values = make_plan(folder, overrides=overrides).values
+    assert values["01_make_number"]["DATA_DIR"] == str(tmp_path / "mine")
+    assert values["02_use_number"] == {
         "OUTPUT_DIR": str(tmp_path / "out"),
         "NAME": str(tmp_path / "mine/labels.csv"),
     }
-
-
-def test_a_text_with_a_slash_that_is_no_path_stays_as_it_is(folder):
-    plan = make_plan(folder, overrides={"NAME": "oil/canvas"})
-    assert plan.values["02_use_number"]["NAME"] == "oil/canvas"
+    values = make_plan(folder, overrides={"NAME": "oil/canvas"}).values
+    assert values["02_use_number"]["NAME"] == "oil/canvas"  # no path
 
 
 def test_a_value_that_would_have_no_effect_is_refused(folder):

@@ -24,6 +24,7 @@ from imet_tools.pipeline.run_folder import (
     read_records,
     save_record,
 )
+from imet_utils import provenance
 from imet_utils.files import load_json, save_json
 from imet_utils.runs import PROJECT_DIR, open_run
 
@@ -37,20 +38,13 @@ def hold(folder, ready):
         signal.pause()
 
 
-@pytest.fixture
-def holder(tmp_path):
-    """Start another process that holds the lock."""
+@pytest.mark.slow
+def test_a_locked_folder_is_refused_with_its_holder_until_that_is_killed(tmp_path):
     context = multiprocessing.get_context("spawn")
     ready = context.Event()
-    process = context.Process(target=hold, args=(tmp_path, ready), daemon=True)
-    process.start()
+    holder = context.Process(target=hold, args=(tmp_path, ready), daemon=True)
+    holder.start()
     assert ready.wait(60)
-    yield process
-    process.kill()
-
-
-@pytest.mark.slow
-def test_a_locked_folder_is_refused_with_its_holder_until_that_is_killed(tmp_path, holder):
     wanted = rf"{tmp_path} is in use by process {holder.pid} since \d{{4}}-.*Wait for its end"
     for _ in range(2):
         with pytest.raises(BlockingIOError, match=wanted), claim_folder(tmp_path):
@@ -68,7 +62,7 @@ def test_a_folder_is_free_after_a_run_also_after_one_that_failed(tmp_path):
         pass
 
 
-def test_a_disk_that_fills_during_a_run_is_told(tmp_path):
+def test_a_disk_that_fills_during_a_run_is_reported(tmp_path):
     wanted = f"{re.escape(str(tmp_path))} cannot be written: .*No space left on device. Existing"
     with pytest.raises(OSError, match=wanted), claim_folder(tmp_path):
         raise OSError(28, "No space left on device")
@@ -106,7 +100,7 @@ def test_something_else_of_that_name_is_refused_and_stays(tmp_path):
     assert (tmp_path / "run.json").read_text() == "[]"
 
 
-def test_the_commit_says_if_files_were_changed(tmp_path):
+def test_the_commit_says_if_files_were_changed(tmp_path, monkeypatch):
     assert find_commit(tmp_path) is None
     (tmp_path / "file").write_text("")
     git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b.c"]
@@ -118,11 +112,8 @@ def test_the_commit_says_if_files_were_changed(tmp_path):
     assert find_commit(tmp_path / "inner") is None  # within a work tree of something else
     (tmp_path / "file").write_text("changed")
     assert find_commit(tmp_path) == f"{commit} (changed)"
-
-
-def test_without_git_there_is_no_commit(monkeypatch):
     monkeypatch.setenv("PATH", "")
-    assert find_commit(PROJECT_DIR) is None
+    assert find_commit(tmp_path) is None  # without git
 
 
 def test_versions_are_those_of_the_packages_required(tmp_path, monkeypatch):
@@ -137,20 +128,30 @@ def test_versions_are_those_of_the_packages_required(tmp_path, monkeypatch):
 # --- the first page -------------------------------------------------------------------------------
 
 
-def test_the_overview_shows_what_can_be_run_and_what_has_to_come_first(tmp_path):
+def test_the_overview_shows_what_can_be_run_and_what_is_outdated(tmp_path, monkeypatch):
     (tmp_path / "data/train").mkdir(parents=True)
     output = str(tmp_path / "out")
     parameters = {"DATA_DIR": str(tmp_path / "data"), "OUTPUT_DIR": output}
     open_run(STEMS[0], parameters=parameters).finish({})
-    record = {"notebooks": {STEMS[0]: {"seconds": 12.6}}}
-    save_json(record, tmp_path / "out/run.json")
-    table = list_notebooks(FOLDER, output).set_index("notebook")
-    assert list(table.index) == STEMS
-    assert table.loc[STEMS[0], "state"] == "done"
+    open_run(STEMS[1], parameters=parameters).finish({})
+    open_run(STEMS[2], STEMS[1:2], parameters=parameters).finish({})
+    save_json({"notebooks": {STEMS[0]: {"seconds": 12.6}}}, tmp_path / "out/run.json")
+
+    def states():
+        return list_notebooks(FOLDER, output).set_index("notebook")["state"].tolist()
+
+    table = list_notebooks(FOLDER, output)
+    assert table["notebook"].tolist() == STEMS
     assert table["seconds"].tolist() == ["13", *[""] * (len(STEMS) - 1)]
-    assert table.loc[STEMS[1], "state"] == "can be run"
-    assert table.loc[STEMS[3], "state"].endswith("run 02 again, then 04")
     assert table["about"].str.len().min() > 20
+    assert states()[:4] == ["done", "done", "done", "can be run"]
+    open_run(STEMS[1], parameters=parameters | {"SEED": 5}).finish({})
+    assert states()[:4] == ["done", "done", "outdated", "can be run"]
+    assert states()[4].endswith("run 03 and 04 again, then 05")
+    (tmp_path / "data/train/new.jpg").write_text("an image")
+    assert states()[0] == "outdated"
+    monkeypatch.setattr(provenance, "code_digest", lambda *_: "edited")
+    assert "done" not in states()
 
 
 def test_a_parameter_is_followed_by_everything_downstream():

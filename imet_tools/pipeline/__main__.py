@@ -4,6 +4,7 @@ import argparse
 import signal
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 from pathlib import Path
 
 OUTPUT_HELP = "where all results go (default: outputs of the repository or of the current folder)"
@@ -56,15 +57,7 @@ def _path(text: str) -> str:
 
 
 def main(arguments: Sequence[str], folder: Path | None = None) -> int:
-    """Run the pipeline.
-
-    Args:
-        arguments: the command line, without the program's name.
-        folder: of the notebooks and their profiles; `notebooks` of `home_dir` by default.
-
-    Returns:
-        The exit code: 0 if all ran, 1 if a notebook failed, 2 if the command line was refused.
-    """
+    """Run the pipeline on the notebooks of a folder, and return the exit code, see `EPILOG`."""
     args = build_parser().parse_args(arguments)
     from imet_tools.pipeline.parameters import describe, make_plan  # --help needs no package
     from imet_utils.runs import home_dir
@@ -93,6 +86,9 @@ def main(arguments: Sequence[str], folder: Path | None = None) -> int:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler's end is like Ctrl-C
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # what a Latin-1 console cannot show
     try:
         sys.exit(main(sys.argv[1:]))
     except KeyboardInterrupt:

@@ -23,7 +23,8 @@ LAST_LINES = 8  # of a traceback that go to the console
 BAR = re.compile(r"(\r[^\r\n]+)")
 NOT_BEGUN = "<?, ?"
 PROCESS_GROUP = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")  # torchrun's
-FOR_LOGS = {  # what kernels get
+KERNEL_VARIABLES = {
+    "PYTHONUTF8": "1",  # else a Latin-1 locale decides what a notebook can print and read
     "TQDM_MININTERVAL": "10",
     "TQDM_BAR_FORMAT": "{desc}: {n_fmt}/{total_fmt} [{elapsed}<{remaining}, {rate_fmt}]",
 }
@@ -67,7 +68,7 @@ def kernel_environment() -> Iterator[None]:
         write_kernel_spec(Path(folder, "kernels/python3"), overrides=argv)
         for name in PROCESS_GROUP:
             os.environ.pop(name, None)
-        os.environ.update(FOR_LOGS)
+        os.environ.update(KERNEL_VARIABLES)
         for name, first in (("JUPYTER_PATH", folder), ("PYTHONPATH", str(PROJECT_DIR))):
             os.environ[name] = os.pathsep.join(filter(None, [first, before.get(name)]))
         try:
@@ -80,16 +81,9 @@ def kernel_environment() -> Iterator[None]:
 def execute(notebook: Path, copy: Path, values: Mapping[str, Any]) -> str | None:
     """Run a notebook in its own folder, and pass on what it prints at once.
 
-    Args:
-        notebook: to run.
-        copy: where the executed copy goes, when the run is over.
-        values: its parameters.
-
     Returns:
         What failed, in one sentence, and the last lines of the traceback; None if every cell ran.
-
-    Raises:
-        OSError: if the copy cannot be written.
+        The executed copy is at `copy` then, unless an OSError tells why it cannot be written.
     """
     unfinished = temporary_path(copy)
     reason: str | None = "The run was interrupted."

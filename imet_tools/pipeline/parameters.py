@@ -61,19 +61,12 @@ Declared = dict[str, dict[str, Parameter]]  # parameters by name, by notebook
 
 @dataclass(frozen=True)
 class Plan:
-    """What to run.
+    """What to run."""
 
-    Attributes:
-        notebooks: paths by stem, in running order.
-        values: what is set in each of them, by stem.
-        declared: the parameters of all notebooks, also of those not to be run.
-        profile: that the values are from, if any.
-    """
-
-    notebooks: dict[str, Path]
-    values: dict[str, Values]
-    declared: Declared
-    profile: str | None
+    notebooks: dict[str, Path]  # by stem, in running order
+    values: dict[str, Values]  # that are set in each of them
+    declared: Declared  # also of the notebooks that are not to be run
+    profile: str | None  # that the values are from
 
     def find(self, name: str) -> str:
         """Return the path that was set for a parameter, or "" where none was."""
@@ -96,8 +89,8 @@ def make_plan(
     Args:
         folder: of the notebooks and their profiles.
         first: number or name of the first notebook to run.
-        last: number or name of the last.
-        profile: name or path of a profile.
+        last: likewise.
+        profile: name or path.
         overrides: values that the user sets, by parameter.
 
     Raises:
@@ -110,10 +103,7 @@ def make_plan(
     chosen = select(list(notebooks), first, last)
     declared = {stem: declared_parameters(path) for stem, path in notebooks.items()}
     overrides = overrides or {}
-    common: Values = {}
-    single: dict[str, Values] = {}
-    if profile is not None:
-        common, single = read_profile(profile, folder / "profiles", notebooks)
+    common, single = read_profile(profile, folder / "profiles", notebooks)
     values = assign(declared, common, single, overrides)
     for name in overrides:
         if not any(name in declared[stem] for stem in chosen):
@@ -196,18 +186,20 @@ def declared_upstream(notebook: Path) -> list[str]:
 
 
 def read_profile(
-    profile: str, folder: Path, stems: Iterable[str]
+    profile: str | None, folder: Path, stems: Iterable[str]
 ) -> tuple[Values, dict[str, Values]]:
-    """Read a profile: values for all notebooks, and values for single ones by their stem.
+    """Read values for all notebooks, and values for single ones by their stem.
 
     Args:
-        profile: a name in `folder`, or a path of a YAML file.
+        profile: a name in `folder`, or a path of a YAML file; None sets nothing.
         folder: of the named profiles.
         stems: of all notebooks.
 
     Raises:
         ValueError: if there is no such profile, or it is not of that form.
     """
+    if profile is None:
+        return {}, {}
     named = folder / f"{profile}.yaml"
     path = named if named.is_file() else Path(profile).expanduser()
     if not path.is_file():
@@ -257,9 +249,8 @@ def describe(declared: Declared) -> str:
     """List the notebooks with their parameters, defaults and meanings."""
     lines = []
     for stem, parameters in declared.items():
-        lines.append(stem)
-        for found in parameters.values():
-            lines.append(f"  {found.name:16} {found.default!r:22} {found.comment}")
+        shown = (f"  {p.name:16} {p.default!r:22} {p.comment}" for p in parameters.values())
+        lines += [stem, *shown]
     return "\n".join(lines)
 
 

@@ -1,9 +1,13 @@
-"""The report of a run: the figures, tables and prose of all executed notebooks on one page."""
+"""The report of a run: the figures, tables and prose of all executed notebooks on one page.
+
+nbconvert's own page would be of one notebook, with formulas and scripts from the network; a
+template of ours under its exporter would need the same code around it.
+"""
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pandas as pd
@@ -19,7 +23,13 @@ from nbformat import NotebookNode
 from imet_tools.pipeline.parameters import find_notebooks
 from imet_tools.pipeline.run_folder import read_records
 from imet_utils.files import atomic_path, load_json
-from imet_utils.provenance import list_records, read_provenance, stale_reason
+from imet_utils.provenance import (
+    current_data,
+    find_product,
+    list_upstream,
+    read_provenance,
+    stale_reason,
+)
 from imet_utils.tables import read_skipped
 
 TITLE = "Labels of museum objects: report of a run"
@@ -27,6 +37,8 @@ TABLE_TAGS = ["table", "caption", "thead", "tbody", "tfoot", "tr", "th", "td"]
 TEXT_TAGS = ["div", "p", "span", "b", "i", "em", "strong", "br", "pre", "code"]
 SCRIPT_OR_STYLE = re.compile(r"<(script|style)\b.*?</\1\s*>", re.DOTALL | re.IGNORECASE)
 PAPERMILL_MARKER = "papermill-error-cell-tag"  # of cells that papermill adds to a failed notebook
+
+Headings = list[dict[str, Any]]  # of the report: anchor, level and html of each
 
 
 def build_report(output_dir: Path) -> Path:
@@ -38,10 +50,8 @@ def build_report(output_dir: Path) -> Path:
     notebooks = {stem: nbformat.read(path, as_version=4) for stem, path in copies.items()}
     records = read_records(output_dir)
     results = read_results(output_dir)
-    headings: list[Heading] = []
-    cells = [
-        cell for stem, found in notebooks.items() for cell in render_cells(found, stem, headings)
-    ]
+    headings: Headings = []
+    cells = [cell for stem, found in notebooks.items() for cell in _render(found, stem, headings)]
     templates = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True)
     templates.filters |= {"clean": clean_table, "strip_ansi": strip_ansi, "table": table_html}
     page = templates.get_template("report.html.j2").render(
@@ -68,10 +78,14 @@ def read_warnings(output_dir: Path) -> list[str]:
 
 def read_results(output_dir: Path) -> pd.DataFrame | None:
     """Read `results.csv`; None where no notebook has made it of the results that are there now."""
-    makers = [s for s, r in list_records(output_dir).items() if "results.csv" in r["products"]]
-    if all(stale_reason(output_dir, stem, [stem]) for stem in makers):
+    try:
+        path, record = find_product(output_dir, "results.csv")
+    except FileNotFoundError:
         return None
-    return pd.read_csv(output_dir / "results.csv", keep_default_na=False, na_values=[""])
+    records = list_upstream(output_dir, list(record["upstream"])) | {"": record}
+    if stale_reason(output_dir, "", records, current_data(output_dir, records)):
+        return None
+    return pd.read_csv(path, keep_default_na=False, na_values=[""])
 
 
 def table_html(table: pd.DataFrame) -> Markup:
@@ -80,31 +94,16 @@ def table_html(table: pd.DataFrame) -> Markup:
     return Markup(f'<div class="table text-first">{html}</div>')
 
 
-@dataclass(frozen=True)
-class Heading:
-    """A heading of the report."""
-
-    anchor: str
-    level: int
-    html: str
-
-
-def render_cells(
-    notebook: NotebookNode, stem: str, headings: list[Heading]
-) -> Iterator[NotebookNode]:
-    """Yield the cells to show: prose with its `html`, code with the `title` of its section.
-
-    The notebook's headings, whose anchors start with its stem, are added to `headings`.
-    """
+def _render(notebook: NotebookNode, stem: str, headings: Headings) -> Iterator[NotebookNode]:
+    """Yield the cells to show: prose with its `html`, code with the `title` of its section."""
     prose = ProseRenderer(stem, headings)
-    streams = CoalesceStreamsPreprocessor()
-    for index, cell in enumerate(notebook.cells):
+    notebook, _ = CoalesceStreamsPreprocessor().preprocess(notebook, {})
+    for cell in notebook.cells:
         if cell.cell_type == "markdown" and PAPERMILL_MARKER not in cell.metadata.get("tags", []):
             cell.html = MarkdownWithMath(prose).render(cell.source)
             yield cell
         elif cell.cell_type == "code" and cell.source.strip():
-            cell, _ = streams.preprocess_cell(cell, {}, index)
-            cell.title = Markup(headings[-1].html).striptags() if headings else ""
+            cell.title = Markup(headings[-1]["html"]).striptags() if headings else ""
             yield cell
 
 
@@ -114,16 +113,15 @@ class ProseRenderer(IPythonRenderer):
     MathML is drawn by browsers themselves; MathJax would come from the network.
     """
 
-    def __init__(self, stem: str, headings: list[Heading]) -> None:
+    def __init__(self, stem: str, headings: Headings) -> None:
         super().__init__(escape=True, allow_harmful_protocols=False)
-        self.stem = stem
-        self.headings = headings
+        self.stem, self.headings = stem, headings
 
     def heading(self, text: str, level: int, **attrs: object) -> str:
         """Put a notebook's heading one level deeper; its first is the target of links to it."""
-        first = all(heading.anchor != self.stem for heading in self.headings)
+        first = all(heading["anchor"] != self.stem for heading in self.headings)
         anchor = self.stem if first else f"{self.stem}-{len(self.headings)}"
-        self.headings.append(Heading(anchor, level, text))
+        self.headings.append({"anchor": anchor, "level": level, "html": text})
         return f'<h{level + 1} id="{anchor}">{text}</h{level + 1}>\n'
 
     def link(self, text: str, url: str, title: str | None = None) -> str:

@@ -23,7 +23,13 @@ from imet_tools.pipeline.parameters import (
     find_notebooks,
 )
 from imet_utils.files import load_json, remove_leftovers, save_json
-from imet_utils.provenance import is_current, read_provenance, stale_reason
+from imet_utils.provenance import (
+    current_data,
+    is_current,
+    list_upstream,
+    read_provenance,
+    stale_reason,
+)
 from imet_utils.runs import PROJECT_DIR, find_data_dir, find_output_dir
 
 RECORD = "run.json"
@@ -32,12 +38,7 @@ TIME = "%Y-%m-%d %H:%M:%S"
 
 
 def choose_folder(plan: Plan) -> Path:
-    """Make and return the folder of the results: as given, or else the notebooks' own default.
-
-    Raises:
-        ValueError: if it is within the collection.
-        OSError: if it cannot be made.
-    """
+    """Make and return the folder of the results, or refuse one that is within the collection."""
     folder = find_output_dir(plan.find("OUTPUT_DIR"))
     if folder.is_relative_to(find_data_dir(plan.find("DATA_DIR"))):
         raise ValueError(f"{folder} is within the collection; results need another folder.")
@@ -74,15 +75,12 @@ def claim_folder(output_dir: Path) -> Iterator[None]:
 
 
 def check_upstream(output_dir: Path, plan: Plan) -> None:
-    """Refuse a plan whose first notebook depends on results that are missing or outdated.
-
-    Raises:
-        ValueError: with the notebooks to run first.
-    """
-    data_dir = plan.find("DATA_DIR")
+    """Refuse a plan whose first notebook depends on results that are missing or outdated."""
+    given = plan.find("DATA_DIR")
     stem, path = next(iter(plan.notebooks.items()))
-    upstream = declared_upstream(path)
-    if reason := stale_reason(output_dir, stem, upstream, Path(data_dir) if data_dir else None):
+    upstream = list_upstream(output_dir, declared_upstream(path))
+    data = current_data(output_dir, upstream, Path(given) if given else None)
+    if reason := stale_reason(output_dir, stem, upstream, data):
         raise ValueError(reason)
 
 
@@ -110,25 +108,24 @@ def _read_code(notebook: Path) -> list[str]:
 
 
 def list_notebooks(folder: Path | str, output_dir: str = "") -> pd.DataFrame:
-    """List the notebooks with what they are about and where a run stands.
-
-    Args:
-        folder: of the notebooks.
-        output_dir: of the run; empty for the notebooks' own default.
+    """List the notebooks of a folder with what they are about and where a run stands.
 
     Returns:
         Columns notebook, about (its first sentence), seconds (of the last run; "" where there was
-        none) and state, such as `done` or what to run first.
+        none) and state: `done`, `outdated`, `can be run`, or what to run first.
     """
     results = find_output_dir(output_dir)
     records = read_records(results)
     rows = []
     for stem, path in find_notebooks(Path(folder)).items():
         about = nbformat.read(path, as_version=4).cells[0].source.split("\n\n")[1]
-        if reason := stale_reason(results, stem, declared_upstream(path)):
+        upstream = list_upstream(results, declared_upstream(path))
+        if reason := stale_reason(results, stem, upstream, current_data(results, upstream)):
             state = reason.removesuffix(f" (results in {results})")
+        elif read_provenance(results, stem) is None:
+            state = "can be run"
         else:
-            state = "done" if read_provenance(results, stem) else "can be run"
+            state = "done" if is_current(results, stem, {}) else "outdated"
         seconds = records.get(stem, {}).get("seconds")
         shown = "" if seconds is None else f"{seconds:.0f}"
         rows.append([stem, about.replace("\n", " "), shown, state])
