@@ -30,17 +30,13 @@ def written(folder):
 
 
 def test_labels_are_added_and_removed_and_all_else_stays(collection):
-    rows = [REMOVE, "0012,3,culture::french,no,0.9,Yes", "-c,7,tag::men,no,0.4,"]
+    rows = [REMOVE, "0012,3,culture::french,no,0.9,Y", "-c,7,tag::men,no,0.4,"]
     assert correct(collection, *rows) == Corrected(1, 1, 0)
     assert written(collection) == 'id,attribute_ids,title\na,3,x\n0012,3 9,"y, z"\n-c,3,\n'
     assert (collection / "train.csv").read_text() == TRAIN
     (collection / "train.csv").write_text(written(collection))
     assert correct(collection, *rows) == Corrected(0, 0, 0)  # applied twice is applied once
-
-
-def test_verdicts_that_agree_with_the_table_change_nothing(collection):
-    assert correct(collection, "a,7,tag::men,yes,0.01,y") == Corrected(0, 0, 0)
-    assert written(collection) == TRAIN
+    assert correct(collection, f"0012,9,{defuse('=tag')},yes,0,no", rows[1]) == Corrected(0, 1, 0)
 
 
 def test_a_byte_order_mark_and_line_ends_stay(collection):
@@ -48,11 +44,6 @@ def test_a_byte_order_mark_and_line_ends_stay(collection):
     (collection / "train.csv").write_bytes(before)
     correct(collection, REMOVE)
     assert (collection / "new/train.csv").read_bytes() == before.replace(b"a,3 7", b"a,3")
-
-
-def test_an_image_left_without_a_label_has_no_row(collection):
-    assert correct(collection, f"0012,9,{defuse('=tag')},yes,0,no") == Corrected(0, 1, 1)
-    assert written(collection) == "id,attribute_ids,title\na,3 7,x\n-c,3,\n"
 
 
 def test_a_spreadsheet_s_semicolons_byte_order_mark_and_quotes_are_read(collection):
@@ -117,6 +108,9 @@ def test_a_missing_table_or_column_and_an_empty_result_are_refused(collection):
     (collection / "train.csv").write_text("id,attribute_ids\na,7\n")
     with pytest.raises(ValueError, match="no image would have a label"):
         correct(collection, "a,7,tag::men,yes,0,no")
+    (collection / "train.csv").write_text("id,attribute_ids\na,7\nb,3\n")
+    assert correct(collection, "a,7,tag::men,yes,0,no") == Corrected(0, 1, 1)
+    assert written(collection) == "id,attribute_ids\nb,3\n"
 
 
 def test_reviewed_rows_are_read_as_they_are(tmp_path):

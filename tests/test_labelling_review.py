@@ -12,7 +12,6 @@ import pytest
 from PIL import Image
 
 from imet_tools.labelling import ReviewImage, Suggestion, write_review
-from imet_tools.labelling.review import quantise
 from imet_utils.decoding import REVISION
 
 IDS, NAMES = [7, 30, 4], ["culture::french", "tag::</script><b>", "tag::花 & \"x\" 'y'"]
@@ -65,12 +64,15 @@ def decode(uri):
 
 def test_a_page_holds_images_labels_and_suggestions(tmp_path):
     near = [(Image.new("RGB", (300, 200)), (0, 2))]
-    chosen = [Suggestion(2, 0.91237, True, HALF), Suggestion(0, np.float32(0.25), np.False_)]
+    chosen = [Suggestion(2, 0.91237, True, 8 * HALF), Suggestion(0, np.float32(0.25), np.False_)]
     alike = [(np.float32(0.81239), (0, 2)), (0.5, (2,))]
     probs = np.array([0.25, 0.1, 0.91237], dtype=np.float32)
     image = make_image(5, chosen, neighbours=near, probs=probs, near=alike)
     [path] = write(tmp_path, [image], strength=0.5)
-    page = Page(path)
+    page, text = Page(path), path.read_text(encoding="utf-8")
+    assert page.loaded == ["data:,"]  # and nothing else
+    assert "default-src 'none'; img-src data:" in text
+    assert not any(word in text for word in ("http://", "https://", "@import", "url("))
     assert page.labels == {"ids": ["7", "30", "4"], "names": NAMES}
     [image] = page.images
     assert (image["id"], image["file"]) == ("5", "5.png")
@@ -100,19 +102,6 @@ def test_pictures_are_made_smaller_and_never_larger(tmp_path, mode, size, kept):
     assert given.picture.size == size
 
 
-def test_attention_is_scaled_to_its_highest():
-    assert quantise(8 * HALF) == quantise(HALF) == [[0, 99], [50, 25]]
-    assert quantise(np.zeros((1, 2))) == [[0, 0]]
-
-
-def test_a_page_loads_nothing(tmp_path):
-    [path] = write(tmp_path, [make_image()])
-    text = path.read_text(encoding="utf-8")
-    assert Page(path).loaded == ["data:,"]
-    assert "default-src 'none'; img-src data:" in text
-    assert not any(word in text for word in ("http://", "https://", "@import", "url("))
-
-
 def test_images_are_shared_out_over_pages_that_lead_to_one_another(tmp_path):
     paths = write(tmp_path / "new", (make_image(n) for n in range(5)), per_page=2)
     assert [path.name for path in paths] == ["review.html", "review_2.html", "review_3.html"]
@@ -135,7 +124,10 @@ def test_a_shorter_review_leaves_no_page_of_a_longer_one(tmp_path):
     assert names_in(tmp_path) == ["review.html", "review_2.html", "review_of_a_book.html"]
 
 
-def test_an_error_leaves_the_earlier_pages(tmp_path):
+def test_an_error_leaves_the_earlier_pages_or_none(tmp_path):
+    with pytest.raises(ValueError, match="no image"):
+        write(tmp_path, [])
+    assert names_in(tmp_path) == []
     write(tmp_path, (make_image(n) for n in range(3)), per_page=1)
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
 
@@ -147,12 +139,6 @@ def test_an_error_leaves_the_earlier_pages(tmp_path):
     with pytest.raises(OSError, match="gone"):
         write(tmp_path, broken(), per_page=1)
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
-
-
-def test_no_image_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="no image"):
-        write(tmp_path, [])
-    assert names_in(tmp_path) == []
 
 
 def test_few_images_are_in_memory(tmp_path):

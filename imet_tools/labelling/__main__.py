@@ -92,12 +92,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def correct_table(output_dir: Path, verdicts: Path | None = None) -> None:
-    """Write `train_corrected.csv` from a filled-in table of suspect labels, by default the run's.
-
-    Raises:
-        FileNotFoundError: if there is no run or no such table.
-        ValueError: as `correct_labels`.
-    """
+    """Write `train_corrected.csv` from a filled-in table of suspect labels (the run's)."""
     data_dir = find_collection(output_dir)
     verdicts = verdicts or find_product(output_dir, SUSPECTS)[0]
     train = data_dir / "train.csv"
@@ -119,14 +114,7 @@ def label_files(
 
     They go to `09_label_new_images` in `output_dir`, with `skipped_images.csv` for files that
     cannot be read. All are written completely or not at all; memory does not grow with the number
-    of images.
-
-    Args:
-        labeller: of the run.
-        files: to label.
-        output_dir: of the run.
-        top: list at least so many labels of an image, chosen or not.
-        known: a table of known labels (`read_known_labels`).
+    of images. `known` is a table as of `read_known_labels`.
     """
     folder = output_dir / RESULTS
     table = read_known_labels(known, labeller.labels) if known else None
@@ -193,16 +181,14 @@ def _review(
     """Prepare each image for its review, with the nearest labelled images if they are at hand."""
     find_picture = train_pictures(output_dir, labeller)
     for number, (path, found) in enumerate(zip(paths, explanations, strict=True)):
-        suggestions = []
-        for label in rank_labels(found, max(top, SUGGESTED)):
-            attention = None if found.attention is None else found.attention[label]
-            suggestions.append(
-                Suggestion(label, found.probs[label], found.chosen[label], attention)
-            )
+        attention = [None] * len(found.probs) if found.attention is None else found.attention
+        suggestions = [
+            Suggestion(label, found.probs[label], found.chosen[label], attention[label])
+            for label in rank_labels(found, max(top, SUGGESTED))
+        ]
         near = found.neighbours
-        shown = near.head(NEIGHBOURS)
-        pictures = [find_picture(image_id) for image_id in shown["id"]]
-        neighbours = zip(pictures, shown["labels"], strict=True)
+        shown = near.head(NEIGHBOURS).itertuples()
+        neighbours = [(find_picture(image.id), image.labels) for image in shown]
         yield ReviewImage(
             path.name,
             path.stem,

@@ -61,7 +61,7 @@ class Album:
         """Find images: their rows of `images`, and `probability`.
 
         Args:
-            part: of the collection.
+            part: `val`, `test` or `new`.
             label: a label's name or a part of it, in any case; "" for all.
             verdict: one of `VERDICTS`, of a matching label; with `any` it is true or predicted.
             order: one of `ORDERS`; the probability is the highest of the matching labels.
@@ -231,13 +231,8 @@ def pick_new_images(run: Run, images: str = "", most: int = 200) -> tuple[list[P
 
 
 def find_collection(output_dir: Path) -> Path:
-    """Return the collection that a run was made from.
-
-    Raises:
-        FileNotFoundError: if there is no run.
-    """
-    _, record = find_product(output_dir, TABLES)
-    return collection_of(output_dir, record)
+    """Return the collection that a run was made from; a FileNotFoundError if there is no run."""
+    return collection_of(output_dir, find_product(output_dir, TABLES)[1])
 
 
 def train_pictures(output_dir: Path, labeller: Labeller, side: int = NEIGHBOUR_SIDE) -> FindPicture:

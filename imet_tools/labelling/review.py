@@ -62,16 +62,13 @@ def write_review(
     written again with other suggestions or more images.
 
     Args:
-        images: at least one.
+        images: at least one, else a ValueError is raised.
         label_ids: attribute ids of the classes, (C,).
-        label_names: their names, (C,).
+        label_names: (C,).
         folder: of the pages.
         per_page: images on a page at the most.
         strength: of the influence of a decision on the other labels (`revise_probs`).
         temperature: of the votes of the nearest labelled images.
-
-    Raises:
-        ValueError: if there is no image.
     """
     folder = Path(folder)
     labels = {"ids": [str(label) for label in label_ids], "names": list(label_names)}

@@ -45,7 +45,7 @@ def leave_one_out(
     Args:
         index: the labelled images, at least two.
         ridge_weight: of the regression in the mean, from 0 to 1.
-        nearest: what `nearest` returned, to save time.
+        nearest: of the images among the others, to save time.
 
     Yields:
         Which images, and their probabilities (B, C).
@@ -99,13 +99,9 @@ def find_suspects(index: NeighbourIndex, most: int, strength: float = 0.0) -> pd
         Columns image and label (numbers), annotated and probability; the most suspect first, the
         two kinds in turns.
     """
-    pairs = pd.concat(
-        [
-            _list_pairs(index.targets[part], probs, part.start, most)
-            for part, probs in predict_from_others(index, strength)
-        ],
-        ignore_index=True,
-    )
+    predicted = predict_from_others(index, strength)
+    parts = [_list_pairs(index.targets[part], probs, part.start, most) for part, probs in predicted]
+    pairs = pd.concat(parts, ignore_index=True)
     annotated, probs = pairs["annotated"], pairs["probability"].clip(SMALLEST, 1 - SMALLEST)
     usual = logit(probs[annotated].groupby(pairs["label"]).mean())
     rank = logit(probs).where(~annotated, pairs["label"].map(usual) - logit(probs))
@@ -135,9 +131,9 @@ def write_suspect_labels(
 
     Args:
         run: of the collection.
-        index: all its images, see `index_all_images`.
+        index: of `index_all_images`.
         most: pairs of either kind; a tenth of the annotated labels, where that is less.
-        strength: of the influence of annotated labels, see `revise_probs`.
+        strength: as for `find_suspects`.
 
     Returns:
         The new rows: columns `SUSPECT_COLUMNS`, annotated yes or no, verdict empty.

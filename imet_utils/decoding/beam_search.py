@@ -12,9 +12,9 @@ from imet_utils.models import AttnDecoder, candidate_logits
 
 # Factors to try. With 0 no path stops; at the other end nearly all do after their first label.
 STOP_SCALES = (
-    *(0.0, 0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 2.5, 3.5, 5.0, 7.5, 10.0, 15.0, 25.0),
-    *(50.0, 100.0, 250.0, 1000.0),
-)
+    0.0, 0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 2.5, 3.5, 5.0, 7.5, 10.0, 15.0, 25.0, 50.0, 100.0, 250.0,
+    1000.0,
+)  # fmt: skip
 
 
 class Paths(NamedTuple):
@@ -55,10 +55,10 @@ def beam_search(
     A step's candidates are the labels not yet on a beam; a path's score is the sum of the logs of
     its sigmoid probabilities. There is one live beam at first, then as many as there are
     sequences, up to `beam_size`: no beam is dead or a copy of another. Ties go to the better
-    parent, then to the lower label. No dropout, in either mode of the decoder.
+    parent, then to the lower label. There is no dropout.
 
     Args:
-        decoder: the trained decoder.
+        decoder: trained, in either mode.
         maps: (B, P, E).
         probs: (B, C) in [0, 1], of the classifier beside the decoder.
         beam_size: K at the most.
@@ -131,10 +131,6 @@ def path_thresholds(paths: Paths, thresholds: Tensor) -> Tensor:
 def stop_paths(paths: Paths, thresholds: Tensor) -> Tensor:
     """Cut each path at the first step whose path probability is below `path_thresholds`.
 
-    Args:
-        paths: of `beam_search`.
-        thresholds: (C,) of `class_thresholds`.
-
     Returns:
         keep (B, K, T) bool; the first label always stays.
     """
@@ -171,11 +167,11 @@ def best_path_scale(
     """Find the scale of `class_thresholds` with the highest sample-averaged F2 of `union_of_views`.
 
     Args:
-        paths: of N * V views of validation images.
-        frequencies: (C,) in [0, 1].
+        paths: as for `union_of_views`, of validation images.
+        frequencies: (C,) of training, in [0, 1].
         targets: (N, C) bool.
         num_views: V.
-        scales: to try; among equals the first is taken.
+        scales: to try; among equals the first is taken. 0 means that no path should stop.
     """
 
     def score(scale: float) -> float:

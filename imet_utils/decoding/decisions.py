@@ -15,15 +15,10 @@ EXPECTED = {"expected F2": 2.0, "expected F1": 1.0}  # beta
 
 @dataclass(frozen=True)
 class Decision:
-    """How probabilities become labels.
-
-    Attributes:
-        beta: of the F-beta whose expected value is maximised; at least one label.
-        threshold: without a beta: all labels from this probability upwards, maybe none.
-    """
+    """How probabilities become labels: by the expected F-beta, or without a beta by a threshold."""
 
     beta: float | None = None
-    threshold: float | None = None
+    threshold: float | None = None  # the lowest probability of a chosen label
 
     def __call__(self, probs: np.ndarray) -> np.ndarray:
         """Decide on labels, bool (N, C), by probabilities (N, C)."""
@@ -42,8 +37,7 @@ def choose_decision(
             a target precision such as `0.7`, the labels above the lowest threshold that reached it.
         probs: (N, C) of validation images.
         targets: (N, C) bool.
-        calibrated: whether `probs` are calibrated; else, instead of an expected score, the
-            threshold of the best score decides.
+        calibrated: else the threshold of the best score stands for the best expected score.
 
     Raises:
         ValueError: if it is none of these, or no threshold reaches the precision.

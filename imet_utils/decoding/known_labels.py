@@ -22,13 +22,12 @@ def revise_probs(
 
     Among the nearest labelled images those with a label that is present come nearer, those with an
     absent one move away, and the odds of every label change by the factor by which they change in
-    the vote: Bayes' rule, where the neighbours estimate the likelihoods. It suits any heads and
-    needs no training; heads that were trained on known labels gained less
-    (`benchmarks/named_labels.py`).
+    the vote: Bayes' rule, where the neighbours estimate the likelihoods. Heads that were trained
+    on known labels gained less (`benchmarks/named_labels.py`).
 
     Args:
         probs: (N, C) in [0, 1], of any heads.
-        nearest: labelled images, `CANDIDATES` each if there are as many.
+        nearest: `CANDIDATES` each if there are as many.
         known: (N, C), 1 for a label that is present, -1 for one that is absent, else 0.
         strength: power of the factor, from 0 to 1, see `fit_strength`.
 

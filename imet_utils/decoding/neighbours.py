@@ -40,28 +40,18 @@ Vectors = np.ndarray | ImageVectors
 
 @dataclass(frozen=True, eq=False)
 class Neighbours:
-    """The labelled images of the greatest cosine to each of N images, nearest first.
-
-    Attributes:
-        index: the labelled images.
-        indices: of these, (N, K).
-        cosines: (N, K).
-    """
+    """The labelled images of the greatest cosine to each of N images, nearest first."""
 
     index: "NeighbourIndex"
-    indices: np.ndarray
-    cosines: np.ndarray
+    indices: np.ndarray  # of its images, (N, K)
+    cosines: np.ndarray  # (N, K)
 
     def __getitem__(self, images: np.ndarray | slice) -> "Neighbours":
         """Return the neighbours of some of the images."""
         return replace(self, indices=self.indices[images], cosines=self.cosines[images])
 
     def vote(self, count: int = VOTERS) -> np.ndarray:
-        """Average the labels of the nearest `count`, weighted by exp(cosine / temperature).
-
-        Returns:
-            Probabilities (N, C) float32.
-        """
+        """Weigh the nearest labels by exp(cosine / temperature), of sum 1: (N, C) float32."""
         indices, cosines = self.indices[:, :count], self.cosines[:, :count]
         weights = np.exp((cosines - cosines[:, :1]) / self.index.temperature)
         weights /= weights.sum(axis=1, keepdims=True)
@@ -83,20 +73,16 @@ class Neighbours:
 class NeighbourIndex:
     """Labelled images, embedded so that near ones have labels in common.
 
-    Attributes:
-        centre: (F,) float32.
-        axes: (F, D) float32; an embedding is (vector - centre) @ axes, of length 1.
-        embeddings: (M, D) float32, of the labelled images.
-        targets: their labels, bool (M, C).
-        temperature: of their votes, above 0; the higher, the more equal their weights. The more
-            images there are, the nearer are the nearest, and the lower it should be.
+    An embedding is (features - centre) @ axes, scaled to length 1. The higher the temperature, the
+    more equal are the weights of the votes. The more images there are, the nearer are the nearest,
+    and the lower it should be.
     """
 
-    centre: np.ndarray
-    axes: np.ndarray
-    embeddings: np.ndarray
-    targets: np.ndarray
-    temperature: float = TEMPERATURE
+    centre: np.ndarray  # (F,) float32
+    axes: np.ndarray  # (F, D) float32
+    embeddings: np.ndarray  # (M, D) float32, of the labelled images
+    targets: np.ndarray  # (M, C) bool
+    temperature: float = TEMPERATURE  # above 0
 
     def nearest(self, vectors: Vectors | None, count: int = VOTERS) -> Neighbours:
         """Find the labelled images nearest to others.
@@ -134,10 +120,7 @@ class NeighbourIndex:
 
 
 def build_neighbour_index(
-    references: Vectors,
-    targets: np.ndarray,
-    temperature: float = TEMPERATURE,
-    num_dims: int = 256,
+    references: Vectors, targets: np.ndarray, temperature: float = TEMPERATURE, num_dims: int = 256
 ) -> NeighbourIndex:
     """Fit an embedding to labelled images, features (M, F) and labels bool (M, C), and index them.
 

@@ -115,8 +115,7 @@ class Labeller:
     def submit(self, ids: Sequence[str], paths: Sequence[Path | None]) -> pd.DataFrame:
         """Label images in the competition's format: columns id and attribute_ids.
 
-        An image without a file gets the best label set for any image, by the labels' frequencies
-        in training.
+        An image without a file gets the best label set by the labels' frequencies in training.
         """
         guess = best_expected_sets(self.index.targets.mean(axis=0, keepdims=True))[0]  # (C,)
         files = [path for path in paths if path]
@@ -209,11 +208,7 @@ class Labeller:
         return ViewDataset(images, ids, np.zeros(len(ids)), False, seed, size, num_views)
 
     def save(self, folder: Path | str) -> None:
-        """Write everything to a folder, which may hold a former labeller.
-
-        Raises:
-            ValueError: if the folder holds something else.
-        """
+        """Write everything to a folder; a ValueError if it holds anything but a labeller."""
         folder = Path(folder)
         if folder.exists() and any(folder.iterdir()) and not (folder / SETTINGS).is_file():
             raise ValueError(f"{folder} holds other files. Name an empty or a new folder")
