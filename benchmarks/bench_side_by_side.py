@@ -19,7 +19,7 @@ import torch
 from page import format_table, make_parser, publish
 
 from imet_utils.features import FeatureBatches
-from imet_utils.models import build_attncnn_rnn, order_free_loss
+from imet_utils.models import Rnn, order_free_loss
 from imet_utils.training import TrainConfig, start_training, train_one_epoch
 
 POSITIONS, CHANNELS, CLASSES, BATCH, STEPS = 49, 320, 100, 64, 2
@@ -33,7 +33,7 @@ def time_step(seconds: float) -> float:
     maps = rng.random((BATCH * STEPS, 1, POSITIONS, CHANNELS)).astype(np.float16)
     pooled = maps.mean(axis=2)
     targets = rng.random((*pooled.shape[:2], CLASSES)) < 0.03
-    model = build_attncnn_rnn({"maps": CHANNELS, "pooled": CHANNELS}, CLASSES)
+    model = Rnn().build({"maps": CHANNELS, "pooled": CHANNELS}, CLASSES)
     batches = FeatureBatches({"maps": maps, "pooled": pooled}, targets, BATCH)
     config = TrainConfig(epochs=10_000)
     training = start_training(model, config, batches)

@@ -47,7 +47,7 @@ from imet_utils.decoding import (
 from imet_utils.features import FeatureBatches, view_targets
 from imet_utils.files import save_array
 from imet_utils.metrics import f2_per_image
-from imet_utils.models import MlpClassifier, build_attncnn_rnn, candidate_logits
+from imet_utils.models import MlpClassifier, Rnn, candidate_logits
 from imet_utils.tables import load_tables
 from imet_utils.training import choose_size
 
@@ -83,7 +83,7 @@ class ToldRnn(nn.Module):
 
     def __init__(self, dims: Mapping[str, int], num_classes: int) -> None:
         super().__init__()
-        self.rnn = build_attncnn_rnn({k: v for k, v in dims.items() if k != "truth"}, num_classes)
+        self.rnn = Rnn().build({k: v for k, v in dims.items() if k != "truth"}, num_classes)
 
     def forward(self, truth: Tensor, maps: Tensor, **vectors: Tensor) -> Tensor:
         """Do as `AttnCnnRnn.forward`: logits (B, 2 + T, C), those of named labels certain."""

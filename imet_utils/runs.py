@@ -83,16 +83,20 @@ class Run:
         """Find a file that a notebook upstream has made, by the last parts of its path."""
         return find_product(self.output_dir, name, self.upstream)[0]
 
-    def setting(self, name: str, of: str = "") -> Any:  # noqa: ANN401
-        """Return a parameter of the last notebook upstream that has it, or else a KeyError.
+    def setting(self, name: str, of: str = "", default: Any = None) -> Any:  # noqa: ANN401
+        """Return a parameter of this notebook, or of the last one upstream that has it.
 
-        With `of`, a file as for `find`, that of the notebook which made it.
+        With `of`, a file as for `find`, that of the notebook which made it. Without a `default` a
+        parameter that is not there is a KeyError.
         """
         if of:
             return find_product(self.output_dir, of, self.upstream)[1]["parameters"][name]
-        for record in reversed(list(self.upstream.values())):
-            if name in record["parameters"]:
-                return record["parameters"][name]
+        known = [record["parameters"] for record in self.upstream.values()] + [self.parameters]
+        for parameters in reversed(known):
+            if name in parameters:
+                return parameters[name]
+        if default is not None:
+            return default
         raise KeyError(f"no notebook upstream of {self.notebook} has the parameter {name}")
 
     def configure(self, settings: Settings) -> Settings:

@@ -12,7 +12,7 @@ from PIL import Image
 from torch.nn import functional
 
 from imet_utils.decoding import beam_search
-from imet_utils.models import AttnDecoder, build_attncnn_rnn, weighted_bce
+from imet_utils.models import AttnDecoder, Rnn, weighted_bce
 from imet_utils.views import ViewDataset
 
 pytestmark = pytest.mark.usefixtures("own_random_state")
@@ -189,7 +189,7 @@ def test_predicted_labels_are_those_of_greedy_decoding(alternatives):
 
 
 def test_aligned_rnn_averages_the_classifier_and_being_named(alternatives):
-    rnn = build_attncnn_rnn({"maps": 5, "pooled": 4}, 7, width=4, attend_by_labels=False)
+    rnn = Rnn(width=4, attention="additive").build({"maps": 5, "pooled": 4}, 7)
     model = alternatives.AlignedRnn(rnn, 6)
     inputs = {"maps": torch.rand(3, 9, 5), "pooled": torch.rand(3, 4)}
     assert model(**inputs).shape == (3, 7, 7)

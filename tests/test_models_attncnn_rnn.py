@@ -7,8 +7,8 @@ from imet_utils.models import (
     HogFusionClassifier,
     LinearClassifier,
     MlpClassifier,
+    Rnn,
     Standardise,
-    build_attncnn_rnn,
     fit_statistics,
     order_free_loss,
 )
@@ -25,7 +25,7 @@ def make_vectors(batch=8):
 
 def make_model():
     """An AttnCNN-RNN with statistics, whose steps differ clearly."""
-    model = build_attncnn_rnn({"maps": DIM, **DIMS}, NUM_CLASSES, width=4)
+    model = Rnn(width=4).build({"maps": DIM, **DIMS}, NUM_CLASSES)
     with torch.no_grad():
         for weights in model.decoder.parameters():
             weights.mul_(3)
@@ -92,7 +92,7 @@ def test_logits_are_those_of_the_classifier_the_steps_and_the_evidence():
 
 def test_additive_attention_gives_no_evidence_of_its_own():
     dims = {"maps": DIM, **DIMS}
-    model = build_attncnn_rnn(dims, NUM_CLASSES, width=4, attend_by_labels=False).eval()
+    model = Rnn(width=4, attention="additive").build(dims, NUM_CLASSES).eval()
     maps, vectors = make_maps(), make_vectors()
     inputs = model.decoder_inputs(maps, **vectors)
     wanted = [model.classifier(**vectors).unsqueeze(1), model.decoder(*inputs, model.num_steps)]

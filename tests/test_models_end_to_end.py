@@ -12,7 +12,7 @@ from imet_utils.models import (
     EndToEnd,
     LinearClassifier,
     MlpClassifier,
-    build_attncnn_rnn,
+    Rnn,
     order_free_loss,
     weighted_bce,
 )
@@ -114,7 +114,7 @@ def test_stages_that_there_are_not_are_refused(encoder, unfrozen):
 def test_the_rnn_over_images_predicts_and_searches_as_over_a_store(encoder, images):
     torch.manual_seed(0)
     dims = {"maps": 7, "pooled": 7, "style": encoder.style_dim, "hog": 4}
-    head = build_attncnn_rnn(dims, NUM_CLASSES, width=8)
+    head = Rnn(width=8).build(dims, NUM_CLASSES)
     model = EndToEnd(encoder, head)
     assert not model.train().encoder.training
     hog = {"hog": np.random.default_rng(1).random((NUM_IMAGES, NUM_VIEWS, 4), np.float32)}

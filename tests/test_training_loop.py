@@ -12,8 +12,8 @@ from imet_utils.features import FeatureBatches
 from imet_utils.models import (
     AttnDecoder,
     LinearClassifier,
+    Rnn,
     MlpClassifier,
-    build_attncnn_rnn,
     order_free_loss,
     weighted_bce,
 )
@@ -200,7 +200,7 @@ def fingerprint(data, model, loss=order_free_loss):
 
 def build_rnn(seed=0, **settings):
     torch.manual_seed(seed)
-    return build_attncnn_rnn({"maps": 6, "pooled": DIM}, NUM_CLASSES, width=8, **settings)
+    return Rnn(width=8, **settings).build({"maps": 6, "pooled": DIM}, NUM_CLASSES)
 
 
 def test_settings_that_no_layer_shows_and_initial_weights_count(data):

@@ -14,6 +14,7 @@ from imet_utils.features import FeatureBatches
 from imet_utils.files import save_array
 from imet_utils.models import AttnCnnRnn, EndToEnd
 from imet_utils.progress import progress
+from imet_utils.views import ViewArray
 
 
 def head_inputs(batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -34,23 +35,28 @@ def head_probs(logits: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def predict(model: nn.Module, batches: FeatureBatches, description: str = "") -> np.ndarray:
-    """Average a head's probabilities over all views of each image, (N, C) float32.
+def predict(
+    model: nn.Module, batches: FeatureBatches, mean_of: str = "probs", description: str = ""
+) -> np.ndarray:
+    """Average a head's outputs over all views of each image, to probabilities (N, C) float32.
 
-    In the poster's mean of logits one sure view can be outvoted; means of probabilities are better
+    In a mean of logits one sure view can be outvoted; means of probabilities are better
     calibrated. Each process computes its own images.
 
     Args:
         model: takes the arrays of `batches` by name, returns logits (B, C) or (B, T, C).
         batches: with `views="all"` and no shuffling.
+        mean_of: `probs`, or `logits` (B, C) as on the poster.
         description: shown with the progress; empty for none.
     """
     found = []
     with mixed_precision(batches.device):
         for inputs in _own_inputs(model, batches, description):
-            found.append(head_probs(model(**inputs)).cpu())  # (B, C)
+            outputs = model(**inputs)
+            found.append((outputs if mean_of == "logits" else head_probs(outputs)).float().cpu())
     views = torch.cat(gather_items(found)).unflatten(0, batches.shape)  # (N, V, C)
-    return views.mean(dim=1).numpy()
+    mean = views.mean(dim=1)
+    return (mean.sigmoid() if mean_of == "logits" else mean).numpy()
 
 
 def _own_inputs(
@@ -66,13 +72,16 @@ def _own_inputs(
 
 
 def predict_splits(
-    model: nn.Module, inputs: Mapping[str, Mapping[str, np.ndarray]], folder: Path | str
+    model: nn.Module,
+    inputs: Mapping[str, Mapping[str, np.ndarray | ViewArray]],
+    folder: Path | str,
+    mean_of: str = "probs",
 ) -> dict[str, np.ndarray]:
     """Predict every split from its arrays (N, V, ...); save each as `folder`/probs_<split>.npy."""
     probs, device = {}, next(model.parameters()).device
     for split, arrays in inputs.items():
         batches = FeatureBatches(arrays, None, 64, "all", shuffle=False, device=device)
-        probs[split] = predict(model, batches, f"predicting {split}")
+        probs[split] = predict(model, batches, mean_of, f"predicting {split}")
         save_array(probs[split], Path(folder) / f"probs_{split}.npy")
     return probs
 

@@ -1,7 +1,7 @@
 """Encoder, HOG and heads as one model, from the pixels of a view to label probabilities."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isqrt
 from typing import Any
 
@@ -12,7 +12,7 @@ from imet_utils.decoding import Paths, beam_search, head_probs, mixed_precision
 from imet_utils.encoders import OUTPUTS, build_encoder, encode_images
 from imet_utils.hog import hog
 from imet_utils.models import EndToEnd
-from imet_utils.training import RECIPES, build_head
+from imet_utils.training import RECIPES
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ class Settings:
     dims: dict[str, int]  # the last dimension of each input of a head
     num_images: int  # in training, which decides the sizes of the heads
     weights: dict[str, float]  # of the heads, by names of `RECIPES`, and of `neighbours`; of sum 1
+    layers: dict[str, dict[str, Any]]  # of each head, see `Recipe`
     unfrozen_stages: dict[str, int]  # of each head's own encoder; 0 where it takes the shared one
     thresholds: dict[str, float]  # by the precision that they reached on validation
     strength: float  # of the influence of known labels, see `revise_probs`
@@ -85,12 +86,13 @@ class Ensemble(nn.Module):
         return beam_search(rnn.decoder, maps, probs, max_steps=max_steps).best().cpu()
 
     def _build_head(self, name: str) -> nn.Module:
-        settings = self.settings
-        head = build_head(name, settings.dims, self.num_classes, settings.num_images)
+        settings, recipe = self.settings, RECIPES[name]
+        recipe = replace(recipe, layers=replace(recipe.layers, **settings.layers[name]))
+        head = recipe.build(settings.dims, self.num_classes, settings.num_images)
         if not (unfrozen := settings.unfrozen_stages[name]):
             return head
         encoder = build_encoder(settings.encoder, "none", settings.size)
-        outputs = [key for key in RECIPES[name].inputs if key in OUTPUTS]
+        outputs = [key for key in recipe.inputs if key in OUTPUTS]
         return EndToEnd(encoder, head, outputs, unfrozen, settings.mean, settings.std)
 
     def _compute_inputs(self, views: Tensor) -> dict[str, Tensor]:

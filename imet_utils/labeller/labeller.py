@@ -286,7 +286,8 @@ def make_labeller(
     index = build_neighbour_index(vectors, run.targets["train"], temperature)
     nearest = index.nearest(ImageVectors(inputs.arrays["val"]), CANDIDATES)
     thresholds = precision_thresholds(val_probs, run.targets["val"], PRECISIONS)
-    heads = {name: load_head(run, name).model for name in weights if name != NEIGHBOURS}
+    trained = {name: load_head(run, name) for name in weights if name != NEIGHBOURS}
+    heads = {name: head.model for name, head in trained.items()}
     for name, head in heads.items():
         if isinstance(head, EndToEnd) and not head.unfrozen:  # since the maps were not stored
             heads[name] = head.head
@@ -302,6 +303,7 @@ def make_labeller(
         dims=inputs.dims,
         num_images=len(train),
         weights=dict(weights),
+        layers={name: asdict(head.recipe.layers) for name, head in trained.items()},
         unfrozen_stages={name: len(getattr(head, "unfrozen", ())) for name, head in heads.items()},
         thresholds={str(precision): cut for precision, cut in thresholds.items()},
         strength=fit_strength(val_probs, nearest, run.targets["val"]),

@@ -1,11 +1,13 @@
 """Heads over features, and their losses."""
 
-from imet_utils.models.attncnn_rnn import AttnCnnRnn, build_attncnn_rnn
+from imet_utils.models.attncnn_rnn import AttnCnnRnn, Rnn
 from imet_utils.models.classifiers import (
     HOG_COMPONENTS,
     Components,
     HogFusionClassifier,
+    Linear,
     LinearClassifier,
+    Mlp,
     MlpClassifier,
     Standardise,
     fit_statistics,

@@ -1,21 +1,28 @@
 """The AttnCNN-RNN as one model: a classifier gives the first probabilities, a decoder revises."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from imet_utils.models.classifiers import HOG_COMPONENTS, MlpClassifier, Standardise
+from imet_utils.models.classifiers import HOG_COMPONENTS, Linear, MlpClassifier, Standardise
 from imet_utils.models.decoder import AttnDecoder, LabelAttention
 
 
 class AttnCnnRnn(nn.Module):
-    """A classifier and an order-free RNN trained together (Chen et al., AAAI 2018).
+    """A classifier and an order-free RNN (Chen et al., AAAI 2018).
 
-    The decoder's first "previous probabilities" are the classifier's own. Both learn from one loss:
-    the classifier's logits count as step 0. `num_steps` is T, `map_dropout` that of the
-    standardised maps.
+    The decoder's first "previous probabilities" are the classifier's own. A classifier that is
+    trained along learns from the same loss: its logits count as step 0.
+
+    Args:
+        classifier: of vectors; where its weights are frozen it is taken as trained.
+        decoder: the RNN.
+        num_steps: T in training.
+        standardise: whether the maps are standardised.
+        map_dropout: of the maps.
     """
 
     def __init__(
@@ -23,6 +30,7 @@ class AttnCnnRnn(nn.Module):
         classifier: nn.Module,
         decoder: AttnDecoder,
         num_steps: int = 3,
+        standardise: bool = True,
         map_dropout: float = 0.5,
     ) -> None:
         super().__init__()
@@ -30,19 +38,21 @@ class AttnCnnRnn(nn.Module):
         self.decoder = decoder
         self.num_steps = num_steps
         self.map_dropout = map_dropout
-        self.standardise = Standardise(decoder.encoder_dim)
+        self.standardise = Standardise(decoder.encoder_dim) if standardise else nn.Identity()
 
     def forward(self, maps: Tensor, **vectors: Tensor) -> Tensor:
-        """Map maps (B, P, E) and vectors to the logits of classifier, steps and evidence.
+        """Map maps (B, P, E) and vectors to the logits of the steps.
 
         Returns:
-            Logits (B, 1 + T, C), or (B, 2 + T, C) where the decoder attends by labels: then the
-            last are the evidence of the maps, so that the attention learns from targets.
+            Logits (B, T, C); before them those of a classifier that is trained along, and behind
+            them, where the decoder attends by labels, the evidence of the maps, so that the
+            attention learns from targets.
         """
         first = self.classifier(**vectors)  # (B, C)
         state = self.decoder.start(self._prepare(maps))
-        steps = self.decoder.run(state, first.float().sigmoid(), self.num_steps)
-        logits = [first.unsqueeze(1), steps]
+        logits = [self.decoder.run(state, first.float().sigmoid(), self.num_steps)]
+        if any(weights.requires_grad for weights in self.classifier.parameters()):
+            logits.insert(0, first.unsqueeze(1))
         if isinstance(self.decoder.attention, LabelAttention):
             logits.append(self.decoder.attention.label_logits(state.keys).unsqueeze(1))
         return torch.cat(logits, dim=1)
@@ -62,41 +72,68 @@ class AttnCnnRnn(nn.Module):
         return functional.dropout(self.standardise(maps), self.map_dropout, self.training)
 
 
-def build_attncnn_rnn(
-    dims: Mapping[str, int],
-    num_classes: int,
-    width: int = 256,
-    dropout: float = 0.8,
-    num_steps: int = 3,
-    attend_by_labels: bool = True,
-    hidden_dim: int = 1024,
-    classifier_dropout: float = 0.7,
-) -> AttnCnnRnn:
-    """Make an untrained AttnCNN-RNN of the sizes that do best on small collections.
+@dataclass(frozen=True)
+class Rnn:
+    """What an AttnCNN-RNN is made of. The defaults do best on small collections.
 
-    With the poster's 512 and a dropout of 0.5 the decoder overfits two thousand images.
-
-    Args:
-        dims: last dimension of each input by its name: `maps` for the attention; all others are
-            vectors for the classifier.
-        num_classes: C.
-        width: of the LSTM; of an additive attention half of it.
+    Attributes:
+        attention: `labels`, see `LabelAttention`, or `additive`, see `AdditiveAttention`.
+        attention_dim: A of an additive attention.
+        width: D of the LSTM.
         dropout: of the decoder.
-        num_steps: T.
-        attend_by_labels: see `AttnDecoder`.
-        hidden_dim: of the classifier.
-        classifier_dropout: see `MlpClassifier`.
+        num_steps: T in training.
+        residual: whether a step revises the probabilities of the step before.
+        standardise: whether the maps are standardised.
+        map_dropout: of the maps.
+        frozen: the head of the recipes whose trained layers, one linear layer, give the first
+            probabilities and stay as they are; empty for an MLP that is trained along.
+        hidden_dim: of that MLP.
+        classifier_dropout: of that MLP.
     """
-    vectors = {name: dim for name, dim in dims.items() if name != "maps"}
-    components = {"hog": min(HOG_COMPONENTS, dims["hog"])} if "hog" in dims else {}
-    decoder = AttnDecoder(
-        num_classes,
-        dims["maps"],
-        attn_dim=max(1, width // 2),
-        decoder_dim=width,
-        dropout=dropout,
-        residual=True,
-        attend_by_labels=attend_by_labels,
-    )
-    mlp = MlpClassifier(vectors, num_classes, hidden_dim, classifier_dropout, components)
-    return AttnCnnRnn(mlp, decoder, num_steps)
+
+    attention: str = "labels"
+    attention_dim: int = 128
+    width: int = 256
+    dropout: float = 0.8
+    num_steps: int = 3
+    residual: bool = True
+    standardise: bool = True
+    map_dropout: float = 0.5
+    frozen: str = ""
+    hidden_dim: int = 1024
+    classifier_dropout: float = 0.7
+
+    def __post_init__(self) -> None:
+        """Check what may come from a parameter."""
+        if self.attention not in ("labels", "additive"):
+            raise ValueError(f"attention must be 'labels' or 'additive', got {self.attention!r}")
+        if min(self.width, self.num_steps) < 1 or not 0 <= self.dropout < 1:
+            raise ValueError(f"width and num_steps must be >= 1, dropout in [0, 1), got {self}")
+
+    def build(self, dims: Mapping[str, int], num_classes: int) -> AttnCnnRnn:
+        """Make an untrained AttnCNN-RNN.
+
+        Args:
+            dims: last dimension of each input by its name: `maps` for the attention; all others
+                are vectors for the classifier.
+            num_classes: C.
+        """
+        vectors = {name: dim for name, dim in dims.items() if name != "maps"}
+        decoder = AttnDecoder(
+            num_classes,
+            dims["maps"],
+            attn_dim=self.attention_dim,
+            decoder_dim=self.width,
+            dropout=self.dropout,
+            residual=self.residual,
+            attend_by_labels=self.attention == "labels",
+        )
+        classifier: nn.Module
+        if self.frozen:
+            classifier = Linear().build(vectors, num_classes).requires_grad_(False)
+        else:
+            components = {"hog": min(HOG_COMPONENTS, dims["hog"])} if "hog" in dims else {}
+            classifier = MlpClassifier(
+                vectors, num_classes, self.hidden_dim, self.classifier_dropout, components
+            )
+        return AttnCnnRnn(classifier, decoder, self.num_steps, self.standardise, self.map_dropout)

@@ -1,6 +1,7 @@
 """Heads over vectors: linear, with HOG beside, and with a hidden layer."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -161,3 +162,33 @@ class MlpClassifier(nn.Module):
         """Map vectors (B, dim) by name to logits (B, C)."""
         standard = [part(vectors[name]) for name, part in self.standardise.items()]
         return self.layers(torch.cat(standard, dim=1))
+
+
+@dataclass(frozen=True)
+class Linear:
+    """One linear layer on the pooled features and, if it is an input, HOG.
+
+    Attributes:
+        components: number of HOG's principal components that it takes; 0 for HOG as it is.
+    """
+
+    components: int = 0
+
+    def build(self, dims: Mapping[str, int], num_classes: int) -> nn.Module:
+        """Make the untrained layer from the last dimension of each input and C."""
+        if "hog" not in dims:
+            return LinearClassifier(dims["pooled"], num_classes)
+        components = min(self.components, dims["hog"])
+        return HogFusionClassifier(dims["pooled"], dims["hog"], num_classes, components)
+
+
+@dataclass(frozen=True)
+class Mlp:
+    """One hidden layer, see `MlpClassifier`."""
+
+    hidden_dim: int = 1024
+    dropout: float = 0.7
+
+    def build(self, dims: Mapping[str, int], num_classes: int) -> nn.Module:
+        """Make the untrained layers from the last dimension of each input and C."""
+        return MlpClassifier(dims, num_classes, self.hidden_dim, self.dropout)

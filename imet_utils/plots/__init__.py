@@ -13,7 +13,12 @@ from imet_utils.plots.curves import (
     plot_precision_recall,
     plot_roc,
 )
-from imet_utils.plots.decoder import plot_attention_rows, plot_paths, plot_pointing
+from imet_utils.plots.decoder import (
+    plot_architecture,
+    plot_attention_rows,
+    plot_paths,
+    plot_pointing,
+)
 from imet_utils.plots.images import plot_hog, plot_image_grid, plot_predictions, plot_views
 from imet_utils.plots.models import (
     plot_decodings,

@@ -174,3 +174,62 @@ def plot_pointing(table: pd.DataFrame) -> Figure:
     ax.xaxis.set_major_formatter(PercentFormatter(1))
     fig.legend(loc="outside lower center", ncols=4)
     return fig
+
+
+# Figure 1 of the poster: a box is its centre, size and text; an arrow goes from box to box.
+BOXES: dict[str, tuple[float, float, str]] = {
+    "image": (0.7, 1.9, "view of\nan image"),
+    "encoder": (2.4, 1.9, "encoder CNN\n(frozen)"),
+    "maps": (4.3, 2.9, "feature maps\n$a_1 \\ldots a_P$"),
+    "pooled": (4.3, 0.9, "pooled features\n(and HOG)"),
+    "attention": (6.2, 2.9, "attention\n$\\alpha_1 \\ldots \\alpha_P$"),
+    "classifier": (6.2, 0.9, "classifier\n(frozen)"),
+    "lstm": (8.1, 1.9, "LSTM\n$h_t$"),
+    "head": (9.9, 1.9, "two layers,\nsigmoid"),
+    "label": (9.9, 0.4, "best label not\nyet predicted"),
+}
+ARROWS = (
+    ("image", "encoder", "", 0.0),
+    ("encoder", "maps", "", 0.0),
+    ("encoder", "pooled", "", 0.0),
+    ("maps", "attention", "", 0.0),
+    ("attention", "lstm", "context $c_t$", 0.0),
+    ("lstm", "attention", "$h_{t-1}$", 0.45),
+    ("pooled", "classifier", "", 0.0),
+    ("classifier", "lstm", "$p_0$", 0.0),
+    ("lstm", "head", "", 0.0),
+    ("head", "lstm", "$p_{t-1}$", 0.45),
+    ("head", "label", "$p_t$", 0.0),
+    ("label", "lstm", "$y_{<t}$", -0.25),
+)
+
+
+@style.use()
+def plot_architecture() -> Figure:
+    """Draw the poster's AttnCNN-RNN as its figure 1 does."""
+    fig = style.new_figure(3.4)
+    ax = fig.subplots()
+    ax.set(xlim=(-0.2, 10.8), ylim=(-0.1, 3.6), aspect="equal")
+    ax.set_axis_off()
+    ax.set_title("AttnCNN-RNN: each step predicts one more label")
+    frame = {"boxstyle": "round,pad=0.45", "facecolor": "white", "edgecolor": style.BLUE}
+    drawn = {
+        name: ax.text(x, y, text, ha="center", va="center", bbox=frame, zorder=3)
+        for name, (x, y, text) in BOXES.items()
+    }
+    for start, end, text, bend in ARROWS:
+        (x0, y0, _), (x1, y1, _) = BOXES[start], BOXES[end]
+        patches = {"patchA": drawn[start].get_bbox_patch(), "patchB": drawn[end].get_bbox_patch()}
+        arrow = {"arrowstyle": "-|>", "color": style.MUTED, "shrinkA": 0, "shrinkB": 2}
+        ax.annotate(
+            "",
+            (x1, y1),
+            (x0, y0),
+            arrowprops={**arrow, **patches, "connectionstyle": f"arc3,rad={bend}"},
+        )
+        # the middle of an arc of matplotlib's `arc3`
+        middle = ((x0 + x1) / 2 + bend * (y1 - y0) / 2, (y0 + y1) / 2 - bend * (x1 - x0) / 2)
+        if text:
+            white = {"facecolor": "white", "edgecolor": "none", "pad": 1.5}
+            ax.text(*middle, text, ha="center", va="center", bbox=white)
+    return fig

@@ -1,7 +1,7 @@
 """The heads of the recipes: their inputs, their training, and how they are kept."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,21 +11,23 @@ import pandas as pd
 import torch
 from torch import nn
 
+from imet_utils.decoding import Paths, predict_splits, search_views
 from imet_utils.distributed import join_processes, num_processes, process_index, run_in_processes
 from imet_utils.encoders import OUTPUTS, build_encoder
 from imet_utils.features import FeatureBatches, open_features, read_fingerprint, view_targets
 from imet_utils.files import load_checkpoint, load_json, save_json
-from imet_utils.models import EndToEnd, positive_weights
+from imet_utils.models import EndToEnd, Rnn, positive_weights
 from imet_utils.processes import num_cores
 from imet_utils.provenance import find_product
 from imet_utils.runs import TABLES, Run
 from imet_utils.tables import Tables, read_tables, take_split
-from imet_utils.training.loop import TrainConfig, fit
-from imet_utils.training.recipes import RECIPES, choose_size
+from imet_utils.training.loop import evaluate, fit
+from imet_utils.training.recipes import RECIPES, Recipe
 from imet_utils.views import ViewArray, open_datasets
 
 Arrays = dict[str, np.ndarray | ViewArray]
 JOB = "head.json"  # beside a head: what it was trained as
+CONFIGURED = ("layers", "config", "decoding")  # parts of a recipe that parameters may change
 
 
 @dataclass(frozen=True)
@@ -95,56 +97,78 @@ class HeadJob:
     """Which head to train, on what, and how.
 
     Attributes:
-        head: a name of `RECIPES`.
+        head: its name, which is that of its folder.
+        recipe: with the parameters of whoever trains it.
         folder: where it is kept.
         output_dir: of a run whose notebooks have split the collection and stored its features.
         data_dir: the collection.
         encoder: whose features are stored.
-        config: of the training.
     """
 
     head: str
+    recipe: Recipe
     folder: Path
     output_dir: Path
     data_dir: Path
     encoder: str
-    config: TrainConfig
 
     def save(self) -> None:
         """Write beside the head what it was trained as, for `load_head`."""
-        settings = {"head": self.head, "encoder": self.encoder, "config": asdict(self.config)}
-        save_json(settings, self.folder / JOB)
+        parts = {name: asdict(getattr(self.recipe, name)) for name in CONFIGURED}
+        save_json({"head": self.head, "encoder": self.encoder, **parts}, self.folder / JOB)
 
 
 @dataclass(frozen=True)
 class TrainedHead:
     """A head with its best weights, the inputs (N, V, ...) of each split, and its history."""
 
+    recipe: Recipe
     model: nn.Module
     inputs: dict[str, Arrays]
     history: pd.DataFrame
     folder: Path
 
-    @property
-    def unseen(self) -> dict[str, Arrays]:
-        """The inputs of all splits but `train`."""
-        return {split: arrays for split, arrays in self.inputs.items() if split != "train"}
+    def predict(self) -> dict[str, np.ndarray]:
+        """Predict all splits but `train`, and save the probabilities (N, C) beside the weights."""
+        unseen = {split: arrays for split, arrays in self.inputs.items() if split != "train"}
+        return predict_splits(self.model, unseen, self.folder, self.recipe.decoding.mean_of)
+
+    def search(self, split: str, views: str = "all") -> Paths:
+        """Search the most probable paths of a split's views, see `search_views`."""
+        model: Any = self.model  # with a decoder
+        device = next(model.parameters()).device
+        batches = FeatureBatches(self.inputs[split], None, 64, views, shuffle=False, device=device)
+        decoding = self.recipe.decoding
+        return search_views(model, batches, decoding.beam_size, decoding.max_steps)
 
 
-def head_job(run: Run, head: str) -> HeadJob:
-    """Say how a notebook trains a head: by its recipe, and its own parameters in place of some."""
-    config = run.configure(RECIPES[head].config)
-    encoder = run.parameters.get("ENCODER") or run.setting("ENCODER")
-    return HeadJob(head, run.folder / head, run.output_dir, run.data_dir, encoder, config)
+def configure_recipe(run: Run, head: str) -> Recipe:
+    """Take a head's recipe, with a notebook's own parameters in place of some of its numbers.
+
+    `TRAIN_VIEWS` may also come from a notebook upstream.
+    """
+    recipe = RECIPES[head]
+    views = run.setting("TRAIN_VIEWS", default=recipe.config.train_views)
+    recipe = replace(recipe, config=replace(recipe.config, train_views=views))
+    return replace(recipe, **{name: run.configure(getattr(recipe, name)) for name in CONFIGURED})
 
 
-def train_head(run: Run, head: str) -> TrainedHead:
+def train_head(run: Run, head: str, recipe: Recipe | None = None) -> TrainedHead:
     """Train a head for a notebook, or go on where an earlier run of the same job ended.
 
     Writes what `fit` does, and `head.json`, to a folder of the head's name in the notebook's.
-    `NUM_PROCESSES` of this machine share every batch, if the notebook has that parameter.
+    `NUM_PROCESSES` of this machine share every batch.
+
+    Args:
+        run: of the notebook.
+        head: a name of `RECIPES`.
+        recipe: to train it by, in place of `configure_recipe`.
     """
-    job, num_processes = head_job(run, head), run.parameters.get("NUM_PROCESSES", 1)
+    run.check_parameters()
+    recipe = recipe or configure_recipe(run, head)
+    folder, encoder = run.folder / head, run.setting("ENCODER")
+    job = HeadJob(head, recipe, folder, run.output_dir, run.data_dir, encoder)
+    num_processes = run.setting("NUM_PROCESSES", default=1)
     if num_processes > 1:
         run_in_processes(num_processes, train_job, job)
         return _load(job, run.tables)
@@ -159,76 +183,79 @@ def train_job(job: HeadJob, tables: Tables | None = None) -> TrainedHead:
         tables: of the run, where they have been read.
     """
     device = join_processes()
-    recipe, config = RECIPES[job.head], job.config
+    recipe, config = job.recipe, job.recipe.config
     path, made_tables = find_product(job.output_dir, TABLES)
     tables = tables or read_tables(path.parent, job.data_dir)
     model, inputs = _build(job, tables)
     train, val = (take_split(tables, split).targets for split in ("train", "val"))  # (N, C)
     loss = recipe.loss
-    if recipe.weighs_positives:
-        loss = partial(loss, pos_weight=positive_weights(torch.from_numpy(train)).to(device))
+    if config.max_weight:
+        weights = positive_weights(torch.from_numpy(train), config.max_weight)
+        loss = partial(loss, pos_weight=weights.to(device))
     crop_targets = made_tables["parameters"].get("CROP_TARGETS", "all")
+    targets = view_targets(train, tables.is_culture, crop_targets)  # (N, V, C)
     batches = FeatureBatches(
         inputs.arrays["train"],
-        view_targets(train, tables.is_culture, crop_targets),  # (N, V, C)
-        config.batch_size,
+        targets,
+        config.batch_rows(targets.shape[1]),
         config.train_views,
         seed=config.seed,
         device=device,
     )
     seen = view_targets(val, tables.is_culture)
     val_batches = FeatureBatches(inputs.arrays["val"], seen, 64, "all", False, device=device)
-    history = fit(model, batches, val_batches, loss, config, job.folder, inputs.made_by, job.head)
+    score = partial(evaluate, mean_of=recipe.decoding.mean_of)
+    history = fit(
+        model, batches, val_batches, loss, config, job.folder, inputs.made_by, job.head, score
+    )
     if process_index() == 0:
         job.save()
-    return TrainedHead(model, inputs.arrays, history, job.folder)
+    return TrainedHead(recipe, model, inputs.arrays, history, job.folder)
 
 
 def load_head(run: Run, head: str) -> TrainedHead:
     """Load a head that a notebook upstream has trained, wherever the run's folders lie now."""
     folder = run.find(f"{head}/{JOB}").parent
-    saved = load_json(folder / JOB)
-    config = TrainConfig(**saved["config"])
-    job = HeadJob(head, folder, run.output_dir, run.data_dir, saved["encoder"], config)
-    return _load(job, run.tables)
+    saved, recipe = load_json(folder / JOB), RECIPES[head]
+    parts = {name: replace(getattr(recipe, name), **saved[name]) for name in CONFIGURED}
+    recipe = replace(recipe, **parts)
+    return _load(
+        HeadJob(head, recipe, folder, run.output_dir, run.data_dir, saved["encoder"]), run.tables
+    )
 
 
 def _load(job: HeadJob, tables: Tables) -> TrainedHead:
     model, inputs = _build(job, tables)
     model.load_state_dict(load_checkpoint(job.folder / "best.pt")["model"])
     history = pd.read_csv(job.folder / "history.csv")
-    return TrainedHead(model.to(join_processes()), inputs.arrays, history, job.folder)
-
-
-def build_head(
-    head: str, dims: Mapping[str, int], num_classes: int, num_images: int, seed: int = 0
-) -> nn.Module:
-    """Make an untrained head of `RECIPES`.
-
-    Args:
-        head: its name.
-        dims: the last dimension of each of its inputs, maybe of others too.
-        num_classes: C.
-        num_images: to train on, which decide its size.
-        seed: of its weights.
-    """
-    recipe = RECIPES[head]
-    dims = {name: dims[name] for name in recipe.inputs}
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return recipe.build(dims, num_classes, choose_size(num_images))
+    return TrainedHead(job.recipe, model.to(join_processes()), inputs.arrays, history, job.folder)
 
 
 def _build(job: HeadJob, tables: Tables) -> tuple[nn.Module, HeadInputs]:
     """Make an untrained head, on top of its encoder where that has to run, and open its inputs."""
-    names, unfrozen_stages = RECIPES[job.head].inputs, job.config.unfrozen_stages
-    inputs = open_inputs(tables, job.output_dir, job.encoder, names, unfrozen_stages)
+    recipe, config = job.recipe, job.recipe.config
+    inputs = open_inputs(tables, job.output_dir, job.encoder, recipe.inputs, config.unfrozen_stages)
     num_images = len(take_split(tables, "train").images)
-    model = build_head(job.head, inputs.dims, tables.num_classes, num_images, job.config.seed)
+    model = recipe.build(inputs.dims, tables.num_classes, num_images, config.seed)
+    if isinstance(recipe.layers, Rnn) and recipe.layers.frozen:
+        path, _ = find_product(job.output_dir, f"{recipe.layers.frozen}/best.pt")
+        model.get_submodule("classifier").load_state_dict(load_checkpoint(path)["model"])
     if inputs.computed:
         made_by = inputs.made_by[0]
         size = made_by["views"]["size"]
         encoder = build_encoder(made_by["encoder"], made_by["weights"], size)
         statistics = made_by["mean"], made_by["std"]
-        model = EndToEnd(encoder, model, inputs.computed, unfrozen_stages, *statistics)
+        model = EndToEnd(encoder, model, inputs.computed, config.unfrozen_stages, *statistics)
     return model, inputs
+
+
+def calibrated_candidates(run: Run, weights: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """Name the candidates whose outputs are probabilities: no head in them weighs positives.
+
+    Args:
+        run: that has trained the heads.
+        weights: of `candidate_weights`.
+    """
+    configs = {head: load_json(run.find(f"{head}/{JOB}"))["config"] for head in RECIPES}
+    scores = {head for head, config in configs.items() if config["max_weight"]}
+    return [name for name, heads in weights.items() if scores.isdisjoint(heads)]

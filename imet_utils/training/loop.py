@@ -34,14 +34,17 @@ class TrainConfig:
     Attributes:
         epochs: passes over the training batches.
         learning_rate: Adam's peak step; it falls to zero along a cosine.
-        weight_decay: Adam's decoupled weight decay.
+        weight_decay: Adam's weight decay.
+        decoupled_decay: whether it is decoupled (Loshchilov and Hutter, ICLR 2019), or a part of
+            the gradient as on the poster.
         clip_norm: gradients are scaled down to this total norm.
         average_decay: in [0, 1); above 0, the weights that are kept and used are a running average
             of those of the steps, each step's weight falling by this factor (Polyak and Juditsky,
             1992).
-        batch_size: images a step.
+        batch_size: images a step, each with all its views where `train_views` is `all`.
         train_views: of an image in an epoch, as for `FeatureBatches`.
         unfrozen_stages: of the encoder, see `EndToEnd`.
+        max_weight: of a label's positives, see `positive_weights`; 0 to weigh all labels alike.
         seed: of the initial weights, the order of the batches and the dropout. Every epoch draws
             from (seed, epoch, process) alone, so that a resumed run repeats an undisturbed one.
     """
@@ -49,18 +52,27 @@ class TrainConfig:
     epochs: int = 15
     learning_rate: float = 1e-4
     weight_decay: float = 1e-5
+    decoupled_decay: bool = True
     clip_norm: float = 5.0
     average_decay: float = 0.0
     batch_size: int = 32
     train_views: str = "random"
     unfrozen_stages: int = 0
+    max_weight: float = 0.0
     seed: int = 0
 
     def __post_init__(self) -> None:
         """Check the ranges."""
         positive = min(self.epochs, self.learning_rate, self.clip_norm, self.batch_size) > 0
-        if not positive or not 0 <= self.average_decay < 1:
-            raise ValueError(f"rates and norms must be positive and average_decay < 1, got {self}")
+        if not positive or not 0 <= self.average_decay < 1 or self.max_weight < 0:
+            raise ValueError(
+                "rates and norms must be positive, average_decay < 1 and max_weight >= 0, got "
+                f"{self}"
+            )
+
+    def batch_rows(self, num_views: int) -> int:
+        """Count the views in a batch."""
+        return self.batch_size * (num_views if self.train_views == "all" else 1)
 
 
 @dataclass(frozen=True)
@@ -115,7 +127,8 @@ def start_training(model: nn.Module, config: TrainConfig, batches: FeatureBatche
         {"params": list(weights), "lr": factor * lr, "weight_decay": factor * decay}
         for factor, weights in rates
     ]
-    optimizer = torch.optim.AdamW(groups, fused=True)
+    adam = torch.optim.AdamW if config.decoupled_decay else torch.optim.Adam
+    optimizer = adam(groups, fused=True)
     num_steps = config.epochs * len(batches)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, num_steps)
     shared, prepared = accelerator.prepare(model, optimizer)
@@ -182,13 +195,13 @@ def own_random_state(device: torch.device) -> AbstractContextManager:
     return torch.random.fork_rng(devices=used)
 
 
-def evaluate(model: nn.Module, batches: FeatureBatches) -> dict[str, float]:
+def evaluate(model: nn.Module, batches: FeatureBatches, mean_of: str = "probs") -> dict[str, float]:
     """Score a head on a split: the probabilities of `predict`, cut at the best single threshold.
 
     Returns:
         f2, f1, precision, recall, map (over the classes that have both kinds) and threshold.
     """
-    probs = predict(model, batches)
+    probs = predict(model, batches, mean_of)
     targets = batches.image_targets
     threshold = best_threshold(probs, targets).value
     scores = sample_scores(probs >= threshold, targets)
@@ -204,6 +217,7 @@ def fit(
     folder: Path | str,
     inputs: object = None,
     description: str = "training",
+    score: Callable[[nn.Module, FeatureBatches], dict[str, float]] = evaluate,
 ) -> pd.DataFrame:
     """Train a head and leave it with the weights of its best epoch by validation F2.
 
@@ -227,13 +241,17 @@ def fit(
         folder: where the checkpoints go.
         inputs: what made the features, as JSON can hold it.
         description: shown with the progress.
+        score: of the model on `val_batches`, with `f2` among others.
 
     Returns:
         The history: one row an epoch with train_loss, learning_rate and the scores on validation.
     """
     folder = Path(folder)
     fingerprint = training_fingerprint(
-        model, loss, batches, [asdict(config), inputs, val_batches.fingerprint()]
+        model,
+        loss,
+        batches,
+        [asdict(config), inputs, val_batches.fingerprint(), describe_code(score)],
     )
     training = start_training(model, config, batches)
     history = _resume(folder, fingerprint, training.parts)
@@ -247,7 +265,7 @@ def fit(
         learning_rate = training.schedule.get_last_lr()[0]
         train_loss = train_one_epoch(training, batches, loss, config, epoch)
         row = {"epoch": epoch + 1, "train_loss": train_loss, "learning_rate": learning_rate}
-        scores = evaluate(training.used, val_batches)
+        scores = score(training.used, val_batches)
         row |= {f"val_{name}": float(score) for name, score in scores.items()}
         history.append(row)
         if process_index() == 0:
@@ -274,7 +292,7 @@ def training_fingerprint(
     ]
     weights = hashlib.sha256()
     for name, values in model.named_parameters():
-        if values.requires_grad:
+        if values.requires_grad or not isinstance(model, EndToEnd):  # else the encoder's
             weights.update(f"{name} {tuple(values.shape)}".encode())
             weights.update(values.detach().cpu().numpy().tobytes())
     [batch] = batches.sample(batches.batch_size)  # of another encoder every number differs
