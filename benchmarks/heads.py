@@ -25,14 +25,13 @@ from torch import nn
 
 from imet_utils.encoders import build_encoder
 from imet_utils.models import (
-    AttnCnnRnn,
     EndToEnd,
     MlpClassifier,
-    build_attncnn_rnn,
+    Rnn,
     positive_weights,
     weighted_bce,
 )
-from imet_utils.training import AVERAGED, RECIPES, TrainConfig, choose_size
+from imet_utils.training import AVERAGED, RECIPES, TrainConfig
 
 Dims = Mapping[str, int]
 MLP, RNN, NEIGHBOURS = "MLP", "AttnCNN-RNN", "nearest neighbours"
@@ -46,6 +45,7 @@ SIDE_BY_SIDE = (  # encoders of a mean; "" is the default, Lite0 at 224 pixels
     (LITE1_240, LITE2_260),
     ("", LITE0_288, LITE1_240, LITE2_260),
 )
+ADDITIVE = Rnn(attention="additive")  # the poster's
 ALIGNED_STEPS = 6  # enough for all labels of 98 % of the paintings
 
 BASELINE = TrainConfig(epochs=30, learning_rate=1e-3)
@@ -83,17 +83,8 @@ class Row:
 
 def as_notebooks(head: str, num_images: int = 1_000) -> Row:
     """Take a head as the notebooks make it for so many images, by its name in `RECIPES`."""
-    recipe, size = RECIPES[head], choose_size(num_images)
-
-    def build(dims: Dims, num_classes: int) -> nn.Module:
-        return recipe.build(dims, num_classes, size)
-
-    return Row(recipe.inputs, build, recipe.loss)
-
-
-def build_additive(dims: Dims, num_classes: int) -> AttnCnnRnn:
-    """Make the AttnCNN-RNN with the poster's attention."""
-    return build_attncnn_rnn(dims, num_classes, attend_by_labels=False)
+    recipe = RECIPES[head]
+    return Row(recipe.inputs, recipe.layers_for(num_images).build, recipe.loss)
 
 
 def build_label_queries(dims: Dims, num_classes: int) -> LabelQueryClassifier:
@@ -103,7 +94,7 @@ def build_label_queries(dims: Dims, num_classes: int) -> LabelQueryClassifier:
 
 def build_aligned(dims: Dims, num_classes: int) -> AlignedRnn:
     """Make the same for an alignment."""
-    return AlignedRnn(build_additive(dims, num_classes), ALIGNED_STEPS)
+    return AlignedRnn(ADDITIVE.build(dims, num_classes), ALIGNED_STEPS)
 
 
 def build_end_to_end(unfrozen_stages: int, _: Dims, num_classes: int, **mlp: float) -> EndToEnd:
@@ -170,9 +161,9 @@ def list_rows(targets: np.ndarray) -> dict[str, dict[str, Row]]:
         RNN: rnn,
         **{f"{RNN}, seed {k}": replace(rnn, config=replace(STRONG, seed=k)) for k in MORE_SEEDS},
         "AttnCNN-RNN, classifier's dropout 0.5": replace(
-            rnn, build=partial(build_attncnn_rnn, classifier_dropout=0.5)
+            rnn, build=Rnn(classifier_dropout=0.5).build
         ),
-        "AttnCNN-RNN, the poster's attention": replace(rnn, build=build_additive),
+        "AttnCNN-RNN, the poster's attention": replace(rnn, build=ADDITIVE.build),
         "AttnCNN-RNN, predicted-label alignment": replace(aligned, loss=pla),
         "AttnCNN-RNN, minimal-loss alignment": replace(aligned, loss=mla),
         "AttnCNN-RNN, six views an epoch": replace(rnn, config=ALL_VIEWS, views="all"),

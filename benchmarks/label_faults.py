@@ -31,7 +31,7 @@ from imet_utils.files import load_json
 from imet_utils.provenance import collection_of, find_product
 from imet_utils.runs import TABLES
 from imet_utils.tables import SPLITS, Tables, read_tables, take_split
-from imet_utils.training import RECIPES, build_head, choose_size, open_inputs
+from imet_utils.training import RECIPES, choose_size, open_inputs
 
 NUM_FOLDS = 5
 PLANTED = 0.02  # of the annotated labels
@@ -94,7 +94,7 @@ def cross_fit_mlp(arrays: Mapping[str, np.ndarray], targets: np.ndarray) -> np.n
     spread = view_targets(targets, np.zeros(targets.shape[1], dtype=bool))
     batches = FeatureBatches(arrays, spread, 64, "random", seed=STRONG.seed)
     unseen = FeatureBatches(arrays, None, 64, "all", shuffle=False)
-    build = lambda: build_head("mlp", dims, targets.shape[1], len(targets))  # noqa: E731
+    build = lambda: RECIPES["mlp"].build(dims, targets.shape[1], len(targets))  # noqa: E731
     return cross_fit(build, batches, RECIPES["mlp"].loss, STRONG, fold_of, unseen, "MLP")
 
 

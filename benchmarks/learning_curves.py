@@ -52,7 +52,7 @@ from imet_utils.files import atomic_path, save_array, save_json
 from imet_utils.metrics import bootstrap_mean, constant_guess, f2_per_image
 from imet_utils.models import (
     MlpClassifier,
-    build_attncnn_rnn,
+    Rnn,
     positive_weights,
     weighted_bce,
 )
@@ -95,8 +95,13 @@ def list_rows() -> dict[str, Row]:
         LARGE: {**WIDE, "hidden_dim": 2048},
         "6 steps": {"num_steps": 6},
         "10 steps": {"num_steps": 10},
-        "the poster's attention": {"attend_by_labels": False},
-        "the poster's attention and sizes": {"attend_by_labels": False, "num_steps": 10, **WIDE},
+        "the poster's attention": {"attention": "additive"},
+        "the poster's attention and sizes": {
+            "attention": "additive",
+            "attention_dim": 256,
+            "num_steps": 10,
+            **WIDE,
+        },
     }
     unfrozen = {}
     for name, (number, changed) in SHORT.items():
@@ -119,7 +124,7 @@ def list_rows() -> dict[str, Row]:
         rows[f"{MLP}, {k} epochs"] = replace(mlp, config=replace(STRONG, epochs=k))
     rows |= unfrozen
     for name, changed in rnns.items():
-        rows[f"{RNN}, {name}"] = replace(rnn, build=partial(build_attncnn_rnn, **changed))
+        rows[f"{RNN}, {name}"] = replace(rnn, build=Rnn(**changed).build)
     for k in EPOCHS:
         rows[f"{RNN}, {k} epochs"] = replace(rnn, config=replace(STRONG, epochs=k))
     for k in MORE_SEEDS:
@@ -130,7 +135,7 @@ def list_rows() -> dict[str, Row]:
 
 def build_mlp_with_hog(dims: Mapping[str, int], num_classes: int) -> MlpClassifier:
     """Make the MLP with components of HOG beside its inputs."""
-    return build_attncnn_rnn({**dims, "maps": 1}, num_classes).classifier
+    return Rnn().build({**dims, "maps": 1}, num_classes).classifier
 
 
 def learn(row: Row, halves: Halves, size: int, folder: Path, name: str) -> None:

@@ -2,6 +2,7 @@ import os
 import shutil
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -12,18 +13,17 @@ from imet_tools.sample import write_sample_data
 from imet_utils.decoding import predict_splits
 from imet_utils.encoders import build_encoder
 from imet_utils.features import EncoderSettings, encode_collection, extract_features
-from imet_utils.files import load_json
+from imet_utils.files import load_json, save_json
 from imet_utils.hog import hog
 from imet_utils.models import EndToEnd
 from imet_utils.runs import PROJECT_DIR, open_run
 from imet_utils.tables import load_tables, save_tables, split_tables
 from imet_utils.training import (
     RECIPES,
-    head_job,
+    calibrated_candidates,
     load_head,
     open_inputs,
     train_head,
-    train_job,
 )
 from imet_utils.training.__main__ import main
 from imet_utils.views import open_datasets
@@ -82,12 +82,20 @@ def test_features_of_another_split_are_not_used(run):
     tables.images["split"] = tables.images["split"].to_numpy()[::-1]
     save_tables(tables, output_dir / TABLES)
     with pytest.raises(ValueError, match=rf"\w+/{ENCODER} was made from .* Make it anew"):
-        train_job(head_job(begin("04_train", data_dir, output_dir, [TABLES]), "baseline"))
+        train_head(begin("04_train", data_dir, output_dir, [TABLES]), "baseline")
 
 
 @pytest.mark.parametrize("head", RECIPES)
 def test_every_head_trains_and_loads(collection, head):
-    trained = train(collection, head, EPOCHS=2)
+    if first := getattr(RECIPES[head].layers, "frozen", ""):
+        classifier = train(collection, first, EPOCHS=1).model
+    trained = train(collection, head, EPOCHS=2, NUM_STEPS=2)
+    if first:  # the trained baseline's, as it was
+        torch.testing.assert_close(
+            trained.model.classifier.state_dict(), classifier.state_dict(), rtol=0, atol=0
+        )
+    if "rnn" in head:
+        assert trained.model.num_steps == 2
     assert list(trained.history["epoch"]) == [1, 2]
     assert trained.unseen.keys() == {"val", "test"}
     loaded = load(collection, head)
@@ -163,3 +171,13 @@ def test_the_command_line_refuses_what_there_is_not(monkeypatch, capsys, argumen
     with pytest.raises(SystemExit):
         main()
     assert reason in capsys.readouterr().err
+
+
+def test_outputs_of_a_loss_that_weighs_positives_are_not_calibrated(tmp_path):
+    for head, recipe in RECIPES.items():
+        weight = 10.0 if head == "mlp" else recipe.config.max_weight
+        save_json({"config": {"max_weight": weight}}, tmp_path / head / "head.json")
+    run = SimpleNamespace(find=tmp_path.joinpath)
+    weights = {"a": {"attncnn_rnn": 1.0}, "b": {"mlp": 0.5, "attncnn_rnn": 0.5}}
+    weights |= {"c": {"baseline_components": 1.0}, "d": {"neighbours": 1.0}}
+    assert calibrated_candidates(run, weights) == ["a", "d"]

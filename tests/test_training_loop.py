@@ -12,8 +12,8 @@ from imet_utils.features import FeatureBatches
 from imet_utils.models import (
     AttnDecoder,
     LinearClassifier,
-    Rnn,
     MlpClassifier,
+    Rnn,
     order_free_loss,
     weighted_bce,
 )

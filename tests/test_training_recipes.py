@@ -3,13 +3,11 @@ import math
 import pytest
 
 from imet_utils.decoding import TEMPERATURE
-from imet_utils.models import build_attncnn_rnn
+from imet_utils.models import Rnn
 from imet_utils.training import (
     RECIPES,
     SIZES,
     USUAL,
-    build_head,
-    calibrated_candidates,
     candidate_weights,
     choose_size,
     describe_size,
@@ -40,28 +38,33 @@ def test_a_notebook_tells_the_size_and_how_far_it_is_extrapolated():
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: size.name)
 @pytest.mark.parametrize("head", RECIPES)
 def test_heads_are_built_by_the_size(head, size):
-    if head == "mlp" or "rnn" in head:
-        built = build_head(head, DIMS, 7, size.measured[0])
+    built = RECIPES[head].build(DIMS, 7, size.measured[0])
+    if head in ("mlp", "attncnn_rnn", "attncnn_rnn_hog"):
         mlp = built if head == "mlp" else built.classifier
-        assert mlp.layers[1].out_features == size.mlp["hidden_dim"]
-        assert mlp.layers[3].p == size.mlp["dropout"]
+        assert mlp.layers[1].out_features == size.hidden_dim
     else:  # the poster's
-        sizes = {repr(build_head(head, DIMS, 7, one.measured[0])) for one in SIZES}
+        sizes = {repr(RECIPES[head].build(DIMS, 7, one.measured[0])) for one in SIZES}
         assert len(sizes) == 1
 
 
 def test_small_is_what_the_models_are_by_themselves():
-    own = build_attncnn_rnn({k: v for k, v in DIMS.items() if k != "hog"}, 7)
-    built = build_head("attncnn_rnn", DIMS, 7, 1_000)
+    own = Rnn().build({k: v for k, v in DIMS.items() if k != "hog"}, 7)
+    built = RECIPES["attncnn_rnn"].build(DIMS, 7, 1_000)
     assert repr(built) == repr(own)
     assert choose_size(1_000).temperature == TEMPERATURE
     assert (built.decoder.dropout, built.num_steps) == (own.decoder.dropout, own.num_steps)
 
 
-def test_candidates_are_each_head_and_means_of_some_with_neighbours_or_without():
+@pytest.mark.parametrize("setting", [{"attention": "soft"}, {"width": 0}, {"dropout": 1.0}])
+def test_layers_that_cannot_be_are_refused(setting):
+    [value] = setting.values()
+    with pytest.raises(ValueError, match=str(value)):
+        Rnn(**setting)
+
+
+def test_candidates_are_our_heads_and_means_of_some_with_neighbours_or_without():
     weights = candidate_weights(0.3)
-    assert weights["AttnCNN-RNN"] == {"attncnn_rnn": 1.0}
+    assert weights["AttnCNN-RNN (ours)"] == {"attncnn_rnn": 1.0}
     assert weights[USUAL] == {"mlp": 0.35, "attncnn_rnn": 0.35, "neighbours": 0.3}
     assert all(sum(parts.values()) == pytest.approx(1) for parts in weights.values())
-    scores = {name for name in weights if name.startswith("baseline")}
-    assert set(calibrated_candidates(weights)) == weights.keys() - scores
+    assert not any("poster" in name for name in weights)

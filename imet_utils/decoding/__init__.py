@@ -9,7 +9,12 @@ from imet_utils.decoding.beam_search import (
     stop_paths,
     union_of_views,
 )
-from imet_utils.decoding.decisions import Decision, choose_candidate, precision_thresholds
+from imet_utils.decoding.decisions import (
+    Decision,
+    choose_candidate,
+    choose_decision,
+    precision_thresholds,
+)
 from imet_utils.decoding.expected_fbeta import best_expected_sets
 from imet_utils.decoding.known_labels import CANDIDATES, REVISION, fit_strength, revise_probs
 from imet_utils.decoding.neighbours import (

@@ -108,6 +108,12 @@ class Recipe:
         """Whether its outputs are probabilities: a loss that weighs positives makes them scores."""
         return not self.config.max_weight
 
+    def layers_for(self, num_images: int) -> Linear | Mlp | Rnn:
+        """Return the layers with a hidden layer of the size for so many training images."""
+        if isinstance(self.layers, Linear):
+            return self.layers
+        return replace(self.layers, hidden_dim=choose_size(num_images).hidden_dim)
+
     def build(
         self, dims: Mapping[str, int], num_classes: int, num_images: int, seed: int = 0
     ) -> nn.Module:
@@ -119,9 +125,7 @@ class Recipe:
             num_images: to train on, which decide the size of a hidden layer.
             seed: of its weights.
         """
-        layers = self.layers
-        if not isinstance(layers, Linear):
-            layers = replace(layers, hidden_dim=choose_size(num_images).hidden_dim)
+        layers = self.layers_for(num_images)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             return layers.build({name: dims[name] for name in self.inputs}, num_classes)
