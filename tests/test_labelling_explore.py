@@ -180,14 +180,14 @@ def test_only_what_both_runs_know_is_compared():
         compare_runs(listed(), other, ("one", "other"))
 
 
-def test_without_another_run_its_own_baseline_with_hog_is_compared(run):
-    folder = run.output_dir / "mine/baseline_hog"
+def test_without_another_run_its_own_model_of_the_poster_is_compared(run):
+    folder = run.output_dir / "mine/poster_rnn"
     folder.mkdir(parents=True)
     np.save(folder / "probs_test.npy", PROBS[:3])
-    run.find = {"baseline_hog/probs_test.npy": folder / "probs_test.npy"}.__getitem__
-    run.metrics = {"mine": {"thresholds": {"baseline + HOG": 0.45}}}.__getitem__
+    np.save(folder / "beam_test.npy", PROBS[:3] >= 0.45)
+    run.find = folder.parent.joinpath
     table, name = other_predictions(run)
-    assert name == "baseline + HOG"
+    assert name == "AttnCNN-RNN (poster)"
     assert (table["predicted"] == (table["probability"] >= 0.45)).all()
     with pytest.raises(FileNotFoundError, match=r"preds_test\.npy"):
         other_predictions(run, str(run.output_dir))

@@ -12,6 +12,7 @@ from imet_utils.metrics import (
     score_rule,
     score_splits,
 )
+from imet_utils.metrics.results import BASELINE
 
 
 def make_split(seed, num_images=60, num_classes=5):
@@ -110,7 +111,7 @@ def test_intervals_are_the_same_each_time_and_bear_one_image():
     ],
 )
 def test_predictions_that_no_one_should_use_are_warned_of(f2, preds, num_training, numbers):
-    values = {"constant guess": 0.3, "baseline": 0.5, "mine": f2}
+    values = {"constant guess": 0.3, BASELINE: 0.5, "mine": f2}
     rows = [{"model": name, "split": "test", "f2": value} for name, value in values.items()]
     found = prediction_warnings(pd.DataFrame(rows), "mine", preds.astype(bool), num_training)
     assert not found if numbers is None else all(number in found[0] for number in numbers)

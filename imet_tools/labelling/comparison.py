@@ -13,6 +13,7 @@ from imet_tools.labelling.plots import plot_flips
 from imet_utils.metrics import bootstrap_mean
 from imet_utils.runs import Run, list_predictions, read_predictions
 from imet_utils.tables import read_thumbnail, take_split
+from imet_utils.training import RECIPES
 
 WHAT = ("true", "predicted")  # columns of a label set each
 
@@ -78,16 +79,14 @@ def other_predictions(run: Run, other: str = "") -> tuple[pd.DataFrame, str]:
 
     Args:
         run: to compare.
-        other: output folder of another run; "" for this run's own baseline + HOG.
+        other: output folder of another run; "" for this run's own AttnCNN-RNN of the poster.
     """
     if other:
         folder = Path(other).expanduser()
         return read_predictions(folder), folder.name
-    path = run.find("baseline_hog/probs_test.npy")
-    thresholds = run.metrics(path.parent.parent.name)["thresholds"]
-    probs = np.load(path)
-    preds = probs >= thresholds["baseline + HOG"]
-    return list_predictions(take_split(run.tables, "test"), probs, preds), "baseline + HOG"
+    probs, preds = (np.load(run.find(f"poster_rnn/{name}_test.npy")) for name in ("probs", "beam"))
+    test = take_split(run.tables, "test")
+    return list_predictions(test, probs, preds), RECIPES["poster_rnn"].title
 
 
 def plot_flipped(comparison: Comparison, flips: pd.DataFrame, files: Mapping[str, Path]) -> Figure:

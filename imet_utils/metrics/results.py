@@ -20,6 +20,7 @@ from imet_utils.metrics.scores import (
     sample_scores,
 )
 
+BASELINE = "Baseline (poster)"  # that no head should be worse than
 FEW_TRAINING, FEW_TEST = 100, 20  # images, below which scores mean little
 MARGIN = 0.02  # of F2, within which two models are alike
 NUM_DRAWS = 10_000  # of the images, in a bootstrap
@@ -137,7 +138,7 @@ def prediction_warnings(
     """Warn of predictions that should not be used as they are.
 
     Args:
-        results: rows of the results table, with `constant guess` and `baseline`.
+        results: rows of the results table, with `constant guess` and `BASELINE`.
         model: whose predictions are used.
         preds: its label sets of the test images, bool (N, C).
         num_training: training images.
@@ -149,10 +150,10 @@ def prediction_warnings(
             f"{model}: hardly better than guessing, test F2 {f2[model]:.3f}, and "
             f"{f2['constant guess']:.3f} for the same labels on every image."
         )
-    if f2[model] < f2["baseline"] - MARGIN:
+    if f2[model] < f2[BASELINE] - MARGIN:
         warnings.append(
             f"{model}: worse than the baseline, test F2 {f2[model]:.3f} and "
-            f"{f2['baseline']:.3f}. Was it trained for long enough?"
+            f"{f2[BASELINE]:.3f}. Was it trained for long enough?"
         )
     if len(preds) > 1 and (preds == preds[0]).all():
         warnings.append(f"{model}: the same {preds[0].sum()} labels for every test image.")
