@@ -19,19 +19,7 @@ def code_digest(*modules: str) -> str:
 
     What a package's `__init__` re-exports leads to the module that defines it, so that an edit to
     a neighbour in the same package changes nothing. Sources are read once in a process, since
-    later edits are not what it runs.
-
-    Args:
-        modules: dotted names, such as `imet_utils.hog`.
-
-    Returns:
-        64 hexadecimal digits.
-
-    Raises:
-        FileNotFoundError: if there is no such module.
-
-    >>> code_digest("imet_utils.progress") == code_digest("imet_utils.files")
-    False
+    later edits are not what it runs. FileNotFoundError if there is no such module.
     """
     found: set[str] = set()
     waiting = list(modules)
@@ -57,16 +45,12 @@ def _source_path(module: str) -> Path:
 
 
 @cache
-def _imports(module: str) -> tuple[str, ...]:
-    """List the modules that define what a module imports; a package's `__init__` imports nothing.
-
-    An `__init__` that only re-exports is looked through, not depended on.
-    """
+def _imports(module: str) -> set[str]:
+    """List the modules that define what a module imports; an `__init__` only re-exports."""
     path = _source_path(module)
     if path.name == "__init__.py":
-        return ()
-    found = [_definer(source, name) for source, name in _imported_names(path)]
-    return tuple(dict.fromkeys(found))
+        return set()
+    return {_definer(source, name) for source, name in _imported_names(path)}
 
 
 def _imported_names(path: Path) -> Iterator[tuple[str, str]]:
@@ -95,9 +79,15 @@ def describe_code(thing: Any) -> Any:  # noqa: ANN401
     comes from an installed library, by its name; what a reader wrote, in a notebook or a file, by
     its compiled code. The arguments of a `partial` and the attributes of an object count.
     """
+    if isinstance(thing, CodeType):  # whatever its place in the file
+        return [thing.co_code.hex(), thing.co_names, [describe_code(c) for c in thing.co_consts]]
+    if isinstance(thing, frozenset):  # whose order differs between processes
+        return sorted(map(repr, thing))
+    if not callable(thing):
+        return thing.tolist() if hasattr(thing, "tolist") else repr(thing)
     if isinstance(thing, partial):
-        keywords = {name: _describe(value) for name, value in thing.keywords.items()}
-        return [describe_code(thing.func), [_describe(value) for value in thing.args], keywords]
+        keywords = {name: describe_code(value) for name, value in thing.keywords.items()}
+        return [describe_code(thing.func), [describe_code(value) for value in thing.args], keywords]
     if not isinstance(thing, FunctionType | type):
         return [describe_code(type(thing)), plain_attributes(thing)]
     name = f"{thing.__module__}.{thing.__qualname__}"
@@ -107,10 +97,10 @@ def describe_code(thing: Any) -> Any:  # noqa: ANN401
         return [name]
     if isinstance(thing, type):
         functions = [v for v in vars(thing).values() if isinstance(v, FunctionType)]
-        bases = [describe_code(base) for base in thing.__bases__ if base is not object]
-        return [name, bases, [describe_code(function) for function in functions]]
-    cells = [_describe(cell.cell_contents) for cell in thing.__closure__ or ()]
-    return [name, _hash_code(thing.__code__), _describe(thing.__defaults__), cells]
+        bases = [base for base in thing.__bases__ if base is not object]
+        return [name, *(describe_code(part) for part in [*bases, *functions])]
+    cells = [describe_code(cell.cell_contents) for cell in thing.__closure__ or ()]
+    return [name, describe_code(thing.__code__), repr(thing.__defaults__), cells]
 
 
 def _is_library(module: str) -> bool:
@@ -129,16 +119,3 @@ def _is_plain(value: object) -> bool:
     if isinstance(value, tuple | list):
         return all(map(_is_plain, value))
     return isinstance(value, str | int | float | None)
-
-
-def _describe(value: Any) -> Any:  # noqa: ANN401
-    if callable(value):
-        return describe_code(value)
-    return value.tolist() if hasattr(value, "tolist") else repr(value)
-
-
-def _hash_code(code: CodeType) -> str:
-    """Hash bytecode, names and constants, whatever its place in the file."""
-    constants = [_hash_code(c) if isinstance(c, CodeType) else repr(c) for c in code.co_consts]
-    text = repr([code.co_code, code.co_names, constants])
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,6 +1,9 @@
 """The hash of the code that a result depends on."""
 
+import os
 import shutil
+import subprocess
+import sys
 
 import pytest
 
@@ -54,3 +57,15 @@ def test_the_digest_is_that_of_a_set_of_modules_and_missing_ones_are_refused():
     assert code.code_digest(*names) != code.code_digest("imet_utils.hog")
     with pytest.raises(FileNotFoundError, match="no_such"):
         code.code_digest("imet_utils.no_such")
+
+
+def test_a_readers_function_is_described_alike_in_every_process():
+    """In which sets of texts have other orders."""
+    source = "def is_known(name):\n    return name in {'men', 'boats', 'urns'}"
+    command = "from imet_utils.code import describe_code; " + repr(source).join(("exec(", "); "))
+    command += "print(describe_code(is_known))"
+    said = set()
+    for seed in "123":
+        environment = {**os.environ, "PYTHONHASHSEED": seed}
+        said.add(subprocess.check_output([sys.executable, "-c", command], env=environment))
+    assert len(said) == 1

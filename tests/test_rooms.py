@@ -11,16 +11,12 @@ import pytest
 from imet_utils.runs import PROJECT_DIR
 
 PACKAGE = PROJECT_DIR / "imet_utils"
-GROUND = ["code", "files", "progress", "processes", "distributed", "provenance"]
-WAY = [
+ROOMS = [
+    "code", "files", "progress", "processes", "distributed", "provenance",  # the ground floor
     "tables", "plots", "runs", "views", "hog", "encoders", "features", "models", "metrics",
     "decoding", "training", "labeller",
 ]  # fmt: skip
-ROOMS = [*GROUND, *WAY]
-APART = {  # these stand on less than all that comes before them
-    "metrics": set(),
-    "plots": set(),
-}
+APART = ("metrics", "plots")  # these stand on nothing else
 
 # Python as Windows and other C libraries have it.
 BARE = """
@@ -59,15 +55,13 @@ def test_every_file_is_in_a_room():
     assert found == set(ROOMS)
 
 
-def test_imports_look_back_along_the_way():
-    for room, path, (taken, *_), _ in imports():
-        before = APART.get(room, set(ROOMS[: ROOMS.index(room)]))
-        assert taken == room or taken in before, f"{path.name} imports {taken}"
-
-
-def test_a_room_is_entered_by_its_door():
-    for room, path, (taken, *inner), _ in imports():
-        assert taken == room or not inner, f"{path.name} imports {taken}.{'.'.join(inner)}"
+def test_imports_look_back_along_the_way_and_enter_a_room_by_its_door():
+    for room, path, (taken, *inner), names in imports():
+        if taken != room:
+            before = () if room in APART else ROOMS[: ROOMS.index(room)]
+            assert taken in before, f"{path.name} imports {taken}"
+            assert not inner, f"{path.name} imports {taken}.{'.'.join(inner)}"
+            assert all(hasattr(importlib.import_module(f"imet_utils.{taken}"), n) for n in names)
 
 
 def test_modules_of_a_room_do_not_go_in_circles():
@@ -88,23 +82,14 @@ def test_modules_of_a_room_do_not_go_in_circles():
 
 def test_a_thing_has_one_address():
     owners = {}
-    for room in ROOMS:
-        door = PACKAGE / room / "__init__.py"
-        if door.is_file():
-            tree = ast.parse(door.read_text(encoding="utf-8"))
-            kinds = {type(node).__name__ for node in tree.body}
-            assert kinds <= {"Expr", "ImportFrom"}, room  # a docstring and names, nothing else
-            for node in tree.body:
-                if isinstance(node, ast.ImportFrom):
-                    assert node.module.startswith(f"imet_utils.{room}."), room
-                    for alias in node.names:
-                        assert owners.setdefault(alias.name, room) == room
-
-
-def test_public_names_are_there():
-    for room, _, (taken, *_), names in imports():
-        if taken != room:
-            assert all(hasattr(importlib.import_module(f"imet_utils.{taken}"), n) for n in names)
+    for door in PACKAGE.glob("*/__init__.py"):
+        room = door.parent.name
+        for node in ast.parse(door.read_text(encoding="utf-8")).body:
+            assert isinstance(node, ast.Expr | ast.ImportFrom), room  # a docstring and names
+            if isinstance(node, ast.ImportFrom):
+                assert node.module.startswith(f"imet_utils.{room}."), room
+                for alias in node.names:
+                    assert owners.setdefault(alias.name, room) == room
 
 
 def test_the_helper_package_imports_no_tool_and_names_no_notebook():
