@@ -33,7 +33,6 @@ class FakeMet:
         faults: by path, the faults to play one after the other before the true answer. A number is
             a status, a pair a status and Retry-After; `cut`, `html`, `other` spoil what is sent; a
             text that begins with http is where a redirect leads.
-        gate: how many requests in how many seconds make it refuse all for how many, if it does.
         asked: time and path of each request.
     """
 
@@ -41,7 +40,7 @@ class FakeMet:
         self.departments, self.records, self.images = {}, {}, {}
         self.faults = defaultdict(deque)
         self.asked = []
-        self.base, self.gate, self.closed_until = "", None, 0.0
+        self.base = ""
 
     @property
     def api(self):
@@ -99,20 +98,11 @@ class FakeMet:
             found = self.records.get(int(path.rpartition("/")[2]))
         return found and (json.dumps(found).encode(), "application/json; charset=UTF-8")
 
-    def is_closed(self):
-        if self.gate:
-            number, within, closed = self.gate
-            now = time.monotonic()
-            if now > self.closed_until and sum(t > now - within for t, _ in self.asked) > number:
-                self.closed_until = now + closed
-            return now < self.closed_until
-        return False
-
     def play(self, handler, target):
         """Answer a request, or play the next fault of its path."""
         self.asked.append((time.monotonic(), target))
         faults = self.faults[urlsplit(target).path]
-        fault = 403 if self.is_closed() else faults.popleft() if faults else None
+        fault = faults.popleft() if faults else None
         content, kind = self.answer(target) or (b'{"message": "Not a valid object"}', "")
         status, headers, sent = (200 if kind else 404), {}, content
         if isinstance(fault, tuple):

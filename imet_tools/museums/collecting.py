@@ -73,7 +73,7 @@ def collect_met(
             and labelled there are requested.
         seed: of the random order of objects.
         seconds: between two requests, at least.
-        api: address of the API.
+        api: its address.
 
     Raises:
         Unavailable: if the museum refuses or cannot be reached for long; existing files stay.
