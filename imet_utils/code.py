@@ -10,6 +10,7 @@ from types import CodeType, FunctionType
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
+LIBRARIES = {"site-packages", "dist-packages"}
 PACKAGES = ("imet_utils", "imet_tools")
 
 
@@ -93,7 +94,8 @@ def describe_code(thing: Any) -> Any:  # noqa: ANN401
     name = f"{thing.__module__}.{thing.__qualname__}"
     if is_ours(thing.__module__):
         return [name, code_digest(thing.__module__)]
-    if _is_library(thing.__module__):
+    file = Path(getattr(sys.modules.get(thing.__module__), "__file__", None) or "")
+    if thing.__module__ != "__main__" and LIBRARIES.intersection(file.parts):
         return [name]
     if isinstance(thing, type):
         functions = [v for v in vars(thing).values() if isinstance(v, FunctionType)]
@@ -103,15 +105,9 @@ def describe_code(thing: Any) -> Any:  # noqa: ANN401
     return [name, describe_code(thing.__code__), repr(thing.__defaults__), cells]
 
 
-def _is_library(module: str) -> bool:
-    file = getattr(sys.modules.get(module), "__file__", None) or ""
-    installed = not {"site-packages", "dist-packages"}.isdisjoint(Path(file).parts)
-    return installed and module != "__main__"
-
-
 def plain_attributes(thing: object) -> dict[str, Any]:
     """Return an object's public attributes that are numbers, texts, or tuples of these."""
-    found = vars(thing) if hasattr(thing, "__dict__") else {}
+    found = getattr(thing, "__dict__", {})
     return {k: v for k, v in found.items() if not k.startswith("_") and _is_plain(v)}
 
 

@@ -37,6 +37,7 @@ KAGGLE_WORKING = Path("/kaggle/working")
 SAMPLE_IMAGES = 1200
 TABLES = "images.csv"  # that whichever notebook splits the collection has made
 EVALUATED = ("val", "test")  # the splits whose predictions are kept
+PLAIN = str | bool | int | float | None  # values of parameters
 RESULT_COLUMNS = ["model", "split", "f2", "f1", "precision", "recall", "map"]
 
 Settings = TypeVar("Settings")
@@ -100,11 +101,7 @@ class Run:
         raise KeyError(f"no notebook upstream of {self.notebook} has the parameter {name}")
 
     def configure(self, settings: Settings) -> Settings:
-        """Fill those fields of a dataclass that have a parameter here, `epochs` from `EPOCHS`.
-
-        Raises:
-            RuntimeError: if a parameter has changed since the run was opened.
-        """
+        """Fill those fields of a dataclass that have a parameter here, `epochs` from `EPOCHS`."""
         self.check_parameters()
         names = {field.name for field in fields(settings)}  # type: ignore[arg-type]  # a dataclass
         own = {name.lower(): value for name, value in self.parameters.items()}
@@ -150,7 +147,8 @@ class Run:
 
         from imet_utils.plots import save_figure  # here, as only they draw
 
-        path = self.output_dir / "figures" / f"{self._number}_{name}.png"
+        number = self.notebook.partition("_")[0]
+        path = self.output_dir / "figures" / f"{number}_{name}.png"
         with atomic_path(path) as temporary:
             save_figure(figure, temporary)
         display(Image(path.read_bytes(), width=round(100 * figure.get_figwidth())))
@@ -161,13 +159,11 @@ class Run:
         Args:
             metrics: what JSON can hold; the rows of the results table under `scores`.
             also: patterns of files outside its folder that it made, relative to `output_dir`.
-
-        Raises:
-            RuntimeError: if a parameter has changed since the run was opened.
         """
         self.check_parameters()
         save_json(metrics, self.folder / "metrics.json")
-        patterns = (f"{self.notebook}/**/*", f"figures/{self._number}_*", *also)
+        number = self.notebook.partition("_")[0]
+        patterns = (f"{self.notebook}/**/*", f"figures/{number}_*", *also)
         found = {path for pattern in patterns for path in self.output_dir.glob(pattern)}
         record = make_provenance(
             self.output_dir,
@@ -179,10 +175,6 @@ class Run:
             [path.relative_to(self.output_dir).as_posix() for path in found if path.is_file()],
         )
         save_json(record, self.folder / RECORD)
-
-    @property
-    def _number(self) -> str:
-        return self.notebook.partition("_")[0]
 
 
 def open_run(
@@ -208,7 +200,9 @@ def open_run(
         RuntimeError: with the notebooks to run first, where some are missing or outdated.
     """
     namespace = sys._getframe(1).f_globals if parameters is None else parameters
-    own = {name: value for name, value in namespace.items() if _is_parameter(name, value)}
+    own: dict[str, Any] = {
+        k: v for k, v in namespace.items() if k.isupper() and isinstance(v, PLAIN)
+    }
     data_dir, limit = own.get("DATA_DIR") or "", own.get("LIMIT")
     folder = find_output_dir(own.get("OUTPUT_DIR") or "")
     records = list_upstream(folder, upstream)
@@ -224,10 +218,6 @@ def open_run(
         raise RuntimeError(reason)
     (folder / notebook / RECORD).unlink(missing_ok=True)  # until it has run to its end again
     return Run(notebook, data, folder, own, sound, {part: state[part] for part in parts}, namespace)
-
-
-def _is_parameter(name: str, value: object) -> bool:
-    return name.isupper() and isinstance(value, str | bool | int | float | None)
 
 
 def _imported_modules(namespace: Mapping[str, Any]) -> set[str]:
@@ -261,13 +251,13 @@ def read_predictions(output_dir: Path, least: float = 0.01) -> pd.DataFrame:
 def list_predictions(
     part: Tables, probs: np.ndarray, preds: np.ndarray, least: float = 0.01
 ) -> pd.DataFrame:
-    """List the pairs of image and label that are true, predicted, or not improbable.
+    """List the pairs of image and label that are true, predicted, or at least so probable.
 
     Args:
         part: the split's images, N.
         probs: probabilities (N, C).
         preds: predicted labels, bool (N, C).
-        least: probability from which on a pair is listed; with 0 all are.
+        least: with 0 all pairs are listed.
 
     Returns:
         Columns id (text), split, attribute_id (int), attribute_name, true, predicted (bool) and

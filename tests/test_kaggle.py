@@ -32,8 +32,6 @@ def read_requirements(name):
 
 
 REQUIREMENTS = read_requirements("requirements.txt")
-ALL_REQUIREMENTS = REQUIREMENTS | read_requirements("tests/requirements.txt")
-CONSTRAINTS = read_requirements("tests/constraints-oldest.txt")
 
 
 @pytest.fixture(scope="module")
@@ -62,13 +60,8 @@ def test_each_notebook_is_a_kernel_and_one_runs_them_all(built):
         assert found["competition_sources"] == ["imet-2019-fgvc6"]
         assert found["dataset_sources"] == ["someone/imet-utils-bundle"]
         assert (found["enable_gpu"], found["enable_internet"]) == (True, False)
-
-
-def test_each_kernel_reads_what_the_one_before_it_left(built):
-    before = [metadata(built, stem)["kernel_sources"] for stem in STEMS]
-    ids = [metadata(built, stem)["id"] for stem in STEMS]
-    assert before == [[], *([name] for name in ids[:-1])]
-    assert metadata(built, "run_all")["kernel_sources"] == []
+    before = [metadata(built, stem)["kernel_sources"] for stem in [*STEMS, "run_all"]]
+    assert before == [[], *([metadata(built, stem)["id"]] for stem in STEMS[:-1]), []]
 
 
 def test_a_kernel_is_its_notebook_between_two_cells_with_the_values_of_the_profile(built):
@@ -86,13 +79,14 @@ def test_a_kernel_is_its_notebook_between_two_cells_with_the_values_of_the_profi
 # --- dataset ---
 
 
-@pytest.mark.parametrize("name", ALL_REQUIREMENTS)
-def test_the_oldest_version_that_is_allowed_is_the_one_that_is_tested(name):
+def test_the_oldest_version_that_is_allowed_is_the_one_that_is_tested():
     """A bound such as `>=3.12` allows 3.12.0, and `==` names the version itself."""
-    (bound,) = (each for each in ALL_REQUIREMENTS[name].specifier if each.operator in (">=", "=="))
-    (tested,) = CONSTRAINTS[name].specifier
-    assert tested.operator == "=="
-    assert Version(tested.version) == Version(bound.version)
+    oldest = read_requirements("tests/constraints-oldest.txt")
+    for name, wanted in (REQUIREMENTS | read_requirements("tests/requirements.txt")).items():
+        (bound,) = (each for each in wanted.specifier if each.operator in (">=", "=="))
+        (tested,) = oldest[name].specifier
+        assert tested.operator == "==", name
+        assert Version(tested.version) == Version(bound.version), name
 
 
 def test_lacking_is_what_the_image_has_not_or_too_old_a_version_of(monkeypatch):
@@ -109,13 +103,10 @@ def test_the_image_has_what_is_compiled_and_the_bundle_brings_the_rest():
         assert "Root-Is-Purelib: true" in kaggle.distribution(name).read_text("WHEEL"), name
 
 
-def test_a_compiled_package_is_refused_before_anything_is_loaded(tmp_path):
+def test_a_compiled_package_and_a_failure_of_pip_are_refused(tmp_path, monkeypatch, capsys):
     with pytest.raises(ValueError, match=r"torch is compiled.*image has 2\.10\.0"):
         kaggle.fetch_wheels(["torch"], tmp_path)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_failure_of_pip_is_told_and_leaves_no_folder(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
     assert kaggle.main(["someone", "--output", str(tmp_path / "built")]) == 2

@@ -23,7 +23,6 @@ from imet_utils.tables import find_images, load_tables
 KILLS = int(os.environ.get("IMET_KILLS", "3"))
 LISTING = f"{API}/objects"
 FAULTS = ["cut", "short", "other", "html", 403, 429, 500, (503, "0")]
-GONE_WRONG = ["cut", "short", "other", 500]  # without a refusal
 
 
 @pytest.fixture
@@ -208,26 +207,25 @@ def test_what_is_cut_wrong_or_refused_is_fetched_again(met, tmp_path):
     assert leftovers(tmp_path) == []
 
 
-def test_what_stays_wrong_is_left_out_and_tried_again_by_the_next_run(met, tmp_path):
+def test_what_cannot_be_fetched_is_left_out_and_what_was_wrong_is_asked_for_again(
+    met, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(requesting, "MAX_BYTES", 100_000)
     met.add_mixed(30)
-    for n, fault in zip((3, 4, 5, 6), GONE_WRONG, strict=True):
+    for n, fault in zip((3, 4, 5, 6), ["cut", "short", "other", 500], strict=True):
         met.faults[met.image_path(n)].extend([fault] * 3)
         met.faults[met.object_path(n + 9)].extend([fault] * 3)
+    met.images[met.image_path(24)] = b"\xff" * 150_000
+    del met.images[met.image_path(21)], met.records[22]
     summary = collect(met, tmp_path)
-    assert (summary.failed, summary.failures) == (8, 24)
+    assert (summary.failed, summary.failures) == (9, 27)
     wrong = {"3", "4", "5", "6", "12", "13", "14", "15"}
-    assert wrong.isdisjoint(collected_ids(tmp_path))
-    assert collect(met, tmp_path).images == summary.images + 8
-    assert wrong < set(collected_ids(tmp_path))
-
-
-def test_what_the_museum_has_no_more_is_not_asked_for_again(met, tmp_path):
-    met.add_mixed(14)
-    del met.images[met.image_path(4)], met.records[5]
-    summary = collect(met, tmp_path)
-    assert (summary.failed, summary.failures) == (0, 0)
-    assert {"4", "5"}.isdisjoint(collected_ids(tmp_path))
-    assert collect(met, tmp_path).requests == 0
+    assert {*wrong, "21", "22", "24"}.isdisjoint(collected_ids(tmp_path))
+    met.images[met.image_path(24)] = jpeg(24)
+    met.asked.clear()
+    assert collect(met, tmp_path).images == summary.images + 9
+    assert {*wrong, "24"} < set(collected_ids(tmp_path))
+    assert len(met.asked) == 9 + 4  # a record and an image, but not what is no longer there
 
 
 def test_a_redirect_within_the_museum_is_followed_at_its_pace_and_one_elsewhere_is_not(
@@ -265,22 +263,16 @@ def test_only_the_museums_hosts_can_be_reached(tmp_path):
             client.session.get_adapter(url)
 
 
-def test_too_large_answers_and_images_are_left_out(met, tmp_path, monkeypatch):
-    met.add_mixed(6)
+def test_images_are_made_smaller_never_larger_and_huge_ones_are_refused(tmp_path, monkeypatch):
+    path = tmp_path / "a.jpg"
+    for given, kept in (((90, 60), (90, 60)), ((900, 301), (897, 300))):
+        with Image.open(save_image(jpeg(0, given), path)) as image:
+            assert (image.size, image.format) == (kept, "JPEG")
+    path.unlink()
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 200_000)
-    monkeypatch.setattr(requesting, "MAX_BYTES", 100_000)
-    met.images[met.image_path(4)] = b"\xff" * 150_000
     with pytest.raises(ValueError, match="pixels"):
-        save_image(jpeg(0, (1000, 201)), tmp_path / "a.jpg")
+        save_image(jpeg(0, (1000, 201)), path)
     assert list(tmp_path.iterdir()) == []
-    assert collect(met, tmp_path).failed == 1
-
-
-@pytest.mark.parametrize(("given", "kept"), [((90, 60), (90, 60)), ((900, 301), (897, 300))])
-def test_images_are_never_enlarged(tmp_path, given, kept):
-    with Image.open(save_image(jpeg(0, given), tmp_path / "a.jpg")) as image:
-        assert image.size == kept
-        assert image.format == "JPEG"
 
 
 # --- pace ---
@@ -325,11 +317,6 @@ def test_waits_double_until_too_many_failures_in_a_row_end_the_run(met, tmp_path
     assert waits[1:] == pytest.approx([0.02 * 2**k for k in range(8)], rel=0.5)
 
 
-def test_the_museums_rule_is_the_fastest(tmp_path):
-    with pytest.raises(ValueError, match=r"80 requests a second: 0\.01 s"):
-        Client(MET_API, 0.01, tmp_path)
-
-
 # --- ends and starts ---
 
 
@@ -363,30 +350,25 @@ def fill(met):
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_killed_at_any_moment_it_goes_on_to_the_same_collection(met, tmp_path):
-    fill(met)
     options = {"departments": (11, 9), "images": 60, "min_images": 3}
-    assert collect(met, tmp_path / "whole", **options).failed == 0
-    alone = len(met.asked)
     fill(met)
-    moments = random.Random(1)
+    assert collect(met, tmp_path / "whole", **options).failed == 0
+    alone, moments = len(met.asked), random.Random(1)
+    fill(met)
     for kill in range(KILLS):
-        already = len(met.asked)
+        wanted = len(met.asked) + alone / (KILLS + 1) * moments.uniform(0.5, 1.2)
         child = os.fork()
         if child == 0:
             with suppress(BaseException):
                 collect(met, tmp_path / "new", **options)
             os._exit(0)
-        share = alone / (KILLS + 1) * moments.uniform(0.5, 1.2)
-        while len(met.asked) < already + share and not os.waitpid(child, os.WNOHANG)[0]:
+        while len(met.asked) < wanted and not os.waitpid(child, os.WNOHANG)[0]:
             time.sleep(0.001)
         time.sleep(moments.uniform(0, 0.03))
         os.kill(child, signal.SIGKILL)
         assert os.waitpid(child, 0)[1] == signal.SIGKILL, f"ended before kill {kill}"
         with pytest.raises(FileNotFoundError, match=r"train\.csv is missing"):
             load_tables(tmp_path / "new")
-        for file in (tmp_path / "new/train").glob("[0-9]*.jpg"):
-            with Image.open(file) as image:
-                image.load()
     collect(met, tmp_path / "new", **options)
     assert contents(tmp_path / "new") == contents(tmp_path / "whole")
     assert leftovers(tmp_path) == []
@@ -411,6 +393,11 @@ def test_the_command_collects_and_reports(met, tmp_path, capsys):
     met.faults[LISTING].append((429, "90000"))
     assert main([str(tmp_path / "other"), *options]) == 1
     assert "resume" in capsys.readouterr().err
+
+
+def test_a_faster_pace_than_the_museum_allows_is_refused(tmp_path, capsys):
+    assert main([str(tmp_path / "new"), "--seconds", "0.01"]) == 2
+    assert "80 requests a second: 0.01 s" in capsys.readouterr().err
 
 
 def test_a_folder_of_something_else_or_of_another_run_is_refused(met, tmp_path):

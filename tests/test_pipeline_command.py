@@ -30,17 +30,16 @@ def data(module_path):
 
 
 @pytest.fixture(scope="module")
-def options(data):
-    return ["--profile", "fast", "--data", str(data), "-p", "STEPS", "4"]
-
-
-@pytest.fixture(scope="module")
-def finished(folder, options, module_path):
+def finished(folder, data, module_path):
     """Run the chain once; return its folder, the exit code and what was printed."""
     output, out, err = module_path / "{results}", io.StringIO(), io.StringIO()
     with redirect_stdout(out), redirect_stderr(err):
-        code = main([*options, "--output", str(output)], folder)
+        code = main(command(data, output), folder)
     return output, code, out.getvalue(), err.getvalue()
+
+
+def command(data, output):
+    return f"--profile fast --data {data} -p STEPS 4 --output {output}".split()
 
 
 @pytest.fixture
@@ -50,20 +49,30 @@ def output(finished, tmp_path):
 
 
 @pytest.fixture
+def again(folder, data, output, executed, capsys):
+    """Repeat the command; return its code, which notebooks it would run, and what it printed."""
+
+    def run(*changes, notebooks=folder):
+        code = main([*command(data, output), *changes], notebooks)
+        return code, executed[0], capsys.readouterr().out
+
+    return run
+
+
+@pytest.fixture
 def executed(monkeypatch):
-    """Run no kernel; list which notebooks would run. One that `failing` names fails."""
+    """Run no kernel; list which notebooks would run, and let those in `failing` fail."""
+    executed, failing = [], []
 
     def execute(notebook, copy, values):
         executed.append(notebook.stem)
-        shutil.copy(notebook, copy)
-        changed = nbformat.read(copy, as_version=4)
-        changed.metadata.papermill = {"exception": notebook.stem in executed.failing}
+        changed = nbformat.read(notebook, as_version=4)
+        changed.metadata.papermill = {"exception": notebook.stem in failing}
         nbformat.write(changed, copy)
-        return "E: no" if notebook.stem in executed.failing else None
+        return "E: no" if notebook.stem in failing else None
 
-    executed = type("Executed", (list,), {"failing": ()})()
     monkeypatch.setattr(running, "execute", execute)
-    return executed
+    return executed, failing
 
 
 def test_the_whole_chain_runs_with_the_values_that_are_set(finished, folder, data):
@@ -86,10 +95,7 @@ def test_the_whole_chain_runs_with_the_values_that_are_set(finished, folder, dat
     second = {"OUTPUT_DIR": str(output), "STEPS": 4, "LIMIT": None, "NAME": "urn"}
     assert [record["parameters"] for record in records.values()] == [first, second]
     assert all(record["seconds"] > 0 for record in records.values())
-
-
-def test_executed_copies_have_outputs_and_only_their_final_names(finished, folder):
-    copies = sorted((finished[0] / "notebooks").iterdir())
+    copies = sorted((output / "notebooks").iterdir())
     assert [path.stem for path in copies] == STEMS
     copy = nbformat.read(copies[0], as_version=4)
     assert copy.metadata.papermill.output_path == str(copies[0])
@@ -106,37 +112,30 @@ def test_executed_copies_have_outputs_and_only_their_final_names(finished, folde
         (["--from", "01"], STEMS),
     ],
 )
-def test_what_is_up_to_date_does_not_run_again(
-    folder, options, output, executed, capsys, changes, wanted
-):
-    assert main([*options, "--output", str(output), *changes], folder) == 0
-    assert executed == wanted
-    assert capsys.readouterr().out.count("is up to date") == 2 - len(wanted)
+def test_what_is_up_to_date_does_not_run_again(again, changes, wanted):
+    code, executed, out = again(*changes)
+    assert (code, executed, out.count("is up to date")) == (0, wanted, 2 - len(wanted))
 
 
-def test_a_notebook_whose_code_was_edited_runs_again(folder, options, output, executed, tmp_path):
+def test_a_notebook_whose_code_was_edited_runs_again(again, folder, tmp_path):
     edited = shutil.copytree(folder, tmp_path / "notebooks")
     path = edited / "02_use_number.ipynb"
     path.write_text(path.read_text().replace("too many", "far too many"))
-    assert main([*options, "--output", str(output)], edited) == 0
-    assert executed == STEMS[1:]
+    assert again(notebooks=edited)[:2] == (0, STEMS[1:])
 
 
-def test_results_that_do_not_follow_from_what_is_there_are_not_shown(
-    folder, options, output, executed, capsys
-):
+def test_results_that_do_not_follow_from_what_is_there_are_not_shown(again, output):
     (output / "01_make_number/provenance.json").unlink()  # as a run of it begins
-    assert main([*options, "--output", str(output), "--to", "01"], folder) == 0
-    assert f"{output}/results.csv is not written yet" in capsys.readouterr().out
+    code, _, out = again("--to", "01")
+    assert code == 0
+    assert f"{output}/results.csv is not written yet" in out
     assert "0.400" not in (output / "report.html").read_text()
 
 
-def test_a_failure_ends_the_run_and_names_the_way_on(folder, output, executed, options, capsys):
-    executed.failing = ["01_make_number"]
-    command = [*options, "--output", str(output), "--from", "01"]
-    assert main(command, folder) == 1
-    assert executed == STEMS[:1]
-    out = capsys.readouterr().out
+def test_a_failure_ends_the_run_and_names_the_way_on(again, output, executed):
+    executed[1].append("01_make_number")
+    code, ran, out = again("--from", "01")
+    assert (code, ran) == (1, STEMS[:1])
     assert "01_make_number failed after" in out
     assert f"E: no\n\nIts executed copy, with the full traceback: {output}/notebooks/01_" in out
     assert "--from 01" in out
@@ -187,26 +186,25 @@ def test_a_malformed_command_line_is_refused(folder, capsys, arguments):
     assert "error: " in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("place", ["", "train", "test/new"])
-def test_results_do_not_go_among_the_raw_data(folder, data, capsys, place):
-    before = sorted(data.rglob("*"))
-    assert main(["--data", str(data), "--output", str(data / place)], folder) == 2
-    assert "results need another folder" in capsys.readouterr().err
-    assert sorted(data.rglob("*")) == before
-
-
-@pytest.mark.parametrize("fault", ["train.csv", "no folder train"])
-def test_a_wrong_collection_is_refused_before_anything_starts(folder, tmp_path, capsys, fault):
+@pytest.mark.parametrize("fault", ["results need another", "train.csv", "no folder train"])
+def test_a_wrong_collection_or_results_in_it_are_refused_before_anything_starts(
+    folder, tmp_path, capsys, fault
+):
     data = write_collection(tmp_path / "mine")
+    places = [tmp_path / "out"]
     if fault == "train.csv":
         (data / "train.csv").write_text("id,attribute_ids\na,0\nb,7\n")
-    else:
+    elif fault == "no folder train":
         (data / "train").rmdir()
-    assert main(["--data", str(data), "--output", str(tmp_path / "out")], folder) == 2
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert fault in err
-    assert not (tmp_path / "out").exists()
+    else:
+        places = [data, data / "train", data / "test/new"]
+    before = sorted(tmp_path.rglob("*"))
+    for place in places:
+        assert main(["--data", str(data), "--output", str(place)], folder) == 2
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert fault in err
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_the_list_shows_defaults_and_meanings(folder, capsys):
