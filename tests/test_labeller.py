@@ -158,8 +158,8 @@ def test_an_explanation_has_attention_path_and_neighbours(labeller, run):
     steps = labeller.path(path, max_steps=4)
     assert found.attention.shape == (len(labeller.labels), 7, 7)
     np.testing.assert_allclose(found.attention.sum(axis=(1, 2)), 1, rtol=1e-5)
-    assert steps["label"].nunique() == 4
-    assert steps["probability"].between(0, 1).all()
+    assert len(steps) == steps.index.isin(labeller.names).sum() == steps.index.nunique() == 4
+    assert steps.between(0, 1).all()
     assert len(found.neighbours) == 3
     assert found.neighbours["similarity"].is_monotonic_decreasing
     assert found.neighbours["id"][0] == train.images["id"][0]  # the image itself
@@ -191,7 +191,7 @@ def test_a_head_with_an_encoder_of_its_own_is_saved_whole(smoke, probs_of, files
     assert np.abs(found - probs_of["attncnn_rnn"]["test"]).max() > 1e-3
 
 
-def test_what_is_no_labeller_is_refused(saved, tmp_path):
+def test_what_is_no_labeller_or_of_former_results_is_refused(smoke, saved, tmp_path):
     (tmp_path / "full").mkdir()
     (tmp_path / "full/notes.txt").touch()
     with pytest.raises(FileNotFoundError, match=r"labeller\.json"):
@@ -205,9 +205,6 @@ def test_what_is_no_labeller_is_refused(saved, tmp_path):
     save_json(load_json(saved / "labeller.json") | {"format": 0}, saved / "labeller.json")
     with pytest.raises(ValueError, match="saved has format 0"):
         Labeller.load(saved)
-
-
-def test_a_labeller_of_former_results_is_refused(smoke, tmp_path):
     shutil.copytree(smoke[0], tmp_path / "run")
     record = tmp_path / "run/06_train_attncnn_rnn/provenance.json"
     record.write_text(json.dumps(load_json(record) | {"id": "another"}))

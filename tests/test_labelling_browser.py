@@ -106,6 +106,11 @@ def test_accept_reject_add_save_and_read_back(visit, review, tmp_path):
     assert accepted(page) == [FRENCH, HOT_DOGS, BOATS]
     page.locator("#finish").click()
     assert title(page) == "id1"
+    page.locator("#wanted").evaluate("""(field) => { field.value = "tag::boats";
+    field.dispatchEvent(new InputEvent("input", {inputType: "insertReplacementText"})); }""")
+    assert accepted(page) == [FRENCH, DOGS, BOATS]  # as picked from the list of names
+    page.locator("#neighbours button").click()
+    assert accepted(page) == [FRENCH, DOGS]
     page.locator("#neighbours button").click()  # add what a similar image has
     page.locator("#finish").click()
     assert page.locator("#count").inner_text() == "2 of 4 reviewed"
@@ -200,37 +205,32 @@ def test_a_label_shows_where_the_model_looked(visit, review):
 
 
 @pytest.fixture(params=[(), (5, 11)], ids=["nothing known", "two labels known"])
-def moving(tmp_path, request):
-    """Write a page of two images with many labels; return it with what reckons their shares."""
+def revised(tmp_path, request):
+    """Write a page of two images of 40 labels; return it and the percentages after decisions."""
     rng = np.random.default_rng(0)
     targets = rng.random((300, 40)) < 0.1
-    known = NeighbourIndex(np.zeros(4), np.eye(4), np.zeros((300, 4)), targets, 0.08)
+    index = NeighbourIndex(np.zeros(4), np.eye(4), np.zeros((300, 4)), targets, 0.08)
     numbers = rng.permutation(300)[None, :CANDIDATES]
     cosines = np.sort(rng.uniform(0.2, 0.9, numbers.shape))[:, ::-1].round(4)
-    nearest = Neighbours(known, numbers, cosines)
+    nearest = Neighbours(index, numbers, cosines)
     probs = rng.uniform(0.001, 0.2, (1, 40)).round(4)
-    near = [
-        (cosine, np.flatnonzero(targets[k]))
-        for cosine, k in zip(cosines[0], numbers[0], strict=True)
-    ]
+    labels = [np.flatnonzero(targets[k]) for k in numbers[0]]
 
-    def revise(said):
-        stated = np.zeros((1, 40), dtype=np.int8)
-        for label, sign in {**dict.fromkeys(request.param, 1), **said}.items():
-            stated[0, label] = sign
-        return revise_probs(probs, nearest, stated, 0.75)[0]
+    def revise(decisions):
+        known = np.zeros((1, 40), dtype=np.int8)
+        for label, sign in {**dict.fromkeys(request.param, 1), **decisions}.items():
+            known[0, label] = sign
+        return revise_probs(probs, nearest, known, 0.75)[0]
 
     shown = revise({})
     first = np.argsort(-shown, kind="stable")[:7]
     suggestions = [Suggestion(k, shown[k], k == first[2]) for k in first]
-    picture = Image.new("RGB", (60, 40), (9, 90, 160))
-    images = [
-        ReviewImage(f"{n}.png", f"{n}", picture, suggestions, (), shown, near, request.param)
-        for n in range(2)
-    ]
+    near = list(zip(cosines[0], labels, strict=True))
+    rest = (Image.new("RGB", (60, 40), (9, 90, 160)), suggestions, (), shown, near, request.param)
+    images = [ReviewImage(f"{n}.png", f"{n}", *rest) for n in range(2)]
     names = [f"tag::{k}" for k in range(40)]
     page = write_review(images, range(40), names, tmp_path, strength=0.75, temperature=0.08)[0]
-    return page, lambda said: [f"{100 * p:.0f} %" for p in revise(said)], first.tolist()
+    return page, lambda decisions: [f"{100 * p:.0f} %" for p in revise(decisions)], first.tolist()
 
 
 def shares(page):
@@ -247,15 +247,14 @@ def reload(page):
     page.reload()
 
 
-def test_what_is_said_of_a_label_moves_the_others_as_in_python(visit, moving):
-    path, percents, first = moving
+def test_a_decision_revises_the_other_labels_as_in_python(visit, revised):
+    path, percents, first = revised
     page = visit(path)
 
-    def check(said):
-        found, wanted = shares(page), percents(said)
-        assert {k: found[k] for k in found.keys() - said} == {
-            k: wanted[k] for k in found.keys() - said
-        }
+    def check(decisions):
+        found, wanted = shares(page), percents(decisions)
+        undecided = found.keys() - decisions
+        assert {k: found[k] for k in undecided} == {k: wanted[k] for k in undecided}
         return found
 
     before = check({})
@@ -275,13 +274,17 @@ def test_what_is_said_of_a_label_moves_the_others_as_in_python(visit, moving):
     assert shares(page) == before
 
 
-def test_choices_outlive_the_tab_and_a_review_written_anew(visit, review):
+def test_choices_outlive_the_tab_a_damaged_one_and_a_review_written_anew(visit, review):
     page = visit(review)
-    press(page, "2", "Enter", "3")
+    press(page, "2", "Enter", "2", "Enter", "3")
     reload(page)
-    assert title(page) == "id1"
+    assert title(page) == "id2"
     assert accepted(page) == [FRENCH, DOGS, HOT_DOGS]
-    press(page, "ArrowLeft")
+    page.evaluate("localStorage.setItem(slot(0), '{')")
+    reload(page)
+    assert page.locator("#alarm").is_hidden()
+    assert accepted(page) == [FRENCH, DOGS]
+    press(page, "ArrowRight")
     assert accepted(page) == [FRENCH]
     write_review(map(make_image, [3, 0, 1]), IDS, NAMES, review.parent)
     reload(page)
@@ -306,17 +309,6 @@ def test_a_browser_that_keeps_nothing_is_told(visit, review, fault, tmp_path):
     assert save(page, tmp_path)[1] == "id,attribute_ids\nid0,12\n"
     reload(page)
     assert page.locator("#count").inner_text() == "0 of 4 reviewed"
-
-
-def test_a_damaged_choice_takes_no_other_along(visit, review):
-    page = visit(review)
-    press(page, "2", "Enter", "2", "Enter")
-    page.evaluate("localStorage.setItem(slot(0), '{')")
-    reload(page)
-    assert page.locator("#alarm").is_hidden()
-    assert accepted(page) == [FRENCH, DOGS]
-    press(page, "ArrowRight")
-    assert accepted(page) == [FRENCH]
 
 
 def test_an_image_without_a_label_is_counted_and_not_saved(visit, review, tmp_path):
@@ -360,13 +352,6 @@ def test_a_label_is_found_by_its_name_or_a_part_of_it(visit, review, typed, adde
     press(page, "Enter")
     assert accepted(page) == [FRENCH, DOGS, *added]
     assert said in page.locator("#say").inner_text()
-
-
-def test_a_name_picked_from_the_list_is_added_at_once(visit, review):
-    page = visit(review)
-    page.locator("#wanted").evaluate("""(field) => { field.value = "tag::boats";
-    field.dispatchEvent(new InputEvent("input", {inputType: "insertReplacementText"})); }""")
-    assert accepted(page) == [FRENCH, DOGS, BOATS]
 
 
 def test_hostile_names_are_text(visit, tmp_path):

@@ -266,7 +266,7 @@ def plot_image(
         explanation: of `labeller.explain`, to save time.
     """
     explanation = explanation or labeller.explain(image)
-    steps, names = labeller.path(image), labeller.names
+    names = labeller.names
     nearest = []
     for neighbour in explanation.neighbours.itertuples():
         if find_picture and (picture := find_picture(neighbour.id)):
@@ -279,6 +279,6 @@ def plot_image(
         names[explanation.chosen].tolist(),
         true,
         {} if attention is None else dict(zip(names, attention, strict=True)),
-        pd.Series(steps["probability"].to_numpy(), names[steps["label"].astype(int)]),
+        labeller.path(image),
         nearest,
     )

@@ -189,18 +189,13 @@ class Labeller:
                 attended = None if attention is None else attention[row]
                 yield Explanation(probs[row], chosen[row], attended, rows.reset_index(drop=True))
 
-    def path(self, image: Picture, max_steps: int = 10) -> pd.DataFrame:
-        """Search the RNN's best path on the whole image; no rows without an RNN.
-
-        Returns:
-            Columns label (class index) and probability, a row each step.
-        """
+    def path(self, image: Picture, max_steps: int = 10) -> pd.Series:
+        """Search the RNN's best path on the whole image: each step's probability, by its label."""
         if not self.ensemble.attending:
-            return pd.DataFrame({"label": [], "probability": []})
+            return pd.Series(dtype=float)
         whole = self._views([image])[0][:1].to(self.ensemble.device)
         best = self.ensemble.search(whole, max_steps)
-        labels, probs = best.labels[0, 0].numpy(), best.step_probs[0, 0].numpy()
-        return pd.DataFrame({"label": labels, "probability": probs})
+        return pd.Series(best.step_probs[0, 0].numpy(), self.names[best.labels[0, 0].numpy()])
 
     def _views(self, images: Sequence[Picture]) -> ViewDataset:
         ids = [Path(_name(image, number)).stem for number, image in enumerate(images)]
