@@ -101,10 +101,8 @@ def main(arguments: Sequence[str]) -> int:
     add("user", metavar="USER", help="your name on Kaggle, as in the address of your profile")
     add("--output", metavar="DIR", help="of both folders (default: outputs/kaggle)")
     add("--profile", metavar="NAME", default="kaggle", help="of the runs there (default: kaggle)")
-    many = "set a parameter; may be repeated"
-    add(
-        "-p", dest="set", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help=many
-    )
+    many, pair = "set a parameter; may be repeated", ("NAME", "VALUE")
+    add("-p", dest="set", nargs=2, action="append", default=[], metavar=pair, help=many)
     args = parser.parse_args(arguments)
     folder = Path(args.output) if args.output else home_dir() / "outputs" / "kaggle"
     try:
@@ -126,10 +124,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def build_dataset(user: str, folder: Path, plan: Plan) -> None:
-    """Write the wheels, the notebooks with their profile, and Kaggle's metadata.
-
-    All lie in one folder: the client leaves out subfolders.
-    """
+    """Write wheels, notebooks, profile and metadata into one folder: subfolders are left out."""
     requirements = (PROJECT_DIR / "requirements.txt").read_text(encoding="utf-8").splitlines()
     with atomic_folder(folder) as whole:
         fetch_wheels(find_lacking(requirements), whole)
@@ -196,11 +191,7 @@ def find_profile(plan: Plan) -> Path:
 def build_kernels(user: str, folder: Path, plan: Plan, overrides: Iterable[Sequence[str]]) -> None:
     """Write a folder for each notebook, and one for a kernel that runs them all.
 
-    Args:
-        user: owner of the kernels.
-        folder: of the kernels.
-        plan: the notebooks and their values.
-        overrides: names and values of parameters that are set beside the profile.
+    `overrides` are names and values of parameters that are set beside the profile.
     """
     with atomic_folder(folder) as whole:
         before: list[str] = []

@@ -299,9 +299,10 @@ def test_a_copied_collection_is_the_same_one(collection, output, tmp_path):
     assert first["stamp"] != second["stamp"]
 
 
-def test_collection_and_results_may_move_together(collection, output, tmp_path):
+@pytest.mark.parametrize("how", [shutil.move, shutil.copytree])
+def test_collection_and_results_may_move_together(collection, output, tmp_path, how):
     play_all(collection, output)
-    moved = shutil.move(output.parent, tmp_path / "moved")
+    moved = how(output.parent, tmp_path / "moved")
     assert reason(moved / "output") == ""
     assert is_current(moved / "output", CHAIN[0], {}, moved / "collection")
     assert begin(RNN, "", moved / "output").data_dir == moved / "collection"

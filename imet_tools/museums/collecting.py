@@ -91,8 +91,7 @@ def collect_met(
             in_table = read_met_objects(table, set(order))
             order = [n for n in order if label_names(in_table.get(n, {}), classification)]
         usable = fetch_objects(client, api, order, in_table, classification, folder / "train")
-        usable = islice(usable, images)
-        records = list(progress(usable, "collecting images", images, "image"))
+        records = list(progress(islice(usable, images), "collecting images", images, "image"))
         rows, labels = write_tables(folder, records, min_images)
     left_out = len(records) - rows
     return Summary(rows, labels, left_out, client.failed, client.pace.requests, client.failures)
@@ -165,11 +164,7 @@ def fetch_objects(
 
 
 def save_image(content: bytes, path: Path) -> Path:
-    """Decode an image and write it as a JPEG, its short side at most 300 pixels.
-
-    Raises:
-        ValueError: if it is no image, cut short, or too large.
-    """
+    """Write an image as a JPEG, its short side at most 300 pixels; ValueError if it is none."""
     with atomic_path(path) as temporary:
         temporary.write_bytes(content)
         try:

@@ -53,9 +53,7 @@ def parse_record(content: bytes, object_id: int) -> Record:
 
 
 def read_met_objects(path: Path | str, wanted: set[int]) -> dict[int, Record]:
-    """Read the wanted objects in the public domain from MetObjects.csv.
-
-    Their records have all but the address of the image.
+    """Read the wanted objects in the public domain from MetObjects.csv, all but their images.
 
     Raises:
         OSError: if the file cannot be read.

@@ -80,12 +80,9 @@ class Client:
     """
 
     def __init__(self, api: str, seconds: float, cache: Path) -> None:
-        """Allow the host of the API and the museum's others.
+        """Allow the hosts of the API and the museum, so many seconds between two requests.
 
-        Args:
-            api: address of the API.
-            seconds: between two requests, at least 1/80.
-            cache: folder of answers, and of the last refusal's wait and pace.
+        In `cache` are answers, and the last refusal's wait and pace.
         """
         if not seconds >= FASTEST:
             raise ValueError(f"the museum allows 80 requests a second: {seconds} s is too short")
@@ -114,11 +111,10 @@ class Client:
             try:
                 content = self._read(url)
                 parsed = None if content is None else parse(content)
-            except ELSEWHERE as error:
-                cause = f"{url}: {error}"
-                break
             except (Refused, exceptions.RequestException, ValueError) as error:
                 cause = f"{url}: {error}"
+                if isinstance(error, ELSEWHERE):
+                    break
                 if isinstance(error, exceptions.ConnectionError | exceptions.Timeout):
                     cause = f"{url}: no connection ({type(error).__name__})"
                 self._slow_down(cause, error)

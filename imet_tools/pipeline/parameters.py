@@ -84,14 +84,10 @@ def make_plan(
     profile: str | None = None,
     overrides: Values | None = None,
 ) -> Plan:
-    """Check what the user asks for against the notebooks before anything runs.
+    """Check what the user asks for against the notebooks of a folder before anything runs.
 
-    Args:
-        folder: of the notebooks and their profiles.
-        first: number or name of the first notebook to run.
-        last: likewise.
-        profile: name or path.
-        overrides: values that the user sets, by parameter.
+    The `first` and the `last` notebook are given by number or name, the profile by name or path;
+    `overrides` are values that the user sets, by parameter.
 
     Raises:
         ValueError: for an unknown notebook, profile or parameter, a value of the wrong type, or
@@ -190,10 +186,7 @@ def read_profile(
 ) -> tuple[Values, dict[str, Values]]:
     """Read values for all notebooks, and values for single ones by their stem.
 
-    Args:
-        profile: a name in `folder`, or a path of a YAML file; None sets nothing.
-        folder: of the named profiles.
-        stems: of all notebooks.
+    A profile is a name in `folder`, or a path of a YAML file; None sets nothing.
 
     Raises:
         ValueError: if there is no such profile, or it is not of that form.

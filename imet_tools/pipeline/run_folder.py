@@ -188,10 +188,7 @@ def read_records(output_dir: Path) -> dict[str, Any]:
 
 
 def find_commit(folder: Path) -> str | None:
-    """Return the commit of a git work tree, with ` (changed)` if tracked files differ from it.
-
-    None where the folder is no work tree of its own, or there is no git.
-    """
+    """Return the commit of a git work tree, with ` (changed)` if it was; None if it is none."""
     command = ["git", f"--git-dir={folder / '.git'}", f"--work-tree={folder}", "describe"]
     command += ["--always", "--exclude=*", "--abbrev=40", "--dirty= (changed)"]
     try:
@@ -202,10 +199,7 @@ def find_commit(folder: Path) -> str | None:
 
 
 def package_versions(requirements: Path) -> dict[str, str | None]:
-    """Look up the installed version of every package that a requirements file names.
-
-    Without the file, as where this package is installed, of those that it was installed with.
-    """
+    """Look up the installed versions of the packages in a file, or else of those required here."""
     if requirements.is_file():
         lines = requirements.read_text(encoding="utf-8").splitlines()
     else:

@@ -41,13 +41,7 @@ def prepare(plan: Plan) -> Iterator[Path]:
 
 
 def run_and_report(plan: Plan, output_dir: Path, anew: bool) -> int:
-    """Run the notebooks, write the report, and return the exit code.
-
-    Args:
-        plan: what to run.
-        output_dir: of the run.
-        anew: also those whose results are up to date.
-    """
+    """Run the notebooks, `anew` also those that are up to date, report, return the exit code."""
     start = perf_counter()
     failed = run_plan(plan, output_dir, anew)
     report = build_report(output_dir)
