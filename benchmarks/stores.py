@@ -42,7 +42,7 @@ def open_views(tables: Tables, folder: Path, kind: str, views: str) -> Arrays:
     compute, made_by = choose_features(kind, make_dataset(tables, kind, train=False))
     store = folder / "features" / views / kind
     modules = ("imet_utils.encoders.networks", "imet_utils.hog")
-    return extract_features(dataset, compute, store, made_by, modules, description=views)
+    return extract_features(dataset, compute, store, made_by, modules)
 
 
 def make_dataset(tables: Tables, kind: str, train: bool) -> ViewDataset:

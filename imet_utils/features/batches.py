@@ -15,11 +15,7 @@ VIEWS = ("random", "all", "whole")
 
 
 def spread_rows(num_rows: int, most: int) -> np.ndarray:
-    """Choose up to `most` row numbers at even distances.
-
-    >>> spread_rows(10, 4)
-    array([0, 3, 6, 9])
-    """
+    """Choose up to `most` row numbers at even distances: of 10 rows and 4, 0, 3, 6 and 9."""
     return np.linspace(0, num_rows - 1, min(num_rows, most)).round().astype(int)
 
 
@@ -28,14 +24,12 @@ def view_targets(
 ) -> np.ndarray:
     """Spread targets over the views.
 
-    With `culture`, as on the poster for training images, a crop keeps the culture labels only: it
-    may cut off what a tag names, but not the style. Images without a culture are not cropped in
-    training and keep their tags.
-
     Args:
         targets: (N, C) bool.
         is_culture: (C,) bool.
-        crop_targets: labels that the views after the first keep, `all` or `culture`.
+        crop_targets: labels that the views after the first keep: `all`, or, as on the poster for
+            training images, `culture`, as a crop may cut off what a tag names. Images without a
+            culture are not cropped in training and keep their tags.
         num_views: V.
 
     Returns:
@@ -77,16 +71,16 @@ class FeatureBatches:
             device: of the tensors.
             images: numbers of the images to take, in their order; None for all N.
         """
-        everything = dict(arrays) if targets is None else {**arrays, "targets": targets}
-        self.shapes = {name: values.shape for name, values in everything.items()}
+        self.arrays: dict[str, Any] = dict(arrays)
+        if targets is not None:
+            self.arrays["targets"] = targets
+        self.shapes = {name: values.shape for name, values in self.arrays.items()}
         if len({shape[:2] for shape in self.shapes.values()}) != 1:
             raise ValueError(
                 f"arrays and targets must share their first axes (N, V), got {self.shapes}"
             )
         if views not in VIEWS:
             raise ValueError(f"views must be one of {', '.join(VIEWS)}, got {views!r}")
-        self.files = {k: v for k, v in everything.items() if isinstance(v, ViewArray)}
-        self.arrays = {k: v for k, v in everything.items() if not isinstance(v, ViewArray)}
         num_images, self.num_views = next(iter(self.shapes.values()))[:2]
         self.images = np.arange(num_images) if images is None else np.asarray(images)
         self.batch_size = batch_size
@@ -112,9 +106,8 @@ class FeatureBatches:
         if "targets" in self.arrays:
             for view in range(self.num_views):
                 digest.update(self.arrays["targets"][:, view].tobytes())
+        settings = {k: getattr(self, k) for k in ("batch_size", "views", "shuffle", "seed")}
         shapes = {name: list(shape) for name, shape in self.shapes.items()}
-        names = ("batch_size", "views", "shuffle", "seed")
-        settings = {name: getattr(self, name) for name in names}
         return {"shapes": shapes, **settings, "rows": digest.hexdigest()}
 
     def of_images(
@@ -159,25 +152,25 @@ class FeatureBatches:
     def _draw_batches(self) -> list[np.ndarray]:
         """Draw the rows of every batch: numbers (B, 2) of image and view."""
         num_images, num_views = self.shape
+        each = num_views if self.views == "all" else 1
         rng = np.random.default_rng([self.seed, self.epoch])
-        rows = np.arange(num_images * (num_views if self.views == "all" else 1))
+        rows = np.arange(num_images * each)
         if self.shuffle:
             rng.shuffle(rows)
-        if self.views == "all":
-            image, view = np.divmod(rows, num_views)
-        elif self.views == "random":
-            image, view = rows, rng.integers(num_views, size=num_images)[rows]
-        else:
-            image, view = rows, np.zeros_like(rows)
+        image, view = np.divmod(rows, each)
+        if self.views == "random":
+            view = rng.integers(num_views, size=num_images)[image]
         index = np.stack([self.images[image], view], axis=1)
         return [index[k : k + self.batch_size] for k in range(0, len(index), self.batch_size)]
 
     def _read(self, batches: list[np.ndarray]) -> Iterator[dict[str, Tensor]]:
         """Read the rows of each batch; images by worker processes, ahead of their use."""
-        ahead = {name: load_rows(views, batches) for name, views in self.files.items()}
-        for batch in batches:
-            image, view = batch.T
-            found = {name: array[image, view] for name, array in self.arrays.items()}
-            found |= {name: next(views) for name, views in ahead.items()}
-            tensors = {k: torch.from_numpy(v).to(self.device) for k, v in found.items()}
-            yield {k: v if v.dtype == torch.uint8 else v.float() for k, v in tensors.items()}
+        files = {k: a for k, a in self.arrays.items() if isinstance(a, ViewArray)}
+        ahead = {name: load_rows(views, batches) for name, views in files.items()}
+        for image, view in (batch.T for batch in batches):
+            tensors = {}
+            for name, array in self.arrays.items():
+                rows = next(ahead[name]) if name in ahead else array[image, view]
+                values = torch.from_numpy(rows).to(self.device)
+                tensors[name] = values if values.dtype == torch.uint8 else values.float()
+            yield tensors

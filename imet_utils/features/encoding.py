@@ -8,12 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from imet_utils.distributed import join_processes, run_in_processes
 from imet_utils.encoders import (
     OUTPUTS,
-    Encoder,
     build_encoder,
     check_engine,
     compile_encoder,
@@ -64,7 +62,10 @@ def _encode(
     device = join_processes()
     encoder = build_encoder(settings.encoder, settings.weights, settings.image_size).to(device)
     mean, std = settings.statistics or (encoder.mean, encoder.std)
-    outputs = choose_outputs(encoder, datasets, settings)
+    num_views = sum(len(dataset) * dataset.num_views for dataset in datasets.values())
+    num_bytes = 2 * encoder.num_positions * encoder.dim * num_views  # of all maps, float16
+    fits = num_bytes <= settings.cache_gb * 1e9
+    outputs = [name for name in OUTPUTS if name != "maps" or fits]
     made_by: dict[str, Any] = {"encoder": settings.encoder, "weights": settings.weights}
     made_by |= {"source": encoder.source, "dim": encoder.dim, "outputs": outputs}
     made_by |= {"mean": mean, "std": std}
@@ -86,20 +87,6 @@ def _encode(
             modules,
             num_workers=settings.num_workers,
             device=device,
-            description=f"features of {split}",
         )
         for split, dataset in datasets.items()
     }
-
-
-def choose_outputs(
-    encoder: Encoder, datasets: Mapping[str, ViewDataset], settings: EncoderSettings
-) -> list[str]:
-    """Name the outputs to store: all, or all but the maps where those would exceed `cache_gb`."""
-    num_views = sum(len(dataset) * dataset.num_views for dataset in datasets.values())
-    size = settings.image_size
-    view = torch.zeros(1, 3, size, size, dtype=torch.uint8)
-    device = next(encoder.parameters()).device
-    maps = encode_images(encoder, view.to(device), outputs=["maps"])["maps"]
-    num_bytes = 2 * maps.numel() * num_views  # float16
-    return [name for name in OUTPUTS if name != "maps" or num_bytes <= settings.cache_gb * 1e9]

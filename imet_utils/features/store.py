@@ -42,13 +42,12 @@ def extract_features(
     batch_size: int | None = None,
     num_workers: int = 2,
     device: torch.device | str = "cpu",
-    description: str = "features",
 ) -> Arrays:
     """Run `compute` over every view of a data set, or open the store that an earlier run left.
 
     A store with other fingerprint is replaced when the new one is whole. Rows that it has, or the
-    store of the same name of another split (`<split>/<name>`), are copied, so that little is
-    computed when labels or the split change. Several processes each compute a part.
+    store of the same name of another split, are copied, so that little is computed when labels or
+    the split change. Several processes each compute a part.
 
     An encoder's rounding depends on the size of a batch, not on what else is in it. So images are
     computed in full batches, and rows of a last smaller one are never copied: a store with copied
@@ -56,15 +55,13 @@ def extract_features(
 
     Args:
         dataset: items (V, 3, H, W) uint8.
-        compute: from uint8 images (B, 3, H, W) on `device` to tensors (B, ...) by name; called
-            without gradients, on a CPU by several threads at once.
-        folder: of the store.
+        compute: as for `compute_views`.
+        folder: of the store, `<split>/<name>`.
         fingerprint: settings of `compute`, as JSON can hold them; those of the views are added.
         modules: that `compute` is made of, such as `imet_utils.hog`; an edit to them counts, too.
         batch_size: the most views at a time, whole images at least; None for `views_at_once`.
         num_workers: processes that read images for a GPU; 0 reads them in this one.
         device: where `compute` runs.
-        description: shown with the progress.
 
     Returns:
         Read-only arrays (N, V, ...) float16 by name.
@@ -95,14 +92,18 @@ def extract_features(
         parts = plan_parts(kept, len(dataset), step)
         own_parts = [parts[k] for k in own_range(len(parts))]
         computed = compute_views(dataset, own_parts, compute, num_workers, device)
+        description = f"{folder.name} of {folder.parent.name}"
         if kept:
             description += f" ({len(kept):,} of {len(dataset):,} images kept)"
         shown = progress(computed, description, total=len(own_parts), unit="batch")
         with closing(computed), closing(StoreWriter(partial, len(dataset))) as writer:
             copy_rows(kept, writer)
-            for part, features in zip(own_parts, shown, strict=True):
-                writer.add(part, features)
-            writer.wait()
+            with ThreadPoolExecutor(1) as thread:  # writes while the device computes the next
+                written: Future[Any] = thread.submit(int)
+                for part, features in zip(own_parts, shown, strict=True):
+                    written.result()
+                    written = thread.submit(writer.write, part, features)
+                written.result()
         wait_for_all()
         if process_index() == 0:
             (partial / ROWS).write_text("\n".join(keys) + "\n", encoding="utf-8")
@@ -150,76 +151,56 @@ def plan_parts(kept: Collection[int], num_images: int, step: int) -> list[list[i
 
 def copy_rows(kept: Mapping[int, tuple[Path, int]], writer: "StoreWriter") -> None:
     """Write the rows that are kept to their numbers, each process a part of them."""
-    stores = {store: _open_arrays(store) for store, _ in kept.values()}
+    stores = {store: open_features(store) for store, _ in kept.values()}
     numbers = list(kept)
     for k in own_range(len(numbers)):
         store, row = kept[numbers[k]]
-        blocks = {name: array[row : row + 1] for name, array in stores[store].items()}
-        writer.write([numbers[k]], blocks)
+        views = {name: torch.tensor(array[row]) for name, array in stores[store].items()}
+        writer.write([numbers[k]], views)
 
 
 class StoreWriter:
     """Writes rows of features to one `.npy` file a name, (N, V, ...) float16, in any order.
 
-    A thread copies, checks and writes one batch at a time while the device computes the next.
+    Other processes may write theirs to the same files. A full disk raises OSError, where a memory
+    map would kill the process.
     """
 
     def __init__(self, folder: Path, num_images: int) -> None:
-        """Prepare to write `num_images` rows, maybe together with other processes."""
         self.folder = folder
         self.num_images = num_images
         self.files: dict[str, tuple[BinaryIO, int]] = {}  # and where the rows begin
-        self.thread = ThreadPoolExecutor(1)
-        self.pending: Future[None] | None = None
-
-    def add(self, rows: Sequence[int], features: Mapping[str, Tensor]) -> None:
-        """Hand over the features (B V, ...) of B rows; raise what went wrong with those before."""
-        self.wait()
-        self.pending = self.thread.submit(self._check_and_write, rows, features)
-
-    def wait(self) -> None:
-        """Wait until all is written."""
-        if self.pending:
-            self.pending.result()
-
-    def close(self) -> None:
-        """Close the files."""
-        self.thread.shutdown()
-        for file, _ in self.files.values():
-            file.close()
 
     @torch.inference_mode()
-    def _check_and_write(self, rows: Sequence[int], features: Mapping[str, Tensor]) -> None:
+    def write(self, rows: Sequence[int], features: Mapping[str, Tensor]) -> None:
+        """Check and write the features (B V, ...) of B rows."""
         blocks = {}
         for name, values in features.items():
             short = values.to(torch.float16)
             if not torch.stack(torch.aminmax(short)).isfinite().all():  # NaN if any value is
                 raise ValueError(f"features {name!r} are not finite in float16")
-            blocks[name] = short.unflatten(0, (len(rows), -1)).cpu().numpy()
-        self.write(rows, blocks)
-
-    def write(self, rows: Sequence[int], blocks: Mapping[str, np.ndarray]) -> None:
-        """Write blocks (B, V, ...) float16 of B rows.
-
-        On a full disk this raises OSError, where a memory map would kill the process.
-        """
+            blocks[name] = short.unflatten(0, (len(rows), -1)).contiguous().cpu().numpy()
         if not self.files:
             check_space(blocks, self.folder, self.num_images)
             self.files = {name: self._open(name, block.shape) for name, block in blocks.items()}
         for name, block in blocks.items():
             file, start = self.files[name]
-            for row, values in zip(rows, np.ascontiguousarray(block), strict=True):
+            for row, values in zip(rows, block, strict=True):
                 file.seek(start + row * values.nbytes)
                 file.write(values.data)
 
     def _open(self, name: str, shape: tuple[int, ...]) -> tuple[BinaryIO, int]:
-        """Open a file, which other processes may have begun, and write its header."""
         path = self.folder / f"{name}.npy"
         path.touch()
         file = path.open("r+b")
         header = {"descr": "<f2", "fortran_order": False, "shape": (self.num_images, *shape[1:])}
         np.lib.format.write_array_header_1_0(file, header)
         return file, file.tell()
+
+    def close(self) -> None:
+        """Close the files."""
+        for file, _ in self.files.values():
+            file.close()
 
 
 def check_space(blocks: Mapping[str, np.ndarray], folder: Path, num_images: int) -> None:
@@ -246,10 +227,6 @@ def open_features(folder: Path | str, fingerprint: Mapping[str, Any] | None = No
         raise ValueError(
             f"the store {folder} was made from {stored}, not from {fingerprint}. Make it anew"
         )
-    return _open_arrays(folder)
-
-
-def _open_arrays(folder: Path) -> Arrays:
     return {path.stem: np.load(path, mmap_mode="r") for path in sorted(folder.glob("*.npy"))}
 
 
