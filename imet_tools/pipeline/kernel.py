@@ -1,11 +1,10 @@
 """A notebook's kernel that dies with the process that started it, and keeps freed memory."""
 
+import atexit
 import ctypes
 import os
 import signal
 import sys
-
-from imet_utils.processes import keep_freed_memory
 
 PR_SET_PDEATHSIG = 1
 
@@ -26,8 +25,11 @@ def leave_printing_to_messages() -> None:
 
 
 if __name__ == "__main__":
+    atexit.register(os._exit, 0)  # as the last: to tear down torch's modules takes seconds
     die_with_parent(int(os.environ["JPY_PARENT_PID"]))
     leave_printing_to_messages()
+    from imet_utils.processes import keep_freed_memory
+
     keep_freed_memory()  # before there are threads, which would have heaps of their own
     from ipykernel.kernelapp import launch_new_instance
 
