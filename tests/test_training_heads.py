@@ -97,7 +97,7 @@ def test_every_head_trains_and_loads(collection, head):
     if "rnn" in head:
         assert trained.model.num_steps == 2
     assert list(trained.history["epoch"]) == [1, 2]
-    assert trained.unseen.keys() == {"val", "test"}
+    assert trained.inputs.keys() == {"train", "val", "test"}
     loaded = load(collection, head)
     torch.testing.assert_close(loaded.model.state_dict(), trained.model.state_dict())
     pd.testing.assert_frame_equal(loaded.history, trained.history, check_exact=True)
@@ -144,9 +144,9 @@ def launch(*arguments):
 
 def test_notebook_and_command_line_train_the_same_on_two_processes(run):
     data_dir, output_dir = run
-    alone = train(run, "baseline", EPOCHS=2)
+    alone = train(run, "baseline", EPOCHS=2, LEARNING_RATE=1e-3)
     shutil.rmtree(alone.folder)
-    together = train(run, "baseline", EPOCHS=2, NUM_PROCESSES=2)
+    together = train(run, "baseline", EPOCHS=2, LEARNING_RATE=1e-3, NUM_PROCESSES=2)
     shutil.rmtree(alone.folder)
     arguments = ["--data", data_dir, "--output", output_dir, "--epochs", 2]
     arguments += ["--learning-rate", 1e-3, "--encoder", ENCODER]
