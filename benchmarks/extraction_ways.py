@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import timm
 import torch
 from PIL import Image
@@ -83,9 +84,9 @@ def part_ways(setting: Setting, paths: list[Path]) -> Ways:
         ways["decoding the same as PNG"] = lambda: [*map(read_image, pngs)]
     ways[TRAINING_VIEWS] = partial(make_all_views, images, augment=True)
     if setting.device.type != "cpu":
-        pixels = [pil_to_tensor(image).to(setting.device) for image in images]
+        pixels = [torch.from_numpy(np.array(image)).to(setting.device) for image in images]
         plans = [plan_views(image.size, "", crop=True, augment=True) for image in images]
-        ways[DEVICE_VIEWS] = partial(make_device_views, pixels, plans)
+        ways[DEVICE_VIEWS] = lambda: [*map(make_device_views, pixels, plans)]
     ways["six views for evaluation"] = partial(make_all_views, images, augment=False)
     ways["encoder: maps and pooled features"] = partial(run_encoder, forward, views, setting.batch)
     ways["encoder with style"] = partial(

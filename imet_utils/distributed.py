@@ -43,11 +43,7 @@ def join_processes() -> torch.device:
 
 
 def own_range(count: int) -> range:
-    """Return the numbers below `count` that fall to this process: a range, of even lengths.
-
-    >>> own_range(5)
-    range(0, 5)
-    """
+    """Return the numbers below `count` that fall to this process: a range, of even lengths."""
     start, stop = (count * (process_index() + k) // num_processes() for k in (0, 1))
     return range(start, stop)
 
@@ -67,8 +63,7 @@ def run_in_processes(count: int, function: Callable[..., Any], *args: Any) -> No
     """Call `function(*args)` in so many new processes of this machine, and wait for them.
 
     They start afresh instead of as forks (as accelerate's `notebook_launcher` does), so that it
-    works where CUDA is in use already. A subprocess of `accelerate launch` would need a command
-    line for each function. Nothing is returned: the function leaves files.
+    works where CUDA is in use already. Nothing is returned: the function leaves files.
 
     Args:
         count: processes; on a machine with GPUs at most one a GPU.
@@ -86,9 +81,8 @@ def run_in_processes(count: int, function: Callable[..., Any], *args: Any) -> No
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    running = torch.multiprocessing.spawn(
-        _run_one, (count, port, function, args), nprocs=count, join=False
-    )
+    settings = (count, port, function, args)
+    running = torch.multiprocessing.spawn(_run_one, settings, nprocs=count, join=False)
     try:
         while not running.join():
             pass

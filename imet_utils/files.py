@@ -25,11 +25,7 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")  # of a cell, to a spreadsheet
 
 
 def temporary_path(path: Path) -> Path:
-    """Name the place beside `path` where this process writes it, with the same suffix.
-
-    >>> temporary_path(Path("a/best.pt")).match(f"a/.best.{os.getpid()}.tmp.pt")
-    True
-    """
+    """Name the place beside `path` where this process writes it, with the same suffix."""
     return path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
 
 
@@ -82,7 +78,7 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
 
 
 def put_in_place(whole: Path, folder: Path) -> None:
-    """Rename a whole folder to `folder`, and what was there before out of it, to be removed."""
+    """Rename a whole folder to `folder`, replacing the existing one."""
     former = temporary_path(folder.with_name(f"{folder.stem}.former"))
     if folder.exists():
         os.replace(folder, former)
@@ -92,19 +88,11 @@ def put_in_place(whole: Path, folder: Path) -> None:
 
 def _plain(value: Any) -> Any:  # noqa: ANN401
     """Turn numpy scalars and arrays, tensors and paths into what JSON has."""
-    if isinstance(value, np.generic | np.ndarray | torch.Tensor):
-        return value.tolist()
-    if isinstance(value, Path):
-        return str(value)
-    raise TypeError(f"{type(value).__name__} has no place in JSON: {value!r}")
+    return value.tolist() if hasattr(value, "tolist") else os.fspath(value)
 
 
 def save_json(value: Any, path: Path | str) -> None:  # noqa: ANN401
-    """Write `value` as indented JSON.
-
-    Raises:
-        ValueError: if a number is not finite, which JSON cannot hold.
-    """
+    """Write `value` as indented JSON; raise ValueError for a number that is not finite."""
     text = json.dumps(value, indent=2, ensure_ascii=False, default=_plain, allow_nan=False)
     with atomic_path(path) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
@@ -118,12 +106,9 @@ def load_json(path: Path | str) -> Any:  # noqa: ANN401
 def save_csv(frame: pd.DataFrame, path: Path | str, spreadsheet_safe: bool = False) -> None:
     """Write a table without its index.
 
-    Args:
-        frame: the table.
-        path: of the file.
-        spreadsheet_safe: for tables of names that people open: a text or column name that a
-            spreadsheet would run as a formula gets a quote in front (OWASP, CSV injection). Not
-            for tables that a program reads.
+    `spreadsheet_safe` is for tables of names that people open, not for those that a program reads:
+    a text or column name that a spreadsheet would run as a formula gets a quote in front (OWASP,
+    CSV injection).
     """
     with atomic_path(path) as temporary:
         append_csv(frame, temporary, spreadsheet_safe)
@@ -157,7 +142,6 @@ def load_checkpoint(path: Path | str) -> dict[str, Any]:
     """Read a checkpoint onto the CPU as tensors and plain values only; no pickled code runs.
 
     Raises:
-        OSError: if the file cannot be read.
         ValueError: if it holds anything else, or is damaged.
     """
     try:
@@ -165,9 +149,8 @@ def load_checkpoint(path: Path | str) -> dict[str, Any]:
     except OSError:
         raise
     except Exception:  # torch raises several types, and advises to run what a file may carry
-        raise ValueError(
-            f"{path} is no checkpoint of tensors and plain values. Remove it, train anew"
-        ) from None
+        wanted = "checkpoint of tensors and plain values"
+        raise ValueError(f"{path} is no {wanted}. Remove it, train anew") from None
 
 
 def sample_file(path: Path | str) -> str:

@@ -7,7 +7,7 @@ import platform
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import torch
 from torch.utils.data import DataLoader, Dataset
@@ -15,7 +15,6 @@ from torch.utils.data import DataLoader, Dataset
 TRIM_THRESHOLD, MMAP_THRESHOLD, ARENA_MAX = -1, -3, -8  # parameters of glibc's mallopt
 KEPT = 2**30  # bytes
 
-Argument = TypeVar("Argument")
 Item = TypeVar("Item")
 
 
@@ -23,11 +22,10 @@ Item = TypeVar("Item")
 def keep_freed_memory() -> bool:
     """Let glibc keep up to 1 GB of what is freed for the next use; return whether it does.
 
-    By itself it takes every block over 32 MB from the system and gives it back at once. The system
-    clears it page by page, which costs the large activations of a CNN on a CPU a third of the
-    time. All threads share one heap, since those that glibc makes for further threads hold less
-    than such a block; to be called before there are threads, for those that are there keep theirs.
-    Other C libraries are left as they are.
+    By itself it returns every block over 32 MB to the system at once, which clears it page by page:
+    that costs the large activations of a CNN on a CPU a third of the time. All threads share one
+    heap, since further ones hold less than such a block; to be called before there are threads,
+    for those that are there keep theirs. Other C libraries are left as they are.
     """
     if platform.libc_ver()[0] != "glibc":
         return False
@@ -54,7 +52,7 @@ def end_with_parent(_: int) -> None:
 
 
 def load_items(
-    load: Callable[[Argument], Item], arguments: Sequence[Argument], num_workers: int
+    load: Callable[..., Item], arguments: Sequence[object], num_workers: int
 ) -> Iterator[Item]:
     """Yield `load(argument)` of each argument in order, read ahead by processes.
 
@@ -64,30 +62,11 @@ def load_items(
         arguments: one an item.
         num_workers: processes, at most one a core and one an item; 0 loads in this process.
     """
-    loader = DataLoader(
-        _Items(load, arguments),
-        batch_size=None,
+    yield from DataLoader(
+        cast(Dataset, arguments),
+        batch_size=None,  # then the workers call `collate_fn` with an argument each
         num_workers=min(num_workers, len(arguments), num_cores()),
-        collate_fn=_as_it_is,
+        collate_fn=load,
         worker_init_fn=end_with_parent,
         generator=torch.Generator(),  # it draws a seed, which would change what others draw
     )
-    yield from loader
-
-
-class _Items(Dataset[Item]):
-    """The values of a function at each of some arguments."""
-
-    def __init__(self, load: Callable[[Argument], Item], arguments: Sequence[Argument]) -> None:
-        self.load = load
-        self.arguments = arguments
-
-    def __len__(self) -> int:
-        return len(self.arguments)
-
-    def __getitem__(self, index: int) -> Item:
-        return self.load(self.arguments[index])
-
-
-def _as_it_is(item: Item) -> Item:
-    return item

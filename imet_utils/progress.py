@@ -25,20 +25,14 @@ def progress(
 ) -> Iterable[Item]:
     """Iterate over `iterable` and show on standard output how far it is.
 
-    Of several processes only the first one shows it. How often, and in which form, can be set from
-    outside by tqdm's own environment variables, such as `TQDM_MININTERVAL`.
-
-    Args:
-        iterable: anything to loop over, with or without a length.
-        description: what is being done.
-        total: number of items, where `len(iterable)` does not tell it.
-        unit: what an item is, in the singular.
-        initial: how many of `total` an earlier run has done.
+    Of several processes only the first one shows it. tqdm's own environment variables, such as
+    `TQDM_MININTERVAL`, set how often and in which form. `total` is for what has no length,
+    `initial` how many of it an earlier run has done.
     """
     return tqdm(
         iterable,
         description,
-        total=total,
+        total,
         unit=unit,
         initial=initial,
         file=sys.stdout,

@@ -17,8 +17,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike
-from PIL import Image
+from PIL import Image, ImageOps
 from torch import Tensor
 from torch.utils.data import Dataset
 from torchvision.transforms.v2 import functional
@@ -29,7 +28,7 @@ from imet_utils.tables import SPLITS, Tables, find_images, read_image, take_spli
 
 HUE = 0.05  # the largest shift, in turns of the colour circle
 SATURATION = 0.05  # the largest relative change
-LUMA = (0.299, 0.587, 0.114)  # of R, G and B: ITU-R BT.601, as Pillow and torchvision have it
+LUMA = np.array([0.299, 0.587, 0.114])  # of R, G, B: ITU-R BT.601, as in Pillow and torchvision
 
 Compute = Callable[[Tensor], Mapping[str, Tensor]]
 
@@ -38,9 +37,9 @@ Compute = Callable[[Tensor], Mapping[str, Tensor]]
 class View:
     """How to make one view of an image."""
 
-    box: tuple[int, int, int, int] | None  # left, top, right, bottom, pixels; None for the whole
+    box: tuple[int, int, int, int]  # left, top, right, bottom, pixels
     flip: bool  # left to right
-    colours: tuple[tuple[float, ...], ...] | None  # rows of a 3 x 3 matrix, times R, G and B
+    colours: np.ndarray | None  # (3, 3) matrix, times R, G and B
 
 
 def plan_views(
@@ -54,14 +53,15 @@ def plan_views(
 ) -> list[View]:
     """Plan views of an image: view 0 is the whole image, the others are random crops.
 
-    Of an image with a short side under `size` a crop has the whole short side.
+    `seed`, `image_id` and the number of a view determine all that is random in it. Of an image
+    with a short side under `size` a crop has the whole short side.
 
     Args:
         image_size: width and height in pixels.
-        image_id: with `seed` and the number of a view it determines all that is random.
+        image_id: of the image.
         crop: without it every view is the whole image.
         augment: flip at random and jitter the colours of every view.
-        seed: see `image_id`.
+        seed: of the draws.
         size: side of a view in pixels.
         views: their numbers.
     """
@@ -69,8 +69,10 @@ def plan_views(
     side = min(size, width, height)
     plan = []
     for view in views:
-        down, across, flip, hue, saturation = _draw(seed, image_id, view)
-        box = colours = None
+        digest = hashlib.blake2b(f"{seed}:{view}:{image_id}".encode(), digest_size=40).digest()
+        draws = [(word >> 11) * 2**-53 for word in struct.unpack("<5Q", digest)]  # in [0, 1)
+        down, across, flip, hue, saturation = draws
+        box, colours = (0, 0, width, height), None
         if crop and view:
             left, top = int(across * (width - side + 1)), int(down * (height - side + 1))
             box = (left, top, left + side, top + side)
@@ -80,13 +82,7 @@ def plan_views(
     return plan
 
 
-def _draw(seed: int, image_id: str, view: int) -> list[float]:
-    """Draw five numbers in [0, 1) from (seed, id, view) alone, whatever the order."""
-    digest = hashlib.blake2b(f"{seed}:{view}:{image_id}".encode(), digest_size=40).digest()
-    return [(word >> 11) * 2**-53 for word in struct.unpack("<5Q", digest)]  # of 64 bits each
-
-
-def colour_matrix(hue: float, saturation: float) -> tuple[tuple[float, ...], ...]:
+def colour_matrix(hue: float, saturation: float) -> np.ndarray:
     """Return the 3 x 3 matrix that rotates RGB about its grey axis, then blends it with its grey.
 
     A colour's hue in HSV moves by `hue` to within 0.007 turns; greys stay. Unlike the way through
@@ -98,104 +94,63 @@ def colour_matrix(hue: float, saturation: float) -> tuple[tuple[float, ...], ...
     """
     cosine, sine = math.cos(2 * math.pi * hue), math.sin(2 * math.pi * hue) / math.sqrt(3)
     same, after, before = (1 + 2 * cosine) / 3, (1 - cosine) / 3 - sine, (1 - cosine) / 3 + sine
-    turn = ((same, after, before), (before, same, after), (after, before, same))  # Rodrigues
-    luma = [sum(w * row[k] for w, row in zip(LUMA, turn, strict=True)) for k in range(3)]
-    return tuple(
-        tuple(saturation * t + (1 - saturation) * grey for t, grey in zip(row, luma, strict=True))
-        for row in turn
-    )
+    turn = np.array([[same, after, before], [before, same, after], [after, before, same]])
+    return saturation * turn + (1 - saturation) * (LUMA @ turn)  # Rodrigues' rotation
 
 
 def make_views(image: Image.Image, plan: Sequence[View], size: int = 224) -> Tensor:
     """Make the planned views (V, 3, size, size) uint8 of an RGB image; in memory channels last."""
+    scaled = {}
+    for box in {view.box for view in plan}:
+        part = image if box == (0, 0, *image.size) else image.crop(box)  # crop copies all pixels
+        if part.size != (size, size):
+            part = part.resize((size, size), Image.Resampling.BILINEAR)  # antialiased by Pillow
+        scaled[box] = part
     views = np.empty((len(plan), size, size, 3), dtype=np.uint8)
-    whole = None
     for number, view in enumerate(plan):
-        if view.box is None:
-            picture = whole = whole or _scale(image, size)
-        else:
-            picture = _scale(image.crop(view.box), size)
+        picture = scaled[view.box]
         if view.flip:
-            picture = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-        if view.colours:
-            picture = picture.convert("RGB", [x for row in view.colours for x in (*row, 0.0)])
+            picture = ImageOps.mirror(picture)
+        if view.colours is not None:
+            matrix = [x for row in view.colours.tolist() for x in (*row, 0.0)]
+            picture = picture.convert("RGB", matrix)
         views[number] = np.asarray(picture)
     return torch.from_numpy(views).permute(0, 3, 1, 2)  # (V, 3, size, size)
 
 
-def _scale(image: Image.Image, size: int) -> Image.Image:
-    if image.size == (size, size):
-        return image
-    return image.resize((size, size), Image.Resampling.BILINEAR)  # antialiased by Pillow
-
-
-def make_device_views(
-    images: Sequence[Tensor], plans: Sequence[Sequence[View]], size: int = 224
-) -> Tensor:
-    """Make the V planned views of each image (3, H, W) uint8, RGB, on the device of the images.
-
-    Returns:
-        (B, V, 3, size, size) uint8.
-    """
-    pictures = []
-    for image, plan in zip(images, plans, strict=True):
-        whole = None
-        for view in plan:
-            if view.box is None:
-                picture = whole = _scale_on_device(image, size) if whole is None else whole
-            else:
-                left, top, right, bottom = view.box
-                picture = _scale_on_device(image[:, top:bottom, left:right], size)
-            pictures.append(picture.flip(-1) if view.flip else picture)
-    views = torch.stack(pictures)
-    colours = [view.colours for plan in plans for view in plan]
-    if colours[0]:
-        matrices = torch.tensor(colours, device=views.device)  # (B V, 3, 3)
-        jittered = torch.bmm(matrices, views.flatten(2).float())  # (B V, 3, H W)
+def make_device_views(image: Tensor, plan: Sequence[View], size: int = 224) -> Tensor:
+    """Make the planned views (V, 3, size, size) of an RGB image (H, W, 3) uint8, on its device."""
+    image = image.permute(2, 0, 1)  # (3, H, W)
+    scaled = {
+        box: functional.resize(image[:, box[1] : box[3], box[0] : box[2]], [size, size])
+        for box in {view.box for view in plan}
+    }
+    views = torch.stack([scaled[v.box].flip(-1) if v.flip else scaled[v.box] for v in plan])
+    colours = [view.colours for view in plan if view.colours is not None]
+    if colours:
+        matrices = torch.tensor(np.stack(colours), dtype=torch.float32, device=image.device)
+        jittered = torch.bmm(matrices, views.flatten(2).float())  # (V, 3, H W)
         views = jittered.add_(0.5).clamp_(0, 255).to(torch.uint8).view_as(views)
-    return views.unflatten(0, (len(images), -1))
+    return views
 
 
-def _scale_on_device(image: Tensor, size: int) -> Tensor:
-    if image.shape[1:] == (size, size):
-        return image
-    return functional.resize(image, [size, size], antialias=True)
-
-
+@dataclass(eq=False)
 class ViewDataset(Dataset[Tensor]):
     """The views of a set of N images; an item is (V, 3, size, size) uint8, RGB."""
 
-    def __init__(
-        self,
-        paths: Sequence[Path | str | Image.Image],
-        ids: Sequence[str],
-        has_culture: ArrayLike,
-        train: bool,
-        seed: int = 0,
-        size: int = 224,
-        num_views: int = 6,
-        hashes: Sequence[str] | None = None,
-    ) -> None:
-        """Keep what makes the views.
+    paths: Sequence[Path | str | Image.Image]  # files of the images, or the images themselves
+    ids: Sequence[str]
+    has_culture: np.ndarray  # (N,) bool, whether an image has a culture label
+    train: bool  # augment, and crop only images with a culture: a crop may cut off what tags name
+    seed: int = 0  # of crops and augmentation
+    size: int = 224  # side of a view in pixels
+    num_views: int = 6  # V
+    hashes: Sequence[str] | None = None  # of the files (`sample_file`), where they are known
 
-        Args:
-            paths: files of the images, or the images themselves.
-            ids: of the images.
-            has_culture: (N,) whether an image has a culture label.
-            train: augment, and crop only images with a culture: a crop may cut off what tags name.
-            seed: of crops and augmentation.
-            size: side of a view in pixels.
-            num_views: V.
-            hashes: of the files (`sample_file`), where they are known.
-        """
-        self.paths = [p if isinstance(p, Image.Image) else str(p) for p in paths]
-        self.ids = [str(image_id) for image_id in ids]
-        self.has_culture = np.asarray(has_culture, dtype=bool)
-        self.train = train
-        self.seed = seed
-        self.size = size
-        self.num_views = num_views
-        self.hashes = hashes
+    def __post_init__(self) -> None:
+        self.paths = [p if isinstance(p, Image.Image) else str(p) for p in self.paths]
+        self.ids = [str(image_id) for image_id in self.ids]
+        self.has_culture = np.asarray(self.has_culture, dtype=bool)
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -206,25 +161,25 @@ class ViewDataset(Dataset[Tensor]):
 
     def some_views(self, index: int, views: Iterable[int] | None = None) -> Tensor:
         """Read an image once and make those of its views, or all."""
-        image = read_image(self.paths[index])
-        return make_views(image, self.plan(index, image.size, views), self.size)
+        image, plan = self.read(index, views)
+        return make_views(image, plan, self.size)
 
-    def plan(
-        self, index: int, image_size: tuple[int, int], views: Iterable[int] | None = None
-    ) -> list[View]:
-        """Plan those views of an image of this width and height, or all."""
+    def read(
+        self, index: int, views: Iterable[int] | None = None
+    ) -> tuple[Image.Image, list[View]]:
+        """Read an image and plan those of its views, or all."""
+        image = read_image(self.paths[index])
         crop = not self.train or bool(self.has_culture[index])
         views = range(self.num_views) if views is None else views
-        return plan_views(
-            image_size, self.ids[index], crop, self.train, self.seed, self.size, views
-        )
+        settings = (self.train, self.seed, self.size, views)
+        return image, plan_views(image.size, self.ids[index], crop, *settings)
 
     def image_keys(self) -> list[str]:
         """Hash all that the views of each image depend on: settings, file size, sampled bytes."""
         if self.hashes is None:
             self.hashes = [sample_file(path) for path in self.paths if isinstance(path, str)]
         settings = [self.train, self.seed, self.size, self.num_views, HUE, SATURATION]
-        crops = (self.has_culture | (not self.train)).tolist()
+        crops = np.logical_or(self.has_culture, not self.train).tolist()
         images = zip(self.ids, crops, self.hashes, strict=True)
         return [fingerprint_of([settings, *image]) for image in images]
 
@@ -237,7 +192,7 @@ class ViewDataset(Dataset[Tensor]):
 def split_dataset(tables: Tables, split: str, seed: int = 0, size: int = 224) -> ViewDataset:
     """Make the data set of the images of `train`, `val` or `test`, in views of `size` pixels."""
     part = take_split(tables, split)
-    has_culture = part.targets[:, part.is_culture].any(axis=1)
+    has_culture = np.any(part.targets[:, part.is_culture], axis=1)
     folder, images, hashes = part.data_dir / "train", part.images, None
     if "file" in images:
         paths, hashes = [folder / name for name in images["file"]], images["hash"].tolist()
@@ -269,11 +224,11 @@ def compute_views(
         device: where `compute` runs.
     """
     if torch.device(device).type == "cpu":
-        return compute_in_threads(dataset, parts, compute)
+        return _compute_in_threads(dataset, parts, compute)
     return compute_on_device(dataset, parts, compute, num_workers, device)
 
 
-def compute_in_threads(
+def _compute_in_threads(
     dataset: ViewDataset, parts: Sequence[Sequence[int]], compute: Compute
 ) -> Generator[Mapping[str, Tensor], None, None]:
     """Let each of torch's threads read, view and compute a part of its own.
@@ -287,18 +242,17 @@ def compute_in_threads(
 
     num_threads = torch.get_num_threads()
     waiting: deque[Future[Mapping[str, Tensor]]] = deque()
-    with ThreadPoolExecutor(num_threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        try:
-            for part in parts:
-                waiting.append(pool.submit(work, part))
-                if len(waiting) > num_threads:
-                    yield waiting.popleft().result()
-            while waiting:
+    pool = ThreadPoolExecutor(num_threads, initializer=torch.set_num_threads, initargs=(1,))
+    try:
+        for part in parts:
+            waiting.append(pool.submit(work, part))
+            if len(waiting) > num_threads:
                 yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
-            torch.set_num_threads(num_threads)  # for the threads that are still to come
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+        torch.set_num_threads(num_threads)  # for the threads that are still to come
 
 
 def compute_on_device(
@@ -309,18 +263,19 @@ def compute_on_device(
     device: torch.device | str,
 ) -> Generator[Mapping[str, Tensor], None, None]:
     """Let a device make and compute the views of images that processes decode meanwhile."""
-    for pixels, plans in load_items(partial(_decode, dataset), parts, num_workers):
+    for part in load_items(partial(_decode, dataset), parts, num_workers):
         with torch.inference_mode():
-            images = [torch.from_numpy(array).to(device).permute(2, 0, 1) for array in pixels]
-            found = compute(make_device_views(images, plans, dataset.size).flatten(0, 1))
+            views = [
+                make_device_views(torch.from_numpy(pixels).to(device), plan, dataset.size)
+                for pixels, plan in part
+            ]
+            found = compute(torch.cat(views))
         yield found
 
 
-def _decode(dataset: ViewDataset, part: Sequence[int]) -> tuple[list[np.ndarray], list[list[View]]]:
+def _decode(dataset: ViewDataset, part: Sequence[int]) -> list[tuple[np.ndarray, list[View]]]:
     """Read images, each (H, W, 3) uint8, and plan their views."""
-    images = [read_image(dataset.paths[index]) for index in part]
-    plans = [dataset.plan(index, image.size) for index, image in zip(part, images, strict=True)]
-    return [np.array(image) for image in images], plans
+    return [(np.array(image), plan) for image, plan in map(dataset.read, part)]
 
 
 class ViewArray:
@@ -346,24 +301,20 @@ class ViewArray:
 
 def load_rows(views: ViewArray, batches: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
     """Read the rows of one batch after the other: numbers (B, 2) of image and view."""
-    indices = [(batch[:, 0], batch[:, 1]) for batch in batches]
-    return load_items(views.__getitem__, indices, views.num_workers)
+    return load_items(views.__getitem__, [tuple(batch.T) for batch in batches], views.num_workers)
 
 
 def channel_stats(dataset: ViewDataset, num_workers: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Return mean and deviation, float64 (3,), of the pixels of the whole images, RGB in [0, 1]."""
-    load = partial(_whole_pixels, dataset)
-    count, sums, squares = 0, np.zeros(3), np.zeros(3)
-    for pixels in load_items(load, range(len(dataset)), num_workers):
-        levels = pixels.reshape(-1, 3).astype(np.float64)
-        count += len(levels)
-        sums += levels.sum(axis=0)
-        squares += (levels**2).sum(axis=0)
-    mean = sums / count
     # Sums of whole numbers are exact up to 2^53, beyond 10^11 pixels: no digits cancel here.
-    return mean / 255, np.sqrt(squares / count - mean**2) / 255
+    sums = [*load_items(partial(_channel_sums, dataset), range(len(dataset)), num_workers)]
+    mean, mean_square = np.sum(sums, axis=0) / (len(dataset) * dataset.size**2)
+    return mean / 255, np.sqrt(mean_square - mean**2) / 255
 
 
-def _whole_pixels(dataset: ViewDataset, index: int) -> np.ndarray:
-    """Read an image scaled to a view, (H, W, 3) uint8."""
-    return np.asarray(_scale(read_image(dataset.paths[index]), dataset.size))
+def _channel_sums(dataset: ViewDataset, index: int) -> np.ndarray:
+    """Sum the levels of an image scaled to a view, and their squares, by channel: (2, 3)."""
+    image, _ = dataset.read(index)
+    whole = View((0, 0, *image.size), flip=False, colours=None)
+    levels = make_views(image, [whole], dataset.size).double()  # (1, 3, H, W)
+    return torch.stack([levels.sum((0, 2, 3)), levels.square().sum((0, 2, 3))]).numpy()

@@ -1,25 +1,35 @@
-"""The views of an image: planned, made by Pillow; data sets of them."""
+"""The views of an image: planned, made by Pillow or on a device; what is computed of them."""
 
 import colorsys
 import os
 import pickle
 import shutil
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
+import psutil
 import pytest
 import torch
 from PIL import Image
-from torch.utils.data import DataLoader
 from torchvision.transforms import functional as reference
 
 from imet_utils.features import view_targets
 from imet_utils.tables import load_collection, read_image, read_tables, save_tables
 from imet_utils.views import (
     LUMA,
+    View,
+    ViewArray,
     ViewDataset,
     channel_stats,
     colour_matrix,
+    compute_on_device,
+    compute_views,
+    load_rows,
+    make_device_views,
     make_views,
     open_datasets,
     plan_views,
@@ -29,16 +39,38 @@ from imet_utils.views import (
 # Python 3.12 warns whenever a process with threads forks; torch's loader does so on Linux.
 FORK = "ignore:This process .* is multi-threaded:DeprecationWarning"
 
+STUCK = """
+import multiprocessing, sys
+import numpy as np
+from imet_utils.processes import load_items
+items = load_items(np.ones, [(1000, 1500)] * 40, 2)
+next(items)
+print(*(worker.pid for worker in multiprocessing.active_children()), flush=True)
+sys.stdin.read()
+"""
+
 
 def noise(width, height, seed=0):
     levels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
     return Image.fromarray(levels)
 
 
+def paint(width, height, seed):
+    """A smooth image with noise over it."""
+    rng = np.random.default_rng(seed)
+    waves = np.sin(np.arange(width) / 9)[:, None] * np.cos(np.arange(height) / 7)[:, None, None]
+    levels = 128 + 90 * waves * rng.uniform(-1, 1, 3) + rng.normal(0, 9, (height, width, 3))
+    return Image.fromarray(levels.clip(0, 255).astype(np.uint8))
+
+
 def coordinates(width, height):
     """An image whose red is the column and whose green is the row."""
     rows, columns = np.mgrid[:height, :width]
     return Image.fromarray(np.stack([columns, rows, 0 * rows], axis=-1).astype(np.uint8))
+
+
+def squeeze(image, size=32):
+    return image.resize((size, size), Image.Resampling.BILINEAR)
 
 
 def pixels(image):
@@ -56,13 +88,14 @@ def collection(tmp_path):
     """Seven small images and what `ViewDataset` takes of them."""
     paths = [tmp_path / f"{k}.png" for k in range(7)]
     for k, path in enumerate(paths):
-        noise(40 + k, 50 - 3 * k, seed=k).save(path)
-    return {
-        "paths": paths,
-        "ids": [f"id{k}" for k in range(7)],
-        "has_culture": np.arange(7) % 2 == 0,
-        "size": 32,
-    }
+        paint(40 + k, 50 - 3 * k, seed=k).save(path)
+    ids = [f"id{k}" for k in range(7)]
+    return {"paths": paths, "ids": ids, "has_culture": np.arange(7) % 2 == 0, "size": 32}
+
+
+@pytest.fixture
+def dataset(collection):
+    return ViewDataset(**collection, train=True, seed=5)
 
 
 # --- views ---
@@ -73,33 +106,31 @@ def test_view_0_is_the_whole_image_and_the_others_are_crops_of_it():
     made = crops_of(image, 32, 40)
     assert made.shape == (40, 3, 32, 32)
     assert made.dtype == torch.uint8
-    assert torch.equal(made[0], pixels(image.resize((32, 32), Image.Resampling.BILINEAR)))
-    corners = made[1:, :2, 0, 0].int()  # (39, 2) left and top
-    for view, (left, top) in zip(made[1:], corners.tolist(), strict=True):
+    assert torch.equal(made[0], pixels(squeeze(image)))
+    for view in made[1:]:
+        left, top = view[:2, 0, 0].tolist()
         assert torch.equal(view, pixels(image)[:, top : top + 32, left : left + 32])
     small = crops_of(coordinates(5, 4), 3, 200)[1:, :2, 0, 0]
     assert {*map(tuple, small.tolist())} == {(x, y) for x in range(3) for y in range(2)}
 
 
-@pytest.mark.parametrize(("width", "height"), [(20, 60), (60, 20), (1, 9), (20, 20)])
+@pytest.mark.parametrize(("width", "height"), [(20, 60), (1, 9), (20, 20)])
 def test_short_side_is_scaled_up(width, height):
-    image, side = coordinates(width, height), min(width, height)
+    image = coordinates(width, height)
     squares = [
-        image.crop((left, top, left + side, top + side)).resize((32, 32), Image.Resampling.BILINEAR)
-        for left in range(width - side + 1)
-        for top in range(height - side + 1)
+        pixels(squeeze(image.crop((0, top, width, top + width))))
+        for top in range(height - width + 1)
     ]
     for view in crops_of(image, 32, 6)[1:]:
-        assert any(torch.equal(view, pixels(square)) for square in squares)
+        assert any(torch.equal(view, square) for square in squares)
 
 
 def test_augmentation_flips_and_multiplies_by_the_matrix():
     image = noise(50, 50)
     plan = plan_views(image.size, "a", crop=False, augment=True, seed=3, size=50, views=range(12))
     for view, planned in zip(make_views(image, plan, 50), plan, strict=True):
-        assert planned.box is None
-        expected = reference.hflip(image) if planned.flip else image
-        coloured = np.asarray(expected) @ np.array(planned.colours).T
+        assert planned.box == (0, 0, 50, 50)
+        coloured = np.asarray(reference.hflip(image) if planned.flip else image) @ planned.colours.T
         error = view.permute(1, 2, 0).numpy() - coloured.clip(0, 255)
         assert np.abs(error).max() <= 0.501
     assert 0 < sum(view.flip for view in plan) < 12
@@ -107,15 +138,16 @@ def test_augmentation_flips_and_multiplies_by_the_matrix():
 
 def test_saturation_is_that_of_torchvision():
     image = noise(20, 20)
-    made = np.asarray(image) @ np.array(colour_matrix(0, 0.95)).T
     expected = np.asarray(reference.adjust_saturation(image, 0.95))
-    assert np.abs(made - expected).max() < 1.5  # Pillow rounds twice
+    assert (
+        np.abs(np.asarray(image) @ colour_matrix(0, 0.95).T - expected).max() < 1.5
+    )  # 2 roundings
     assert np.allclose(colour_matrix(0, 0.0), [LUMA] * 3)
 
 
 @pytest.mark.parametrize("hue", [-0.05, 0.02, 0.05])
 def test_hue_moves_as_in_hsv_and_greys_stay(hue):
-    matrix = np.array(colour_matrix(hue, 1.0))
+    matrix = colour_matrix(hue, 1.0)
     np.testing.assert_allclose(matrix.sum(axis=1), 1)
     moved = []
     for colour in np.random.default_rng(0).uniform(0.2, 0.8, (500, 3)):
@@ -137,12 +169,37 @@ def test_drawn_numbers_fill_their_ranges():
     saturations = np.sqrt(np.linalg.det(colours))[:, None, None]  # a rotation has determinant 1
     turns = np.linalg.solve(saturations * np.eye(3) + (1 - saturations) * LUMA, colours)
     hues = np.arcsin((turns[:, 0, 2] - turns[:, 0, 1]) * np.sqrt(3) / 2) / (2 * np.pi)
-    assert 0.95 <= saturations.min() < 0.951
-    assert 1.049 < saturations.max() <= 1.05
-    assert -0.05 <= hues.min() < -0.049
-    assert 0.049 < hues.max() <= 0.05
+    for values, centre in ((saturations, 1), (hues, 0)):
+        assert -0.05 <= values.min() - centre < -0.049
+        assert 0.049 < values.max() - centre <= 0.05
     columns = np.stack([*corners.T, flips, hues, saturations.ravel()])
     assert np.abs(np.corrcoef(columns) - np.eye(5)).max() < 0.15
+
+
+@pytest.mark.parametrize("augment", [False, True])
+@pytest.mark.parametrize("crop", [False, True])
+def test_views_of_a_device_are_those_of_pillow(crop, augment):
+    sizes = [(90, 60), (64, 64), (40, 30), (20, 70)]  # the last two are smaller than a view
+    errors = []
+    for seed, image_size in enumerate(sizes):
+        image = paint(*image_size, seed)
+        plan = plan_views(image.size, "a", crop, augment, seed=4, size=48)
+        made = make_device_views(torch.from_numpy(np.array(image)), plan, 48)
+        errors.append((made.int() - make_views(image, plan, 48).int()).abs())
+    errors = torch.stack(errors)
+    assert errors.shape == (4, 6, 3, 48, 48)
+    assert errors.max() <= 1 + augment  # rounded once and again
+    assert errors.float().mean() < 0.1
+
+
+def test_crops_on_a_device_are_exact_and_colours_rounded_and_clipped():
+    image = paint(70, 50, 0)
+    view = View((11, 7, 43, 39), flip=True, colours=None)
+    made = make_device_views(torch.from_numpy(np.array(image)), [view], 32)
+    assert torch.equal(made[0], pixels(image)[:, 7:39, 11:43].flip(-1))
+    pixel = torch.tensor([[[10, 100, 200]]], dtype=torch.uint8)
+    view = View((0, 0, 1, 1), flip=False, colours=np.diag([0.25, 3, -1]))
+    assert make_device_views(pixel, [view], 1).flatten().tolist() == [3, 255, 0]
 
 
 # --- data sets ---
@@ -151,34 +208,29 @@ def test_drawn_numbers_fill_their_ranges():
 def test_training_images_are_augmented_and_cropped_only_with_a_culture(collection):
     train, val = (ViewDataset(**collection, train=train) for train in (True, False))
     for index, has_culture in enumerate(collection["has_culture"]):
-        plan, plain = (data.plan(index, (40, 50)) for data in (train, val))
-        assert [view.box is None for view in plain] == [True] + 5 * [False]
+        (image, plan), (_, plain) = train.read(index), val.read(index)
+        whole = (0, 0, *image.size)
+        assert [view.box == whole for view in plain] == [True] + 5 * [False]
         assert all(view.colours is None and not view.flip for view in plain)
-        boxes = [view.box for view in plain] if has_culture else [None] * 6
+        boxes = [view.box for view in plain] if has_culture else [whole] * 6
         assert [view.box for view in plan] == boxes  # the same crops, by the same seed
-        assert all(view.colours for view in plan)
+        assert all(view.colours is not None for view in plan)
     assert (train[0] != val[0]).flatten(1).any(1).all()
 
 
-@pytest.mark.filterwarnings(FORK)
-def test_randomness_depends_on_seed_id_and_view_only(collection):
-    data = ViewDataset(**collection, train=True, seed=5)
-    items = [data[index] for index in range(7)]
-    assert all(torch.equal(data[index], items[index]) for index in reversed(range(7)))
-    loaded = DataLoader(data, batch_size=2, num_workers=2)
-    assert torch.equal(torch.cat(list(loaded)), torch.stack(items))
+def test_randomness_depends_on_seed_id_and_view_only(collection, dataset):
+    items = [dataset[index] for index in range(7)]
+    assert all(torch.equal(dataset[index], items[index]) for index in reversed(range(7)))
     tail = {k: v if k == "size" else v[3:] for k, v in collection.items()}
     assert torch.equal(ViewDataset(**tail, train=True, seed=5)[0], items[3])
     fewer = ViewDataset(**collection, train=True, seed=5, num_views=2)
     assert torch.equal(fewer[0], items[0][:2])
-    assert torch.equal(data.some_views(0, [4, 1]), items[0][[4, 1]])
+    assert torch.equal(dataset.some_views(0, [4, 1]), items[0][[4, 1]])
     renamed = collection | {"ids": [f"other{k}" for k in range(7)]}
-    for other in (
-        ViewDataset(**collection, train=True, seed=6),
-        ViewDataset(**renamed, train=True, seed=5),
-    ):
-        assert not torch.equal(other[0], items[0])
-    assert torch.equal(pickle.loads(pickle.dumps(data))[2], items[2])  # noqa: S301  (as by spawn)
+    for given, seed in ((collection, 6), (renamed, 5)):
+        assert not torch.equal(ViewDataset(**given, train=True, seed=seed)[0], items[0])
+    again = pickle.loads(pickle.dumps(dataset))  # noqa: S301  (as by spawn)
+    assert torch.equal(again[2], items[2])
 
 
 def test_view_targets_by_hand():
@@ -196,17 +248,13 @@ def test_view_targets_by_hand():
 
 
 @pytest.mark.filterwarnings(FORK)
-def test_channel_stats_equal_numpy_in_rgb(collection, tmp_path):
-    data = ViewDataset(**collection, train=True)
-    whole = np.stack([np.asarray(read_image(path).resize((32, 32), 2)) for path in data.paths])
-    for workers in (0, 2):
-        mean, std = channel_stats(data, num_workers=workers)
-        assert mean.dtype == std.dtype == np.float64
-        np.testing.assert_allclose(mean, (whole / 255).mean((0, 1, 2)), rtol=1e-12)
-        np.testing.assert_allclose(std, (whole / 255).std((0, 1, 2)), rtol=1e-12)
-    Image.new("RGB", (9, 9), "red").save(tmp_path / "red.png")
-    mean, std = channel_stats(ViewDataset([tmp_path / "red.png"], ["a"], [True], train=True))
-    assert (mean.tolist(), std.tolist()) == ([1, 0, 0], [0, 0, 0])
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_channel_stats_equal_numpy_in_rgb(dataset, num_workers):
+    whole = np.stack([np.asarray(squeeze(read_image(path))) for path in dataset.paths]) / 255
+    mean, std = channel_stats(dataset, num_workers)
+    assert mean.dtype == std.dtype == np.float64
+    np.testing.assert_allclose(mean, whole.mean((0, 1, 2)), rtol=1e-12)
+    np.testing.assert_allclose(std, whole.std((0, 1, 2)), rtol=1e-12)
 
 
 def test_the_fingerprint_changes_with_whatever_makes_other_views(collection):
@@ -221,7 +269,7 @@ def test_the_fingerprint_changes_with_whatever_makes_other_views(collection):
         {"num_views": 5},
         {"train": False},
         {"ids": [f"{name}x" for name in collection["ids"]]},
-        {"has_culture": ~np.asarray(collection["has_culture"])},
+        {"has_culture": ~collection["has_culture"]},
         {"paths": collection["paths"][::-1]},
     ]
     for changes in others:
@@ -233,18 +281,12 @@ def test_the_fingerprint_changes_with_whatever_makes_other_views(collection):
 def test_the_fingerprint_depends_on_the_contents_of_files(tmp_path):
     """Bitmaps of one size have files of one size."""
     path = tmp_path / "a.bmp"
-
-    def make():
-        return ViewDataset([path], ["a"], [True], train=True).fingerprint()
-
-    noise(40, 50, seed=0).save(path)
-    first, status = make(), path.stat()
-    noise(40, 50, seed=1).save(path)
-    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
-    assert path.stat().st_size == status.st_size
-    assert make() != first
-    noise(40, 50, seed=0).save(path)
-    assert make() == first
+    made = []
+    for seed in (0, 1, 0):
+        noise(40, 50, seed).save(path)
+        os.utime(path, (1, 1))
+        made.append(ViewDataset([path], ["a"], [True], train=True).fingerprint())
+    assert made[0] == made[2] != made[1]
 
 
 @pytest.fixture
@@ -253,28 +295,20 @@ def tables(tmp_path):
     (tmp_path / "train").mkdir()
     for name in "abcd":
         noise(240, 300, seed=ord(name)).save(tmp_path / "train" / f"{name}.png")
-    (tmp_path / "labels.csv").write_text(
-        "attribute_id,attribute_name\n7,culture::french\n9,tag::men\n"
-    )
+    labels = "attribute_id,attribute_name\n7,culture::french\n9,tag::men\n"
+    (tmp_path / "labels.csv").write_text(labels)
     rows = "id,attribute_ids,split\na,7 9,train\nb,9,train\nc,7,val\nd,7,test\n"
-    (tmp_path / "images.csv").write_text(rows)
-    (tmp_path / "train.csv").write_text(rows)
+    for name in ("images.csv", "train.csv"):
+        (tmp_path / name).write_text(rows)
     return read_tables(tmp_path, tmp_path)
 
 
 def test_data_sets_crop_and_augment_by_split(tables):
     datasets = open_datasets(tables, seed=4)
-    assert {k: data.ids for k, data in datasets.items()} == {
-        "train": ["a", "b"],
-        "val": ["c"],
-        "test": ["d"],
-    }
-    assert {k: data.train for k, data in datasets.items()} == {
-        "train": True,
-        "val": False,
-        "test": False,
-    }
-    assert {data.seed for data in datasets.values()} == {4}
+    found = {k: (data.ids, data.train, data.seed) for k, data in datasets.items()}
+    assert found == {
+        "train": (["a", "b"], True, 4), "val": (["c"], False, 4), "test": (["d"], False, 4),
+    }  # fmt: skip
     assert datasets["train"].has_culture.tolist() == [True, False]
     assert datasets["val"].paths == [str(tables.data_dir / "train" / "c.png")]
 
@@ -291,8 +325,89 @@ def test_checked_files_are_neither_looked_for_nor_hashed_again(tables, tmp_path)
     assert (found.fingerprint(), found.paths) == before
 
 
-def test_images_themselves_have_the_views_of_their_files(tables):
-    files = split_dataset(tables, "train").paths
-    images = [read_image(path) for path in files]
-    pair = [ViewDataset(of, ["a", "b"], [1, 1], train=False) for of in (files, images)]
-    assert torch.equal(pair[0][1], pair[1][1])
+def test_images_themselves_have_the_views_of_their_files(collection, dataset):
+    images = [read_image(path) for path in collection["paths"]]
+    assert torch.equal(replace(dataset, paths=images)[1], dataset[1])
+
+
+# --- what is computed of all views ---
+
+
+def itself(views):
+    return {"views": views}
+
+
+@pytest.fixture(params=[1, 3])
+def num_threads(request):
+    """Let torch use so many threads; afterwards as many as before."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield request.param
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("num_threads")
+def test_threads_compute_the_items_in_order(dataset):
+    parts = [range(1, 3), range(3, 7), [0]]
+    found = [result["views"] for result in compute_views(dataset, parts, itself)]
+    assert [views.shape for views in found] == [(6 * n, 3, 32, 32) for n in (2, 4, 1)]
+    assert all(views.is_inference() for views in found)
+    assert torch.equal(torch.cat(found), torch.cat([dataset[k] for k in (1, 2, 3, 4, 5, 6, 0)]))
+
+
+def test_threads_are_as_many_afterwards_also_after_a_failure(dataset, num_threads):
+    def fail(views):
+        raise ValueError("too bad")
+
+    with pytest.raises(ValueError, match="too bad"):
+        list(compute_views(dataset, [[0], [1]], fail))
+    assert torch.get_num_threads() == num_threads
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(torch.get_num_threads).result() == num_threads
+
+
+@pytest.mark.filterwarnings(FORK)
+@pytest.mark.parametrize("num_workers", [0, 64])
+def test_views_made_on_the_device_are_those_of_the_items(dataset, num_workers):
+    """What a GPU does, here on the CPU."""
+    results = compute_on_device(dataset, [range(2), range(2, 7)], itself, num_workers, "cpu")
+    made = torch.cat([result["views"] for result in results])
+    expected = torch.cat([dataset[index] for index in range(7)])
+    assert made.dtype == torch.uint8
+    assert (made.int() - expected.int()).abs().max() <= 2  # rounded once and again
+
+
+def is_running(process):
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems start workers otherwise")
+def test_workers_end_when_their_parent_is_killed():
+    """They are about to send arrays of 12 MB, which no pipe takes when nobody reads."""
+    command = [sys.executable, "-c", STUCK]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
+        workers = [psutil.Process(int(pid)) for pid in parent.stdout.readline().split()]
+        assert len(workers) == sum(map(is_running, workers)) > 0
+        parent.kill()
+    deadline = time.monotonic() + 20
+    while any(map(is_running, workers)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    left = [worker for worker in workers if is_running(worker)]
+    for worker in left:
+        worker.kill()
+    assert not left
+
+
+@pytest.mark.filterwarnings(FORK)
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_rows_of_an_array_are_the_views_of_the_data_set(dataset, num_workers):
+    views = np.stack([dataset[index].numpy() for index in range(7)])  # (N, V, 3, H, W)
+    array = ViewArray(dataset, num_workers)
+    assert array.shape == views.shape
+    rows = np.array([[4, 2], [0, 1], [4, 0], [2, 2]])  # of image and view
+    for found, batch in zip(load_rows(array, [rows, rows[:1]]), (rows, rows[:1]), strict=True):
+        np.testing.assert_array_equal(found, views[batch[:, 0], batch[:, 1]])

@@ -70,8 +70,8 @@ def load_collection(
     ids = {"train": tables.images["id"].tolist(), "test": submission_ids(data_dir)}
     checked, skipped = _check_parts(data_dir, output_dir, ids, on_bad_image, num_workers)
     train = checked[checked["folder"].eq("train")]
-    good = train["fault"].eq("")
     images = tables.images.assign(**{name: train[name] for name in FILES})
+    good = train["fault"].eq("")
     tables = replace(tables, images=images[good].reset_index(drop=True))
     _check_task(tables)
     sizes = train.loc[good, ["width", "height"]].to_numpy(dtype=int)  # pandas 2 may have objects
@@ -114,9 +114,7 @@ def _check_parts(
     bad = checked.loc[checked["fault"].ne(""), COLUMNS]
     unusable = [part for part, rows in checked.groupby("folder") if rows["fault"].ne("").all()]
     if unusable or (len(bad) and on_bad_image == "error"):
-        faults = [
-            f"{Path(data_dir, row.folder, row.file)}: {row.fault}" for row in bad.itertuples()
-        ]
+        faults = [f"{Path(data_dir, part, name)}: {fault}" for part, _, name, fault in bad.values]
         advice = 'Or leave such images out: set ON_BAD_IMAGE = "skip".'
         if unusable:
             advice = f"No image of {unusable[-1]}/ can be used."
@@ -132,10 +130,10 @@ def _check_parts(
 
 def _list_others(data_dir: Path) -> pd.DataFrame:
     """List the files of `test/` that are no images, where no table defines what to predict."""
-    others = []
+    files: Iterable[Path] = []
     if (data_dir / "test").is_dir() and not (data_dir / "sample_submission.csv").is_file():
-        paths = sorted(chain.from_iterable(list_files(data_dir / "test").values()))
-        others = [("test", "", path.name, NO_IMAGE) for path in paths if not is_image(path)]
+        files = sorted(chain.from_iterable(list_files(data_dir / "test").values()))
+    others = [("test", "", path.name, NO_IMAGE) for path in files if not is_image(path)]
     return pd.DataFrame(others, columns=COLUMNS)
 
 
@@ -167,7 +165,7 @@ def check_split(tables: Tables, num_given: int) -> None:
 
 def read_skipped(output_dir: Path | str) -> pd.DataFrame:
     """Read the list of the images left out, as text; no rows where there is no list."""
-    path = Path(output_dir) / SKIPPED
+    path = Path(output_dir, SKIPPED)
     if not path.is_file():
         return pd.DataFrame(columns=COLUMNS)
     return pd.read_csv(path, dtype=str, keep_default_na=False)
@@ -190,10 +188,10 @@ def check_images(
     known = load_json(memory) if memory.is_file() else {}
     states = {path: _state(path) for path, _ in found if path}
     new = [path for path, state in states.items() if known.get(path.name, [])[:2] != state]
+    for path, (*size, fault) in zip(new, measure_files(new, num_workers), strict=True):
+        file_hash = "" if fault else sample_file(path)
+        known[path.name] = [*states[path], *size, file_hash, fault]
     if new:
-        for path, (width, height, fault) in zip(new, measure_files(new, num_workers), strict=True):
-            file_hash = "" if fault else sample_file(path)
-            known[path.name] = [*states[path], width, height, file_hash, fault]
         save_json({name: row for name, row in known.items() if not row[-1]}, memory)
     rows = [
         (image_id, path.name, *known[path.name][2:]) if path else (image_id, "", 0, 0, "", fault)
@@ -204,16 +202,16 @@ def check_images(
 
 def _state(path: Path) -> list[int]:
     """Return size and time of change: a file with the same is taken to be unchanged."""
-    try:
-        return [path.stat().st_size, path.stat().st_mtime_ns]
-    except OSError:  # a link that leads nowhere
-        return [0, 0]
+    status = path.stat() if path.exists() else path.lstat()  # of a link that leads nowhere
+    return [status.st_size, status.st_mtime_ns]
 
 
 def measure_files(paths: Sequence[Path], num_workers: int = 0) -> Iterable[tuple[int, int, str]]:
     """Yield width, height and fault ("" for a good image) of each file, read by processes."""
     from imet_utils.processes import load_items  # here, since it loads torch
 
+    if not paths:
+        return []
     parts = [paths[start : start + 32] for start in range(0, len(paths), 32)]
     measured = chain.from_iterable(load_items(_measure, parts, num_workers))
     return progress(measured, "checking images", len(paths), "image")

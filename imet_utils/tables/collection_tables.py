@@ -12,8 +12,8 @@ import pandas as pd
 from imet_utils.tables.csv_files import SEPARATORS, CsvFile, RowFault, add_id, parse_rows, read_csv
 from imet_utils.tables.split import SPLITS, stratify
 
-LABELS = ("attribute_id", "attribute_name")  # the columns of labels.csv
-COLUMNS = ("attribute_ids", "labels", "tags")  # that may hold the labels of an image
+LABELS = ["attribute_id", "attribute_name"]  # the columns of labels.csv
+COLUMNS = ["attribute_ids", "labels", "tags"]  # that may hold the labels of an image
 IMAGES = ["id", "attribute_ids", "split"]  # the first columns of images.csv
 FILES = ["file", "hash"]  # its others, once the image files are checked
 
@@ -47,15 +47,16 @@ class Tables:
     @property
     def targets(self) -> np.ndarray:
         """Labels of each image, bool (N, C); built anew at each access."""
-        rows = self.images["labels"]
-        targets = np.zeros((len(rows), self.num_classes), dtype=bool)
-        targets[np.repeat(np.arange(len(rows)), [len(row) for row in rows]), _flatten(rows)] = True
+        targets = np.zeros((len(self.images), self.num_classes), dtype=bool)
+        for target, row in zip(targets, self.images["labels"], strict=True):
+            target[list(row)] = True
         return targets
 
     @property
     def counts(self) -> np.ndarray:
         """Number of images with each label, int (C,)."""
-        return np.bincount(_flatten(self.images["labels"]), minlength=self.num_classes)
+        labels = np.fromiter(chain.from_iterable(self.images["labels"]), dtype=np.int64)
+        return np.bincount(labels, minlength=self.num_classes)
 
     @property
     def is_culture(self) -> np.ndarray:
@@ -77,28 +78,28 @@ def load_tables(data_dir: Path | str) -> Tables:
         ValueError: naming file, line and value of whatever is wrong or ambiguous.
     """
     data_dir = Path(data_dir)
-    table = read_csv(data_dir / "train.csv", ["id", "attribute_ids"])
+    table = read_csv(data_dir / "train.csv", IMAGES[:2])
     columns = ["id", choose_column(table)]
     notes = []
     if table.separator != ",":
         notes.append(f"train.csv has a {SEPARATORS[table.separator]} between its fields")
     if (data_dir / "labels.csv").is_file():
-        labels = _read_labels(data_dir / "labels.csv")
-        images = _parse_images(table, columns, split_ids(table), labels["attribute_id"])
+        split = split_ids(table)
+        labels = _read_labels(data_dir)
+        classes = labels["attribute_id"]
     else:
         split = split_names(table, columns[1])
         parsed = parse_rows(table, columns[1:], lambda _, text: split(text))
-        names = sorted(set(chain.from_iterable(parsed)))
-        labels = _label_frame(range(len(names)), names)
-        images = _parse_images(table, columns, split, names)
-        count = f"{len(names):,} names of train.csv"
+        classes = sorted(set(chain.from_iterable(parsed)))
+        labels = _label_frame(range(len(classes)), classes)
+        count = f"{len(classes):,} names of train.csv"
         notes.append(f"labels.csv is missing: {count} became the labels, in alphabetical order")
-    return Tables(images, labels, data_dir, tuple(notes))
+    return Tables(_parse_images(table, columns, split, classes), labels, data_dir, tuple(notes))
 
 
 def choose_column(table: CsvFile) -> str:
     """Choose the column of the labels: iMet's, or else the one of `COLUMNS` that the table has."""
-    found = [column for column in COLUMNS if column in table.header] or list(COLUMNS)
+    found = [column for column in COLUMNS if column in table.header] or COLUMNS
     if found == ["labels", "tags"]:
         raise ValueError(f"{table.path} has both columns {found}: call the right one attribute_ids")
     return found[0]
@@ -148,33 +149,28 @@ def _check_name(name: str) -> str:
     return name
 
 
-def _read_labels(path: Path) -> pd.DataFrame:
+def _read_labels(folder: Path) -> pd.DataFrame:
     """Read `labels.csv`, in its order."""
     lines: dict[int, int] = {}
 
     def parse(line: int, text: str, name: str) -> str:
-        attribute_id = _attribute_id(text)
-        if attribute_id in lines:
+        first = lines.setdefault(_attribute_id(text), line)
+        if first != line:
             cause = "attribute_id {} is given on line {} already. Give each label an id of its own"
-            raise RowFault(cause, text, lines[attribute_id])
-        lines[attribute_id] = line
+            raise RowFault(cause, text, first)
         return _check_name(name)
 
-    names = parse_rows(read_csv(path, LABELS), LABELS, parse)
+    names = parse_rows(read_csv(folder / "labels.csv", LABELS), LABELS, parse)
     return _label_frame(lines, names)
 
 
 def _label_frame(attribute_ids: Iterable[int], names: Sequence[str]) -> pd.DataFrame:
     """Return columns attribute_id, attribute_name, kind and name, see `Tables`."""
-    halves = [name.partition("::") if "::" in name else ("", "", name) for name in names]
-    return pd.DataFrame(
-        {
-            "attribute_id": list(attribute_ids),
-            "attribute_name": names,
-            "kind": [kind.strip() or "other" for kind, _, _ in halves],
-            "name": [name.strip() for _, _, name in halves],
-        }
-    )
+    frame = pd.DataFrame({"attribute_id": list(attribute_ids), "attribute_name": names})
+    kinds = [name.partition("::")[0].strip() if "::" in name else "" for name in names]
+    frame["kind"] = [kind or "other" for kind in kinds]
+    frame["name"] = [name.split("::", 1)[-1].strip() for name in names]
+    return frame
 
 
 def _parse_images(
@@ -192,10 +188,9 @@ def _parse_images(
         given = split_labels(text)
         if not given:
             raise RowFault(f"{columns[1]} is empty. Add a label or remove the row")
-        for label in given:
-            if label not in index_of:
-                cause = "attribute_id {} is not in labels.csv. Correct it or add it"
-                raise RowFault(cause, label)
+        if unknown := [label for label in given if label not in index_of]:
+            cause = "attribute_id {} is not in labels.csv. Correct it or add it"
+            raise RowFault(cause, unknown[0])
         if len(set(given)) < len(given):
             raise RowFault("a label is given twice in {}. Remove one", text)
         if split not in ("", *SPLITS):
@@ -212,13 +207,13 @@ def save_tables(tables: Tables, folder: Path | str) -> None:
 
     images = tables.images.assign(attribute_ids=join_ids(tables, tables.images["labels"]))
     columns = [*IMAGES, *FILES] if "file" in images else IMAGES
-    save_csv(tables.labels[list(LABELS)], Path(folder) / "labels.csv")
+    save_csv(tables.labels[LABELS], Path(folder) / "labels.csv")
     save_csv(images[columns], Path(folder) / "images.csv")
 
 
 def read_tables(folder: Path | str, data_dir: Path | str) -> Tables:
     """Read what `save_tables` wrote to `folder`, of the collection in `data_dir`."""
-    labels = _read_labels(Path(folder) / "labels.csv")
+    labels = _read_labels(Path(folder))
     table = read_csv(Path(folder) / "images.csv", IMAGES)
     columns = [*IMAGES, *FILES] if "file" in table.header else IMAGES
     images = _parse_images(table, columns, split_ids(table), labels["attribute_id"])
@@ -240,20 +235,17 @@ def drop_rare_labels(tables: Tables, min_count: int = 3, keep_images: bool = Fal
     """
     if min_count < 1:
         raise ValueError(f"min_count must be at least 1, got {min_count}")
-    rare = (tables.counts < min_count).tolist()
-    rows = tables.images["labels"]
-    if keep_images:
-        rows = rows.map(lambda row: tuple(k for k in row if not rare[k]))
-        images = tables.images.assign(labels=rows)[rows.map(len) > 0]
-    else:
-        images = tables.images[[not any(rare[k] for k in row) for row in rows]]
+    is_rare, before = tables.counts < min_count, tables.images["labels"]
+    rows = before.map(lambda row: tuple(k for k in row if not is_rare[k]))
+    images = tables.images.assign(labels=rows)
+    images = images[rows.map(len) >= (1 if keep_images else before.map(len))]
     if images.empty:
         raise ValueError(
             f"of {len(tables.images)} images none is left without the labels that occur on fewer "
             f"than {min_count} images: lower MIN_COUNT or give more images"
         )
-    kept = np.unique(_flatten(images["labels"]))
-    new_index = {int(old): new for new, old in enumerate(kept)}
+    kept = sorted(set(chain.from_iterable(images["labels"])))
+    new_index = {old: new for new, old in enumerate(kept)}
     images = images.assign(labels=[tuple(new_index[k] for k in row) for row in images["labels"]])
     labels = tables.labels.iloc[kept].reset_index(drop=True)
     return replace(tables, images=images.reset_index(drop=True), labels=labels)
@@ -280,7 +272,3 @@ def limit_images(tables: Tables, limit: int | None, seed: int = 0) -> Tables:
         return tables
     rows = np.sort(np.random.default_rng(seed).permutation(len(tables.images))[:limit])
     return replace(tables, images=tables.images.iloc[rows].reset_index(drop=True))
-
-
-def _flatten(labels: Iterable[Sequence[int]]) -> np.ndarray:
-    return np.fromiter((k for row in labels for k in row), dtype=np.int64)

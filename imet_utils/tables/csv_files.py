@@ -43,9 +43,8 @@ def read_csv(path: Path, columns: Sequence[str]) -> CsvFile:
     If it is missing, the error names the `columns` that it must have.
     """
     if not path.is_file():
-        raise FileNotFoundError(
-            f"{path} is missing: it must be a CSV file with the columns {', '.join(columns)}"
-        )
+        wanted = f"a CSV file with the columns {', '.join(columns)}"
+        raise FileNotFoundError(f"{path} is missing: it must be {wanted}")
     content = path.read_bytes()
     try:
         text = content.decode("utf-8-sig")
@@ -59,8 +58,8 @@ def read_csv(path: Path, columns: Sequence[str]) -> CsvFile:
         rows = [(reader.line_num, [field.strip() for field in row]) for row in reader]
     except csv.Error as error:
         raise ValueError(f"{path}, line {reader.line_num}: {error}. Mind the quotes") from error
-    rows = [(line, row) for line, row in rows if any(row)]
-    return CsvFile(path, separator, rows[0][1] if rows else [], rows[1:])
+    (_, names), *rows = [(line, row) for line, row in rows if any(row)] or [(0, [])]
+    return CsvFile(path, separator, names, rows)
 
 
 def parse_rows(
@@ -89,11 +88,13 @@ def parse_rows(
             parsed.append(parse(line, *(row[place] for place in places)))
         except RowFault as fault:
             faults.setdefault(fault.cause, []).append((line, fault))
-    if faults:
-        messages = []
-        for (line, first), *others in faults.values():
-            where = f"{1 + len(others):,} rows" if others else f"line {line}"
-            messages.append(f"{path}, {where}: {first}" + f" (first: line {line})" * bool(others))
+    messages = [
+        f"{path}, {1 + len(others):,} rows: {fault} (first: line {line})"
+        if others
+        else f"{path}, line {line}: {fault}"
+        for (line, fault), *others in faults.values()
+    ]
+    if messages:
         raise ValueError(list_faults(messages))
     return parsed
 
@@ -112,8 +113,9 @@ def add_id(lines: dict[str, int], image_id: str, line: int) -> str:
         raise RowFault(f"id {{}} {PLAIN_NAME}", image_id)
     first = lines.setdefault(file_key(image_id), line)
     if first != line:
-        cause = "id {} is given on line {} already. Join the two rows or remove one"
-        raise RowFault(cause, image_id, first)
+        raise RowFault(
+            "id {} is given on line {} already. Join the two rows or remove one", image_id, first
+        )
     return image_id
 
 

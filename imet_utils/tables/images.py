@@ -58,30 +58,32 @@ def measure_image(path: Path | str) -> tuple[int, int]:
 @contextmanager
 def _open_image(path: Path) -> Iterator[Image.Image]:
     """Open an image; turn whatever a bad file raises into a ValueError with advice."""
-    if not path.exists():
-        raise ValueError(f"{path}: there is no such file. Add it")
-    if not path.is_file():  # to open a pipe would wait for ever
-        raise ValueError(f"{path}: not a plain file. Put the image itself there")
-    if not path.stat().st_size:
-        raise ValueError(f"{path}: an empty file of 0 bytes. Fetch it again")
     # Of metadata: the pixels are right. For good, as filters are not of one thread alone.
     warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
     limit = Image.MAX_IMAGE_PIXELS or np.inf
-    try:
-        with Image.open(path, formats=FORMATS) as image:
-            if image.width * image.height > limit:
-                raise Image.DecompressionBombError
-            yield image
-    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
-        raise ValueError(f"{path}: more than {limit:,} pixels. Scale the image down") from error
-    except UnidentifiedImageError as error:
-        names = f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
-        raise ValueError(f"{path}: not an image in {names} format. Replace it by one") from error
-    except MemoryError:
-        raise
-    except Exception as error:  # Pillow raises many types on damaged files
-        reason = f"damaged, cut short or not readable ({error})"
-        raise ValueError(f"{path}: {reason}. Fetch or save it again") from error
+    if not path.exists():
+        fault = "there is no such file. Add it"
+    elif not path.is_file():  # to open a pipe would wait for ever
+        fault = "not a plain file. Put the image itself there"
+    elif not path.stat().st_size:
+        fault = "an empty file of 0 bytes. Fetch it again"
+    else:
+        try:
+            with Image.open(path, formats=FORMATS) as image:
+                if image.width * image.height > limit:
+                    raise Image.DecompressionBombError
+                yield image
+            return
+        except (Image.DecompressionBombWarning, Image.DecompressionBombError):
+            fault = f"more than {limit:,} pixels. Scale the image down"
+        except UnidentifiedImageError:
+            names = f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
+            fault = f"not an image in {names} format. Replace it by one"
+        except MemoryError:
+            raise
+        except Exception as error:  # Pillow raises many types on damaged files
+            fault = f"damaged, cut short or not readable ({error}). Fetch or save it again"
+    raise ValueError(f"{path}: {fault}")
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
@@ -113,14 +115,12 @@ def match_images(folder: Path | str, ids: Sequence[str]) -> list[tuple[Path | No
         some = files.get(file_key(image_id), [])
         images = [path for path in some if is_image(path)]
         names = sorted(path.name for path in images or some)
-        if len(images) == 1:
-            found.append((images[0], ""))
-        elif images:
-            found.append((None, f"several files: {', '.join(names)}. Keep one"))
+        fault = f"no image {image_id}. Add {image_id}.png or the like"
+        if len(images) > 1:
+            fault = f"several files: {', '.join(names)}. Keep one"
         elif names:
-            found.append((None, f"no image {image_id}; there is {names[0]}, which is {NO_IMAGE}"))
-        else:
-            found.append((None, f"no image {image_id}. Add {image_id}.png or the like"))
+            fault = f"no image {image_id}; there is {names[0]}, which is {NO_IMAGE}"
+        found.append((images[0], "") if len(images) == 1 else (None, fault))
     return found
 
 

@@ -19,12 +19,30 @@ SLACK = (0.5, 0.05)  # tolerated deviation of a label: images, or share of those
 Rows = Sequence[tuple[int, ...]]  # the class indices of each image
 
 
+class _Parts:
+    """The part of each image, at first 0, and how many images of each label a part has."""
+
+    def __init__(self, labels: Rows, counts: np.ndarray, num_parts: int) -> None:
+        self.labels = labels
+        self.of = [0] * len(labels)
+        self.have = np.zeros((num_parts, len(counts)), dtype=int)
+        self.have[0] = counts
+
+    def move(self, images: Sequence[int], source: int, target: int, number: int) -> None:
+        """Move up to `number` of the images from one part to another; part 0 keeps every label."""
+        for image in images:
+            row = list(self.labels[image])
+            if number <= 0:
+                return
+            if self.of[image] == source and (source or (self.have[0, row] > 1).all()):
+                self.of[image] = target
+                self.have[source, row] -= 1
+                self.have[target, row] += 1
+                number -= 1
+
+
 def stratify(
-    labels: Rows,
-    ids: Sequence[str],
-    names: Sequence[str],
-    ratios: Sequence[float],
-    seed: int = 0,
+    labels: Rows, ids: Sequence[str], names: Sequence[str], ratios: Sequence[float], seed: int = 0
 ) -> list[int]:
     """Assign each image to a part, so that the parts share the images of each label in `ratios`.
 
@@ -45,49 +63,24 @@ def stratify(
     rarest_first = np.argsort(counts, kind="stable").tolist()
     rank = {label: place for place, label in enumerate(rarest_first)}
     groups: list[list[int]] = [[] for _ in names]  # images by their rarest label
-    draws = [_draw(seed, image_id) for image_id in ids]
-    for image in np.argsort(draws).tolist():
+    for image in np.argsort([_draw(seed, image_id) for image_id in ids]).tolist():
         groups[min(labels[image], key=rank.__getitem__)].append(image)
-    parts = [0] * len(labels)
-    have = np.zeros((len(shares), len(names)), dtype=int)  # images of each label in each part
-    have[0] = counts
+    parts = _Parts(labels, counts, len(shares))
     for label in rarest_first:
         for part in range(1, len(shares)):
-            due = counts[label] * shares[part] - have[part, label]
+            due = counts[label] * shares[part] - parts.have[part, label]
             wanted = len(groups[label]) * shares[part] + _draw(seed, f"{part}:{names[label]}")
             slack = max(SLACK[0], SLACK[1] * counts[label] * shares[part])
             number = min(max(math.floor(wanted), math.ceil(due - slack)), math.floor(due + slack))
-            _move(groups[label], 0, part, number, labels, parts, have)
-    commonest_first = [image for label in rarest_first[::-1] for image in groups[label]]
-    _meet_sizes(part_sizes(len(labels), shares), commonest_first, labels, parts, have)
-    return parts
+            parts.move(groups[label], 0, part, number)
+    _meet_sizes(shares, [image for label in rarest_first[::-1] for image in groups[label]], parts)
+    return parts.of
 
 
 def _draw(seed: int, name: str) -> float:
     """Draw a number in [0, 1) from the seed and a name alone."""
     digest = hashlib.blake2b(f"{seed}:{name}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "little") / 2**64
-
-
-def _move(
-    images: Sequence[int],
-    source: int,
-    target: int,
-    number: int,
-    labels: Rows,
-    parts: list[int],
-    have: np.ndarray,
-) -> None:
-    """Move up to `number` of the images from one part to another; part 0 keeps every label."""
-    for image in images:
-        row = list(labels[image])
-        if number <= 0:
-            return
-        if parts[image] == source and (source or (have[0, row] > 1).all()):
-            parts[image] = target
-            have[source, row] -= 1
-            have[target, row] += 1
-            number -= 1
 
 
 def part_sizes(num_images: int, shares: np.ndarray) -> list[int]:
@@ -107,21 +100,20 @@ def part_sizes(num_images: int, shares: np.ndarray) -> list[int]:
     return sizes.tolist()
 
 
-def _meet_sizes(
-    sizes: Sequence[int], order: Sequence[int], labels: Rows, parts: list[int], have: np.ndarray
-) -> None:
+def _meet_sizes(shares: np.ndarray, order: Sequence[int], parts: _Parts) -> None:
     """Move images, in this order, from parts that are too large to those that are too small."""
+    sizes = part_sizes(len(order), shares)
     for source in range(len(sizes)):
         for target in range(len(sizes)):
-            room = np.array(sizes) - np.bincount(parts, minlength=len(sizes))
-            _move(order, source, target, min(-room[source], room[target]), labels, parts, have)
-    found = np.bincount(parts, minlength=len(sizes))
+            room = np.array(sizes) - np.bincount(parts.of, minlength=len(sizes))
+            parts.move(order, source, target, min(-room[source], room[target]))
+    found = np.bincount(parts.of, minlength=len(sizes))
     for empty in np.flatnonzero(found == 0).tolist():  # part 0 needs more than its size
         richest = 1 + int(found[1:].argmax())
         if found[richest] > 1:
-            _move(order, richest, empty, 1, labels, parts, have)
-    if len(set(parts)) < len(sizes):
+            parts.move(order, richest, empty, 1)
+    if len(set(parts.of)) < len(sizes):
         raise ValueError(
-            f"{len(parts)} images are too few to split in {len(sizes)}: the first part needs "
+            f"{len(order)} images are too few to split in {len(sizes)}: the first part needs "
             "almost all of them to have every label once. Give more images or drop the rare labels"
         )
