@@ -86,7 +86,7 @@ def part_ways(setting: Setting, paths: list[Path]) -> Ways:
     if setting.device.type != "cpu":
         pixels = [torch.from_numpy(np.array(image)).to(setting.device) for image in images]
         plans = [plan_views(image.size, "", crop=True, augment=True) for image in images]
-        ways[DEVICE_VIEWS] = lambda: [*map(make_device_views, pixels, plans)]
+        ways[DEVICE_VIEWS] = partial(make_device_views, pixels, plans)
     ways["six views for evaluation"] = partial(make_all_views, images, augment=False)
     ways["encoder: maps and pooled features"] = partial(run_encoder, forward, views, setting.batch)
     ways["encoder with style"] = partial(

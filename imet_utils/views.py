@@ -118,20 +118,29 @@ def make_views(image: Image.Image, plan: Sequence[View], size: int = 224) -> Ten
     return torch.from_numpy(views).permute(0, 3, 1, 2)  # (V, 3, size, size)
 
 
-def make_device_views(image: Tensor, plan: Sequence[View], size: int = 224) -> Tensor:
-    """Make the planned views (V, 3, size, size) of an RGB image (H, W, 3) uint8, on its device."""
-    image = image.permute(2, 0, 1)  # (3, H, W)
-    scaled = {
-        box: functional.resize(image[:, box[1] : box[3], box[0] : box[2]], [size, size])
-        for box in {view.box for view in plan}
-    }
-    views = torch.stack([scaled[v.box].flip(-1) if v.flip else scaled[v.box] for v in plan])
-    colours = [view.colours for view in plan if view.colours is not None]
+def make_device_views(
+    images: Sequence[Tensor], plans: Sequence[Sequence[View]], size: int = 224
+) -> Tensor:
+    """Make the planned views (B, V, 3, size, size) of RGB images (H, W, 3) uint8, on their device.
+
+    Colours are changed in one batch, since a GPU starts each operation anew.
+    """
+    pictures = []
+    for image, plan in zip(images, plans, strict=True):
+        scaled: dict[tuple[int, ...], Tensor] = {}
+        for view in plan:
+            left, top, right, bottom = view.box
+            if view.box not in scaled:
+                part = image[top:bottom, left:right].permute(2, 0, 1)  # (3, H, W)
+                scaled[view.box] = functional.resize(part, [size, size], antialias=True)
+            pictures.append(scaled[view.box].flip(-1) if view.flip else scaled[view.box])
+    views = torch.stack(pictures)  # (B V, 3, size, size)
+    colours = [view.colours for plan in plans for view in plan if view.colours is not None]
     if colours:
-        matrices = torch.tensor(np.stack(colours), dtype=torch.float32, device=image.device)
-        jittered = torch.bmm(matrices, views.flatten(2).float())  # (V, 3, H W)
+        matrices = torch.tensor(np.stack(colours), dtype=torch.float32, device=views.device)
+        jittered = torch.bmm(matrices, views.flatten(2).float())  # (B V, 3, H W)
         views = jittered.add_(0.5).clamp_(0, 255).to(torch.uint8).view_as(views)
-    return views
+    return views.unflatten(0, (len(images), -1))
 
 
 @dataclass(eq=False)
@@ -265,11 +274,9 @@ def compute_on_device(
     """Let a device make and compute the views of images that processes decode meanwhile."""
     for part in load_items(partial(_decode, dataset), parts, num_workers):
         with torch.inference_mode():
-            views = [
-                make_device_views(torch.from_numpy(pixels).to(device), plan, dataset.size)
-                for pixels, plan in part
-            ]
-            found = compute(torch.cat(views))
+            images = [torch.from_numpy(pixels).to(device) for pixels, _ in part]
+            plans = [plan for _, plan in part]
+            found = compute(make_device_views(images, plans, dataset.size).flatten(0, 1))
         yield found
 
 

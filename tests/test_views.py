@@ -180,13 +180,15 @@ def test_drawn_numbers_fill_their_ranges():
 @pytest.mark.parametrize("crop", [False, True])
 def test_views_of_a_device_are_those_of_pillow(crop, augment):
     sizes = [(90, 60), (64, 64), (40, 30), (20, 70)]  # the last two are smaller than a view
-    errors = []
+    images, plans, expected = [], [], []
     for seed, image_size in enumerate(sizes):
         image = paint(*image_size, seed)
         plan = plan_views(image.size, "a", crop, augment, seed=4, size=48)
-        made = make_device_views(torch.from_numpy(np.array(image)), plan, 48)
-        errors.append((made.int() - make_views(image, plan, 48).int()).abs())
-    errors = torch.stack(errors)
+        images.append(torch.from_numpy(np.array(image)))
+        plans.append(plan)
+        expected.append(make_views(image, plan, 48))
+    made = make_device_views(images, plans, 48)
+    errors = (made.int() - torch.stack(expected).int()).abs()
     assert errors.shape == (4, 6, 3, 48, 48)
     assert errors.max() <= 1 + augment  # rounded once and again
     assert errors.float().mean() < 0.1
@@ -195,11 +197,11 @@ def test_views_of_a_device_are_those_of_pillow(crop, augment):
 def test_crops_on_a_device_are_exact_and_colours_rounded_and_clipped():
     image = paint(70, 50, 0)
     view = View((11, 7, 43, 39), flip=True, colours=None)
-    made = make_device_views(torch.from_numpy(np.array(image)), [view], 32)
-    assert torch.equal(made[0], pixels(image)[:, 7:39, 11:43].flip(-1))
+    made = make_device_views([torch.from_numpy(np.array(image))], [[view]], 32)
+    assert torch.equal(made[0, 0], pixels(image)[:, 7:39, 11:43].flip(-1))
     pixel = torch.tensor([[[10, 100, 200]]], dtype=torch.uint8)
     view = View((0, 0, 1, 1), flip=False, colours=np.diag([0.25, 3, -1]))
-    assert make_device_views(pixel, [view], 1).flatten().tolist() == [3, 255, 0]
+    assert make_device_views([pixel], [[view]], 1).flatten().tolist() == [3, 255, 0]
 
 
 # --- data sets ---
