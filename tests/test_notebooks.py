@@ -22,14 +22,16 @@ from imet_tools.pipeline.parameters import (
     read_profile,
 )
 from imet_utils.features import EncoderSettings
+from imet_utils.models import Rnn
 from imet_utils.runs import PROJECT_DIR, RESULT_COLUMNS, find_data_dir, open_run
-from imet_utils.training import RECIPES, TrainConfig, load_head
+from imet_utils.training import RECIPES, Decoding, TrainConfig, load_head
 
 FOLDER = PROJECT_DIR / "notebooks"
 NOTEBOOKS = find_notebooks(FOLDER)
 FIRST_PARAMETERS = ["DATA_DIR", "OUTPUT_DIR", "ENCODER", "SEED", "LIMIT"]
 MAX_ROOMS = 8  # of the package, that a notebook imports from
-SETTINGS = (TrainConfig, EncoderSettings)  # that a run fills from a notebook's parameters
+# that a run fills from a notebook's parameters
+SETTINGS = (TrainConfig, EncoderSettings, Rnn, Decoding)
 
 
 @pytest.fixture(params=NOTEBOOKS, scope="module")
