@@ -5,7 +5,7 @@ import json
 import shutil
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -16,12 +16,11 @@ from torch import Tensor
 from imet_utils.code import code_digest
 from imet_utils.distributed import gather_items, own_range, process_index, wait_for_all
 from imet_utils.files import (
+    atomic_folder,
     fingerprint_of,
     load_json,
-    put_in_place,
     remove_leftovers,
     save_json,
-    temporary_path,
 )
 from imet_utils.progress import progress
 from imet_utils.views import Compute, ViewDataset, compute_views
@@ -81,13 +80,10 @@ def extract_features(
         raise ValueError(f"{folder} is not a feature store; give an empty or a new folder")
     step = max(1, (batch_size or views_at_once(device)) // dataset.num_views)
     keys = row_keys(dataset, fingerprint)[: len(dataset) // step * step]  # of full batches
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    partial = gather_items([temporary_path(folder)])[0]  # named by the first process
     if process_index() == 0:
         remove_leftovers(folder.parent.glob(f".{glob.escape(folder.stem)}.*"))
-        partial.mkdir()
-    wait_for_all()
-    try:
+    with atomic_folder(folder) if process_index() == 0 else nullcontext(folder) as own_folder:
+        partial = gather_items([own_folder])[0]  # which the first process has made
         kept = find_rows(folder, keys)
         parts = plan_parts(kept, len(dataset), step)
         own_parts = [parts[k] for k in own_range(len(parts))]
@@ -108,10 +104,7 @@ def extract_features(
         if process_index() == 0:
             (partial / ROWS).write_text("\n".join(keys) + "\n", encoding="utf-8")
             save_json(fingerprint, partial / FINGERPRINT)
-            put_in_place(partial, folder)
-        wait_for_all()
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    wait_for_all()
     return open_features(folder)
 
 
