@@ -18,9 +18,17 @@ from imet_utils.encoders import (
 )
 from imet_utils.models import EndToEnd, LinearClassifier
 
-# Of timm's own tests: a CNN, a ConvNeXt, a ViT with a class token, one with a register, one that
-# pools by attention, and a network whose maps have their channels last.
-TINY = ["test_resnet", "test_convnext", "test_vit", "test_vit2", "test_vit3", "test_mambaout"]
+# Of timm's own tests: CNNs, a ConvNeXt, a network whose maps have their channels last, a ViT with a
+# class token, one with a register, one that pools by attention; with the stages that tell style.
+TINY = {
+    "test_resnet": ["act1", "layer1", "layer2", "layer3"],  # with the pooling in act1
+    "test_efficientnet": ["blocks.1", "blocks.2", "blocks.3", "blocks.4"],
+    "test_convnext": ["stages.0", "stages.1", "stages.2"],
+    "test_mambaout": ["stages.0", "stages.1", "stages.2"],
+    "test_vit": ["blocks.0", "blocks.2", "blocks.3"],
+    "test_vit2": ["blocks.1", "blocks.3", "blocks.5"],
+    "test_vit3": ["blocks.1", "blocks.3", "blocks.5"],
+}
 
 
 def random_images(*shape, seed=0):
@@ -117,58 +125,39 @@ def test_a_class_token_stands_beside_the_mean_that_a_network_pools(float32):
 
 
 @pytest.mark.parametrize("name", TINY)
-def test_maps_are_the_final_features_and_pooled_what_the_network_pools(name, float32):
+def test_outputs_are_final_features_their_pooling_and_statistics_of_stages(name, float32):
+    """The stages are found by hooks."""
+
+    def lay_out(features):
+        if features.ndim == 3:
+            return features[:, 1:]  # after a class token or a register
+        last = features if name == "test_mambaout" else features.permute(0, 2, 3, 1)
+        return last.flatten(1, 2)
+
     net, encoder = build_tiny(name, 96)
+    seen = []
+    for stage in TINY[name]:
+        hook = net.get_submodule(stage).register_forward_hook
+        hook(lambda module, given, maps: seen.append(maps))
     images = random_images(2, 3, 96, 96)
     found = encode_images(encoder, images)
+    stages = [lay_out(net.norm(maps) if "vit" in name else maps) for maps in seen]
     with torch.no_grad():
         final = net.forward_features(normalise(images, encoder.mean, encoder.std))
         pooled = net.forward_head(final, pre_logits=True)
-    if final.ndim == 3:
-        maps = final[:, 1:]  # after a class token or a register
-        assert maps.shape[1] == 36
-    else:
-        maps = (final if name == "test_mambaout" else final.permute(0, 2, 3, 1)).flatten(1, 2)
+    maps = lay_out(final)
     if name == "test_vit":
         assert torch.equal(pooled, final[:, 0])
         pooled = torch.cat([final[:, 0], maps.mean(dim=1)], dim=1)
+    pairs = [torch.std_mean(part, dim=1, correction=0) for part in stages]
+    style = torch.cat([mean for _, mean in pairs] + [std for std, _ in pairs], dim=1)
     torch.testing.assert_close(found["maps"], maps)
     torch.testing.assert_close(found["pooled"], pooled)
+    torch.testing.assert_close(found["style"], style, atol=1e-4, rtol=1e-4)
     assert found["pooled"].dtype == torch.float32
-    assert (encoder.dim, encoder.pooled_dim) == (maps.shape[2], pooled.shape[1])
+    assert (encoder.num_positions, encoder.dim) == maps.shape[1:]
+    assert (encoder.pooled_dim, encoder.style_dim) == (pooled.shape[1], style.shape[1])
     assert encode_images(encoder, images, outputs=["pooled"]).keys() == {"pooled"}
-
-
-@pytest.mark.parametrize(
-    ("name", "stages"),
-    [
-        ("test_resnet", ["act1", "layer1", "layer2", "layer3"]),  # with the pooling in act1
-        ("test_efficientnet", ["blocks.1", "blocks.2", "blocks.3", "blocks.4"]),
-        ("test_convnext", ["stages.0", "stages.1", "stages.2"]),
-        ("test_mambaout", ["stages.0", "stages.1", "stages.2"]),
-        ("test_vit", ["blocks.0", "blocks.2", "blocks.3"]),
-        ("test_vit2", ["blocks.1", "blocks.3", "blocks.5"]),
-    ],
-)
-def test_style_has_mean_and_deviation_of_every_channel_of_the_stages(name, stages, float32):
-    """The stages are found by hooks, on modules that are named here."""
-    net, encoder = build_tiny(name, 96)
-    seen = []
-    for stage in stages:
-        module = net.get_submodule(stage)
-        module.register_forward_hook(lambda module, given, maps: seen.append(maps))
-    images = random_images(2, 3, 96, 96)
-    style = encode_images(encoder, images, outputs=["style"])["style"]
-    if "vit" in name:
-        rows = [net.norm(tokens)[:, 1:] for tokens in seen]
-    elif name == "test_mambaout":
-        rows = [maps.flatten(1, 2) for maps in seen]
-    else:
-        rows = [maps.flatten(2).transpose(1, 2) for maps in seen]
-    pairs = [torch.std_mean(part, dim=1, correction=0) for part in rows]
-    wanted = torch.cat([mean for _, mean in pairs] + [std for std, _ in pairs], dim=1)
-    torch.testing.assert_close(style, wanted, atol=1e-4, rtol=1e-4)
-    assert style.shape == (2, encoder.style_dim)
 
 
 def test_short_floats_are_close_to_full_precision_and_other_statistics_are_taken(lite):
