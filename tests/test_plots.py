@@ -61,6 +61,7 @@ def flipped(names):
 
 
 CASES = {
+    "architecture": lambda _: plots.plot_architecture(),
     "attention": lambda names: tools.plot_attention(IMAGES[1], EVEN, names[1], 0.5),
     "attention_rows": lambda names: plots.plot_attention_rows(attended(names)),
     "auc_distribution": lambda names: plots.plot_auc_distribution(RISING, np.arange(COUNT), names),
