@@ -11,7 +11,7 @@ from matplotlib.text import Annotation
 from scipy.stats import binomtest
 
 from imet_utils import plots
-from imet_utils.plots.style import FAINT, KIND_COLORS, VERDICTS
+from imet_utils.plots.style import FAINT, KIND_COLORS, MUTED, VERDICTS, kind_colors
 
 IMAGE = np.full((30, 60, 3), 200, np.uint8)
 
@@ -55,7 +55,10 @@ def test_label_frequencies_are_the_counts_of_the_most_frequent():
 
 
 def test_labels_per_image_are_shares():
-    fig = plots.plot_labels_per_image(np.array([0, 1, 1, 1]), np.array([2, 0, 1, 1]))
+    targets = np.array([[0, 1, 1], [1, 0, 0], [1, 1, 0], [1, 0, 1]], bool)
+    alone = plots.plot_labels_per_image(targets, ["label"] * 3).axes
+    assert [[bar.get_height() for bar in ax.patches] for ax in alone] == [[0, 0.25, 0.75]]
+    fig = plots.plot_labels_per_image(targets, ["culture", "tag", "tag"])
     left, right = fig.axes
     assert [bar.get_height() for bar in left.containers[0]] == [0.25, 0.75, 0]
     assert [bar.get_height() for bar in left.containers[1]] == [0.25, 0.5, 0.25]
@@ -309,6 +312,22 @@ def test_calibration_has_a_panel_a_group_and_a_hollow_dot_for_the_others():
     assert legend(culture) == ["most probable of an image: 60 pairs", "all others: 900 pairs"]
     assert legend(tag) == ["most probable of an image: 40 pairs"]
     assert tag.get_xlim()[1] < 0.5 < culture.get_xlim()[1]
+
+
+def test_kinds_beyond_six_are_grey_and_calibration_has_two_panels_a_row():
+    kinds = ["culture", *"abcdefg"]
+    found = kind_colors(kinds)
+    assert found["culture"] == KIND_COLORS["culture"]
+    assert [kind for kind, color in found.items() if color == MUTED] == ["f", "g"]
+    assert len(set(found.values())) == 7
+    assert kind_colors(["a", "other kinds"])["other kinds"] == MUTED
+    columns = ["group", "first", "pairs", "expected", "observed", "low", "high"]
+    rows = [[kind, True, 40, 0.2, 0.1, 0.05, 0.3] for kind in kinds[:5]]
+    fig = plots.plot_calibration(pd.DataFrame(rows, columns=columns))
+    assert fig.get_figwidth() < 10
+    assert [ax.get_title(loc="left") for ax in fig.axes if ax.axison] == [
+        "Kind culture", "Kind a", "Kind b", "Kind c", "Kind d",
+    ]  # fmt: skip
 
 
 def test_auc_stands_against_frequency_by_kind():

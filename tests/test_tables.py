@@ -14,11 +14,13 @@ from imet_utils.tables import (
     Tables,
     check_tables,
     drop_rare_labels,
+    equal_images,
     find_images,
     limit_images,
     load_tables,
     read_tables,
     save_tables,
+    split_label,
     split_tables,
     stratify,
     submission_ids,
@@ -69,7 +71,7 @@ def long_tailed(num_images, num_classes, seed=0):
 def test_load_numbers_classes_in_file_order_and_splits_names(tmp_path):
     tables = load_tables(write(tmp_path))
     assert tables.labels["attribute_id"].tolist() == [7, 3, 10]
-    assert tables.labels["kind"].tolist() == ["culture", "tag", "other"]
+    assert tables.labels["kind"].tolist() == ["culture", "tag", "label"]
     assert tables.labels["name"].tolist() == ["french", "men", "portrait"]
     assert tables.images["labels"].tolist() == [(0, 1), (2,)]
     assert tables.images["split"].tolist() == ["", ""]
@@ -87,7 +89,7 @@ def test_a_museums_own_table_is_read_as_it_is(tmp_path):
     assert tables.labels["attribute_name"].tolist() == [
         "culture::french", "horses", "tag::oil on wood",
     ]  # fmt: skip
-    assert tables.labels["kind"].tolist() == ["culture", "other", "tag"]
+    assert tables.labels["kind"].tolist() == ["culture", "label", "tag"]
     assert tables.images["labels"].tolist() == [(1, 2), (0,)]
     assert tables.notes == (
         "train.csv has a semicolon between its fields",
@@ -230,6 +232,52 @@ def test_split_covers_every_label_in_train_with_the_right_sizes(rows, ratios, se
     wanted = np.array(ratios) / sum(ratios) * len(rows)
     if (wanted >= [7, 1, 1]).all():  # the cover of 7 labels is at most 7 images
         assert np.abs(sizes - wanted).max() < 1
+
+
+def checked_files(tables, folder, content):
+    """Write the image files, and note them in the tables with hashes of their first letter."""
+    (folder / "train").mkdir()
+    for name, text in zip(tables.images["id"], content, strict=True):
+        (folder / "train" / name).write_text(text)
+    images = tables.images.assign(file=tables.images["id"], hash=[text[0] for text in content])
+    return replace(tables, images=images, data_dir=folder)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_equal_files_stay_in_one_part_and_no_split_changes_without_any(tmp_path, seed):
+    tables = make(long_tailed(200, 12), 12)
+    (tmp_path / "distinct").mkdir()
+    distinct = checked_files(tables, tmp_path / "distinct", [f"file {n}" for n in range(200)])
+    assert equal_images(distinct) == tables.images["id"].tolist()
+    expected = split_tables(tables, seed=seed).images["split"]
+    assert split_tables(distinct, seed=seed).images["split"].equals(expected)
+    content = [f"file {n % 150}" for n in range(200)]
+    paired = checked_files(tables, tmp_path, content)
+    split = split_tables(paired, seed=seed).images
+    assert split["split"].groupby(content).nunique().eq(1).all()
+    assert np.abs(split["split"].value_counts()[[*SPLITS]] - [160, 20, 20]).max() <= 8
+    assert len(set(equal_images(paired))) == 150
+    assert take_split(replace(paired, images=split), "train").counts.all()  # every label
+    turned = replace(paired, images=paired.images[::-1].reset_index(drop=True))
+    again = split_tables(turned, seed=seed).images
+    assert again.set_index("id")["split"].loc[split["id"]].tolist() == split["split"].tolist()
+
+
+def test_kinds_that_there_are_at_most_six():
+    names = ["medium::oil", "medium::silk", "horses", "country::china", "::odd", "a::b::c"]
+    tables = make([(0, 1), (2,), (3,), (4, 5)], 6)
+    parts = [split_label(name) for name in names]
+    labels = tables.labels.assign(kind=[kind for kind, _ in parts])
+    assert parts[2:] == [
+        ("label", "horses"), ("country", "china"), ("label", "odd"), ("a", "b::c"),
+    ]  # fmt: skip
+    masks = replace(tables, labels=labels).kind_masks
+    assert {kind: np.flatnonzero(mask).tolist() for kind, mask in masks.items()} == {
+        "a": [5], "country": [3], "label": [2, 4], "medium": [0, 1],
+    }  # fmt: skip
+    many = make([(k,) for k in range(8) for _ in range(8 - k)], 8)
+    many = replace(many, labels=many.labels.assign(kind=list("hgfedcba")))
+    assert many.kinds.tolist() == [*"hgfedc", "other kinds", "other kinds"]
 
 
 def test_split_refuses_what_cannot_be_split():

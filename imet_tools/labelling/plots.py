@@ -42,8 +42,8 @@ from imet_utils.plots.style import (
     label_axes,
     name_rows,
     new_figure,
-    split_label,
 )
+from imet_utils.tables import split_label
 
 ACROSS, NARROW = 6, 5  # thumbnails in a row, panels of attention and neighbours
 BARS, STEPS, MAX_LISTED = 10, 8, 5  # labels with a bar, steps of a path, lines under a thumbnail

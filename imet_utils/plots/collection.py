@@ -10,6 +10,7 @@ from matplotlib.ticker import LogLocator, PercentFormatter
 from scipy.cluster.hierarchy import leaves_list, linkage
 
 from imet_utils.plots import style
+from imet_utils.tables import split_label
 
 CHANNELS = {"red": "#C43C35", "green": "#3E8E41", "blue": "#3565B5"}
 TOP = 15  # labels of a kind that are named
@@ -57,22 +58,31 @@ def _draw_tail(ax: Axes, name: str, counts: np.ndarray, color: str) -> None:
 
 
 @style.use()
-def plot_labels_per_image(num_cultures: np.ndarray, num_tags: np.ndarray) -> Figure:
-    """Show how many labels an image carries: of each kind, and together. Both arguments (N,)."""
-    total, both = len(num_tags), num_cultures + num_tags
-    numbers = np.arange(both.max() + 1)
+def plot_labels_per_image(targets: np.ndarray, kinds: np.ndarray) -> Figure:
+    """Show how many labels an image has, of each kind where there are several, and of all.
+
+    Args:
+        targets: bool (N, C).
+        kinds: of the labels, text (C,).
+    """
+    number_of = targets.sum(axis=1)  # (N,)
+    most, colors = number_of.max(), style.kind_colors(kinds)
     fig = style.new_figure(3.6)
-    left, right = fig.subplots(1, 2, sharey=True)
-    for shift, kind, values in ((-0.2, "culture", num_cultures), (0.2, "tag", num_tags)):
-        share = np.bincount(values, minlength=len(numbers)) / total
-        label = f"{kind} labels, mean {values.mean():.2f}"
-        left.bar(numbers + shift, share, 0.4, color=style.KIND_COLORS[kind], label=label)
-    right.bar(numbers, np.bincount(both) / total, color=style.FRAME)
-    right.axvline(both.mean(), label=f"mean {both.mean():.2f}", **style.REFERENCE)
-    ylabel = f"share of images, N = {total:,}"
-    style.label_axes(left, "By kind", "labels on an image", ylabel, grid="y")
-    style.label_axes(right, "Both kinds together", "labels on an image", grid="y")
-    for ax in (left, right):
+    axes = fig.subplots(1, min(2, len(colors)), sharey=True, squeeze=False)[0]
+    for place, (kind, color) in enumerate(colors.items()):
+        values, width = targets[:, np.equal(kinds, kind)].sum(axis=1), 0.8 / len(colors)
+        if len(colors) > 1:
+            numbers = np.arange(most + 1) + width * (place - (len(colors) - 1) / 2)
+            label = f"{style.clean_text(kind, 1.2)}, mean {values.mean():.2f}"
+            share = np.bincount(values, minlength=most + 1) / len(targets)
+            axes[0].bar(numbers, share, width, color=color, label=label)
+    axes[-1].bar(range(most + 1), np.bincount(number_of) / len(targets), color=style.FRAME)
+    mean = number_of.mean()
+    axes[-1].axvline(mean, label=f"mean {mean:.2f}", **style.REFERENCE)
+    for ax, title in zip(axes[::-1], ("All labels", "By kind"), strict=False):
+        style.label_axes(ax, title, "labels on an image", grid="y")
+    axes[0].set_ylabel(f"share of images, N = {len(targets):,}")
+    for ax in axes:
         ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=None))
         style.count_axis(ax.xaxis, ticks=12)
         ax.legend()
@@ -109,7 +119,7 @@ def plot_cooccurrence(targets: np.ndarray, names: Sequence[str], top: int = 25) 
     label = "share of the row's images\nthat also have the column's"
     bar = {"shrink": 0.6, "format": PercentFormatter(1, decimals=None), "label": label}
     seaborn.heatmap(given, ax=ax, cmap="magma_r", vmin=0, square=True, cbar_kws=bar)
-    kinds, texts = zip(*(style.split_label(names[label]) for label in chosen), strict=True)
+    kinds, texts = zip(*(split_label(names[label]) for label in chosen), strict=True)
     colors, labels = style.kind_colors(kinds), [style.clean_text(text, 2.0) for text in texts]
     middles = np.arange(len(labels)) + 0.5
     ax.set_xticks(middles, labels, rotation=90)

@@ -1,5 +1,6 @@
 """Figures of probabilities: ROC, precision and recall, calibration. Import from `plots`."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -89,10 +90,10 @@ def plot_calibration(bins: pd.DataFrame, quantity: str = "probability") -> Figur
         quantity: what was predicted.
     """
     groups = bins["group"].unique()
-    columns = max(2, len(groups))
-    fig = style.new_figure(5.0, width=4.7 * columns)
-    axes = fig.subplots(1, columns)
-    for ax, group in zip(axes, groups, strict=False):
+    rows = math.ceil(len(groups) / 2)
+    fig = style.new_figure(5.0 * rows, width=9.4)
+    axes = fig.subplots(rows, 2, squeeze=False)
+    for ax, group in zip(axes.flat, groups, strict=False):
         own, color = bins[bins["group"] == group], style.kind_colors(groups)[group]
         ax.plot([0, 1], [0, 1], **style.REFERENCE)
         for is_first, some in own.groupby("first", sort=False):

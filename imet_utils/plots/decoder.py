@@ -17,6 +17,7 @@ from scipy.stats import binomtest
 
 from imet_utils.plots import style
 from imet_utils.plots.images import HEADER, colors_of, draw_image, image_height, write_lines
+from imet_utils.tables import split_label
 
 OVERLAY_MAP = "inferno"
 LEAST_PEAK = 3.0  # times even attention, where the scale ends at the least
@@ -48,7 +49,7 @@ def plot_paths(
     below = np.flatnonzero(path_probs[1:] < thresholds[1:])
     kept = int(below[0]) + 1 if len(below) else steps
     colors = colors_of([labels])
-    kinds, names = zip(*map(style.split_label, labels), strict=True)
+    kinds, names = zip(*map(split_label, labels), strict=True)
     bars = [colors[kind] if t < kept else style.FAINT for t, kind in enumerate(kinds)]
     fig = style.new_figure(1.5 + 0.3 * steps)
     left, ax = fig.subplots(1, 2, width_ratios=(1, 2))
@@ -93,7 +94,7 @@ def plot_attention_rows(rows: Sequence[Mapping[str, Any]]) -> Figure:
         draw_image(fig.add_subplot(grid[first, 0]), row["image"], "NW")
         for t, label in enumerate(row["labels"]):
             ax = fig.add_subplot(grid[first + t // STEPS, 1 + t % STEPS])
-            kind, name = style.split_label(label)
+            kind, name = split_label(label)
             probability = f"probability {row['probs'][t]:.2f}"
             head = [(f"{t + 1}  {name}", colors[kind]), (probability, style.MUTED)]
             write_lines(ax, head, cell, (0, 1), 17)
@@ -166,7 +167,7 @@ def plot_pointing(table: pd.DataFrame) -> Figure:
         ax.plot(rows[column], rows.index, **mark)
     title, share = "Does attention peak in the label's boxes?", "share of peaks inside the boxes"
     style.label_axes(ax, title, share, "label (items)", grid="x")
-    names = [style.clean_text(style.split_label(label)[1], 1.8) for label in rows["label"]]
+    names = [style.clean_text(split_label(label)[1], 1.8) for label in rows["label"]]
     style.name_rows(ax, [f"{name}  ({n:,})" for name, n in zip(names, rows["count"], strict=True)])
     ax.get_yticklabels()[0].set_fontweight("bold")
     ax.axhline(0.5, color=style.FRAME, linewidth=0.8)

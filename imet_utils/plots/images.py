@@ -10,6 +10,7 @@ from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 
 from imet_utils.plots import style
+from imet_utils.tables import split_label
 
 HEADER = 0.4  # inches
 LINE = 0.175  # inches a line of small text
@@ -143,19 +144,19 @@ def mark_labels(true: Sequence[str], predicted: Sequence[str]) -> dict[str, list
         "wrong": [label for label in predicted if label not in true],
     }
     return {
-        verdict: [(f"{sign} {style.split_label(label)[1]}", color) for label in labels[verdict]]
+        verdict: [(f"{sign} {split_label(label)[1]}", color) for label in labels[verdict]]
         for verdict, (color, sign) in style.VERDICTS.items()
     }
 
 
 def colors_of(captions: Iterable[Sequence[str]]) -> dict[str, str]:
     """Give each kind that occurs in lists of labels its colour."""
-    return style.kind_colors(style.split_label(label)[0] for labels in captions for label in labels)
+    return style.kind_colors(split_label(label)[0] for labels in captions for label in labels)
 
 
 def label_lines(labels: Sequence[str], colors: Mapping[str, str], most: int) -> list[Line]:
     """Turn labels into lines, `most` at the most; "no label" where there is none."""
-    parts = [style.split_label(label) for label in labels]
+    parts = [split_label(label) for label in labels]
     lines = [(name, colors[kind]) for kind, name in parts]
     return limit_lines(lines, most) or [("no label", style.MUTED)]
 

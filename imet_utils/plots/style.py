@@ -9,7 +9,6 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
-from itertools import cycle
 from pathlib import Path
 from typing import IO, Any, Literal
 
@@ -23,10 +22,12 @@ from matplotlib.lines import Line2D
 from matplotlib.textpath import text_to_path
 from matplotlib.ticker import MaxNLocator
 
+from imet_utils.tables import OTHER_KINDS
+
 INK, MUTED, FRAME, GRID, FAINT = "#22272E", "#5B6570", "#9AA3AC", "#E3E7EB", "#C6CCD2"
 WIDTH = 10.0  # inches: 1,000 pixels
 KIND_COLORS = {"culture": "#00695C", "tag": "#C05A0A"}
-OTHER_KIND_COLORS = ("#4C4C9D", "#A8326E", "#4F6D1F", "#6B5B4B")
+SPARE_COLORS = ("#4C4C9D", "#A8326E", "#4F6D1F", "#6B5B4B", *KIND_COLORS.values())  # of other kinds
 # Blue, ochre and crimson stay apart in all three common forms of colour blindness; the signs
 # distinguish them in grey.
 VERDICTS = {"correct": ("#1F6FB2", "✓"), "missed": ("#8F6400", "○"), "wrong": ("#C2185B", "✗")}
@@ -191,20 +192,18 @@ def pick_series(number: int) -> dict[str, Any]:
     return {"color": SERIES_COLORS[at], "marker": SERIES_MARKERS[at]}
 
 
-def split_label(label: str) -> tuple[str, str]:
-    """Split "culture::french" into kind and name; a label without "::" is of kind "other"."""
-    kind, separator, name = str(label).partition("::")
-    return (kind, name) if separator else ("other", kind)
-
-
 def kind_colors(kinds: Iterable[str]) -> dict[str, str]:
-    """Give each kind of label its colour, in alphabetical order.
+    """Give each kind of label its colour, in alphabetical order: six have one, others are grey.
 
     >>> kind_colors(["tag", "material", "tag"])
     {'material': '#4C4C9D', 'tag': '#C05A0A'}
     """
-    spare = cycle(OTHER_KIND_COLORS)
-    return {kind: KIND_COLORS.get(kind) or next(spare) for kind in sorted(set(kinds))}
+    names = sorted(set(kinds))
+    spare = [color for color in SPARE_COLORS if color not in map(KIND_COLORS.get, names)]
+    return {
+        kind: KIND_COLORS.get(kind) or (spare.pop(0) if spare and kind != OTHER_KINDS else MUTED)
+        for kind in names
+    }
 
 
 def kind_key(colors: Mapping[str, str]) -> dict[str, str]:

@@ -9,12 +9,16 @@ from imet_utils.tables.checks import (
     read_skipped,
 )
 from imet_utils.tables.collection_tables import (
+    OTHER_KINDS,
     Tables,
+    assign_parts,
     drop_rare_labels,
+    equal_images,
     limit_images,
     load_tables,
     read_tables,
     save_tables,
+    split_label,
     split_tables,
     take_split,
 )

@@ -10,12 +10,15 @@ import numpy as np
 import pandas as pd
 
 from imet_utils.tables.csv_files import SEPARATORS, CsvFile, RowFault, add_id, parse_rows, read_csv
+from imet_utils.tables.images import first_equal
 from imet_utils.tables.split import SPLITS, stratify
 
 LABELS = ["attribute_id", "attribute_name"]  # the columns of labels.csv
 COLUMNS = ["attribute_ids", "labels", "tags"]  # that may hold the labels of an image
 IMAGES = ["id", "attribute_ids", "split"]  # the first columns of images.csv
 FILES = ["file", "hash"]  # its others, once the image files are checked
+NO_KIND = "label"  # the kind of a label without `::`
+MOST_KINDS, OTHER_KINDS = 6, "other kinds"  # kinds that are told apart, and all the rest
 
 SplitLabels = Callable[[str], list]  # of a text into attribute ids or names
 
@@ -29,7 +32,7 @@ class Tables:
             `train`, `val`, `test` or, before the split, empty; once the image files are checked
             also file (name in `train/`) and hash.
         labels: row k is class k: attribute_id (int), attribute_name, and its two halves around
-            `::`, kind (`other` where there is none) and name.
+            `::`, kind and name, see `split_label`.
         data_dir: the folder of the collection.
         notes: how tables that are not in iMet's layout were read, a sentence each.
     """
@@ -57,6 +60,20 @@ class Tables:
         """Number of images with each label, int (C,)."""
         labels = np.fromiter(chain.from_iterable(self.images["labels"]), dtype=np.int64)
         return np.bincount(labels, minlength=self.num_classes)
+
+    @property
+    def kinds(self) -> np.ndarray:
+        """The kind of each label, text (C,); beyond the `MOST_KINDS` most annotated, all one."""
+        kinds = self.labels["kind"]
+        annotated = pd.Series(self.counts).groupby(kinds.to_numpy()).sum()
+        most = annotated.sort_values(ascending=False, kind="stable").index[:MOST_KINDS]
+        return kinds.where(kinds.isin(most), OTHER_KINDS).to_numpy(dtype=object)
+
+    @property
+    def kind_masks(self) -> dict[str, np.ndarray]:
+        """Which labels are of each of the `kinds`, bool (C,), in alphabetical order."""
+        kinds = self.kinds
+        return {str(kind): kinds == kind for kind in np.unique(kinds)}
 
     @property
     def is_culture(self) -> np.ndarray:
@@ -167,10 +184,18 @@ def _read_labels(folder: Path) -> pd.DataFrame:
 def _label_frame(attribute_ids: Iterable[int], names: Sequence[str]) -> pd.DataFrame:
     """Return columns attribute_id, attribute_name, kind and name, see `Tables`."""
     frame = pd.DataFrame({"attribute_id": list(attribute_ids), "attribute_name": names})
-    kinds = [name.partition("::")[0].strip() if "::" in name else "" for name in names]
-    frame["kind"] = [kind or "other" for kind in kinds]
-    frame["name"] = [name.split("::", 1)[-1].strip() for name in names]
+    frame[["kind", "name"]] = [split_label(name) for name in names]
     return frame
+
+
+def split_label(label: str) -> tuple[str, str]:
+    """Split a label's name into its kind, which stands before `::`, and the rest.
+
+    >>> split_label("culture::french"), split_label("horses")
+    (('culture', 'french'), ('label', 'horses'))
+    """
+    kind, mark, name = label.partition("::")
+    return (kind.strip() or NO_KIND, name.strip()) if mark else (NO_KIND, label.strip())
 
 
 def _parse_images(
@@ -252,10 +277,37 @@ def drop_rare_labels(tables: Tables, min_count: int = 3, keep_images: bool = Fal
 
 
 def split_tables(tables: Tables, ratios: Sequence[float] = (8, 1, 1), seed: int = 0) -> Tables:
-    """Split the images into train, val and test, stratified by label, see `stratify`."""
-    rows, ids = tables.images["labels"].tolist(), tables.images["id"].tolist()
-    parts = stratify(rows, ids, tables.labels["attribute_name"].tolist(), ratios, seed)
-    return replace(tables, images=tables.images.assign(split=[SPLITS[part] for part in parts]))
+    """Split the images into train, val and test, see `assign_parts`."""
+    splits = [SPLITS[part] for part in assign_parts(tables, ratios, seed)]
+    return replace(tables, images=tables.images.assign(split=splits))
+
+
+def assign_parts(tables: Tables, ratios: Sequence[float], seed: int = 0) -> list[int]:
+    """Assign each image to a part, stratified by label, see `stratify`; equal files to the same.
+
+    Images of equal files count as one there, which has the labels of all.
+    """
+    same = equal_images(tables)
+    labels: dict[str, set[int]] = {}
+    for image_id, row in zip(same, tables.images["labels"], strict=True):
+        labels.setdefault(image_id, set()).update(row)
+    rows = [tuple(sorted(row)) for row in labels.values()]
+    names = tables.labels["attribute_name"].tolist()
+    part_of = dict(zip(labels, stratify(rows, [*labels], names, ratios, seed), strict=True))
+    return [part_of[image_id] for image_id in same]
+
+
+def equal_images(tables: Tables) -> list[str]:
+    """Return for each image the first id, in alphabetical order, whose file is equal to its own.
+
+    Files are compared once their hashes are known, see `Tables`; before, no two are equal.
+    """
+    if "hash" not in tables.images:
+        return tables.images["id"].tolist()
+    rows = tables.images.sort_values("id")
+    paths = [tables.data_dir / "train" / name for name in rows["file"]]
+    first = pd.Series(rows["id"].to_numpy()[first_equal(paths, rows["hash"])], rows.index)
+    return first.reindex(tables.images.index).tolist()
 
 
 def take_split(tables: Tables, split: str) -> Tables:

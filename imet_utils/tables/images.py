@@ -1,7 +1,8 @@
 """The image files of a collection: found by id, whatever the suffix; ids to predict."""
 
+import filecmp
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -133,6 +134,22 @@ def list_files(folder: Path) -> dict[str, list[Path]]:
         if not path.name.startswith(".") and path.name.lower() not in IGNORED:
             files.setdefault(file_key(path.stem), []).append(path)
     return files
+
+
+def first_equal(paths: Sequence[Path], hashes: Iterable[str]) -> list[int]:
+    """Return for each file the number of the first that is equal to it, byte by byte.
+
+    Only files of equal `hashes`, which may be of some of their bytes, are compared.
+    """
+    found: list[int] = []
+    alike: dict[str, list[int]] = {}  # the different files of each hash
+    for number, (path, file_hash) in enumerate(zip(paths, hashes, strict=True)):
+        known = alike.setdefault(file_hash, [])
+        equal = (k for k in known if filecmp.cmp(paths[k], path, shallow=False))
+        found.append(next(equal, number))
+        if found[-1] == number:
+            known.append(number)
+    return found
 
 
 def is_image(path: Path) -> bool:
