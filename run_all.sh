@@ -149,7 +149,7 @@ case ${1:-} in
     set_up run
     exec "$python" -P -m imet_tools.museums "${@:2}"
     ;;
-  label | export | correct)
+  label | export | correct | add)
     set_up run
     exec "$python" -P -m imet_tools.labelling "$@"
     ;;

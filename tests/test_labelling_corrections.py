@@ -1,8 +1,9 @@
-"""Verdicts of a person: applied to train.csv in the form that it has, or refused with the line."""
+"""Verdicts and reviewed images: applied to train.csv in the form that it has, or refused."""
 
+import pandas as pd
 import pytest
 
-from imet_tools.labelling import correct_labels, read_reviewed
+from imet_tools.labelling import add_images, correct_labels, read_reviewed
 from imet_tools.labelling.corrections import SUSPECT_COLUMNS, Corrected
 from imet_utils.files import defuse
 from imet_utils.tables import load_tables
@@ -120,3 +121,73 @@ def test_reviewed_rows_are_read_as_they_are(tmp_path):
     assert read_reviewed(path) == []
     path.write_text(f"{HEADER}\na,7,tag::men,yes,0.1,perhaps\nb,7,tag::men,yes,0.1,\n")
     assert read_reviewed(path) == [["a", "7", "tag::men", "yes", "0.1", "perhaps"]]
+
+
+RUN_LABELS = pd.DataFrame({"attribute_id": [2, 9], "attribute_name": ["men", "oil, wood"]})
+REVIEW = 'id,attribute_ids,attribute_names\nn1,2 9,"men | oil, wood"\nn2,9,"oil, wood"\nn3,,\n'
+
+
+def add(folder, train, *reviews, labels=RUN_LABELS):
+    (folder / "train.csv").write_bytes(train.encode())
+    paths = [folder / f"reviewed_{number}.csv" for number in range(len(reviews))]
+    for path, text in zip(paths, reviews, strict=True):
+        path.write_text(text, encoding="utf-8")
+    added = add_images(folder, paths, labels, folder / "extended.csv")
+    return added, (folder / "extended.csv").read_bytes().decode()
+
+
+@pytest.mark.parametrize("review", [REVIEW, "id,attribute_ids\nn1,2 9\nn2,9\nn3,\n"])
+@pytest.mark.parametrize(
+    ("train", "rows"),
+    [
+        ('id,labels\na,"men|oil, wood"\nb,oaks', '\nn1,"men| oil, wood"\nn2,"oil, wood"\n'),
+        (
+            "\ufeffid;title;tags\r\na;x;men;;\r\nb;y;oaks\r\n".replace("men;;", '"men;oil, wood"'),
+            'n1;;"men; oil, wood"\r\nn2;;oil, wood\r\n',
+        ),
+        (
+            "sep=\t\ntags\tid\nmen|oil, wood\ta\noaks\tb\n",
+            "men| oil, wood\tn1\noil, wood\tn2\n",
+        ),
+    ],
+)
+def test_reviewed_images_come_behind_a_table_of_names_in_its_form(tmp_path, train, rows, review):
+    added, text = add(tmp_path, train, review)
+    assert (added.ids, added.without_label) == (["n1", "n2"], 1)
+    assert text == train + rows
+    before = load_tables(tmp_path).labels
+    (tmp_path / "extended.csv").replace(tmp_path / "train.csv")
+    tables = load_tables(tmp_path)
+    assert tables.labels.equals(before)
+    names = tables.labels["attribute_name"].tolist()
+    assert names == ["men", "oaks", "oil, wood"]
+    assert tables.images["labels"].tolist() == [(0, 2), (1,), (0, 2), (2,)]
+
+
+def test_reviewed_images_come_behind_a_table_of_ids(collection):
+    labels = load_tables(collection).labels
+    review = "id,attribute_ids,attribute_names\nn1,3 9,culture::french | =tag\n"
+    added, text = add(collection, TRAIN.rstrip(), review, "id;attribute_ids\nn2;7\n", labels=labels)
+    assert added.ids == ["n1", "n2"]
+    assert text == f"{TRAIN}n1,3 9,\nn2,7,\n"
+
+
+@pytest.mark.parametrize(
+    ("reviews", "message"),
+    [
+        (["id,attribute_ids\nn1,2\nn1,9\n"], "line 3: id 'n1' is given"),
+        (["id,attribute_ids\nn1,2\n", "id,attribute_ids\nn1,9\n"], "reviewed_1.csv: n1 has a row"),
+        (["id,attribute_ids\na,2\n"], "a has a row in .*train.csv already"),
+        (["id,attribute_ids\nn1,5\n"], "line 2: the run has no label .* 5"),
+        (
+            ["id,attribute_ids,attribute_names\nn1,2,oaks\n"],
+            "'2' are 'men' in this run, not 'oaks'",
+        ),
+        (["id,attribute_ids\nn1,\n"], "no image has a label"),
+        (["id,attribute_ids\nn1,9\n"], "no label 'oil, wood' any more"),
+    ],
+)
+def test_reviewed_images_that_do_not_fit_are_refused(tmp_path, reviews, message):
+    with pytest.raises(ValueError, match=message):
+        add(tmp_path, "id,labels\na,men|oaks\n", *reviews)
+    assert not (tmp_path / "extended.csv").exists()

@@ -33,6 +33,13 @@ def test_ids_are_those_of_files_in_any_unicode_form(tmp_path):
     assert read(tmp_path, "id,attribute_ids\ne\u0301,7\n").rows == {"\u00e9": [0]}
 
 
+def test_names_without_a_letter_are_names_where_the_collection_has_names(tmp_path):
+    labels = pd.DataFrame({"attribute_id": [0, 1, 2], "attribute_name": ["1", "1890", "2"]})
+    (tmp_path / "known.csv").write_text("id,labels\na,1\nb,1890|2\nc,0\n")
+    found = read_known_labels(tmp_path / "known.csv", labels, has_ids=False)
+    assert (found.rows, found.unknown) == ({"a": [0], "b": [1, 2], "c": []}, {"0": 1})
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

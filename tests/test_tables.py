@@ -26,7 +26,7 @@ from imet_utils.tables import (
     submission_ids,
     take_split,
 )
-from imet_utils.tables.csv_files import list_faults
+from imet_utils.tables.csv_files import file_key, list_faults
 from imet_utils.tables.split import part_sizes
 
 SHARED = Path(__file__).parents[2] / "shared"
@@ -101,7 +101,7 @@ def test_a_museums_own_table_is_read_as_it_is(tmp_path):
 
 names_of_labels = st.text(
     st.characters(categories=["L", "N", "P", "Zs"], exclude_characters=";|"), min_size=1, max_size=9
-).filter(lambda text: text == text.strip() and not text.endswith("::"))
+).filter(lambda text: text == file_key(text) and not text.endswith("::"))
 spellings = [(mark, separator) for mark in (";", "|", " ; ", "| ") for separator in ",;\t"]
 
 
@@ -123,6 +123,51 @@ def test_names_of_labels_read_alike_in_every_spelling(tmp_path_factory, rows, sp
     names = tables.labels["attribute_name"]
     assert names.tolist() == sorted(set().union(*rows))
     assert [{names[k] for k in row} for row in tables.images["labels"]] == rows
+
+
+def test_a_name_is_one_label_in_all_its_forms_and_an_id_one_image(tmp_path):
+    rows = ["a,caf\u00e9|oil on canvas", "b,cafe\u0301|oil  on\u00a0canvas", "c , x "]
+    tables = load_tables(write(tmp_path, "\n".join(["id,labels", *rows, ""]), labels=None))
+    assert tables.labels["attribute_name"].tolist() == ["caf\u00e9", "oil on canvas", "x"]
+    assert tables.images["labels"].tolist() == [(0, 1), (0, 1), (2,)]
+    labels = "attribute_id,attribute_name\n7,tag::cafe\u0301\n3,x\n"
+    named = load_tables(write(tmp_path, "id,attribute_ids\na,7\n", labels=labels))
+    assert named.labels["attribute_name"].tolist() == ["tag::caf\u00e9", "x"]
+
+
+@pytest.mark.parametrize("second", ["tag::round", "tag::round  "])
+def test_two_labels_of_one_name_are_refused_with_both_lines(tmp_path, second):
+    labels = f"attribute_id,attribute_name\n3,tag::round\n4,x\n5,{second}\n"
+    with pytest.raises(ValueError, match=r"labels\.csv, line 4: .*'tag::round ?' .* line 2"):
+        load_tables(write(tmp_path, "id,attribute_ids\na,3\n", labels=labels))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'id;Titel;"Ma\u00dfe (H x B, cm)";tags\na;x;3,5;men|oil on wood\n',
+        'id\tTitel\t"Ma\u00dfe, cm; H x B"\ttags\na\tx\t3\tmen|oil on wood\n',
+        "sep=;\nid;tags;a,b,c,d\na;men|oil on wood;\n",
+        "\ufeffsep=,\r\nid,tags\r\na,men|oil on wood\r\n",
+    ],
+)
+def test_the_delimiter_is_the_one_that_yields_the_columns(tmp_path, text):
+    tables = load_tables(write(tmp_path, text, labels=None))
+    assert tables.labels["attribute_name"].tolist() == ["men", "oil on wood"]
+    assert tables.images["id"].tolist() == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        ("id,title", "no column of labels, which must be called attribute_ids, labels or tags"),
+        ("key,x,tags", "the columns id, tags once each, in any order; id is missing"),
+        ("id,tags,id", "; id is missing or there twice"),
+    ],
+)
+def test_a_wrong_header_is_told_with_what_is_missing(tmp_path, header, message):
+    with pytest.raises(ValueError, match=message):
+        load_tables(write(tmp_path, f"{header}\na,b,c\n", labels=None))
 
 
 def test_tables_are_checked_without_torch_for_what_loading_them_finds(tmp_path):

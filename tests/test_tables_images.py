@@ -52,6 +52,10 @@ def test_find_images_in_the_order_asked_for(tmp_path):
     found = [path.name for path in find_images(tmp_path, ids)]
     assert found == ["c.1.Jpeg", "a.png", "b.JPG", *names[3:], "j.bmp"]
     assert find_images(tmp_path, []) == []
+    touch(tmp_path, "two  words .png", "b.png")
+    ids = ["two words", "two words.png", "a.png", "b.JPG", "E\u0301.png".lower()]
+    found = [path.name for path in find_images(tmp_path, ids)]
+    assert found == ["two  words .png"] * 2 + ["a.png", "b.JPG", names[3]]
 
 
 def test_find_images_names_what_is_missing_or_doubtful(tmp_path):
@@ -60,7 +64,9 @@ def test_find_images_names_what_is_missing_or_doubtful(tmp_path):
     touch(tmp_path, "a.png", "a.jpg", "b.png", "1984.12.6.heic")
     with pytest.raises(ValueError, match="3 faults") as error:
         find_images(tmp_path, ["x", "b", "1984.12.6", "a"])
-    assert "no image x. " in str(error.value)
+    assert "no image x. Add x.png or the like" in str(error.value)
+    with pytest.raises(ValueError, match=r"no image b\.tif\. Add b\.tif$"):
+        find_images(tmp_path, ["b.tif"])
     assert "no image 1984.12.6; there is 1984.12.6.heic, which is none of .png" in str(error.value)
     assert "several files: a.jpg, a.png" in str(error.value)
 

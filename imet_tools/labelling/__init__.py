@@ -6,7 +6,7 @@ from imet_tools.labelling.comparison import (
     other_predictions,
     plot_flipped,
 )
-from imet_tools.labelling.corrections import correct_labels, read_reviewed
+from imet_tools.labelling.corrections import add_images, correct_labels, read_reviewed
 from imet_tools.labelling.explore import (
     Album,
     compare_known,

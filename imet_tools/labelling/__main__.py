@@ -1,6 +1,6 @@
 """Label new images with a trained run, or correct the labels of its collection.
 
-These are `./run_all.sh label`, `./run_all.sh export` and `./run_all.sh correct`.
+These are `./run_all.sh label`, `export`, `correct` and `add`.
 """
 
 import argparse
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from imet_tools.labelling.corrections import correct_labels
+from imet_tools.labelling.corrections import add_images, correct_labels
 from imet_tools.labelling.explore import find_collection, list_images, train_pictures
 from imet_tools.labelling.known_labels import KnownLabels, read_known_labels
 from imet_tools.labelling.review import PICTURE_SIDE, ReviewImage, Suggestion, write_review
@@ -25,9 +25,10 @@ from imet_utils.progress import say
 from imet_utils.provenance import find_product
 from imet_utils.runs import find_output_dir
 from imet_utils.tables import file_key, measure_files, read_thumbnail
+from imet_utils.tables.images import match_images
 
 RESULTS = "09_label_new_images"  # folder of the results, in that of the run
-CORRECTED = "train_corrected.csv"  # in that of the run
+CORRECTED, EXTENDED = "train_corrected.csv", "train_extended.csv"  # in that of the run
 SUGGESTED = 12  # labels of an image in the review, at least
 NEIGHBOURS = 5  # labelled images whose pictures it shows
 EPILOG = """\
@@ -38,6 +39,7 @@ examples:
   ./run_all.sh label photos/ --known some.csv     use labels that are already known
   ./run_all.sh export DIR                         the labeller alone, to give to others
   ./run_all.sh correct                            apply the verdicts in suspect_labels.csv
+  ./run_all.sh add reviewed.csv                   add reviewed images to the table of the collection
 
 exit code: 0 all done, 2 refused
 """
@@ -63,7 +65,9 @@ def build_parser() -> argparse.ArgumentParser:
     correct = commands.add_parser("correct", help=f"write DIR/{CORRECTED} from a person's verdicts")
     table = f"with the column verdict filled in ({SUSPECTS} of the run)"
     correct.add_argument("table", nargs="?", type=Path, help=table)
-    for command in (label, export, correct):
+    add = commands.add_parser("add", help=f"write DIR/{EXTENDED} with the rows of reviewed images")
+    add.add_argument("tables", nargs="+", type=Path, help="reviewed.csv, or a submission.csv")
+    for command in (label, export, correct, add):
         command.add_argument("--output", default="", metavar="DIR", help="of the run (outputs)")
     return parser
 
@@ -77,6 +81,9 @@ def main(arguments: Sequence[str]) -> int:
             correct_table(output_dir, args.table)
             return 0
         labeller = Labeller.load(output_dir)
+        if args.command == "add":
+            add_reviewed(output_dir, args.tables, labeller)
+            return 0
         if args.command == "export":
             labeller.save(args.folder)
             size = sum(path.stat().st_size for path in args.folder.iterdir())
@@ -103,6 +110,20 @@ def correct_table(output_dir: Path, verdicts: Path | None = None) -> None:
     say(f"To use it, keep a copy of {train}, put this file in its place, and run all again.")
 
 
+def add_reviewed(output_dir: Path, reviews: Sequence[Path], labeller: Labeller) -> None:
+    """Write `train_extended.csv`: the table of the collection with reviewed images behind."""
+    data_dir = find_collection(output_dir)
+    added = add_images(data_dir, reviews, labeller.labels, output_dir / EXTENDED)
+    say(f"{len(added.ids):,} images added: {output_dir / EXTENDED}")
+    if added.without_label:
+        say(f"{added.without_label:,} images have no label, and so no row in it.")
+    absent = sum(path is None for path, _ in match_images(data_dir / "train", added.ids))
+    say(
+        f"To use it, put the images ({absent:,} are not there yet) into {data_dir / 'train'}, "
+        "keep a copy of train.csv, put this file in its place, and run all again."
+    )
+
+
 def label_files(
     labeller: Labeller,
     files: Sequence[Path],
@@ -117,7 +138,7 @@ def label_files(
     of images. `known` is a table as of `read_known_labels`.
     """
     folder = output_dir / RESULTS
-    table = read_known_labels(known, labeller.labels) if known else None
+    table = read_known_labels(known, labeller.labels, labeller.settings.has_ids) if known else None
     faults = [fault for _, _, fault in measure_files(files, num_cores())]
     bad = [[path.name, fault] for path, fault in zip(files, faults, strict=True) if fault]
     good = [path for path, fault in zip(files, faults, strict=True) if not fault]
@@ -145,7 +166,8 @@ def label_files(
 
 def _list_known(table: KnownLabels, files: Sequence[Path]) -> list[list[int]]:
     """List the known class indices of each file, and report what cannot be used."""
-    classes = [table.rows.get(file_key(file.stem), []) for file in files]
+    rows = table.rows
+    classes = [rows.get(file_key(f.stem)) or rows.get(file_key(f.name), []) for f in files]
     say(f"Labels are known for {sum(map(bool, classes)):,} of {len(files):,} images.")
     if table.unknown:
         shown = ", ".join(label for label, _ in table.unknown.most_common(5))

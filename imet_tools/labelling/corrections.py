@@ -1,10 +1,13 @@
-"""Apply a person's verdicts on suspect labels to `train.csv`."""
+"""Change `train.csv` in its own form: verdicts on suspect labels, rows of reviewed images."""
 
 import csv
+import re
 from codecs import BOM_UTF8
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import pandas as pd
 
 from imet_utils.files import atomic_path, defuse
 from imet_utils.tables.collection_tables import (
@@ -13,9 +16,20 @@ from imet_utils.tables.collection_tables import (
     find_mark,
     join_ids,
     load_tables,
+    split_ids,
 )
-from imet_utils.tables.csv_files import CsvFile, RowFault, parse_rows, read_csv
+from imet_utils.tables.csv_files import (
+    SEPARATOR_LINE,
+    CsvFile,
+    RowFault,
+    add_id,
+    file_key,
+    parse_rows,
+    read_csv,
+)
 
+REVIEW_COLUMNS = ("id", "attribute_ids")
+NAMES_COLUMN, NAMES_MARK = "attribute_names", " | "  # of a review, to check the ids by
 SUSPECT_COLUMNS = ("id", "attribute_id", "attribute_name", "annotated", "probability", "verdict")
 ANSWERS = {"yes": True, "y": True, "no": False, "n": False}
 WHAT_TO_WRITE = "must be yes (the image has the label), no (it has not) or empty (not decided)"
@@ -27,6 +41,14 @@ class Corrected:
 
     added: int
     removed: int
+    without_label: int
+
+
+@dataclass(frozen=True)
+class Added:
+    """The ids of the images that were added, and how many had no label and were not."""
+
+    ids: list[str]
     without_label: int
 
 
@@ -67,20 +89,93 @@ def correct_labels(data_dir: Path, verdicts: Path, path: Path) -> Corrected:
     after = [_apply(labels, changes.get(n, {})) for n, labels in enumerate(before)]
     if not any(after):
         raise ValueError(f"by {verdicts} no image would have a label: nothing was written")
-    texts, content = _join_labels(tables, table, after), table.path.read_bytes()
-    encoding = "utf-8-sig" if content.startswith(BOM_UTF8) else "utf-8"
-    end = "\r\n" if b"\r\n" in content else "\n"
-    with atomic_path(path) as temporary, temporary.open("w", encoding=encoding, newline="") as file:
-        writer = csv.writer(file, delimiter=table.separator, lineterminator=end)
-        writer.writerow(table.header)
-        for n, (_, row) in enumerate(table.rows):
-            text = row[place] if after[n] == before[n] else texts[n]
-            if text:
-                writer.writerow([*row[:place], text, *row[place + 1 :]])
+    texts = _join_labels(tables, table, after)
+    rows = [
+        [*row[:place], row[place] if after[n] == before[n] else texts[n], *row[place + 1 :]]
+        for n, (_, row) in enumerate(table.rows)
+    ]
+    _write_like(table, (row for row in rows if row[place]), path)
     both = list(zip(before, after, strict=True))
     added = sum(len(new - old) for old, new in both)
     removed = sum(len(old - new) for old, new in both)
     return Corrected(added, removed, after.count(set()))
+
+
+def add_images(data_dir: Path, reviews: Sequence[Path], labels: pd.DataFrame, path: Path) -> Added:
+    """Write a copy of a collection's `train.csv` with the rows of reviewed images behind its own.
+
+    It keeps its form: names or ids, marks, delimiter, line ends; further columns are empty.
+
+    Args:
+        data_dir: the collection; nothing in it is changed.
+        reviews: tables that a review has saved, or a submission; images without a label are left
+            out.
+        labels: columns attribute_id and attribute_name, of the run that suggested the labels.
+        path: of the new table.
+
+    Raises:
+        ValueError: naming file, line and value of what is wrong or does not fit the collection.
+    """
+    tables = load_tables(data_dir)
+    table = read_csv(data_dir / "train.csv", ["id", "attribute_ids"])
+    id_place, place = table.header.index("id"), table.header.index(choose_column(table))
+    class_of = {name: k for k, name in enumerate(tables.labels["attribute_name"])}
+    names = dict(zip(labels["attribute_id"], labels["attribute_name"], strict=True))
+    known = {file_key(image_id) for image_id in tables.images["id"]}
+    found: dict[str, set[int]] = {}
+    for review in reviews:
+        for image_id, row in _read_review(review, names):
+            if file_key(image_id) in known:
+                raise ValueError(f"{review}: {image_id} has a row in {table.path} already")
+            if missing := [name for name in row if name not in class_of]:
+                raise ValueError(f"{review}: {table.path} has no label {missing[0]!r} any more")
+            known.add(file_key(image_id))
+            found[image_id] = {class_of[name] for name in row}
+    ids = [image_id for image_id, row in found.items() if row]
+    if not ids:
+        raise ValueError(f"{', '.join(map(str, reviews))}: no image has a label to be added")
+    rows = [row for _, row in table.rows]
+    texts = _join_labels(tables, table, [found[image_id] for image_id in ids])
+    for image_id, text in zip(ids, texts, strict=True):
+        row = [""] * len(table.header)
+        row[id_place], row[place] = image_id, text
+        rows.append(row)
+    _write_like(table, rows, path)
+    return Added(ids, len(found) - len(ids))
+
+
+def _read_review(path: Path, names: Mapping[int, str]) -> list[tuple[str, list[str]]]:
+    """Read the id and the names of the labels of each image; `names` are by attribute id."""
+    table = read_csv(path, REVIEW_COLUMNS)
+    has_names = NAMES_COLUMN in table.header
+    split = split_ids(table)
+    lines: dict[str, int] = {}
+
+    def parse(line: int, image_id: str, text: str, given: str = "") -> tuple[str, list[str]]:
+        add_id(lines, image_id, line)
+        ids = split(text)
+        if unknown := [label for label in ids if label not in names]:
+            raise RowFault("the run has no label with attribute_id {}", unknown[0])
+        row = [names[label] for label in ids]
+        if has_names and file_key(given) != file_key(NAMES_MARK.join(row)):
+            cause = "attribute_ids {} are {} in this run, not {}. Label the images again"
+            raise RowFault(cause, text, NAMES_MARK.join(row), given)
+        return image_id, row
+
+    return parse_rows(table, [*REVIEW_COLUMNS, *[NAMES_COLUMN] * has_names], parse)
+
+
+def _write_like(table: CsvFile, rows: Iterable[Sequence[str]], path: Path) -> None:
+    """Write rows with the header, delimiter, byte order mark and line ends of a table."""
+    content = table.path.read_bytes()
+    encoding = "utf-8-sig" if content.startswith(BOM_UTF8) else "utf-8"
+    end = "\r\n" if b"\r\n" in content else "\n"
+    with atomic_path(path) as temporary, temporary.open("w", encoding=encoding, newline="") as file:
+        if re.match(SEPARATOR_LINE, content.decode("utf-8-sig")):
+            file.write(f"sep={table.separator}{end}")
+        writer = csv.writer(file, delimiter=table.separator, lineterminator=end)
+        writer.writerow(table.header)
+        writer.writerows(rows)
 
 
 def _apply(labels: set[int], answers: Mapping[int, bool]) -> set[int]:
@@ -90,7 +185,7 @@ def _apply(labels: set[int], answers: Mapping[int, bool]) -> set[int]:
 
 def _join_labels(tables: Tables, table: CsvFile, rows: list[set[int]]) -> list[str]:
     """Write labels as the table does: attribute ids, or else names."""
-    if (tables.data_dir / "labels.csv").is_file():
+    if tables.has_ids:
         return join_ids(tables, map(sorted, rows))
     mark, names = find_mark(table, choose_column(table)) or ";", tables.labels["attribute_name"]
     return [f"{mark} ".join(names[k] for k in sorted(row)) for row in rows]
@@ -99,7 +194,7 @@ def _join_labels(tables: Tables, table: CsvFile, rows: list[set[int]]) -> list[s
 def _read_changes(path: Path, tables: Tables) -> dict[int, dict[int, bool]]:
     """Read verdicts by image number and class index."""
     number_of = {defuse(image_id): n for n, image_id in enumerate(tables.images["id"])}
-    names = [" ".join(defuse(name).split()) for name in tables.labels["attribute_name"]]
+    names = [file_key(defuse(name)) for name in tables.labels["attribute_name"]]
     ids = tables.labels["attribute_id"].astype(str)
     by_name = {name: k for k, name in enumerate(names)}
     by_both = {both: k for k, both in enumerate(zip(ids, names, strict=True))}
@@ -114,7 +209,7 @@ def _read_changes(path: Path, tables: Tables) -> dict[int, dict[int, bool]]:
         if image_id not in number_of:
             cause = "id {} is not in train.csv. Where a spreadsheet has changed it (0012 to 12), "
             raise RowFault(cause + "open the table again with this column as text", image_id)
-        name = " ".join(name.split())
+        name = file_key(name)
         k = by_both.get((label, name), by_name.get(name))  # without labels.csv ids may change
         if k is None:
             raise RowFault("the collection has no label {} any more. Remove the row", name)

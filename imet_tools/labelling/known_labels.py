@@ -18,12 +18,14 @@ class KnownLabels:
     unknown: Counter[str]  # how often labels occur that are none of the classes
 
 
-def read_known_labels(path: Path, labels: pd.DataFrame) -> KnownLabels:
+def read_known_labels(path: Path, labels: pd.DataFrame, has_ids: bool = True) -> KnownLabels:
     """Read a table in one of the forms that `train.csv` may have; an image may have no label.
 
     Args:
         path: of the table.
         labels: columns attribute_id and attribute_name; row k is class k.
+        has_ids: whether the collection has attribute ids, so that a table without any letter has
+            them, too; else every table has names.
 
     Raises:
         FileNotFoundError: if there is none.
@@ -32,7 +34,7 @@ def read_known_labels(path: Path, labels: pd.DataFrame) -> KnownLabels:
     table = read_csv(path, ["id", "attribute_ids"])
     columns = ["id", choose_column(table)]
     texts = parse_rows(table, columns[1:], lambda _, text: text)
-    named = any(mark.isalpha() for text in texts for mark in text)
+    named = not has_ids or any(mark.isalpha() for text in texts for mark in text)
     split = split_names(table, columns[1]) if named else split_ids(table)
     classes = labels["attribute_name" if named else "attribute_id"]
     class_of = {label: k for k, label in enumerate(classes)}

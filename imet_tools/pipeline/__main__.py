@@ -18,6 +18,7 @@ examples:
   ./run_all.sh collect DIR                      real images from a museum; see its --help
   ./run_all.sh label IMAGES --output DIR        labels for new images; export hands the model on
   ./run_all.sh correct --output DIR             apply a person's verdicts on suspect labels
+  ./run_all.sh add reviewed.csv --output DIR     add reviewed images to the collection's table
   ./run_all.sh kaggle USER                      what Kaggle needs to run it without a network
   ./run_all.sh test [pytest's arguments]        all tests
   ./run_all.sh lint                             check style, types, and notebooks for outputs

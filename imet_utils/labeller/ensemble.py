@@ -34,6 +34,7 @@ class Settings:
     unfrozen_stages: dict[str, int]  # of each head's own encoder; 0 where it takes the shared one
     thresholds: dict[str, float]  # by the precision that they reached on validation
     strength: float  # of the influence of known labels, see `revise_probs`
+    has_ids: bool = True  # whether the collection has attribute ids, or names numbered by us
 
 
 class Ensemble(nn.Module):

@@ -34,7 +34,7 @@ from imet_utils.processes import num_cores
 from imet_utils.progress import progress
 from imet_utils.provenance import changed_upstream, find_product, list_upstream
 from imet_utils.runs import Run
-from imet_utils.tables import take_split
+from imet_utils.tables import file_key, take_split
 from imet_utils.training import NEIGHBOURS, choose_size, load_head, open_inputs
 from imet_utils.views import ViewDataset, compute_views
 
@@ -104,7 +104,9 @@ class Labeller:
         classes = [self.find_classes(names) for names in known]
         found = enumerate(self.explain_all(images, 0, classes, attend=False))
         tables = [self.tabulate(_name(images[k], k), each, top) for k, each in found]
-        return pd.concat(tables, ignore_index=True)
+        none = self.labels.iloc[:0].assign(probability=0.0, chosen=False)
+        none.insert(0, "image", "")
+        return pd.concat(tables, ignore_index=True) if tables else none
 
     def tabulate(self, image: str, explanation: Explanation, top: int = 0) -> pd.DataFrame:
         """List the labels of one image as `label` does."""
@@ -129,12 +131,12 @@ class Labeller:
 
     def find_classes(self, names: Collection[str]) -> list[int]:
         """Return the class indices of labels; raise a ValueError for a name that none has."""
-        existing = set(self.names)
+        existing, names = set(self.names), [file_key(name) for name in names]
         if unknown := [name for name in names if name not in existing]:
             similar = get_close_matches(unknown[0], existing)
             hint = f"; similar names are {', '.join(similar)}" if similar else ""
             raise ValueError(f"there is no label {unknown[0]!r}{hint}")
-        return np.flatnonzero(np.isin(self.names, list(names))).tolist()
+        return np.flatnonzero(np.isin(self.names, names)).tolist()
 
     def explain(
         self, image: Picture, num_neighbours: int = 5, known: Collection[str] = ()
@@ -302,6 +304,7 @@ def make_labeller(
         unfrozen_stages={name: len(getattr(head, "unfrozen", ())) for name, head in heads.items()},
         thresholds={str(precision): cut for precision, cut in thresholds.items()},
         strength=fit_strength(val_probs, nearest, run.targets["val"]),
+        has_ids=run.tables.has_ids,
     )
     ensemble = Ensemble(settings, run.tables.num_classes).to(run.device).eval()
     ensemble.heads.load_state_dict(nn.ModuleDict(heads).state_dict())

@@ -9,7 +9,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from imet_utils.tables.csv_files import SEPARATORS, CsvFile, RowFault, add_id, parse_rows, read_csv
+from imet_utils.tables.csv_files import (
+    SEPARATORS,
+    CsvFile,
+    RowFault,
+    add_id,
+    file_key,
+    parse_rows,
+    read_csv,
+)
 from imet_utils.tables.images import first_equal
 from imet_utils.tables.split import SPLITS, stratify
 
@@ -54,6 +62,11 @@ class Tables:
         for target, row in zip(targets, self.images["labels"], strict=True):
             target[list(row)] = True
         return targets
+
+    @property
+    def has_ids(self) -> bool:
+        """Whether the collection itself has attribute ids; else names, numbered by us."""
+        return (self.data_dir / "labels.csv").is_file()
 
     @property
     def counts(self) -> np.ndarray:
@@ -116,7 +129,13 @@ def load_tables(data_dir: Path | str) -> Tables:
 
 def choose_column(table: CsvFile) -> str:
     """Choose the column of the labels: iMet's, or else the one of `COLUMNS` that the table has."""
-    found = [column for column in COLUMNS if column in table.header] or COLUMNS
+    found = [column for column in COLUMNS if column in table.header]
+    if not found:
+        wanted = ", ".join(COLUMNS[:-1])
+        raise ValueError(
+            f"{table.path}: the header has no column of labels, which must be called {wanted} or "
+            f"{COLUMNS[-1]}; got {table.header}"
+        )
     if found == ["labels", "tags"]:
         raise ValueError(f"{table.path} has both columns {found}: call the right one attribute_ids")
     return found[0]
@@ -131,7 +150,7 @@ def split_ids(table: CsvFile) -> SplitLabels:
 def split_names(table: CsvFile, column: str) -> SplitLabels:
     """Return what splits names."""
     mark = find_mark(table, column)
-    return lambda text: [_check_name(part.strip()) for part in text.split(mark) if part.strip()]
+    return lambda text: [_check_name(part) for part in text.split(mark) if part.strip()]
 
 
 def find_mark(table: CsvFile, column: str) -> str | None:
@@ -160,7 +179,9 @@ def _attribute_id(text: str) -> int:
     return int(text)
 
 
-def _check_name(name: str) -> str:
+def _check_name(text: str) -> str:
+    """Return a label's name in its one form; refuse an empty one."""
+    name = file_key(text)
     if not name or name.endswith("::"):
         raise RowFault("attribute_name {} has no name. Add it", name)
     return name
@@ -169,12 +190,17 @@ def _check_name(name: str) -> str:
 def _read_labels(folder: Path) -> pd.DataFrame:
     """Read `labels.csv`, in its order."""
     lines: dict[int, int] = {}
+    lines_of: dict[str, int] = {}  # by name
 
     def parse(line: int, text: str, name: str) -> str:
         first = lines.setdefault(_attribute_id(text), line)
         if first != line:
             cause = "attribute_id {} is given on line {} already. Give each label an id of its own"
             raise RowFault(cause, text, first)
+        first = lines_of.setdefault(_check_name(name), line)
+        if first != line:
+            cause = "attribute_name {} is given on line {} already. Join the labels or rename one"
+            raise RowFault(cause, name, first)
         return _check_name(name)
 
     names = parse_rows(read_csv(folder / "labels.csv", LABELS), LABELS, parse)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab"}
+SEPARATOR_LINE = r"sep=([,;\t])\r?\n"  # the first line of some tables
 PLAIN_NAME = "must be a file's plain name: no path, no leading dot, no control character"
 
 Parsed = TypeVar("Parsed")
@@ -38,9 +39,10 @@ class CsvFile:
 
 
 def read_csv(path: Path, columns: Sequence[str]) -> CsvFile:
-    """Read a CSV file in UTF-8 whose delimiter is the first of `SEPARATORS` that its header has.
+    """Read a CSV file in UTF-8; its delimiter is that of `SEPARATORS` that yields most `columns`.
 
-    If it is missing, the error names the `columns` that it must have.
+    Where a first line such as `sep=;` names the delimiter, as Excel's do, it is that. If the file
+    is missing, the error names the `columns` that it must have.
     """
     if not path.is_file():
         wanted = f"a CSV file with the columns {', '.join(columns)}"
@@ -51,15 +53,26 @@ def read_csv(path: Path, columns: Sequence[str]) -> CsvFile:
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise ValueError(f"{path}, line {line}: not UTF-8. Save it as CSV in UTF-8") from error
-    header = re.split(r"[\r\n]", text.lstrip(), maxsplit=1)[0].rstrip()
-    separator = next((mark for mark in SEPARATORS if mark in header), ",")
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    named = re.match(SEPARATOR_LINE, text)
+    reader = csv.reader([])
     try:
+        separator = named[1] if named else _find_separator(text, columns)
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
         rows = [(reader.line_num, [field.strip() for field in row]) for row in reader]
     except csv.Error as error:
         raise ValueError(f"{path}, line {reader.line_num}: {error}. Mind the quotes") from error
-    (_, names), *rows = [(line, row) for line, row in rows if any(row)] or [(0, [])]
+    (_, names), *rows = [(n, row) for n, row in rows[bool(named) :] if any(row)] or [(0, [])]
     return CsvFile(path, separator, names, rows)
+
+
+def _find_separator(text: str, columns: Sequence[str]) -> str:
+    """Find the delimiter with which the header has most of the columns, or else most fields."""
+
+    def count(mark: str) -> tuple[int, int]:
+        header = next(csv.reader(io.StringIO(text.lstrip(), newline=""), delimiter=mark), [])
+        return len(set(columns) & {name.strip() for name in header}), len(header)
+
+    return max(SEPARATORS, key=count)
 
 
 def parse_rows(
@@ -72,8 +85,11 @@ def parse_rows(
     """
     path, header = table.path, table.header
     if any(header.count(column) != 1 for column in columns):
-        wanted = ", ".join(columns)
-        raise ValueError(f"{path}: the header must have the columns {wanted} once; got {header}")
+        wrong = [column for column in columns if header.count(column) != 1]
+        raise ValueError(
+            f"{path}: the header must have the columns {', '.join(columns)} once each, in any "
+            f"order; {', '.join(wrong)} is missing or there twice; got {header}"
+        )
     if not table.rows:
         raise ValueError(f"{path} has a header and no rows: add one for each entry")
     places = [header.index(column) for column in columns]
@@ -120,8 +136,12 @@ def add_id(lines: dict[str, int], image_id: str, line: int) -> str:
 
 
 def file_key(name: str) -> str:
-    """Write a name in Unicode NFC, since some systems store the names of files in NFD."""
-    return unicodedata.normalize("NFC", name)
+    """Write a name of a file or label in its one form: Unicode NFC, single blanks, none around it.
+
+    >>> file_key("cafe\u0301\u00a0 noir ") == "caf\u00e9 noir"
+    True
+    """
+    return " ".join(unicodedata.normalize("NFC", name).split())
 
 
 def is_plain_name(image_id: str) -> bool:
