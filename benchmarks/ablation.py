@@ -188,7 +188,7 @@ def main() -> None:
         scores[name] = f2_per_image(preds, targets[judged])
     publish(
         arguments.page,
-        f"## From the poster's AttnCNN-RNN to ours: `{arguments.data.name}`",
+        f"# From the poster's AttnCNN-RNN to ours: `{arguments.data.name}`",
         "`python benchmarks/ablation.py --data DIR --work DIR --page [SECTION]`",
         f"{judged.sum():,} images and {tables.num_classes:,} labels, predicted in "
         f"{arguments.folds} of 5 folds by heads that learned from "

@@ -9,7 +9,7 @@ the CPU, and the time on the clock for more threads or a CUDA device. The two ve
 weights and the same optimizer and take turns, so that a busy machine slows both; each figure is the
 median of the rounds. The rows of short floats run both under autocast. The last column compares our
 outputs in evaluation with the direct version's in float32. With `--page` the table also replaces
-the one in `benchmarks/README.md`.
+the one in `benchmarks/results`.
 """
 
 import copy
@@ -131,7 +131,7 @@ def make_report(rounds: int) -> str:
         for case in [reference, *others]:
             rows += time_case(case, reference, rounds)
     table = format_table([*HEADINGS, "Largest difference from direct, float32"], rows)
-    title = "## Order-free RNN: training and beam search"
+    title = "# Order-free RNN: training and beam search"
     sizes = (
         f"{BATCH} images, {CLASSES:,} labels, {CHANNELS:,} channels, 7 x 7 positions, 10 steps, "
         "5 beams, attention and LSTM 512 wide. The direct version has the same weights, as first "

@@ -59,7 +59,7 @@ def main() -> None:
         rows.append([name, f"{size}", *(f"{speed:.0f}" for speed in best.values())])
     publish(
         arguments.page,
-        "## Engines",
+        "# Engines",
         "`python benchmarks/bench_engines.py --page`",
         f"Views a second, all outputs, in batches of {BATCH}.",
         format_table(["encoder", "pixels", "torch", version], rows),

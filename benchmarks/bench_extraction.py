@@ -9,7 +9,7 @@ views in memory, `extract_features` from the files to the store, and the alterna
 Figures are processor time of one thread that also reads the images; with more threads, worker
 processes or a CUDA device they are time on the clock. The ways take turns, so that a busy machine
 slows them all; each figure is the median of the rounds. A third table computes from them what other
-collections take. With `--page` all this also replaces the section of `benchmarks/README.md`.
+collections take. With `--page` all this also replaces the file in `benchmarks/results`.
 """
 
 import argparse
@@ -156,7 +156,7 @@ def main() -> None:
         paths = find_paths(arguments.folder, arguments.images, folder)
         parts = make_report(setting, paths, folder, arguments.rounds)
     command = " ".join(["python benchmarks/bench_extraction.py", *sys.argv[1:]])
-    title = f"## Feature extraction, {setting.encoder}\n\n`{command}`"
+    title = f"# Feature extraction, {setting.encoder}\n\n`{command}`"
     section = f"extraction_{setting.encoder}" if arguments.page == "extraction" else arguments.page
     publish(section, title, *parts)
 

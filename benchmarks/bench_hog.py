@@ -6,7 +6,7 @@ Prints a Markdown table: milliseconds an image for a batch of 32 colour images o
 8 orientations, cells of 16 x 16 pixels and blocks of 3 x 3 cells: the processor time of one thread
 on the CPU, and the time on the clock where there is a CUDA device. The ways take turns, so that a
 busy machine slows them all; each figure is the median of the rounds. With `--page` the table also
-replaces the one in `benchmarks/README.md`.
+replaces the one in `benchmarks/results`.
 """
 
 import sys
@@ -99,7 +99,7 @@ def main() -> None:
         rows.append([name, f"{1000 * spent / BATCH:.3f}", f"{faster:.1f}", f"{error:.0e}"])
     head = ["Way", "ms an image", "Times scikit-image's speed", "Largest difference from it"]
     command = " ".join(["python benchmarks/bench_hog.py", *sys.argv[1:]])
-    publish(arguments.page, f"## HOG\n\n`{command}`", DESCRIPTION, format_table(head, rows))
+    publish(arguments.page, f"# HOG\n\n`{command}`", DESCRIPTION, format_table(head, rows))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ own, for generated collections of small images with 100 labels. What counts is a
 (`RssAnon` of Linux), looked at every five milliseconds: pages of a memory-mapped store are left
 out, since the system takes them back whenever it wants. Features are 2,048 numbers a view, of a
 stand-in for the encoder, whose own memory does not depend on the collection. With `--page` the
-table also replaces the one in `benchmarks/README.md`.
+table also replaces the one in `benchmarks/results`.
 """
 
 import os
@@ -157,7 +157,7 @@ def make_report(sizes: list[int], folder: Path | None) -> str:
         f"its row of targets takes {NUM_LABELS / 1e3:.1f} kB, one of probabilities "
         f"{4 * NUM_LABELS / 1e3:.1f} kB."
     )
-    return f"## Memory as a collection grows\n\n`{COMMAND}`\n\n{told}\n\n{table}"
+    return f"# Memory as a collection grows\n\n`{COMMAND}`\n\n{told}\n\n{table}"
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ Threads of OpenMP that wait for one another spin: beside another job they take t
 that they wait for. Prints a Markdown table: milliseconds on the clock for a step of a small
 AttnCNN-RNN on all cores, alone and two at once, with GNU OpenMP's own spinning (GOMP_SPINCOUNT
 unset) and with the little that `imet_utils` sets. Each training is a process of its own. With
-`--page` the table also replaces the one in `benchmarks/README.md`.
+`--page` the table also replaces the one in `benchmarks/results`.
 """
 
 import os
@@ -68,7 +68,7 @@ def main() -> None:
     for spins in ("", "1000"):
         times = [f"{measure(count, spins, arguments.seconds):,.0f}" for count in (1, 2)]
         rows.append([spins or "unset", *times])
-    title = f"## Two trainings side by side\n\n`{COMMAND}`"
+    title = f"# Two trainings side by side\n\n`{COMMAND}`"
     table = format_table(["GOMP_SPINCOUNT", "Alone (ms)", "Two at once (ms)"], rows)
     publish(arguments.page, title, table)
 

@@ -168,7 +168,7 @@ def main() -> None:
     rule_of = {name: row.rule for name, row in rows.items()}
     publish(
         arguments.page,
-        f"## Cross-validation: `{arguments.data.name}`",
+        f"# Cross-validation: `{arguments.data.name}`",
         "`python benchmarks/cross_validate.py --data DIR --work DIR --page [SECTION]`",
         f"{len(tables.images):,} images and {tables.num_classes:,} labels, {NUM_FOLDS} folds. "
         "Decided by the set of highest expected F2; † by one threshold, where a row gives "

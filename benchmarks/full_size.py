@@ -6,7 +6,8 @@ For each share of the table a collection is rendered (`render_collection.py`) an
 on it with the profile `imet`, changed by parameters alone: random weights, since speed is the same
 with them, every label that occurs, and one epoch for each head. Reading and splitting the table,
 which needs no image, is measured at 1 %, 10 % and 100 %. What was not run is extrapolated from the
-two largest shares and marked so. With `--page` the tables also replace those in the README.
+two largest shares and marked so. With `--page` the tables also replace those in
+`benchmarks/results`.
 """
 
 import shlex
@@ -186,7 +187,7 @@ def main() -> None:
     folders = {str(asked.tables), str(asked.work)}
     options = ["DIR" if word in folders else word for word in sys.argv[1:]]
     command = shlex.join(["python", "benchmarks/full_size.py", *options])
-    publish(asked.page, f"## The full size\n\n`{command}`", text)
+    publish(asked.page, f"# The full size\n\n`{command}`", text)
 
 
 if __name__ == "__main__":

@@ -210,7 +210,7 @@ def score_draw(
     return scores | {("chance", ""): [*chance, 0.0]}
 
 
-INTRODUCTION = f"""## Faults in the labels
+INTRODUCTION = f"""# Faults in the labels
 
 `python benchmarks/label_faults.py --output DIR ... --page [SECTION]`
 

@@ -35,7 +35,7 @@ from heads import (
     build_end_to_end,
 )
 from held_back import Halves, hold_back
-from page import PAGE, describe_gap, format_table, make_parser, publish
+from page import RESULTS, describe_gap, format_table, make_parser, publish
 from stores import PIXELS
 
 from imet_utils.decoding import (
@@ -64,7 +64,7 @@ SIZES = (1_000, 4_000)  # beside all
 GUESS, BEAM, BOTH = "constant guess", "beam, the poster's stop", "heads and neighbours"
 SEEDS = "mean of three seeds"
 SHOWN = (BOTH, RNN, MLP, NEIGHBOURS, "linear", f"{RNN}, {BEAM}", GUESS)  # in the figure
-FIGURE = PAGE.with_name("learning_curves.png")
+FIGURE = RESULTS / "learning_curves.png"
 BEAMED = (RNN,)  # read off by beam search, too
 LARGE = "width 512, dropout 0.5, classifier's 2,048 hidden"
 WIDE = {"width": 512, "dropout": 0.5}
@@ -277,7 +277,7 @@ def main() -> None:
         plot_curves(scores, FIGURE)
     publish(
         arguments.page,
-        "## What more images teach",
+        "# What more images teach",
         "`python benchmarks/learning_curves.py --data DIR --work DIR --page`",
         f"F2 on {len(halves.judged.images):,} images of `{arguments.data.name}` held back, "
         f"{halves.judged.num_classes:,} labels. Decided by the set of highest expected F2, "

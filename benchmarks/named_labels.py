@@ -304,7 +304,7 @@ def main() -> None:
     usual = "named_labels_folds" if arguments.folds else "named_labels"
     publish(
         usual if arguments.page == "" else arguments.page,
-        f"## What naming labels tells of the others: `{arguments.data.name}`",
+        f"# What naming labels tells of the others: `{arguments.data.name}`",
         f"`python benchmarks/named_labels.py --data DIR --work DIR{folds} --page [SECTION]`",
         f"F2 of the labels that nothing was stated of, on {len(targets):,} images: those with more "
         "labels than were named, or with as many wrong ones chosen as were rejected. 95 % "

@@ -1,4 +1,4 @@
-"""What all benchmarks share: the command line, turns, tables, and the page, `README.md`."""
+"""What all benchmarks share: the command line, turns, tables, and the pages in `results`."""
 
 import argparse
 import datetime
@@ -16,29 +16,23 @@ import torch
 from imet_utils.files import atomic_path
 from imet_utils.metrics import bootstrap_mean
 
-PAGE = Path(__file__).with_name("README.md")
-INTRODUCTION = """# Benchmarks
-
-Each table below is written by the command named above it, between two marks that the command finds
-again; nothing in them is typed by hand. The last line of each section names the machine. To write
-them all anew: `python benchmarks/measure_all.py --help`.
-"""
+RESULTS = Path(__file__).with_name("results")
 
 
 def make_parser(doc: str, section: str) -> argparse.ArgumentParser:
-    """Make a command line that can write the page: `--page`, or `--page SECTION`."""
+    """Make a command line that can write its page: `--page`, or `--page NAME`."""
     parser = argparse.ArgumentParser(description=doc.splitlines()[0])
-    page = {"nargs": "?", "const": section, "metavar": "SECTION"}
-    parser.add_argument("--page", help="also write this section of the page", **page)
+    page = {"nargs": "?", "const": section, "metavar": "NAME"}
+    parser.add_argument("--page", help="also write the page results/NAME.md", **page)
     return parser
 
 
 def publish(section: str | None, *parts: str) -> None:
-    """Print the parts of a section, and write it if it is named; the last line is the machine."""
+    """Print the parts of a page, and write it if it is named; the last line is the machine."""
     text = "\n\n".join([*parts, describe_machine()])
     sys.stdout.write(text + "\n")
     if section:
-        write_section(section, text)
+        write_page(section, text)
 
 
 def format_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -73,30 +67,13 @@ def time_in_turns(
     return {name: statistics.median(spent[1:]) for name, spent in times.items()}
 
 
-def write_section(name: str, text: str) -> None:
-    """Replace what stands between the marks of a section, or put the section at the page's end.
-
-    Args:
-        name: small letters, digits and underscores; the marks are `<!-- name:begin -->` and
-            `<!-- name:end -->`.
-        text: Markdown without those marks.
-
-    Raises:
-        ValueError: for another kind of name, a mark in the text, or a section without its end.
-    """
-    begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
-    if not re.fullmatch(r"[a-z0-9_]+", name) or begin in text or end in text:
-        raise ValueError(f"a section needs a plain name and a text without its marks: {name!r}")
-    page = PAGE.read_text(encoding="utf-8") if PAGE.exists() else INTRODUCTION
-    if begin not in page:
-        page = f"{page.rstrip()}\n\n{begin}{end}\n"
-    before, _, rest = page.partition(begin)
-    _, closed, after = rest.partition(end)
-    if not closed:
-        raise ValueError(f"{PAGE} has {begin} without {end} behind it")
-    with atomic_path(PAGE) as temporary:
-        section = f"{begin}\n\n{text.strip()}\n\n{end}"
-        temporary.write_text(f"{before}{section}{after}", encoding="utf-8")
+def write_page(name: str, text: str) -> None:
+    """Write `results/NAME.md` anew; a name has small letters, digits and underscores only."""
+    if not re.fullmatch(r"[a-z0-9_]+", name):
+        raise ValueError(f"a page needs a name of small letters, digits and _, got {name!r}")
+    RESULTS.mkdir(exist_ok=True)
+    with atomic_path(RESULTS / f"{name}.md") as temporary:
+        temporary.write_text(f"{text.strip()}\n", encoding="utf-8")
 
 
 def describe_gap(differences: np.ndarray) -> str:

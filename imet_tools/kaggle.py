@@ -31,7 +31,7 @@ COMPETITION = "imet-2019-fgvc6"
 BUNDLE = "imet-utils-bundle"  # the slug of the dataset
 MACHINE = "NvidiaTeslaT4"
 RUN_ALL = "run_all"
-SOURCES = ("pyproject.toml", "requirements.txt", "tests/requirements.txt")
+SOURCES = ("LICENSE", "pyproject.toml", "requirements.txt", "tests/requirements.txt")
 PACKAGES = ("imet_utils", "imet_tools")
 # Packages of Kaggle's image: as pinned in its own requirements (September 2025), else in Colab's
 # list, on which it is built (June 2026); torch as in its version 170 (June 2026).

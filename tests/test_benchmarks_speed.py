@@ -23,7 +23,7 @@ def direct(load):
 @pytest.fixture
 def page(load, monkeypatch, tmp_path):
     module = load("page")
-    monkeypatch.setattr(module, "PAGE", tmp_path / "README.md")
+    monkeypatch.setattr(module, "RESULTS", tmp_path / "results")
     return module
 
 
@@ -135,26 +135,20 @@ def test_our_ways_run_from_files_to_a_store(load, path, tmp_path):
     assert ways.DECODING in ways.part_ways(setting, [path])
 
 
-def test_a_section_is_written_once_and_replaced_alone(page):
-    page.write_section("decoder", "old")
-    page.write_section("hog", "other")
-    text = page.PAGE.read_text()
-    assert text.startswith("# Benchmarks\n")
-    assert "<!-- decoder:begin -->\n\nold\n\n<!-- decoder:end -->\n" in text
-    page.PAGE.write_text(text + "\nLast words.\n")
-    for _ in range(2):
-        page.write_section("decoder", "new")
-        assert page.PAGE.read_text() == text.replace("old", "new") + "\nLast words.\n"
-    assert [path.name for path in page.PAGE.parent.iterdir()] == ["README.md"]
-    assert f"torch {torch.__version__}" in page.describe_machine()
-    assert re.search(r"\d+ thread\(s\), .*\d{4}-\d\d-\d\d$", page.describe_machine())
+def test_a_page_is_replaced_alone(page):
+    page.publish("hog", "# HOG")
+    page.publish("decoder", "# Old")
+    page.publish("decoder", "# New", "| a |")
+    machine = page.describe_machine()
+    pages = {path.name: path.read_text() for path in page.RESULTS.iterdir()}
+    hog, decoder = f"# HOG\n\n{machine}\n", f"# New\n\n| a |\n\n{machine}\n"
+    assert pages == {"hog.md": hog, "decoder.md": decoder}
+    assert f"torch {torch.__version__}" in machine
+    assert re.search(r"\d+ thread\(s\), .*\d{4}-\d\d-\d\d$", machine)
 
 
-@pytest.mark.parametrize(
-    ("name", "text"), [("a b", "text"), ("", "text"), ("hog", "<!-- hog:end -->"), ("old", "text")]
-)
-def test_a_section_that_could_not_be_found_again_is_refused(page, name, text):
-    page.PAGE.write_text("<!-- old:begin -->\n")  # and no end
-    with pytest.raises(ValueError, match=r"plain name|without"):
-        page.write_section(name, text)
-    assert page.PAGE.read_text() == "<!-- old:begin -->\n"
+@pytest.mark.parametrize("name", ["a b", "", "../hog", "HOG"])
+def test_a_page_of_another_kind_of_name_is_refused(page, name):
+    with pytest.raises(ValueError, match="small letters"):
+        page.write_page(name, "text")
+    assert not page.RESULTS.exists()

@@ -1,0 +1,91 @@
+"""The pages that people read: their lengths, their links, and the commands that they show."""
+
+import functools
+import re
+import shlex
+import subprocess
+import sys
+
+import pytest
+
+from imet_tools.pipeline.parameters import find_notebooks
+from imet_utils.runs import PROJECT_DIR
+
+LIMITS = {"README.md": 150, "benchmarks/README.md": 60, "tests/README.md": 40}
+PAGES = [
+    path.relative_to(PROJECT_DIR).as_posix()
+    for path in sorted(PROJECT_DIR.glob("*.md"))
+    + [path for room in ("docs", "benchmarks", "tests", "data", "outputs")
+       for path in sorted((PROJECT_DIR / room).rglob("*.md"))
+       if room not in ("data", "outputs") or path.name == "README.md"]
+]  # fmt: skip
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+COMMAND = re.compile(
+    r"^ {4}(?:!|%)?((?:\./run_all\.sh|python -m|accelerate launch|kaggle) ?.*)$", re.M
+)
+TOOLS = {"collect": "museums", "kaggle": "kaggle"}  # modules of subcommands
+TOOLS |= dict.fromkeys(["add", "correct", "export", "label"], "labelling")
+
+
+def read(page):
+    return (PROJECT_DIR / page).read_text(encoding="utf-8")
+
+
+def anchors(page):
+    """The anchors of a page's headings, as GitHub makes them."""
+    text = re.sub(r"^```.*?^```", "", read(page), flags=re.M | re.S)
+    found = re.findall(r"^#+ (.+)$", text, flags=re.M)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in found}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_pages_are_short(page):
+    limit = LIMITS.get(page, 180 if page.startswith("docs/") and page.count("/") == 1 else 400)
+    assert len(read(page).splitlines()) <= limit
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_somewhere(page):
+    for address in LINK.findall(read(page)):
+        if re.match(r"https?://", address):
+            continue
+        name, _, anchor = address.partition("#")
+        target = ((PROJECT_DIR / page).parent / name if name else PROJECT_DIR / page).resolve()
+        assert target.exists(), address
+        if anchor:
+            assert anchor in anchors(target.relative_to(PROJECT_DIR).as_posix()), address
+
+
+def test_every_notebook_and_document_is_linked_from_the_readme():
+    linked = set(LINK.findall(read("README.md")))
+    notebooks = set(find_notebooks(PROJECT_DIR / "notebooks")) - {"00_start_here"}
+    assert {f"notebooks/{stem}.ipynb" for stem in notebooks} <= linked
+    pages = {page for page in PAGES if re.fullmatch(r"docs/[^/]+", page)}
+    assert pages <= {address.partition("#")[0] for address in linked}
+
+
+def commands():
+    """Each command of our own on the pages, once; those of `kaggle` and `accelerate` need more."""
+    found = {line.split("#")[0].strip() for page in PAGES for line in COMMAND.findall(read(page))}
+    return sorted(line for line in found if line.startswith("./run_all.sh"))
+
+
+@functools.cache
+def help_of(*words):
+    """The help of a module and subcommand, asked for once."""
+    command = [sys.executable, "-m", *words, "--help"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.mark.parametrize("line", commands())
+def test_options_of_commands_exist(line):
+    """Every option that a page shows is one that the command's help names."""
+    words = shlex.split(line)[1:]
+    tool = words[0] if words and not words[0].startswith("-") else ""
+    if tool in ("test", "lint", "lab", "setup"):
+        assert re.search(rf"^  (.*\| )?{tool}\)", read("run_all.sh"), flags=re.M)
+        return
+    kinds = [tool] if TOOLS.get(tool) == "labelling" else []
+    told = help_of(f"imet_tools.{TOOLS[tool] if tool else 'pipeline'}", *kinds)
+    options = {word for word in words if re.match(r"--?[a-z]", word)}
+    assert options <= set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", told))
