@@ -120,19 +120,20 @@ def odd_id(fault: str, image_id: str, stored: str | None = None) -> BadInput:
 
 PLAIN, WHOLE, TWICE = "plain name", "whole number", "given on line 2 already"
 HAVE = ("header must have", "id, attribute_ids")
+LACK = ("no column of labels", "attribute_ids")
 
 TABLES = [
     BadInput("no train.csv", remove("train.csv"), ("train.csv is missing", "id, attribute_ids")),
     BadInput("no labels.csv", remove("labels.csv"), ("train.csv: ", "'3 7'", "labels.csv")),
-    table("empty table", "", *HAVE, "[]"),
+    table("empty table", "", *LACK, "[]"),
     table("header alone", HEADER, "no rows"),
-    table("missing column", "id,title\na,3\n", *HAVE, "['id', 'title']"),
+    table("missing column", "id,title\na,3\n", *LACK, "['id', 'title']"),
     table("column given twice", "id,id,attribute_ids\na,b,3\n", *HAVE, "['id', 'id', "),
     table("two columns of labels", "id,tags,labels\na,3,3\n", "both columns ['labels', 'tags']"),
     unnamed("names with a blank, and nothing that separates them", "a dog", "a dog"),
     unnamed("names separated by a comma", '"men, dogs"', "men, dogs"),
     unnamed("names separated in two ways", "men|dogs;cats", "men|dogs;cats"),
-    table("pointer of Git LFS", "version https://git-lfs.github.com/spec/v1\n", *HAVE, "git-lfs"),
+    table("pointer of Git LFS", "version https://git-lfs.github.com/spec/v1\n", *LACK, "git-lfs"),
     table("Latin-1", (HEADER + "a,3\né,3\n").encode("latin-1"), ", line 3:", "UTF-8"),
     table("UTF-16", TRAIN.encode("utf-16"), ", line 1:", "UTF-8"),
     line_3("id empty", ",3", "id ''", PLAIN),

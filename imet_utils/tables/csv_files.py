@@ -15,6 +15,7 @@ from typing import TypeVar
 
 SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab"}
 SEPARATOR_LINE = r"sep=([,;\t])\r?\n"  # the first line of some tables
+BLANKS = "[ \u00a0\u2000-\u200a\u202f\u205f\u3000]+"
 PLAIN_NAME = "must be a file's plain name: no path, no leading dot, no control character"
 
 Parsed = TypeVar("Parsed")
@@ -70,7 +71,8 @@ def _find_separator(text: str, columns: Sequence[str]) -> str:
 
     def count(mark: str) -> tuple[int, int]:
         header = next(csv.reader(io.StringIO(text.lstrip(), newline=""), delimiter=mark), [])
-        return len(set(columns) & {name.strip() for name in header}), len(header)
+        named = sum(any(map(str.isalnum, name)) for name in header)  # else a tab beside a comma
+        return len(set(columns) & {name.strip() for name in header}), named
 
     return max(SEPARATORS, key=count)
 
@@ -141,7 +143,8 @@ def file_key(name: str) -> str:
     >>> file_key("cafe\u0301\u00a0 noir ") == "caf\u00e9 noir"
     True
     """
-    return " ".join(unicodedata.normalize("NFC", name).split())
+    # Control characters stay, and are refused by `is_plain_name`.
+    return re.sub(BLANKS, " ", unicodedata.normalize("NFC", name)).strip(" ")
 
 
 def is_plain_name(image_id: str) -> bool:
