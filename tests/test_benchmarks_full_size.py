@@ -14,7 +14,7 @@ from PIL import Image
 from imet_utils.tables import load_collection, load_tables
 
 IMET = Path(__file__).parents[2] / "shared/imet2019"
-SIZES = (200, 2000)  # images
+SIZES = (1000, 5000)  # images
 
 
 @pytest.fixture
@@ -124,7 +124,7 @@ def test_every_benchmark_is_there_and_can_write_the_page(load):
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 def test_memory_grows_by_the_rows_of_the_tables_alone(load, tmp_path):
-    """Ten times the images: each step may take 4 kB more an image, where the store has 25."""
+    """Five times the images: each step may take 4 kB more an image, where the store has 25."""
     bench = load("bench_memory")
     steps = ["check and split", "store features", "train and predict"]
     few, many = (bench.measure_collection(n, tmp_path / str(n), steps) for n in SIZES)

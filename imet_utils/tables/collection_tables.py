@@ -330,10 +330,12 @@ def equal_images(tables: Tables) -> list[str]:
     """
     if "hash" not in tables.images:
         return tables.images["id"].tolist()
-    rows = tables.images.sort_values("id")
+    alike = tables.images["hash"].duplicated(keep=False)
+    rows = tables.images.loc[alike, ["id", "file", "hash"]].sort_values("id")
+    paths = [tables.data_dir / "train" / name for name in rows["file"]]
     paths = [tables.data_dir / "train" / name for name in rows["file"]]
     first = pd.Series(rows["id"].to_numpy()[first_equal(paths, rows["hash"])], rows.index)
-    return first.reindex(tables.images.index).tolist()
+    return first.reindex(tables.images.index).fillna(tables.images["id"]).tolist()
 
 
 def take_split(tables: Tables, split: str) -> Tables:
