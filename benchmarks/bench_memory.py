@@ -10,6 +10,7 @@ stand-in for the encoder, whose own memory does not depend on the collection. Wi
 table also replaces the one in `benchmarks/results`.
 """
 
+import json
 import os
 import re
 import subprocess
@@ -18,6 +19,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterable
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -128,14 +130,11 @@ def measure_step(step: str, folder: Path) -> float:
 def measure_collection(
     num_images: int, folder: Path, steps: Iterable[str] = STEPS
 ) -> dict[str, float]:
-    """Run steps on a collection of a size, each in a process of its own: peaks in 10^6 bytes."""
+    """Run steps on a collection of a size, each in a fork of its own: peaks in 10^6 bytes."""
     write_collection(folder / "data", num_images)
-    peaks = {}
-    for step in steps:
-        command = [sys.executable, __file__, "--step", step, "--folder", str(folder)]
-        output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-        peaks[step] = float(output.splitlines()[-1])
-    return peaks
+    command = [sys.executable, __file__, "--folder", str(folder), "--steps", *steps]
+    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return json.loads(output.splitlines()[-1])
 
 
 def make_report(sizes: list[int], folder: Path | None) -> str:
@@ -165,11 +164,15 @@ def main() -> None:
     parser = make_parser(__doc__, "memory")
     parser.add_argument("--sizes", type=int, nargs="+", default=[1_000, 10_000, 100_000])
     parser.add_argument("--folder", type=Path, help="for the collections and their stores")
-    parser.add_argument("--step", choices=STEPS, help="run one step on the folder's collection")
+    parser.add_argument("--steps", choices=STEPS, nargs="+", help="only these, on the folder's own")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    if arguments.step:
-        sys.stdout.write(f"\n{measure_step(arguments.step, arguments.folder)}\n")
+    if arguments.steps:
+        peaks = {}
+        for step in arguments.steps:
+            with get_context("fork").Pool(1) as pool:
+                peaks[step] = pool.apply(measure_step, (step, arguments.folder))
+        sys.stdout.write(f"\n{json.dumps(peaks)}\n")
         return
     publish(arguments.page, make_report(arguments.sizes, arguments.folder))
 

@@ -82,23 +82,6 @@ class ReferenceDecoder:
             all_attention.append(attention)
         return np.array(all_logits), np.array(all_attention), labels
 
-    def all_paths(self, maps, probs, num_steps):
-        """Every sequence of different labels: [(log-probability, labels)], best first."""
-        found = []
-
-        def grow(labels, score, hidden, cell, previous):
-            if len(labels) == num_steps:
-                found.append((score, labels))
-                return
-            logits, _, hidden, cell = self.step(maps, hidden, cell, previous, labels)
-            probs = sigmoid(logits)
-            for k in range(self.num_classes):
-                if k not in labels:
-                    grow([*labels, k], score + math.log(probs[k]), hidden, cell, probs)
-
-        grow([], 0.0, *self.start(maps), probs)
-        return sorted(found, reverse=True)
-
     def beam_search(self, maps, probs, beam_size, num_steps):
         """Beam search for one image with lists: [(log-probability, labels)], best first."""
         beams = [(0.0, [], *self.start(maps), probs)]

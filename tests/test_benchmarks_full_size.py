@@ -91,6 +91,7 @@ def test_time_and_memory_go_to_the_notebook_that_took_them(measured, monkeypatch
     assert found["report"][1] < 60e6
 
 
+@pytest.mark.slow
 def test_a_failing_pipeline_is_told_with_its_last_lines(measured):
     with pytest.raises(RuntimeError, match=r"pipeline failed:\n.*There is no profile"):
         measured.run_pipeline(["--profile", "no such profile"])

@@ -20,11 +20,12 @@ from imet_utils.models import AttnDecoder
 pytestmark = pytest.mark.usefixtures("own_random_state")
 
 
-def make_problem(num_classes=5, batch=3, positions=4, seed=0):
+def make_problem(num_classes=5, batch=3, positions=4, seed=0, by_labels=False):
     """A decoder in float64, with weights that make the steps differ clearly, and its inputs."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        decoder = AttnDecoder(num_classes, 6, attn_dim=5, decoder_dim=4).double()
+        sizes = {"attn_dim": 5, "decoder_dim": 4}
+        decoder = AttnDecoder(num_classes, 6, **sizes, attend_by_labels=by_labels).double()
         with torch.no_grad():
             for weights in decoder.parameters():
                 weights.mul_(3)
@@ -55,27 +56,18 @@ def assert_equal_paths(paths, others):
     torch.testing.assert_close(tuple(paths), tuple(others))
 
 
-@pytest.mark.parametrize(("num_classes", "steps"), [(4, 2), (4, 4), (5, 3), (1, 1)])
-def test_a_wide_beam_finds_what_exhaustive_search_finds(num_classes, steps):
-    decoder, maps, probs = make_problem(num_classes)
-    paths = beam_search(decoder, maps, probs, beam_size=10_000, max_steps=steps)
-    assert paths.labels.shape == (3, math.perm(num_classes, steps), steps)
-    for b in range(3):
-        wanted = ReferenceDecoder(decoder).all_paths(maps[b].numpy(), probs[b].numpy(), steps)
-        assert paths.labels[b].tolist() == [labels for _, labels in wanted]
-        means = [math.exp(score / steps) for score, _ in wanted]
-        np.testing.assert_allclose(paths.path_probs[b, :, -1], means, rtol=1e-9)
-
-
 @given(
     num_classes=st.integers(1, 8),
-    beam_size=st.integers(1, 7),
+    beam_size=st.integers(1, 7) | st.just(10_000),  # finds all paths
     steps=st.integers(1, 9),
     seed=st.integers(0, 1000),
+    by_labels=st.booleans(),
 )
 @settings(max_examples=40, deadline=None, derandomize=True)
-def test_beam_search_equals_a_plain_one(num_classes, beam_size, steps, seed):
-    decoder, maps, probs = make_problem(num_classes, batch=2, seed=seed)
+def test_beam_search_equals_a_plain_one(num_classes, beam_size, steps, seed, by_labels):
+    if beam_size > 7:
+        num_classes, steps = min(num_classes, 5), min(steps, 4)
+    decoder, maps, probs = make_problem(num_classes, batch=2, seed=seed, by_labels=by_labels)
     paths = beam_search(decoder, maps, probs, beam_size, steps)
     for b in range(2):
         image = maps[b].numpy(), probs[b].numpy()

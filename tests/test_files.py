@@ -1,10 +1,8 @@
 """Files that are always whole, and that run and leak nothing."""
 
 import os
-import pickle
 import subprocess
 import sys
-import traceback
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +13,8 @@ import torch
 from imet_utils.files import (
     atomic_path,
     fingerprint_of,
-    load_checkpoint,
     load_json,
     remove_leftovers,
-    save_array,
-    save_checkpoint,
     save_csv,
     save_json,
     temporary_path,
@@ -54,15 +49,6 @@ def test_save_json_holds_numpy_torch_and_paths_and_refuses_others(tmp_path):
     assert load_json(path) == plain
 
 
-def test_save_array_and_csv_round_trip(tmp_path):
-    array = np.random.default_rng(0).random((3, 4)).astype(np.float16)
-    save_array(array, tmp_path / "a.npy")
-    np.testing.assert_array_equal(np.load(tmp_path / "a.npy"), array)
-    frame = pd.DataFrame({"id": ["12e5", "0012"], "n": [1, 2]})
-    save_csv(frame, tmp_path / "a.csv")
-    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "a.csv", dtype={"id": "str"}), frame)
-
-
 def test_names_cannot_become_formulas_where_people_open_a_table(tmp_path):
     names = ["=1+1", "+1", "-x", "@a", "\t=1", "a=b", "", "O'Keeffe"]
     frame = pd.DataFrame({"=name": names, "share": [-0.5] * len(names)})
@@ -74,35 +60,6 @@ def test_names_cannot_become_formulas_where_people_open_a_table(tmp_path):
     assert (safe["share"] == -0.5).all()
     save_csv(frame[:4], tmp_path / "exact.csv")
     assert pd.read_csv(tmp_path / "exact.csv")["=name"].tolist() == names[:4]
-
-
-def test_checkpoint_round_trips_tensors_and_optimizer_state(tmp_path):
-    layer = torch.nn.Linear(2, 1)
-    optimizer = torch.optim.AdamW(layer.parameters())
-    layer(torch.ones(1, 2)).sum().backward()
-    optimizer.step()
-    state = {"model": layer.state_dict(), "optimizer": optimizer.state_dict(), "history": [0.5]}
-    save_checkpoint(state, tmp_path / "c.pt")
-    loaded = load_checkpoint(tmp_path / "c.pt")
-    assert torch.equal(loaded["model"]["weight"], layer.weight)
-    assert loaded["history"] == [0.5]
-    torch.optim.AdamW(layer.parameters()).load_state_dict(loaded["optimizer"])
-
-
-def test_load_checkpoint_runs_no_pickled_code(tmp_path):
-    class Trap:
-        def __reduce__(self):
-            return (open, (str(tmp_path / "sprung"), "w"))
-
-    (tmp_path / "trap.pt").write_bytes(pickle.dumps(Trap()))
-    torch.save({"model": Trap()}, tmp_path / "trap_zip.pt")
-    (tmp_path / "sprung").unlink(missing_ok=True)
-    for name in ("trap.pt", "trap_zip.pt"):
-        with pytest.raises(ValueError, match="no checkpoint of tensors") as error:
-            load_checkpoint(tmp_path / name)
-        told = "".join(traceback.format_exception(error.value))
-        assert "weights_only=False" not in told  # torch's advice
-    assert not (tmp_path / "sprung").exists()
 
 
 def test_fingerprint_does_not_depend_on_the_order_of_keys_but_on_every_value():

@@ -86,6 +86,7 @@ def hash_of(data):
     return hashlib.sha256(data).hexdigest()
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings(FORK)
 def test_training_killed_at_any_file_it_writes_ends_bit_identical(tmp_path):
     pooled = np.random.default_rng(0).normal(size=(24, 2, 6)).astype(np.float16)

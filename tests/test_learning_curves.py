@@ -67,6 +67,7 @@ def test_parts_grow_and_none_is_judged_on_what_it_learned(load, collection, comm
     assert (np.diff(large) > 0).all()
 
 
+@pytest.mark.slow
 def test_every_head_is_scored_at_every_size_and_kept(command, load, tmp_path, capsys):
     command("learning_curves")
     printed, work = capsys.readouterr().out, tmp_path / "work" / "learning_curves"
@@ -146,6 +147,7 @@ def test_named_labels_are_drawn_from_the_true_ones(load):
     assert (with_all & told).any()
 
 
+@pytest.mark.slow
 def test_the_table_of_named_labels_compares_heads_and_neighbours(
     command, load, monkeypatch, capsys
 ):

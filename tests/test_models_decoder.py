@@ -70,36 +70,6 @@ def test_residual_steps_clamp_probabilities_of_nought_and_one():
     assert decoder.float()(maps.float(), probs.float(), 5).isfinite().all()
 
 
-def test_lstm_is_the_one_of_torch():
-    decoder = make_decoder()
-    maps, probs = make_inputs()
-    state = decoder.start(maps)
-    chosen = torch.zeros(3, 1, 7, dtype=torch.bool)
-    _, attention, after = decoder.step(state, probs.unsqueeze(1), chosen)
-    context = decoder.gate(state.hidden).sigmoid() * (attention @ maps)
-    inputs = torch.cat([probs, context[:, 0], torch.zeros(3, 7)], dim=1)
-    hidden, cell = decoder.lstm(inputs, (state.hidden[:, 0], state.cell[:, 0]))
-    torch.testing.assert_close(after.hidden[:, 0], hidden)
-    torch.testing.assert_close(after.cell[:, 0], cell)
-
-
-@pytest.mark.parametrize("by_labels", [False, True])
-def test_steps_of_several_beams_equal_steps_of_one(by_labels):
-    decoder = make_decoder(attend_by_labels=by_labels)
-    maps, _ = make_inputs()
-    state = decoder.start(maps)
-    parents = torch.zeros(3, 2, dtype=torch.long)
-    previous, chosen = torch.rand(3, 2, 7), torch.rand(3, 2, 7) > 0.7
-    logits, attention, after = decoder.step(state.select(parents), previous, chosen)
-    assert after.maps is maps
-    assert after.keys is state.keys
-    for k in range(2):
-        alone = decoder.step(state, previous[:, k : k + 1], chosen[:, k : k + 1])
-        torch.testing.assert_close(logits[:, k : k + 1], alone[0])
-        torch.testing.assert_close(attention[:, k : k + 1], alone[1])
-        torch.testing.assert_close(after.hidden[:, k : k + 1], alone[2].hidden)
-
-
 @pytest.mark.parametrize("options", [{}, {"residual": True}, {"attend_by_labels": True}])
 def test_gradient_is_that_of_the_steps_taken_one_by_one(options):
     decoder = make_decoder(**options).double()
@@ -179,16 +149,6 @@ def make_attention(sharpness=10.0):
         attention.keys.bias.zero_()
         attention.sharpness.fill_(sharpness)
     return attention
-
-
-def test_it_looks_where_the_expected_label_is():
-    attention, maps = make_attention(), torch.zeros(1, 9, DIM)
-    maps[0, 2, 1] = maps[0, 7, 3] = 1.0
-    sure = torch.full((1, 2, NUM_CLASSES), -10.0)
-    sure[0, 0, 1] = sure[0, 1, 3] = 10.0
-    weights = attention(attention.keys(maps), sure)  # (1, 2, 9)
-    assert weights.argmax(dim=-1).tolist() == [[2, 7]]
-    torch.testing.assert_close(weights.sum(dim=-1), torch.ones(1, 2))
 
 
 def test_beams_look_for_their_next_label_when_the_first_is_named():

@@ -1,10 +1,10 @@
 """The pages that people read: their lengths, their links, and the commands that they show."""
 
-import functools
+import importlib
 import re
 import shlex
-import subprocess
-import sys
+from contextlib import redirect_stdout
+from io import StringIO
 
 import pytest
 
@@ -70,11 +70,15 @@ def commands():
     return sorted(line for line in found if line.startswith("./run_all.sh"))
 
 
-@functools.cache
-def help_of(*words):
-    """The help of a module and subcommand, asked for once."""
-    command = [sys.executable, "-m", *words, "--help"]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+def help_of(tool):
+    """The help of a command, as its module prints it."""
+    name, kinds = f"imet_tools.{TOOLS[tool] if tool else 'pipeline'}", []
+    module = importlib.import_module(name if tool == "kaggle" else f"{name}.__main__")
+    if TOOLS.get(tool) == "labelling":
+        kinds = [tool]
+    with redirect_stdout(StringIO()) as told, pytest.raises(SystemExit):
+        module.main([*kinds, "--help"])
+    return told.getvalue()
 
 
 @pytest.mark.parametrize("line", commands())
@@ -85,7 +89,5 @@ def test_options_of_commands_exist(line):
     if tool in ("test", "lint", "lab", "setup"):
         assert re.search(rf"^  (.*\| )?{tool}\)", read("run_all.sh"), flags=re.M)
         return
-    kinds = [tool] if TOOLS.get(tool) == "labelling" else []
-    told = help_of(f"imet_tools.{TOOLS[tool] if tool else 'pipeline'}", *kinds)
     options = {word for word in words if re.match(r"--?[a-z]", word)}
-    assert options <= set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", told))
+    assert options <= set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", help_of(tool)))

@@ -120,6 +120,7 @@ def running(tmp_path):
     process.communicate()
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_leaves_its_copy_and_no_kernel(running, tmp_path):
     process, kernel = running
     process.send_signal(signal.SIGTERM)  # handled as SIGINT is
@@ -131,6 +132,7 @@ def test_an_interrupted_run_leaves_its_copy_and_no_kernel(running, tmp_path):
     assert _ends(kernel)
 
 
+@pytest.mark.slow
 def test_the_kernel_of_a_killed_run_is_killed_with_it(running):
     process, kernel = running
     process.kill()

@@ -260,6 +260,7 @@ def active(tmp_path):
     return {"PATH": os.environ["PATH"], "VIRTUAL_ENV": str(tmp_path / "active")}
 
 
+@pytest.mark.slow
 def test_the_real_script_refuses_an_unknown_parameter_and_finds_jupyterlab(active, tmp_path):
     options = {"capture_output": True, "text": True, "cwd": tmp_path, "env": active}
     result = subprocess.run([SCRIPT, "-p", "EPOCH", "3"], **options)
