@@ -6,12 +6,12 @@ import pickle
 import re
 import socket
 import traceback
-from html.parser import HTMLParser
 
 import nbformat
 import numpy as np
 import pytest
 import torch
+from bs4 import BeautifulSoup
 from nbformat import v4
 from PIL import Image
 from tiny_notebooks import write_results
@@ -111,6 +111,9 @@ HOSTILE = [
     "tag::$\\frac{1}{$ & [a](javascript:alert(1))",
     "tag::../../up",
     "culture::{{7*7}} `code` **bold**",
+    "<td onclick=run()>",
+    "<iframe src=https://example.org>",
+    "<a href='javascript:run()'>a</a>",
 ]
 
 
@@ -130,28 +133,13 @@ def write_hostile_collection(folder):
         Image.fromarray(levels).save(folder / f"train/{row.split(',')[0]}.png")
 
 
-class Elements(HTMLParser):
-    """Collects the elements of a page and the names of their attributes."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.tags, self.attributes, self.links, self.sources = set(), set(), [], []
-        self.feed(text)
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.add(tag)
-        self.attributes |= {name for name, _ in attrs}
-        self.links += [value for name, value in attrs if name == "href"]
-        self.sources += [value for name, value in attrs if name == "src"]
-
-
 def check_page(text):
     """Check that a page has no code, and nothing from elsewhere but links in its prose."""
-    page = Elements(text)
-    assert not page.tags & {"script", "iframe", "object", "embed", "form", "base"}
-    assert not [name for name in page.attributes if name.startswith("on")]
-    assert all(re.match(r"#|https?://|data:,", address) for address in page.links)
-    assert all(address.startswith("data:image/") for address in page.sources)
+    tags = BeautifulSoup(text, "html.parser").find_all()
+    assert not {tag.name for tag in tags} & {"script", "iframe", "object", "embed", "form", "base"}
+    assert not [name for tag in tags for name in tag.attrs if name.startswith("on")]
+    assert all(re.match(r"#|https?://|data:,", tag["href"]) for tag in tags if "href" in tag.attrs)
+    assert all(tag["src"].startswith("data:image/") for tag in tags if "src" in tag.attrs)
 
 
 def files_of(folder):

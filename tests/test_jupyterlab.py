@@ -13,7 +13,6 @@ import nbformat
 import pytest
 from PIL import Image
 
-from imet_tools.labelling import compare_runs, other_predictions
 from imet_tools.pipeline.parameters import find_notebooks
 from imet_utils.decoding import Decision
 from imet_utils.labeller import make_labeller
@@ -189,15 +188,6 @@ def test_browse_and_look_closer(explorer):
     sync_api.expect(browser).to_contain_text("of 1: 0 images")
 
 
-def test_attention_of_any_label_under_any_veil(explorer):
-    veil = box(explorer, 1).locator(".widget-vbox").last
-    before = picture(veil)
-    menu(veil, "Label").select_option(index=3)
-    before = changed(veil, before)
-    veil.locator(".noUi-handle").press("ArrowLeft")
-    changed(veil, before)
-
-
 def test_a_known_label_is_typed_and_everything_drawn_anew(explorer):
     closer = box(explorer, 1)
     options, before = closer.locator("select option"), None
@@ -237,18 +227,6 @@ def test_a_threshold_slides(explorer):
     sliding.locator(".noUi-handle").press("ArrowRight")
     changed(sliding, before)
     sync_api.expect(sliding).to_contain_text(f"From {float(start) + 0.01:.2f}")
-
-
-def test_flips_of_one_side(explorer, folder):
-    own = {"OUTPUT_DIR": str(folder.parent / "output")}
-    run = open_run("20_my_labeller", ["08_evaluate_test"], parameters=own)
-    gain = compare_runs(run.predictions(), other_predictions(run)[0], ("", "")).flips["difference"]
-    flips, counts = box(explorer, 4), []
-    for index in range(3):
-        menu(flips, "Show").select_option(index=index)
-        explorer.wait_for_timeout(2000)
-        counts.append(int(re.search(r": (\d+) images", flips.inner_text())[1]))
-    assert counts == [len(gain), (gain > 0).sum(), (gain < 0).sum()]
 
 
 def test_nothing_went_wrong_on_the_way(explorer):

@@ -10,7 +10,6 @@ from imet_utils.models import (
     Rnn,
     Standardise,
     fit_statistics,
-    order_free_loss,
 )
 
 pytestmark = pytest.mark.usefixtures("own_random_state")
@@ -110,15 +109,6 @@ def test_evaluation_is_deterministic_and_does_not_depend_on_batch_mates():
         torch.testing.assert_close(alone, together[b : b + 1], atol=1e-5, rtol=1e-4)
     model.train()
     assert not torch.equal(model(maps, **vectors), model(maps, **vectors))
-
-
-def test_the_loss_teaches_classifier_and_decoder():
-    model = make_model().train()
-    targets = torch.rand(8, NUM_CLASSES) > 0.5
-    order_free_loss(model(make_maps(), **make_vectors()), targets).backward()
-    assert all(weights.grad.isfinite().all() for weights in model.parameters())
-    for part in (model.classifier.layers[1], model.classifier.layers[-1], model.decoder.fc2):
-        assert part.weight.grad.abs().max() > 0
 
 
 class Head(nn.Module):
