@@ -80,14 +80,6 @@ def test_beam_search_equals_a_plain_one(num_classes, beam_size, steps, seed, by_
     torch.testing.assert_close(paths.path_probs, means)
 
 
-def test_one_beam_is_the_free_run():
-    decoder, maps, probs = make_problem(num_classes=9)
-    paths = beam_search(decoder, maps, probs, beam_size=1, max_steps=6)
-    step_probs = decoder.eval()(maps, probs, 6).sigmoid()
-    for b, labels in enumerate(paths.labels[:, 0]):
-        torch.testing.assert_close(paths.step_probs[b, 0], step_probs[b, range(6), labels])
-
-
 def test_attention_and_probabilities_belong_to_the_path_returned():
     decoder, maps, probs = make_problem(num_classes=8)
     paths = beam_search(decoder, maps, probs, beam_size=5, max_steps=6)

@@ -86,14 +86,6 @@ def test_intervals_are_the_quantiles_of_means_drawn_anew():
     assert bootstrap_mean(values)[1:] == pytest.approx(wanted, abs=0.025)
 
 
-def test_a_difference_of_the_same_images_is_narrower_than_that_of_others():
-    hard = draw()
-    same, apart = bootstrap_mean(hard + 0.01 - hard), bootstrap_mean(hard + 0.01 - hard[::-1])
-    np.testing.assert_allclose(same, 0.01)
-    assert apart.low < 0 < apart.high
-    assert same.mean == pytest.approx(apart.mean)
-
-
 def test_intervals_are_the_same_each_time_and_bear_one_image():
     values = draw()
     assert bootstrap_mean(values) == bootstrap_mean(values.copy())

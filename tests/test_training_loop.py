@@ -5,12 +5,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from separable_data import DIM, NUM_CLASSES, NUM_IMAGES, make_data
 from sklearn.metrics import fbeta_score
 
 from imet_utils.decoding import predict
 from imet_utils.features import FeatureBatches
 from imet_utils.models import (
-    AttnDecoder,
     LinearClassifier,
     MlpClassifier,
     Rnn,
@@ -20,8 +20,6 @@ from imet_utils.models import (
 from imet_utils.training import TrainConfig, evaluate, fit, start_training, train_one_epoch
 from imet_utils.training.loop import training_fingerprint
 
-NUM_IMAGES, NUM_VIEWS, DIM, NUM_CLASSES = 40, 3, 8, 4
-
 
 @pytest.fixture(autouse=True)
 def _own_random_state(own_random_state):
@@ -30,12 +28,7 @@ def _own_random_state(own_random_state):
 
 @pytest.fixture
 def data():
-    """Pooled features from which each label can be read off, and targets (N, V, C)."""
-    rng = np.random.default_rng(0)
-    pooled = rng.normal(size=(NUM_IMAGES, 1, DIM)).astype(np.float16).repeat(NUM_VIEWS, axis=1)
-    targets = pooled[..., :NUM_CLASSES] > 0.3
-    targets[..., 0] |= ~targets.any(axis=-1)
-    return {"pooled": pooled}, targets
+    return make_data()
 
 
 def in_order(data):
@@ -150,13 +143,6 @@ def test_averaged_weights_are_the_running_mean_of_the_steps(data):
     assert (mean - weight).abs().max() > 1e-3
 
 
-def test_a_short_training_is_not_worse_for_its_average(data, tmp_path):
-    averaged, _ = train(data, tmp_path / "averaged", epochs=3, average_decay=0.98)
-    last, _ = train(data, tmp_path / "last", epochs=3)
-    scores = [evaluate(model, in_order(data))["f2"] for model in (averaged, last)]
-    assert scores[0] >= scores[1] - 0.01
-
-
 def test_fit_leaves_the_global_random_state_alone(data, tmp_path):
     model, state = LinearClassifier(DIM, NUM_CLASSES), torch.get_rng_state()
     batches = FeatureBatches(*data, 8)
@@ -181,17 +167,6 @@ def test_evaluate_scores_as_scikit_learn_does(data):
     preds = predict(model, in_order(data)) >= scores["threshold"]
     wanted = fbeta_score(data[1][:, 0], preds, beta=2, average="samples", zero_division=0)
     assert scores["f2"] == pytest.approx(wanted, abs=1e-6)
-
-
-def test_order_free_training_of_the_decoder_lowers_its_loss(data, tmp_path):
-    pooled, targets = data
-    maps = np.repeat(pooled["pooled"][:, :, None], 4, axis=2)
-    arrays = {"maps": maps, "probs": np.full(targets.shape, 0.5, np.float16)}
-    decoder = AttnDecoder(NUM_CLASSES, DIM, attn_dim=8, decoder_dim=16, dropout=0.1)
-    settings = {"epochs": 12, "learning_rate": 0.02}
-    _, history = train((arrays, targets), tmp_path, order_free_loss, decoder, **settings)
-    assert history["train_loss"].iloc[-1] < 0.6 * history["train_loss"].iloc[0]
-    assert history["val_f2"].max() > 0.85
 
 
 def fingerprint(data, model, loss=order_free_loss):
