@@ -135,13 +135,6 @@ def test_a_name_is_one_label_in_all_its_forms_and_an_id_one_image(tmp_path):
     assert named.labels["attribute_name"].tolist() == ["tag::caf\u00e9", "x"]
 
 
-@pytest.mark.parametrize("second", ["tag::round", "tag::round  "])
-def test_two_labels_of_one_name_are_refused_with_both_lines(tmp_path, second):
-    labels = f"attribute_id,attribute_name\n3,tag::round\n4,x\n5,{second}\n"
-    with pytest.raises(ValueError, match=r"labels\.csv, line 4: .*'tag::round ?' .* line 2"):
-        load_tables(write(tmp_path, "id,attribute_ids\na,3\n", labels=labels))
-
-
 @pytest.mark.parametrize(
     "text",
     [
@@ -155,19 +148,6 @@ def test_the_delimiter_is_the_one_that_yields_the_columns(tmp_path, text):
     tables = load_tables(write(tmp_path, text, labels=None))
     assert tables.labels["attribute_name"].tolist() == ["men", "oil on wood"]
     assert tables.images["id"].tolist() == ["a"]
-
-
-@pytest.mark.parametrize(
-    ("header", "message"),
-    [
-        ("id,title", "no column of labels, which must be called attribute_ids, labels or tags"),
-        ("key,x,tags", "the columns id, tags once each, in any order; id is missing"),
-        ("id,tags,id", "; id is missing or there twice"),
-    ],
-)
-def test_a_wrong_header_is_told_with_what_is_missing(tmp_path, header, message):
-    with pytest.raises(ValueError, match=message):
-        load_tables(write(tmp_path, f"{header}\na,b,c\n", labels=None))
 
 
 def test_tables_are_checked_without_torch_for_what_loading_them_finds(tmp_path):
