@@ -6,10 +6,12 @@ import struct
 import zlib
 
 import numpy as np
+import tifffile
 from bad_inputs import BadInput, both, give, remove
 from PIL import Image
 
 from imet_utils.tables import read_image
+from imet_utils.tables.images import FORMATS
 from imet_utils.views import make_views, plan_views
 
 
@@ -50,6 +52,23 @@ def png(width: int, height: int, depth: int, color: int, row: bytes, *chunks: by
 def words(*levels: int) -> bytes:
     """Write 16-bit numbers as PNG has them."""
     return struct.pack(f">{len(levels)}H", *levels)
+
+
+def tiff(levels: np.ndarray, kind: str = "minisblack", **options) -> bytes:
+    """Write a TIFF as scanners do; `kind` is its photometric interpretation."""
+    buffer = io.BytesIO()
+    options = ({"planarconfig": "contig"} if levels.ndim == 3 else {}) | options
+    tifffile.imwrite(buffer, levels, photometric=kind, **options)
+    return buffer.getvalue()
+
+
+def packed_tiff(*levels: int) -> bytes:
+    """Write levels of 12 bits, two in three bytes."""
+    bits = "".join(f"{level:012b}" for level in levels)
+    row = np.array([[int(bits[k : k + 8], 2) for k in range(0, len(bits), 8)]], dtype=np.uint8)
+    depth, width = struct.pack("<HHIH", 258, 3, 1, 8), struct.pack("<HHII", 256, 4, 1, row.size)
+    content = tiff(row).replace(depth, struct.pack("<HHIH", 258, 3, 1, 12))
+    return content.replace(width, struct.pack("<HHII", 256, 4, 1, len(levels)))
 
 
 def refused(fault: str, content: bytes, kind: str, name: str = "b.png") -> BadInput:
@@ -112,9 +131,15 @@ def flip_the_middle(content: bytes) -> bytes:
     return bytes(changed)
 
 
+TWELVE = "of 65,535, as of 12 or fewer bits stored in 16"
 DAMAGED, NOT_AN_IMAGE, BOMB = "damaged, cut short", "not an image", "more than 89,478,485 pixels"
 DEEP = np.array([0, 257, 32896, 65535])  # 16-bit levels
 GREY = np.array([0, 1, 128, 255])  # the same in 8 bits
+DEEP_GREY = DEEP[np.newaxis].astype(np.uint16)  # (1, 4)
+COLOURS = np.array([[[160, 90, 80], [40, 90, 200]]], dtype=np.uint8)  # (1, 2, 3)
+DEEP_COLOURS = COLOURS * np.uint16(257)
+PLANES = {"kind": "rgb", "planarconfig": "separate"}
+HALF = DEEP_GREY * 0 + 32896  # alpha, which makes grey of white and black
 PNG, JPEG, TIFF, LARGE_JPEG = (
     encode(noise(), "PNG"), encode(noise(), "JPEG"), encode(noise(), "TIFF"),
     encode(noise(300, 200), "JPEG"),
@@ -128,8 +153,8 @@ BIG_TEXT = chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(5_000_000)))
 
 REFUSED_IMAGES = [
     without("no file", "no image b", place="train: "),
-    without("suffix of another format", "b.heic",
-            lambda path: path.with_suffix(".heic").write_bytes(PNG), "train: "),
+    without("suffix of another format", "b.jxl",
+            lambda path: path.with_suffix(".jxl").write_bytes(PNG), "train: "),
     BadInput("two files of one id", give("train/b.jpg", JPEG),
              ("train: ", "several files: b.jpg, b.png")),
     without("link that leads nowhere", "no such file", lambda path: path.symlink_to("gone.png")),
@@ -157,8 +182,25 @@ REFUSED_IMAGES = [
     refused("PDF", b"%PDF-1.7\n", NOT_AN_IMAGE),
     refused("PostScript, which could run programs",
             b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", NOT_AN_IMAGE),
-    refused("TIFF of 32-bit floats", encode(noise().convert("F"), "TIFF"), "32 bits", "b.tif"),
-    refused("TIFF of 32-bit integers", encode(noise().convert("I"), "TIFF"), "32 bits", "b.tif"),
+    refused("TIFF of 32-bit floats", encode(noise().convert("F"), "TIFF"),
+            "TIFF of 32 bits a channel (IEEEFP", "b.tif"),
+    refused("TIFF of 32-bit integers", tiff(DEEP_GREY.astype(np.uint32)), "32 bits", "b.tif"),
+    refused("TIFF of signed 16 bits", tiff(DEEP_GREY.astype(np.int16)),
+            "TIFF of 16 bits a channel (INT, MINISBLACK)", "b.tif"),
+    refused("TIFF of floats, RGB", tiff(COLOURS.astype(np.float32), "rgb"),
+            "TIFF of 32 bits a channel (IEEEFP, RGB)", "b.tif"),
+    refused("TIFF in CMYK, planes of 16 bits", tiff(np.stack([DEEP_GREY] * 4), "separated",
+            planarconfig="separate"), "TIFF of 16 bits a channel (UINT, SEPARATED)", "b.tif"),
+    refused("TIFF of 12 bits in 16, grey", tiff(DEEP_GREY // 16), TWELVE, "b.tif"),
+    refused("TIFF of 12 bits in 16, white as zero", tiff(DEEP_GREY // 16, "miniswhite"), TWELVE,
+            "b.tif"),
+    refused("TIFF of 12 bits in 16, RGB", tiff(DEEP_COLOURS // 16, "rgb"), TWELVE, "b.tif"),
+    refused("TIFF of 12 bits in 16, planes",
+            tiff(np.moveaxis(DEEP_COLOURS // 16, 2, 0), **PLANES), TWELVE, "b.tif"),
+    refused("PNG of 12 bits in 16", png(4, 1, 16, 2, words(*np.repeat(DEEP // 16, 3))), TWELVE),
+    refused("TIFF of 16 bits with alpha, cut",
+            tiff(np.dstack([DEEP_GREY, HALF]))[:-5], DAMAGED, "b.tif"),
+    refused("start of a TIFF", tiff(DEEP_GREY)[:20], DAMAGED, "b.tif"),
     refused("image that is a pointer of Git LFS", b"version https://git-lfs.github.com/spec/v1\n",
             NOT_AN_IMAGE),
     refused("bomb: a PNG of 30,000 x 30,000 pixels", png(30_000, 30_000, 8, 0, b""), BOMB),
@@ -177,7 +219,8 @@ READ_IMAGES = [
     read("16 bits, grey", png(4, 1, 16, 0, words(*DEEP)), [GREY]),
     read("16 bits, RGB", png(4, 1, 16, 2, words(*np.repeat(DEEP, 3))), [GREY]),
     read("16 bits, grey and alpha", png(2, 1, 16, 4, words(32896, 65535, 0, 0)), [[128, 255]]),
-    read("16 bits, RGBA", png(2, 1, 16, 6, words(257, 257, 257, 65535, 0, 0, 0, 0)), [[1, 255]]),
+    read("16 bits, RGBA", png(2, 1, 16, 6, words(32896, 32896, 32896, 65535, 0, 0, 0, 0)),
+         [[128, 255]]),
     read("alpha", encode(CLEAR, "PNG"), ON_WHITE),
     read("grey and alpha", encode(CLEAR.convert("LA"), "PNG"), ON_WHITE),
     read("RGB with a transparent colour",
@@ -204,11 +247,44 @@ READ_IMAGES = [
     read("TIFF", TIFF, UPRIGHT, "b.tif"),
     read("TIFF named `.png`", TIFF, UPRIGHT),
     read("TIFF of several pages", animate(noise(), "TIFF"), UPRIGHT, "b.tif"),
-    read("TIFF of 16 bits, grey", encode(Image.fromarray(DEEP[None].astype(np.uint16)), "TIFF"),
-         [GREY], "b.tif"),
+    read("TIFF of 16 bits, grey", tiff(DEEP_GREY), [GREY], "b.tif"),
+    read("TIFF of 16 bits, white as zero", tiff(65535 - DEEP_GREY, "miniswhite"), [GREY], "b.tif"),
+    read("the same, packed", tiff(65535 - DEEP_GREY, "miniswhite", compression="zlib"), [GREY],
+         "b.tif"),
+    read("the same, big-endian", tiff(65535 - DEEP_GREY, "miniswhite", byteorder=">"), [GREY],
+         "b.tif"),
+    read("TIFF of 16 bits, RGB in planes", tiff(np.moveaxis(DEEP_COLOURS, 2, 0), **PLANES), COLOURS,
+         "b.tif"),
+    read("the same, packed", tiff(np.moveaxis(DEEP_COLOURS, 2, 0), **PLANES, compression="zlib"),
+         COLOURS, "b.tif"),
+    read("TIFF of 16 bits, RGB in planes and turned",
+         tiff(np.moveaxis(DEEP_COLOURS, 2, 0), **PLANES, extratags=[(274, "H", 1, 6, True)]),
+         np.rot90(COLOURS, -1), "b.tif"),
+    read("TIFF of 16 bits, grey and alpha",
+         tiff(np.dstack([DEEP_GREY, HALF]), extrasamples=["unassalpha"]), [[127, 128, 191, 255]],
+         "b.tif"),
+    read("TIFF of 16 bits, premultiplied by alpha",
+         tiff(np.dstack([DEEP_GREY // 2, HALF]), extrasamples=["assocalpha"]),
+         [[127, 127, 191, 255]], "b.tif", 1),
+    read("TIFF of 16 bits, RGB and two more", tiff(np.dstack([DEEP_COLOURS] * 2), "rgb"), COLOURS,
+         "b.tif"),
+    read("TIFF of 12 bits", packed_tiff(0, 16, 2055, 4095), [GREY], "b.tif"),
     read("TIFF, LZW", encode(noise(), "TIFF", compression="tiff_lzw"), UPRIGHT, "b.tif"),
     read("WebP", encode(noise(), "WEBP", lossless=True), UPRIGHT, "b.webp"),
     read("GIF", encode(INDEXED, "GIF"), INDEXED.convert("RGB"), "b.Gif"),
     read("BMP", encode(noise(), "BMP"), UPRIGHT, "b.bmp"),
     read("PNG without its end", PNG[:-12], UPRIGHT),
 ]  # fmt: skip
+
+if "AVIF" in FORMATS:  # as this Pillow reads them
+    READ_IMAGES.append(
+        read(
+            "AVIF", encode(noise(), "AVIF", quality=100, subsampling="4:4:4"), UPRIGHT, "b.avif", 6
+        )
+    )
+    REFUSED_IMAGES.append(refused("AVIF, cut", encode(noise(), "AVIF")[:-9], DAMAGED, "b.avif"))
+if "HEIF" in FORMATS:
+    READ_IMAGES.append(
+        read("HEIC", encode(noise(), "HEIF", quality=100, chroma=444), UPRIGHT, "b.heic", 6)
+    )
+    REFUSED_IMAGES.append(cut("HEIF", "b.heic"))

@@ -61,13 +61,13 @@ def test_find_images_in_the_order_asked_for(tmp_path):
 def test_find_images_names_what_is_missing_or_doubtful(tmp_path):
     with pytest.raises(FileNotFoundError, match="train is missing"):
         find_images(tmp_path / "train", ["a"])
-    touch(tmp_path, "a.png", "a.jpg", "b.png", "1984.12.6.heic")
+    touch(tmp_path, "a.png", "a.jpg", "b.png", "1984.12.6.jxl")
     with pytest.raises(ValueError, match="3 faults") as error:
         find_images(tmp_path, ["x", "b", "1984.12.6", "a"])
     assert "no image x. Add x.png or the like" in str(error.value)
     with pytest.raises(ValueError, match=r"no image b\.tif\. Add b\.tif$"):
         find_images(tmp_path, ["b.tif"])
-    assert "no image 1984.12.6; there is 1984.12.6.heic, which is none of .png" in str(error.value)
+    assert "no image 1984.12.6; there is 1984.12.6.jxl, which is none of .png" in str(error.value)
     assert "several files: a.jpg, a.png" in str(error.value)
 
 
@@ -75,7 +75,7 @@ def test_ids_to_predict_are_those_of_the_table_or_of_all_images_of_test(tmp_path
     (tmp_path / "sample_submission.csv").write_text("id,attribute_ids\nb,0 1\n0012,0\na,\n")
     assert submission_ids(tmp_path) == []
     touch(tmp_path / "test", "b.png", "a.1.jpg", "c.TIF", "d.webp", "e.gif", "f.bmp", "g.JPG")
-    touch(tmp_path / "test", "notes.txt", "h.heic", ".DS_Store", "Thumbs.db", "desktop.ini")
+    touch(tmp_path / "test", "notes.txt", "h.jxl", ".DS_Store", "Thumbs.db", "desktop.ini")
     assert submission_ids(tmp_path) == ["b", "0012", "a"]
     (tmp_path / "sample_submission.csv").unlink()
     assert submission_ids(tmp_path) == ["a.1", "b", "c", "d", "e", "f", "g"]
@@ -108,6 +108,17 @@ def test_measured_is_the_size_of_what_is_read(tmp_path, suffix, orientation):
     assert measure_image(path) == read_image(path).size
     assert read_thumbnail(path, 10).size == ((4, 10) if orientation >= 5 else (10, 4))
     assert read_thumbnail(path, 60).size == read_image(path).size
+
+
+@pytest.mark.parametrize(
+    "mode", ["1", "L", "LA", "La", "P", "I;16", "CMYK", "YCbCr", "RGBa", "HSV"]
+)
+def test_images_of_pillow_are_read_in_any_mode_or_refused_as_a_file_is(mode):
+    image = Image.new(mode, (3, 2)) if mode in ("La", "RGBa") else noise().convert(mode)
+    assert read_image(image).mode == "RGB"
+    for deep in ("I", "F"):
+        with pytest.raises(ValueError, match="32 bits a pixel, where 8 or 16 are read"):
+            read_image(Image.new(deep, (3, 2)))
 
 
 def test_a_thumbnail_shows_what_the_whole_image_does(tmp_path):
@@ -272,15 +283,15 @@ def test_the_list_goes_once_the_images_are_mended(folder, tmp_path):
 
 def test_files_of_test_that_are_no_images_are_listed_and_do_no_harm(folder, tmp_path):
     mend(folder)
-    touch(folder / "test", "a.heic", "notes.txt", ".DS_Store", "Thumbs.db", "Desktop.ini")
+    touch(folder / "test", "a.jxl", "notes.txt", ".DS_Store", "Thumbs.db", "Desktop.ini")
     noise().save(folder / "test/u.TIF")
     collection = load_collection(folder, tmp_path / "out")
     unlabelled = load_unlabelled(folder, tmp_path / "out")
     assert unlabelled["id"].tolist() == [*IDS, "u"]
     assert unlabelled["path"].iloc[-1] == folder / "test/u.TIF"
     assert collection.skipped["folder"].tolist() == ["test", "test"]
-    assert collection.skipped["file"].tolist() == ["a.heic", "notes.txt"]
-    assert read_skipped(tmp_path / "out")["file"].tolist() == ["a.heic", "notes.txt"]
+    assert collection.skipped["file"].tolist() == ["a.jxl", "notes.txt"]
+    assert read_skipped(tmp_path / "out")["file"].tolist() == ["a.jxl", "notes.txt"]
     (folder / "sample_submission.csv").write_text("id\nu\n")  # which says what is to be labelled
     assert load_collection(folder, tmp_path / "out").skipped.empty
     assert load_unlabelled(folder, tmp_path / "out")["id"].tolist() == ["u"]

@@ -3,11 +3,12 @@
 import filecmp
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError, features
 
 from imet_utils.tables.csv_files import (
     PLAIN_NAME,
@@ -19,10 +20,24 @@ from imet_utils.tables.csv_files import (
     read_csv,
 )
 
-FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")  # by the content, whatever the suffix
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")  # in any case
+FORMATS = ["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF"]  # by the content, whatever the suffix
+SUFFIXES = [".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff"]  # in any case
+if features.check("avif"):  # as Pillow's wheels have it from 11.3 on
+    FORMATS, SUFFIXES = [*FORMATS, "AVIF"], [*SUFFIXES, ".avif"]
+with suppress(ImportError):  # a plugin that is no requirement
+    from pillow_heif import register_heif_opener
+
+    register_heif_opener()
+    FORMATS, SUFFIXES = [*FORMATS, "HEIF"], [*SUFFIXES, ".heic", ".heif"]
 NO_IMAGE = f"none of {', '.join(SUFFIXES)}. Save it as one of them"
+SAMPLE_FORMAT = 339  # the tag of a TIFF: 1 unsigned, 2 signed, 3 floats
+TIFF_KINDS = {"MINISWHITE": "L", "MINISBLACK": "L", "RGB": "RGB"}  # that tifffile is asked for
+TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 IGNORED = ("thumbs.db", "desktop.ini")  # what Windows leaves in folders
+
+
+class UnreadImage(ValueError):
+    """An intact image of a kind that is not read; the message says which."""
 
 
 def read_image(path: Path | str | Image.Image) -> Image.Image:
@@ -70,11 +85,15 @@ def _open_image(path: Path) -> Iterator[Image.Image]:
         fault = "an empty file of 0 bytes. Fetch it again"
     else:
         try:
-            with Image.open(path, formats=FORMATS) as image:
+            with _open_file(path) as image:
                 if image.width * image.height > limit:
                     raise Image.DecompressionBombError
+                if image.format == "TIFF" and _is_misread(image):
+                    image = _read_tiff(path)
                 yield image
             return
+        except UnreadImage as error:
+            fault = str(error)
         except (Image.DecompressionBombWarning, Image.DecompressionBombError):
             fault = f"more than {limit:,} pixels. Scale the image down"
         except UnidentifiedImageError:
@@ -83,19 +102,104 @@ def _open_image(path: Path) -> Iterator[Image.Image]:
         except MemoryError:
             raise
         except Exception as error:  # Pillow raises many types on damaged files
-            fault = f"damaged, cut short or not readable ({error}). Fetch or save it again"
+            reason = " ".join(str(error).split())
+            fault = f"damaged, cut short or not readable ({reason}). Fetch or save it again"
     raise ValueError(f"{path}: {fault}")
 
 
+def _open_file(path: Path) -> Image.Image:
+    """Open an image with Pillow, or a TIFF that it does not know with tifffile."""
+    try:
+        return Image.open(path, formats=FORMATS)
+    except UnidentifiedImageError:
+        with path.open("rb") as file:
+            if file.read(4) not in TIFF_STARTS:
+                raise
+        return _read_tiff(path)
+
+
+def _is_misread(image: Any) -> bool:  # noqa: ANN401
+    """Tell whether Pillow would misread a TIFF: signed levels, or raw planes of 16 bits."""
+    tags = image.tag_v2
+    raw_planes = (
+        tags.get(ExifTags.Base.PlanarConfiguration) == 2 and image.tile[0].codec_name == "raw"
+    )
+    return any(kind != 1 for kind in tags.get(SAMPLE_FORMAT, ())) or (
+        raw_planes and max(tags.get(ExifTags.Base.BitsPerSample, [8])) > 8
+    )
+
+
+def _read_tiff(path: Path) -> Image.Image:
+    """Read the first image of a TIFF of 8 or 16 bits, grey or RGB, with tifffile."""
+    import tifffile  # which comes with scikit-image; here, since few images need it
+
+    with tifffile.TiffFile(path) as file:
+        page: Any = file.pages.first
+        if page.imagewidth * page.imagelength > (Image.MAX_IMAGE_PIXELS or np.inf):
+            raise Image.DecompressionBombError
+        kind = tifffile.PHOTOMETRIC(page.photometric).name
+        if kind not in TIFF_KINDS or page.sampleformat != 1 or page.bitspersample not in (8, 16):
+            number = tifffile.SAMPLEFORMAT(page.sampleformat).name
+            raise UnreadImage(
+                f"a TIFF of {page.bitspersample} bits a channel ({number}, {kind}), where 8 or 16 "
+                "bits (UINT), grey or RGB, are read. Save it so"
+            )
+        try:
+            levels = page.asarray()
+        except ValueError as error:
+            if "imagecodecs" not in str(error):
+                raise
+            packing = tifffile.COMPRESSION(page.compression).name
+            raise UnreadImage(f"a TIFF of a rare layout, packed by {packing}. Unpack it") from error
+        planes = np.moveaxis(levels.reshape(page.shaped), 4, 1)[:, :, 0]  # (S, S', H, W)
+        orientation = page.tags.valueof(ExifTags.Base.Orientation, default=1)
+        alpha = {1: "a", 2: "A"}.get(next(iter(page.extrasamples), 0), "")  # 1: premultiplied
+    mode = TIFF_KINDS[kind] + alpha
+    levels = planes.reshape(-1, *planes.shape[2:])[: len(mode)]  # (S, H, W)
+    if levels.dtype == np.uint16:
+        levels = levels // 257
+        _check_depth(int(levels[: len(TIFF_KINDS[kind])].max()))
+    if kind == "MINISWHITE":
+        levels[0] = 255 - levels[0]
+    bands = [Image.fromarray(plane.astype(np.uint8)) for plane in levels]
+    image = Image.merge(mode, bands).convert(mode.upper())
+    image.getexif()[ExifTags.Base.Orientation] = orientation
+    return image
+
+
+def _check_depth(brightest: int) -> None:
+    """Refuse 16 bits whose brightest level, cut to 8, is one that 12 bits can have."""
+    if 0 < brightest < 16:
+        raise UnreadImage(
+            f"16 bits a channel, the brightest of {brightest * 257:,} of 65,535, as of 12 or fewer "
+            "bits stored in 16: it would be nearly black. Save it with 8 bits, or stretch it to 16"
+        )
+
+
 def _to_rgb(image: Image.Image) -> Image.Image:
-    """Make an image upright RGB, 16 bits cut to 8, transparency composited on white."""
-    image = ImageOps.exif_transpose(image)
+    """Make an image upright RGB, 16 bits cut to 8, transparency composited on white.
+
+    Raises:
+        UnreadImage: if it has more than 16 bits, or 12 in 16.
+    """
     if image.mode in ("I", "F"):
-        raise OSError("32 bits a pixel, where 8 or 16 are read")
+        raise UnreadImage("32 bits a pixel, where 8 or 16 are read. Save it with 8")
+    layout = str([tile.args for tile in getattr(image, "tile", [])])  # gone once it is loaded
+    deep = image.format in ("PNG", "TIFF") and ";16" in layout
+    kind = getattr(image, "tag_v2", {}).get(ExifTags.Base.PhotometricInterpretation)
+    image = ImageOps.exif_transpose(image)
+    inverted = image.mode == "I;16" and kind == 0  # white: 8 bits are inverted by Pillow itself
     if image.mode.startswith("I;16"):  # which Pillow would clip at 255
-        image = Image.fromarray((np.asarray(image) // 257).astype(np.uint8))
+        deep = ";12" not in layout
+        levels = np.asarray(image) // (257 if deep else 16)
+        image = Image.fromarray(levels.astype(np.uint8))
+    if deep:
+        bands = [image.getchannel(name) for name in image.getbands() if name not in "Aa"]
+        _check_depth(max(int(np.asarray(band).max()) for band in bands))
+    if inverted:
+        image = ImageOps.invert(image)
     if image.has_transparency_data:
-        image = image.convert("RGBA")
+        image = image.convert("LA" if image.mode == "La" else "RGBA").convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     return image.convert("RGB")
 
