@@ -84,14 +84,11 @@ class Run:
         """Find a file that a notebook upstream has made, by the last parts of its path."""
         return find_product(self.output_dir, name, self.upstream)[0]
 
-    def setting(self, name: str, of: str = "", default: Any = None) -> Any:  # noqa: ANN401
+    def setting(self, name: str, default: Any = None) -> Any:  # noqa: ANN401
         """Return a parameter of this notebook, or of the last one upstream that has it.
 
-        With `of`, a file as for `find`, that of the notebook which made it. Without a `default` a
-        parameter that is not there is a KeyError.
+        Without a `default` a parameter that is not there is a KeyError.
         """
-        if of:
-            return find_product(self.output_dir, of, self.upstream)[1]["parameters"][name]
         known = [record["parameters"] for record in self.upstream.values()] + [self.parameters]
         for parameters in reversed(known):
             if name in parameters:

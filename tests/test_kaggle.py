@@ -38,8 +38,8 @@ REQUIREMENTS = read_requirements("requirements.txt")
 def built(module_path):
     folder = module_path / "built"
     folder.mkdir()
-    plan = kaggle.make_plan(PROJECT_DIR / "notebooks", profile="smoke", overrides={"SEED": 3})
-    kaggle.build_kernels("someone", folder, plan, [("SEED", "3")])
+    plan = kaggle.make_plan(PROJECT_DIR / "notebooks", profile="smoke", overrides={"SPLIT_SEED": 3})
+    kaggle.build_kernels("someone", folder, plan, [("SPLIT_SEED", "3")])
     return folder
 
 
@@ -73,7 +73,7 @@ def test_a_kernel_is_its_notebook_between_two_cells_with_the_values_of_the_profi
     assert sources[1:-1] == [cell.source for cell in original.cells]
     values = {}
     exec(injected[0].source, values)
-    assert (values["SEED"], values["MIN_COUNT"]) == (3, 1)
+    assert (values["SPLIT_SEED"], values["MIN_COUNT"]) == (3, 1)
 
 
 # --- dataset ---

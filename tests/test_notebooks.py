@@ -27,7 +27,7 @@ from imet_utils.training import Decoding, TrainConfig
 
 FOLDER = PROJECT_DIR / "notebooks"
 NOTEBOOKS = find_notebooks(FOLDER)
-FIRST_PARAMETERS = ["DATA_DIR", "OUTPUT_DIR", "ENCODER", "SEED", "LIMIT"]
+FIRST_PARAMETERS = ["DATA_DIR", "OUTPUT_DIR", "ENCODER", "SPLIT_SEED", "SEED", "LIMIT"]
 MAX_ROOMS = 8  # of the package, that a notebook imports from
 # that a run fills from a notebook's parameters
 SETTINGS = (TrainConfig, EncoderSettings, Rnn, Decoding)

@@ -65,7 +65,8 @@ def play(notebook, collection, output, scores=(), **parameters):
     run = begin(notebook, collection, output, **parameters)
     if notebook == CHAIN[0]:
         save_tables(
-            split_tables(load_tables(run.data_dir), seed=parameters.get("SEED", 0)), run.folder
+            split_tables(load_tables(run.data_dir), seed=parameters.get("SPLIT_SEED", 0)),
+            run.folder,
         )
     run.finish({"scores": [{"model": notebook, "split": "val", "f2": 0.5}, *scores]})
 
@@ -114,14 +115,14 @@ def test_an_installed_package_works_in_the_folder_of_notebooks_or_the_current_on
 
 
 def test_a_notebook_sees_what_those_before_it_left(collection, output, monkeypatch):
-    play_all(collection, output, CHAIN[:2], SEED=3)
+    play_all(collection, output, CHAIN[:2], SPLIT_SEED=3)
     listed = []
     list_files = provenance._list_files
     monkeypatch.setattr(provenance, "_list_files", lambda *a: listed.append(a) or list_files(*a))
     run = begin(CHAIN[2], "", output)
     assert listed == [(collection, "train")]  # once, which takes seconds for many images
     assert run.data_dir == collection  # the one that was preprocessed
-    assert run.setting("SEED") == run.setting("SEED", of="images.csv") == 3
+    assert run.setting("SPLIT_SEED") == 3
     assert list(run.label_names) == ["tag::men", "tag::boats"]
     assert {split: targets.shape for split, targets in run.targets.items()} == {
         "train": (8, 2), "val": (1, 2), "test": (1, 2),
@@ -168,7 +169,7 @@ def test_a_reader_s_own_notebook_opens_a_run_and_is_guarded_like_the_others(coll
     assert not is_current(output, "10_my_idea", {"TREES": 4})
     play(CHAIN[2], collection, output, EPOCHS=9)
     assert not is_current(output, "10_my_idea", {"TREES": 3})
-    play(CHAIN[0], collection, output, SEED=5)
+    play(CHAIN[0], collection, output, SPLIT_SEED=5)
     with pytest.raises(RuntimeError, match="run 04 again, then 10"):
         exec(cell, names)
 
@@ -197,14 +198,14 @@ def test_what_has_not_run_to_its_end_is_named_with_all_that_follow_it(collection
 
 
 def test_another_parameter_concerns_what_depends_on_it(collection, output):
-    play_all(collection, output, SEED=0)
-    play(CHAIN[1], collection, output, SEED=0, ORIENTATIONS=9)
+    play_all(collection, output, SPLIT_SEED=0)
+    play(CHAIN[1], collection, output, SPLIT_SEED=0, ORIENTATIONS=9)
     assert reason(output, CHAIN[2]) == ""
     assert reason(output).startswith("03_visualize_hog was run anew with ORIENTATIONS 9 after 05")
     assert "run 05 again" in reason(output)
-    play_all(collection, output, CHAIN[:3], SEED=1)
-    assert reason(output).startswith("02_preprocess_images was run anew with SEED 1")
-    play(CHAIN[3], collection, output, SEED=1)
+    play_all(collection, output, CHAIN[:3], SPLIT_SEED=1)
+    assert reason(output).startswith("02_preprocess_images was run anew with SPLIT_SEED 1")
+    play(CHAIN[3], collection, output, SPLIT_SEED=1)
     assert reason(output) == ""
 
 
