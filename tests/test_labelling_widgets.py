@@ -120,7 +120,9 @@ def test_the_browser_pages_filters_and_picks_the_first(album):
     assert browser.image.value == ("test", "00")
     browser.label.value = "no such label"
     assert "0 images" in browser.count.value
-    assert browser.image.value is None
+    assert (browser.image.value, browser.image.layout.display) == (None, "none")
+    browser.label.value = ""
+    assert (browser.image.value, browser.image.layout.display) == (("test", "00"), "")
 
 
 def test_an_explanation_follows_the_browser_the_label_and_what_is_known(album, drawn):

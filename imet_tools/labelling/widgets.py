@@ -108,6 +108,7 @@ class Browser(ipywidgets.VBox):
         self.image.index = None  # so that the first of the new page is picked
         self.image.options = [(str(number), key) for number, key in enumerate(keys, start=1)]
         self.image.index = 0 if keys else None
+        self.image.layout.display = "" if keys else "none"  # JupyterLab keeps the last buttons
 
 
 def browse(album: Album) -> Browser | None:
