@@ -129,7 +129,8 @@ case ${1:-} in
   test)
     set_up dev
     cd "$here"
-    exec "$python" -m pytest "${@:2}"
+    exec "$python" -m pytest -n logical --maxprocesses 4 --dist loadscope --no-loadscope-reorder \
+      "${@:2}"
     ;;
   lint)
     set_up dev

@@ -1,6 +1,5 @@
 """Shared by all tests."""
 
-import importlib
 import os
 import shutil
 import subprocess
@@ -9,34 +8,46 @@ import sys
 import pytest
 import torch
 from filelock import FileLock
+from hypothesis import HealthCheck, settings
 
 from imet_utils.runs import PROJECT_DIR
 
 # Tensors in tests are tiny: with more threads they spend their time waiting for one another.
 torch.set_num_threads(1)
 
+# The same examples on every run, however long one takes.
+settings.register_profile(
+    "same",
+    max_examples=60,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+settings.load_profile("same")
+
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Whatever looks at the shared run of all notebooks is slow."""
-    for item in items:
-        if "smoke" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.slow)
+    """Whatever looks at the run of all notebooks is slow; files with slow tests come first.
+
+    So several processes are busy to the end, and none waits for that run before it must.
+    """
+    looking = [item for item in items if "smoke" in getattr(item, "fixturenames", ())]
+    for item in looking:
+        item.add_marker(pytest.mark.slow)
+    look = {item.path for item in looking}
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    first = PROJECT_DIR / "tests/test_notebooks.py"
+    items.sort(key=lambda item: (item.path != first, item.path not in slow, item.path in look))
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def own_random_state():
-    """Start from a seed, and leave the global random state as it was."""
+    """Start each test from a seed, and leave the global random state as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         yield
-
-
-@pytest.fixture
-def load(monkeypatch):
-    """Import a module of `benchmarks`, which is no package."""
-    monkeypatch.syspath_prepend(PROJECT_DIR / "benchmarks")
-    return importlib.import_module
 
 
 @pytest.fixture(scope="module")

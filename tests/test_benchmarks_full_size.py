@@ -6,9 +6,14 @@ import sys
 import time
 from pathlib import Path
 
+import bench_memory as bench
+import full_size as growth
+import measure_all as everything
+import measured_run as measured
 import numpy as np
 import pandas as pd
 import pytest
+import render_collection as rendering
 from PIL import Image
 
 from imet_utils.tables import load_collection, load_tables
@@ -17,28 +22,13 @@ IMET = Path(__file__).parents[2] / "shared/imet2019"
 SIZES = (1000, 5000)  # images
 
 
-@pytest.fixture
-def rendering(load):
-    return load("render_collection")
-
-
-@pytest.fixture
-def growth(load):
-    return load("full_size")
-
-
-@pytest.fixture
-def measured(load):
-    return load("measured_run")
-
-
-def test_costs_grow_along_a_line_or_a_power_law(growth):
+def test_costs_grow_along_a_line_or_a_power_law():
     assert growth.extrapolate((10, 5.0), (20, 6.0), 100) == pytest.approx(14)  # a fixed part
     assert growth.extrapolate((10, 1.0), (20, 4.0), 40) == pytest.approx(16)  # quadratic
     assert growth.extrapolate((10, 4.0), (20, 3.0), 1000) == 3  # it fell
 
 
-def test_what_was_not_measured_is_marked(growth):
+def test_what_was_not_measured_is_marked():
     costs = {10: {"train": 1.0}, 100: {"train": 10.0}}
     extrapolated = growth.format_growth(costs, 1000).splitlines()
     assert extrapolated[0] == "| Step | 10 images | 100 images | 1,000 (extrapolated) | Exponent |"
@@ -46,7 +36,7 @@ def test_what_was_not_measured_is_marked(growth):
     assert "extrapolated" not in growth.format_growth(costs, 100)
 
 
-def test_memory_is_that_of_the_descendants_too(measured):
+def test_memory_is_that_of_the_descendants_too():
     code = "import time; held = bytearray(b'1' * 100_000_000); print(flush=True); time.sleep(60)"
     parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {code!r}])"
     with subprocess.Popen([sys.executable, "-c", parent], stdout=subprocess.PIPE) as process:
@@ -58,7 +48,7 @@ def test_memory_is_that_of_the_descendants_too(measured):
     assert measured.tree_memory(process.pid) == 0
 
 
-def test_mapped_files_are_not_counted(measured, tmp_path):
+def test_mapped_files_are_not_counted(tmp_path):
     np.save(tmp_path / "store.npy", np.ones(20_000_000))
     before = measured.own_memory("self")
     mapped = np.load(tmp_path / "store.npy", mmap_mode="r")
@@ -67,7 +57,7 @@ def test_mapped_files_are_not_counted(measured, tmp_path):
 
 
 @pytest.mark.slow
-def test_time_and_memory_go_to_the_notebook_that_took_them(measured, monkeypatch):
+def test_time_and_memory_go_to_the_notebook_that_took_them(monkeypatch):
     lines = ["[1/2] 01_small", "01_small: 0.5 s", "", "[2/2] 02_large", "02_large: 1.5 s", "done"]
     waits = [0.6, 0, 0, 1.0, 0.6, 0]
     program = "import time\nheld = []\n"
@@ -92,41 +82,38 @@ def test_time_and_memory_go_to_the_notebook_that_took_them(measured, monkeypatch
 
 
 @pytest.mark.slow
-def test_a_failing_pipeline_is_told_with_its_last_lines(measured):
+def test_a_failing_pipeline_is_told_with_its_last_lines():
     with pytest.raises(RuntimeError, match=r"pipeline failed:\n.*There is no profile"):
         measured.run_pipeline(["--profile", "no such profile"])
 
 
-def test_table_steps_are_measured_on_a_share(load, tmp_path):
+def test_table_steps_are_measured_on_a_share(tmp_path):
     rows = [f"i{n},{n % 3} 3" for n in range(60)]
     (tmp_path / "train.csv").write_text("\n".join(["id,attribute_ids", *rows]) + "\n")
     labels = "\n".join(f"{k},tag::label{k}" for k in range(4))
     (tmp_path / "labels.csv").write_text(f"attribute_id,attribute_name\n{labels}\n")
-    number, steps = load("full_size").time_tables(tmp_path, 0.5)
+    number, steps = growth.time_tables(tmp_path, 0.5)
     assert number == 30
     assert len(steps) == 4
     assert min(steps.values()) > 0
 
 
-def test_a_benchmark_without_its_folder_is_left_out(load, tmp_path):
-    everything = load("measure_all")
+def test_a_benchmark_without_its_folder_is_left_out(tmp_path):
     folders = {"tables": tmp_path / "a b", "work": tmp_path, "data": None}
     command = everything.fill_in(everything.BENCHMARKS["full_size"], folders)
     assert command == ["full_size.py", "--tables", f"{tmp_path}/a b", "--work", str(tmp_path)]
     assert everything.fill_in(everything.BENCHMARKS["cross_validation"], folders) is None
 
 
-def test_every_benchmark_is_there_and_can_write_the_page(load):
-    everything = load("measure_all")
+def test_every_benchmark_is_there_and_can_write_the_page():
     for command in everything.BENCHMARKS.values():
         assert "publish(" in (everything.FOLDER / command.split()[0]).read_text()
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
-def test_memory_grows_by_the_rows_of_the_tables_alone(load, tmp_path):
+def test_memory_grows_by_the_rows_of_the_tables_alone(tmp_path):
     """Five times the images: each step may take 4 kB more an image, where the store has 25."""
-    bench = load("bench_memory")
     steps = ["check and split", "store features", "train and predict"]
     few, many = (bench.measure_collection(n, tmp_path / str(n), steps) for n in SIZES)
     growth = {step: (many[step] - few[step]) * 1e3 / (SIZES[1] - SIZES[0]) for step in steps}
@@ -134,8 +121,7 @@ def test_memory_grows_by_the_rows_of_the_tables_alone(load, tmp_path):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
-def test_what_a_step_takes_is_seen(load, tmp_path, monkeypatch):
-    bench = load("bench_memory")
+def test_what_a_step_takes_is_seen(tmp_path, monkeypatch):
 
     def hold(folder):
         """Take memory from the system, whatever the process has kept of what it freed."""
@@ -163,9 +149,7 @@ def tables(tmp_path):
     return folder
 
 
-def test_a_whole_collection_has_the_rows_sizes_and_labels_of_the_tables(
-    rendering, tables, tmp_path
-):
+def test_a_whole_collection_has_the_rows_sizes_and_labels_of_the_tables(tables, tmp_path):
     out = rendering.render_collection(tables, tmp_path / "out", 1.0)
     assert (out / "train.csv").read_text() == (tables / "train.csv").read_text()
     with Image.open(out / "train/0011.jpg") as image:
@@ -177,7 +161,7 @@ def test_a_whole_collection_has_the_rows_sizes_and_labels_of_the_tables(
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
-def test_a_share_is_of_rows_as_they_are_and_the_same_again(rendering, tables):
+def test_a_share_is_of_rows_as_they_are_and_the_same_again(tables):
     rows = rendering.take_rows(tables, 0.6, seed=0)
     whole = rendering.take_rows(tables, 1.0, seed=0)
     assert len(rows) == 3
@@ -185,7 +169,7 @@ def test_a_share_is_of_rows_as_they_are_and_the_same_again(rendering, tables):
     pd.testing.assert_frame_equal(rows, rendering.take_rows(tables, 0.6, seed=0))
 
 
-def test_labels_show_in_the_picture(rendering, tmp_path):
+def test_labels_show_in_the_picture(tmp_path):
     def paint(*labels):
         job = rendering.Job(tmp_path / "a.png", labels, 300, 300)
         return np.asarray(rendering.paint(job, np.random.default_rng(0))).astype(int)
@@ -201,14 +185,14 @@ def test_labels_show_in_the_picture(rendering, tmp_path):
             assert (abs(picture - other).max(axis=-1) > 60).mean() > 0.01  # of the pixels
 
 
-def test_motifs_differ_for_every_label_of_imet(rendering):
+def test_motifs_differ_for_every_label_of_imet():
     kinds = rendering.KINDS
     assert len({rendering.motif_of(number) for number in range(kinds)}) == kinds > 1103
 
 
 @pytest.mark.shared
 @pytest.mark.skipif(not IMET.exists(), reason="iMet's tables lie beside the project")
-def test_the_true_tables_can_be_drawn_from(rendering, tmp_path):
+def test_the_true_tables_can_be_drawn_from(tmp_path):
     rows = rendering.take_rows(IMET, 0.001, seed=0)
     assert len(rows) == 109
     assert rows[["height", "width"]].min(axis=1).eq(300).mean() > 0.9
@@ -219,7 +203,7 @@ def test_the_true_tables_can_be_drawn_from(rendering, tmp_path):
             assert image.size == (job.width, job.height)
 
 
-def test_another_share_and_a_folder_that_is_there_are_refused(rendering, tables, tmp_path):
+def test_another_share_and_a_folder_that_is_there_are_refused(tables, tmp_path):
     for share in (0, 1.1):
         with pytest.raises(ValueError, match="share must be"):
             rendering.render_collection(tables, tmp_path / "out", share)

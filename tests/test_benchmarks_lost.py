@@ -3,32 +3,19 @@
 import math
 from itertools import permutations
 
+import alternatives
+import lost_losses as losses
 import numpy as np
 import pytest
 import torch
+from label_queries import LabelQueryClassifier
 from PIL import Image
+from texture import texture_products
 from torch.nn import functional
 
 from imet_utils.decoding import beam_search
 from imet_utils.models import AttnDecoder, Rnn, weighted_bce
 from imet_utils.views import ViewDataset
-
-pytestmark = pytest.mark.usefixtures("own_random_state")
-
-
-@pytest.fixture
-def alternatives(load):
-    return load("alternatives")
-
-
-@pytest.fixture
-def losses(load):
-    return load("lost_losses")
-
-
-@pytest.fixture
-def texture_products(load):
-    return load("texture").texture_products
 
 
 def draw(seed=0, shape=(3, 5, 6)):
@@ -76,7 +63,7 @@ def self_paced(p, y, trusted):
         *((self_paced, (trusted,)) for trusted in (0.6, 0.9)),
     ],
 )
-def test_losses_equal_their_formulas(losses, formula, options):
+def test_losses_equal_their_formulas(formula, options):
     for seed in range(10):
         logits, targets = draw(seed, (4, 5))
         pairs = zip(logits.sigmoid().flatten().tolist(), targets.flatten().tolist(), strict=True)
@@ -98,8 +85,8 @@ def reference_logit(model, maps, label):
 
 
 @pytest.mark.parametrize("num_heads", [1, 4])
-def test_label_queries_equal_a_loop_over_images_and_labels(load, num_heads):
-    model = load("label_queries").LabelQueryClassifier(5, 6, dim=12, num_heads=num_heads).eval()
+def test_label_queries_equal_a_loop_over_images_and_labels(num_heads):
+    model = LabelQueryClassifier(5, 6, dim=12, num_heads=num_heads).eval()
     model.standardise.std.uniform_(0.5, 2)
     maps = torch.randn(3, 4, 6)
     with torch.no_grad():
@@ -119,7 +106,7 @@ def least_cost(costs, kept=()):
     )
 
 
-def reference_loss(alternatives, logits, targets, keep_predicted):
+def reference_loss(logits, targets, keep_predicted):
     total, count = 0.0, 0
     named = alternatives.predicted_labels(logits[:, 1:]).tolist()
     for steps, row, names in zip(logits[:, 1:], targets, named, strict=True):
@@ -135,21 +122,21 @@ def reference_loss(alternatives, logits, targets, keep_predicted):
 
 @pytest.mark.parametrize("keep_predicted", [True, False])
 @pytest.mark.parametrize("seed", range(8))
-def test_aligned_loss_is_the_least_over_all_orders(alternatives, seed, keep_predicted):
+def test_aligned_loss_is_the_least_over_all_orders(seed, keep_predicted):
     logits, targets = draw(seed, (3, 2 + seed % 4, 6))
     loss = alternatives.aligned_loss(logits, targets, keep_predicted).item()
-    wanted = reference_loss(alternatives, logits, targets, keep_predicted)
+    wanted = reference_loss(logits, targets, keep_predicted)
     assert loss == pytest.approx(wanted, rel=1e-9)
 
 
-def test_predicted_labels_are_those_of_greedy_decoding(alternatives):
+def test_predicted_labels_are_those_of_greedy_decoding():
     decoder = AttnDecoder(9, 6, attn_dim=5, decoder_dim=4, dropout=0.0).eval()
     maps, probs = torch.rand(4, 9, 6), torch.rand(4, 9)
     wanted = beam_search(decoder, maps, probs, 1, 5).labels[:, 0]
     assert torch.equal(alternatives.predicted_labels(decoder(maps, probs, 5)), wanted)
 
 
-def test_aligned_rnn_averages_the_classifier_and_being_named(alternatives):
+def test_aligned_rnn_averages_the_classifier_and_being_named():
     rnn = Rnn(width=4, attention="additive").build({"maps": 5, "pooled": 4}, 7)
     model = alternatives.AlignedRnn(rnn, 6)
     inputs = {"maps": torch.rand(3, 9, 5), "pooled": torch.rand(3, 4)}
@@ -165,7 +152,7 @@ def test_aligned_rnn_averages_the_classifier_and_being_named(alternatives):
 
 
 @pytest.mark.parametrize(("size", "kept"), [((100, 80), (100, 80)), ((50, 300), (50, 75))])
-def test_images_are_padded_or_cropped_around_their_middle(alternatives, size, kept):
+def test_images_are_padded_or_cropped_around_their_middle(size, kept):
     image = Image.linear_gradient("L").resize(size).convert("RGB")
     cropped, padded = alternatives.crop_if_long(image), alternatives.pad_to_square(image)
     left, top = (size[0] - kept[0]) // 2, (size[1] - kept[1]) // 2
@@ -177,9 +164,7 @@ def test_images_are_padded_or_cropped_around_their_middle(alternatives, size, ke
 @pytest.mark.parametrize(
     ("train", "has_culture", "changed"), [(True, False, 6), (True, True, 1), (False, False, 1)]
 )
-def test_only_views_of_the_whole_image_are_reshaped(
-    alternatives, tmp_path, train, has_culture, changed
-):
+def test_only_views_of_the_whole_image_are_reshaped(tmp_path, train, has_culture, changed):
     pixels = np.random.default_rng(0).integers(0, 255, (90, 40, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(tmp_path / "a.png")
     given = ([tmp_path / "a.png"], ["a"], [has_culture], train)
@@ -193,7 +178,7 @@ def test_only_views_of_the_whole_image_are_reshaped(
 # --- texture --------------------------------------------------------------------------------------
 
 
-def test_texture_keeps_the_distances_between_correlations_at_any_scale(texture_products):
+def test_texture_keeps_the_distances_between_correlations_at_any_scale():
     channels = torch.randn(6, 30, 30) @ torch.randn(6, 30, 49)  # six images, each of its texture
     stage = channels.view(6, 30, 7, 7)
     texture = texture_products([stage])
@@ -206,7 +191,7 @@ def test_texture_keeps_the_distances_between_correlations_at_any_scale(texture_p
     torch.testing.assert_close(again, texture, atol=1e-4, rtol=1e-4)
 
 
-def test_texture_by_hand(texture_products):
+def test_texture_by_hand():
     stage = torch.tensor([1.0, 3.0, 5.0, 7.0]).view(1, 1, 2, 2)
     generator = torch.Generator().manual_seed(0)
     signs = torch.randint(2, (64,), generator=generator) * 2.0 - 1
@@ -215,6 +200,6 @@ def test_texture_by_hand(texture_products):
     assert torch.equal(flat, torch.zeros(1, 2080))
 
 
-def test_texture_is_of_the_last_stage_with_a_quarter_of_the_resolution(texture_products):
+def test_texture_is_of_the_last_stage_with_a_quarter_of_the_resolution():
     stages = [torch.randn(1, dim, side, side) for dim, side in [(3, 8), (4, 4), (5, 2), (6, 1)]]
     assert torch.equal(texture_products(stages), texture_products([stages[2]]))

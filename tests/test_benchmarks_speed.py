@@ -3,7 +3,12 @@
 import itertools
 import re
 
+import bench_decoder as bench
+import bench_extraction as tables
+import direct_decoder as direct
+import extraction_ways as ways
 import numpy as np
+import page as pages
 import pytest
 import torch
 from PIL import Image
@@ -12,19 +17,11 @@ from imet_utils.decoding import beam_search
 from imet_utils.encoders import build_encoder
 from imet_utils.models import AttnDecoder
 
-pytestmark = pytest.mark.usefixtures("own_random_state")
-
 
 @pytest.fixture
-def direct(load):
-    return load("direct_decoder")
-
-
-@pytest.fixture
-def page(load, monkeypatch, tmp_path):
-    module = load("page")
-    monkeypatch.setattr(module, "RESULTS", tmp_path / "results")
-    return module
+def page(monkeypatch, tmp_path):
+    monkeypatch.setattr(pages, "RESULTS", tmp_path / "results")
+    return pages
 
 
 @pytest.fixture
@@ -34,7 +31,7 @@ def path(tmp_path):
     return tmp_path / "a.png"
 
 
-def make_case(direct, num_classes=11):
+def make_case(num_classes=11):
     """Both versions of a decoder over 3 x 3 positions; weights tripled, so that steps differ."""
     ours = AttnDecoder(num_classes, 6, attn_dim=5, decoder_dim=4, dropout=0.0).double().eval()
     with torch.no_grad():
@@ -50,8 +47,8 @@ def sum_patches(attention):
 
 
 @pytest.mark.parametrize(("beam_size", "max_steps"), [(1, 4), (3, 1), (5, 6), (4, 99)])
-def test_direct_beam_search_finds_our_paths(direct, beam_size, max_steps):
-    ours, other, maps, probs = make_case(direct)
+def test_direct_beam_search_finds_our_paths(beam_size, max_steps):
+    ours, other, maps, probs = make_case()
     found = direct.direct_beam_search(other, maps, probs, beam_size, max_steps)
     wanted = beam_search(ours, maps, probs, beam_size, max_steps)
     assert torch.equal(found.labels, wanted.labels)
@@ -60,8 +57,7 @@ def test_direct_beam_search_finds_our_paths(direct, beam_size, max_steps):
     torch.testing.assert_close(sum_patches(found.attention), wanted.attention)
 
 
-def test_decoders_are_timed_and_compared(load, monkeypatch):
-    bench = load("bench_decoder")
+def test_decoders_are_timed_and_compared(monkeypatch):
     for name, size in {"BATCH": 2, "POSITIONS": 4, "CHANNELS": 8, "CLASSES": 12}.items():
         monkeypatch.setattr(bench, name, size)
     reference, *_ = bench.make_cases("cpu")
@@ -72,17 +68,15 @@ def test_decoders_are_timed_and_compared(load, monkeypatch):
     assert search[-1].startswith("100.0% of labels equal")
 
 
-def test_ways_take_turns_and_the_first_turn_is_not_counted(load):
-    bench = load("page")
+def test_ways_take_turns_and_the_first_turn_is_not_counted():
     ticks, calls = itertools.count(), []
     ways = {"slow": lambda: [calls.append("slow"), next(ticks)], "fast": lambda: calls.append("f")}
-    times = bench.time_in_turns(ways, lambda: next(ticks), rounds=2)
+    times = pages.time_in_turns(ways, lambda: next(ticks), rounds=2)
     assert times == {"slow": 2, "fast": 1}
     assert calls == ["slow", "f"] * 3
 
 
-def test_extraction_tables_by_hand(load):
-    tables = load("bench_extraction")
+def test_extraction_tables_by_hand():
     text = tables.format_rates({"alone": 2.0, "ours": 2.5}, "alone", 50)
     assert text.splitlines()[2:] == ["| alone | 25.0 | 100% |", "| ours | 20.0 | 80% |"]
     assert "24,000 views a second" in tables.format_limit(0.004, cores=16)
@@ -92,18 +86,16 @@ def test_extraction_tables_by_hand(load):
     assert row[3:6] == ["40.00", "588.00", "18.00"]  # TB of files, maps, vectors
 
 
-def test_other_ways_see_as_many_views_of_the_same_size(load, path):
-    plain = load("extraction_ways")
-    views = plain.PilViews([path, path], build_encoder("efficientnet_lite0", "none"))
+def test_other_ways_see_as_many_views_of_the_same_size(path):
+    views = ways.PilViews([path, path], build_encoder("efficientnet_lite0", "none"))
     assert {views[index].shape for index in range(len(views))} == {(3, 224, 224)}
     assert len(views) == 12
     seen = []
-    plain.run_tensor_views(seen.append, [torch.zeros(3, 300, 420, dtype=torch.uint8)] * 3, 12)
+    ways.run_tensor_views(seen.append, [torch.zeros(3, 300, 420, dtype=torch.uint8)] * 3, 12)
     assert [batch.shape for batch in seen] == [(12, 3, 224, 224), (6, 3, 224, 224)]
 
 
-def test_our_ways_run_from_files_to_a_store(load, path, tmp_path):
-    ways = load("extraction_ways")
+def test_our_ways_run_from_files_to_a_store(path, tmp_path):
     setting = ways.Setting("efficientnet_lite0", torch.device("cpu"), batch=6, workers=0)
     found = ways.extraction_ways(setting, [path], tmp_path)
     assert found[ways.OURS]()["maps"] == (1, 6, 49, 1280)

@@ -1,12 +1,16 @@
-import importlib
 import re
 from dataclasses import replace
 from functools import partial
 from itertools import groupby
 
+import cross_validate
+import decision_rules
+import heads
 import numpy as np
 import pytest
+import stores
 import torch
+from cross_fitting import cross_fit
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -17,30 +21,12 @@ from imet_utils.encoders import build_encoder, encode_images
 from imet_utils.features import FeatureBatches
 from imet_utils.metrics import sample_scores
 from imet_utils.models import LinearClassifier, weighted_bce
-from imet_utils.runs import PROJECT_DIR
 from imet_utils.tables import load_tables
 from imet_utils.training import TrainConfig
-
-pytestmark = pytest.mark.usefixtures("own_random_state")
 
 DIMS = {"maps": 6, "pooled": 5, "style": 4, "hog": 8}
 TARGETS = np.random.default_rng(0).random((12, 7)) < 0.4
 FOLD_OF = np.arange(NUM_IMAGES) % 4
-
-
-@pytest.fixture
-def heads(load):
-    return load("heads")
-
-
-@pytest.fixture
-def stores(load):
-    return load("stores")
-
-
-@pytest.fixture
-def cross_validate(load):
-    return load("cross_validate")
 
 
 @pytest.fixture
@@ -60,13 +46,6 @@ def tables(tmp_path):
     return load_tables(folder)
 
 
-@pytest.fixture(scope="module")
-def decision_rules():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(PROJECT_DIR / "benchmarks")
-        yield importlib.import_module("decision_rules")
-
-
 # --- rows and tables ---
 
 
@@ -74,7 +53,7 @@ def flatten(listed):
     return [(name, row) for rows in listed.values() for name, row in rows.items()]
 
 
-def test_every_row_has_a_head_that_its_loss_can_train(heads, stores):
+def test_every_row_has_a_head_that_its_loss_can_train():
     rows = dict(flatten(heads.list_rows(TARGETS)))
     assert len(rows) > 20
     votes = [name for name, row in rows.items() if row.build is None]
@@ -98,7 +77,7 @@ def test_every_row_has_a_head_that_its_loss_can_train(heads, stores):
         assert all(w.grad.abs().sum() > 0 for w in trained), name
 
 
-def test_rows_of_a_name_are_the_same_and_means_are_of_rows(heads):
+def test_rows_of_a_name_are_the_same_and_means_are_of_rows():
     listed = flatten(heads.list_rows(TARGETS))
     settings = {}
     for name, row in listed:
@@ -110,7 +89,7 @@ def test_rows_of_a_name_are_the_same_and_means_are_of_rows(heads):
 
 
 def test_predictions_are_kept_and_those_of_another_collection_refused(
-    cross_validate, heads, tables, tmp_path, monkeypatch
+    tables, tmp_path, monkeypatch
 ):
     random = np.random.default_rng(0)
     arrays = {"pooled": random.random((12, 6, 5), dtype=np.float32)}
@@ -129,9 +108,7 @@ def test_predictions_are_kept_and_those_of_another_collection_refused(
         cross_validate.predict_rows(rows, *given)
 
 
-def test_the_command_prints_a_table_of_the_rows_asked_for(
-    cross_validate, tables, tmp_path, monkeypatch, capsys
-):
+def test_the_command_prints_a_table_of_the_rows_asked_for(tables, tmp_path, monkeypatch, capsys):
     random = np.random.default_rng(0)
     arrays = {n: random.random((12, 6, 5), dtype=np.float32) for n in ("pooled", "style")}
     monkeypatch.setattr(cross_validate, "open_store", lambda *_: (arrays, arrays))
@@ -143,7 +120,7 @@ def test_the_command_prints_a_table_of_the_rows_asked_for(
     assert re.search(r"\| nearest neighbours \| 0\.\d{3} \|", printed)
 
 
-def test_means_are_made_where_all_members_are_there(cross_validate, heads):
+def test_means_are_made_where_all_members_are_there():
     probs = {"MLP": np.array([[0.0, 1.0]]), heads.NEIGHBOURS: np.array([[1.0, 1.0]])}
     assert cross_validate.add_means(probs).keys() == {*probs, "MLP, with neighbours"}
     found = cross_validate.add_means(probs | {"AttnCNN-RNN": np.array([[0.5, 0.0]])})
@@ -152,7 +129,7 @@ def test_means_are_made_where_all_members_are_there(cross_validate, heads):
 
 
 @pytest.mark.slow
-def test_a_store_of_padded_images_lies_beside_the_usual_one(stores, tables, tmp_path):
+def test_a_store_of_padded_images_lies_beside_the_usual_one(tables, tmp_path):
     train, held_out = stores.open_store(tables, tmp_path, stores.PADDED)
     places = {path.relative_to(tmp_path).as_posix() for path in tmp_path.glob("features/*/*")}
     assert places == {"features/train/padded", "features/eval/padded"}
@@ -164,9 +141,7 @@ def test_a_store_of_padded_images_lies_beside_the_usual_one(stores, tables, tmp_
 
 
 @pytest.mark.slow
-def test_neighbours_vote_by_texture_behind_the_usual_style(
-    cross_validate, heads, stores, tables, tmp_path
-):
+def test_neighbours_vote_by_texture_behind_the_usual_style(tables, tmp_path):
     row = dict(flatten(heads.list_rows(tables.targets)))[heads.TEXTURED]
     train, held_out = stores.open_store(tables, tmp_path, row.store)
     encoder = build_encoder("efficientnet_lite0")
@@ -181,7 +156,7 @@ def test_neighbours_vote_by_texture_behind_the_usual_style(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["LITE0_288", "LITE1_240", "LITE2_260"])
-def test_other_encoders_see_views_of_their_size(stores, tables, tmp_path, kind):
+def test_other_encoders_see_views_of_their_size(tables, tmp_path, kind):
     kind = getattr(stores, kind)
     number, size = stores.OTHERS[kind]
     if number:
@@ -196,7 +171,7 @@ def test_other_encoders_see_views_of_their_size(stores, tables, tmp_path, kind):
 
 
 @pytest.mark.slow
-def test_an_encoder_is_unfrozen_on_the_images_themselves(cross_validate, heads, stores, tables):
+def test_an_encoder_is_unfrozen_on_the_images_themselves(tables):
     rows = dict(flatten(heads.list_rows(tables.targets)))
     row = rows[f"{heads.SHORT_MLP}, all of it unfrozen"]
     row = replace(row, config=replace(heads.SHORT, epochs=1))
@@ -224,7 +199,7 @@ def first_best(candidates, score):
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
-def test_one_threshold_and_one_share_are_the_best_of_all(decision_rules, dtype):
+def test_one_threshold_and_one_share_are_the_best_of_all(dtype):
     probs, targets = draw(dtype=dtype)
     probs[0] = 0
     rules = decision_rules.fit_rules(probs, targets, np.arange(6) < 2)
@@ -237,7 +212,7 @@ def test_one_threshold_and_one_share_are_the_best_of_all(decision_rules, dtype):
         np.testing.assert_array_equal(rules[name](probs), best)
 
 
-def test_culture_and_tag_thresholds_are_the_best_of_all_pairs(decision_rules, monkeypatch):
+def test_culture_and_tag_thresholds_are_the_best_of_all_pairs(monkeypatch):
     cuts = decision_rules.CUTS[4::12]
     monkeypatch.setattr(decision_rules, "CUTS", cuts)
     (probs, targets), is_culture = draw(), np.array([0, 1, 1, 0, 0, 1], dtype=bool)
@@ -250,9 +225,9 @@ def test_culture_and_tag_thresholds_are_the_best_of_all_pairs(decision_rules, mo
     np.testing.assert_array_equal(found, first_best(pairs, score))
 
 
-@settings(max_examples=12, deadline=None, derandomize=True, database=None)
+@settings(max_examples=12)
 @given(st.integers(1, 20), st.sampled_from([2, 5, 100]), st.integers(0, 10_000))
-def test_class_thresholds_have_the_best_f2_of_each_class(decision_rules, images, levels, seed):
+def test_class_thresholds_have_the_best_f2_of_each_class(images, levels, seed):
     probs, targets = draw(images, num_classes=3, seed=seed, levels=levels)
     values = decision_rules.fit_class_thresholds(probs, targets)
     for prob, target, value in zip(probs.T, targets.T, values, strict=True):
@@ -263,7 +238,7 @@ def test_class_thresholds_have_the_best_f2_of_each_class(decision_rules, images,
             )
 
 
-def test_class_thresholds_by_hand_and_shrunk(decision_rules):
+def test_class_thresholds_by_hand_and_shrunk():
     # Class 0: 0.8 and 0.4 are positives, cut halfway to 0.2. Class 1: its one positive is last,
     # halfway to 0. Class 2 has none and takes the threshold that suits all.
     probs = np.array([[0.8, 0.6, 0.5], [0.4, 0.3, 0.2], [0.2, 0.1, 0.3]])
@@ -276,7 +251,7 @@ def test_class_thresholds_by_hand_and_shrunk(decision_rules):
     np.testing.assert_allclose(shrunk, (positives * own + 3 * shared) / (positives + 3))
 
 
-def test_every_rule_gives_an_image_a_label_whatever_the_images_beside_it(decision_rules):
+def test_every_rule_gives_an_image_a_label_whatever_the_images_beside_it():
     probs, targets = draw(levels=20)
     probs[0] = 0
     for rule in decision_rules.fit_rules(probs, targets, np.arange(6) < 2).values():
@@ -291,16 +266,11 @@ def test_every_rule_gives_an_image_a_label_whatever_the_images_beside_it(decisio
 
 
 @pytest.fixture
-def cross_fit(load):
-    return load("cross_fitting").cross_fit
-
-
-@pytest.fixture
 def data():
     return make_data()
 
 
-def test_cross_fit_predicts_each_image_with_a_head_that_has_not_seen_it(cross_fit, data):
+def test_cross_fit_predicts_each_image_with_a_head_that_has_not_seen_it(data):
     seen = []
 
     class Recorder(LinearClassifier):
@@ -327,7 +297,7 @@ def test_cross_fit_predicts_each_image_with_a_head_that_has_not_seen_it(cross_fi
         assert len(trained | predicted) == NUM_IMAGES
 
 
-def test_cross_fit_predicts_the_held_out_views_where_they_are_given(cross_fit, data):
+def test_cross_fit_predicts_the_held_out_views_where_they_are_given(data):
     """A head learns from the training views alone and averages the probabilities of the others."""
     heads = []
 
@@ -356,7 +326,7 @@ def test_cross_fit_predicts_the_held_out_views_where_they_are_given(cross_fit, d
 
 
 @pytest.mark.parametrize("fold_of", [np.zeros(NUM_IMAGES, int), FOLD_OF[:-1], FOLD_OF[:, None]])
-def test_cross_fit_refuses_folds_of_other_images_or_only_one(cross_fit, data, fold_of):
+def test_cross_fit_refuses_folds_of_other_images_or_only_one(data, fold_of):
     build = partial(LinearClassifier, DIM, NUM_CLASSES)
     with pytest.raises(ValueError, match="at least two folds"):
         cross_fit(

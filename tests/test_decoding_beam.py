@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from reference_decoder import ReferenceDecoder
 
@@ -17,19 +17,16 @@ from imet_utils.decoding import (
 )
 from imet_utils.models import AttnDecoder
 
-pytestmark = pytest.mark.usefixtures("own_random_state")
-
 
 def make_problem(num_classes=5, batch=3, positions=4, seed=0, by_labels=False):
     """A decoder in float64, with weights that make the steps differ clearly, and its inputs."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        sizes = {"attn_dim": 5, "decoder_dim": 4}
-        decoder = AttnDecoder(num_classes, 6, **sizes, attend_by_labels=by_labels).double()
-        with torch.no_grad():
-            for weights in decoder.parameters():
-                weights.mul_(3)
-        maps, probs = torch.rand(batch, positions, 6), torch.rand(batch, num_classes)
+    torch.manual_seed(seed)
+    sizes = {"attn_dim": 5, "decoder_dim": 4}
+    decoder = AttnDecoder(num_classes, 6, **sizes, attend_by_labels=by_labels).double()
+    with torch.no_grad():
+        for weights in decoder.parameters():
+            weights.mul_(3)
+    maps, probs = torch.rand(batch, positions, 6), torch.rand(batch, num_classes)
     return decoder, maps.double(), probs.double()
 
 
@@ -63,7 +60,6 @@ def assert_equal_paths(paths, others):
     seed=st.integers(0, 1000),
     by_labels=st.booleans(),
 )
-@settings(max_examples=40, deadline=None, derandomize=True)
 def test_beam_search_equals_a_plain_one(num_classes, beam_size, steps, seed, by_labels):
     if beam_size > 7:
         num_classes, steps = min(num_classes, 5), min(steps, 4)
@@ -97,7 +93,6 @@ def test_attention_and_probabilities_belong_to_the_path_returned():
 
 
 @given(st.lists(st.sampled_from([-50.0, -2.5, -1e-40, -0.0, 0.0, 1e-40, 0.5]), min_size=1))
-@settings(max_examples=40, deadline=None, derandomize=True)
 def test_labels_are_ranked_as_by_a_stable_sort(logits):
     decoder, maps, probs = make_flat_problem(num_classes=len(logits))
     with torch.no_grad():

@@ -3,12 +3,11 @@ from itertools import product
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from imet_utils.decoding import best_expected_sets
 
-fast = settings(max_examples=60, deadline=None, derandomize=True, database=None)
 some_probs = st.lists(
     st.sampled_from([0.0, 0.25, 0.5, 1.0]) | st.floats(0, 1), min_size=1, max_size=7
 )
@@ -43,7 +42,6 @@ def sparse_probs(num_images, num_classes, mean, seed=0):
     return np.clip(shares / shares.mean(axis=1, keepdims=True) * mean / num_classes, 0, 1)
 
 
-@fast
 @given(some_probs, st.sampled_from([1.0, math.sqrt(2), 2.0]))
 def test_best_sets_are_the_best_of_all_sets(probs, beta):
     sets, expectations = expectations_of_all_sets(np.array(probs), beta)

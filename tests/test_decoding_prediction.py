@@ -40,7 +40,6 @@ def test_predict_splits_writes_what_it_returns(pooled, tmp_path):
 
 
 def test_search_views_finds_the_beams_of_each_view_in_the_order_of_the_store():
-    torch.manual_seed(0)
     decoder = AttnDecoder(NUM_CLASSES, DIM, attn_dim=4, decoder_dim=4, residual=True)
     model = AttnCnnRnn(MlpClassifier({"pooled": DIM}, NUM_CLASSES, hidden_dim=5), decoder)
     maps, pooled = torch.randn(5, 2, 6, DIM).half(), torch.randn(5, 2, DIM).half()

@@ -83,12 +83,6 @@ def extract(dataset, folder, numbers_a_view):
     return extract_features(dataset, compute, folder, {"n": numbers_a_view}, num_workers=0)
 
 
-def test_a_store_that_would_not_fit_is_refused_before_it_is_written(disk, dataset):
-    with pytest.raises(OSError, match=r"need 0\.05 GB .* has 0\.00 GB"):
-        extract(dataset, disk / "train/store", 10**6)
-    assert contents(disk) == {}
-
-
 def test_a_disk_that_fills_while_a_store_is_written_leaves_the_old_store(
     disk, dataset, monkeypatch
 ):

@@ -7,7 +7,7 @@ import shutil
 import pytest
 from bad_images import READ_IMAGES, REFUSED_IMAGES
 from bad_inputs import EDGES, FOLDERS, IDS, TABLES, write_sound_collection
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imet_utils.tables import (
@@ -22,13 +22,7 @@ from imet_utils.tables import (
 )
 
 CASES = [*TABLES, *FOLDERS, *EDGES, *REFUSED_IMAGES, *READ_IMAGES]
-fast = settings(
-    max_examples=100,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+many = settings(max_examples=100)
 
 
 @pytest.fixture(scope="session")
@@ -97,7 +91,7 @@ good_ids = st.text(plain, min_size=1, max_size=8)
 tables_of_images = st.dictionaries(good_ids, labels_of_images, min_size=1, max_size=6)
 
 
-@fast
+@many
 @given(
     table=tables_of_images,
     quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
@@ -132,7 +126,7 @@ def assert_read_or_refused(folder, file_name):
     assert again.labels.equals(tables.labels)
 
 
-@fast
+@many
 @given(
     file_name=st.sampled_from(["train.csv", "labels.csv"]),
     place=st.floats(0, 1),
@@ -150,7 +144,7 @@ def test_a_damaged_table_is_read_or_refused_by_name(folder, file_name, place, dr
         path.write_bytes(whole)
 
 
-@fast
+@many
 @given(content=st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
 def test_any_bytes_are_read_or_refused_by_name(folder, content):
     (folder / "train.csv").write_bytes(b"id,attribute_ids\n" + content)

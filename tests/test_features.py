@@ -22,9 +22,6 @@ from imet_utils.features import (
 from imet_utils.tables import Tables
 from imet_utils.views import ViewDataset, open_datasets
 
-# Python 3.12 warns whenever a process with threads forks; torch's loader does so on Linux.
-FORK = "ignore:This process .* is multi-threaded:DeprecationWarning"
-
 
 def make_dataset(folder, cultures, train=True):
     """Make three views of each image by whether it has a culture; an image is drawn once."""
@@ -57,7 +54,6 @@ def not_called(images):
     raise AssertionError("computed although the store was there")
 
 
-@pytest.mark.filterwarnings(FORK)
 @pytest.mark.parametrize("settings", [{}, {"batch_size": 1}, {"num_workers": 2}])
 def test_store_equals_features_of_the_views(dataset, tmp_path, settings):
     arrays = extract(dataset, tmp_path / "sub" / "store", **settings)
@@ -121,7 +117,6 @@ def test_open_features_checks_what_the_store_is(dataset, tmp_path):
         open_features(tmp_path / "train/store", {"a": 2})
 
 
-@pytest.mark.filterwarnings(FORK)
 @pytest.mark.parametrize("workers", [0, 2])
 def test_unreadable_image_is_named_and_the_old_store_stays(dataset, tmp_path, workers):
     old = np.array(extract(dataset, tmp_path / "train/store")["maps"])

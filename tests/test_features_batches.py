@@ -8,9 +8,6 @@ from PIL import Image
 from imet_utils.features import FeatureBatches
 from imet_utils.views import ViewArray, ViewDataset
 
-# Python 3.12 warns whenever a process with threads forks; torch's loader does so on Linux.
-FORK = "ignore:This process .* is multi-threaded:DeprecationWarning"
-
 
 @pytest.fixture
 def store():
@@ -130,7 +127,6 @@ def test_a_process_without_a_row_gets_one_that_does_not_count(store):
     assert last["pooled"][0, 0] // 10 == 2
 
 
-@pytest.mark.filterwarnings(FORK)
 @pytest.mark.parametrize("num_workers", [0, 2])
 @pytest.mark.parametrize("views", ["random", "all"])
 def test_batches_read_images_as_they_would_an_array(tmp_path, num_workers, views):

@@ -12,7 +12,6 @@ import torch
 
 from imet_utils.files import (
     atomic_path,
-    fingerprint_of,
     load_json,
     remove_leftovers,
     save_csv,
@@ -60,11 +59,6 @@ def test_names_cannot_become_formulas_where_people_open_a_table(tmp_path):
     assert (safe["share"] == -0.5).all()
     save_csv(frame[:4], tmp_path / "exact.csv")
     assert pd.read_csv(tmp_path / "exact.csv")["=name"].tolist() == names[:4]
-
-
-def test_fingerprint_does_not_depend_on_the_order_of_keys_but_on_every_value():
-    assert fingerprint_of({"a": 1, "b": 2}) == fingerprint_of({"b": 2, "a": 1})
-    assert fingerprint_of({"a": 1, "b": 2}) != fingerprint_of({"a": 1, "b": 3})
 
 
 def test_the_temporary_name_is_beside_the_file_and_keeps_the_suffix(tmp_path):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from skimage import draw
 from skimage.feature import hog as skimage_hog
@@ -49,7 +49,6 @@ def test_equals_scikit_image_on_exact_ties(orientations):
     assert_equals_reference(255 - colour, orientations)
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
 @given(
     data=st.data(),
     orientations=st.integers(1, 40),

@@ -139,6 +139,7 @@ def explorer(page, lab):
     done.or_(failed).first.wait_for(timeout=180_000)
     assert failed.all_inner_texts() == []
     assert page.locator("[data-mime-type='application/vnd.jupyter.stderr']").count() == 0
+    assert page.locator(".jp-OutputArea-output:has(> .jupyter-widgets)").count() == 5
     return page
 
 
@@ -163,10 +164,6 @@ def changed(place, before):
             return now
         place.page.wait_for_timeout(100)
     raise AssertionError("the picture stays the same")
-
-
-def test_every_widget_is_there(explorer):
-    assert explorer.locator(".jp-OutputArea-output:has(> .jupyter-widgets)").count() == 5
 
 
 def test_browse_and_look_closer(explorer):

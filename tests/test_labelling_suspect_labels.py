@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import label_faults as bench
 import numpy as np
 import pandas as pd
 import pytest
@@ -231,12 +232,7 @@ def test_the_command_finds_the_table_of_the_run_and_corrects_the_collection_s(ru
     assert "images.csv" in capsys.readouterr().err
 
 
-@pytest.fixture
-def bench(load):
-    return load("label_faults")
-
-
-def test_the_benchmark_knows_what_the_sample_overlooks(bench, tmp_path):
+def test_the_benchmark_knows_what_the_sample_overlooks(tmp_path):
     from imet_tools.sample import draw_records, image_id, write_sample_data
 
     folder = write_sample_data(tmp_path / "sample", 12, num_test=0)
@@ -253,7 +249,7 @@ def test_the_benchmark_knows_what_the_sample_overlooks(bench, tmp_path):
     assert bench.find_overlooked(tables, Path(tmp_path)) is None
 
 
-def test_the_benchmark_plants_and_counts(bench, targets):
+def test_the_benchmark_plants_and_counts(targets):
     planted = bench.plant(targets, 0.2)
     assert (planted.sum(axis=1) == targets.sum(axis=1)).all()
     assert (planted & ~targets).sum() == round(0.2 * targets.sum())
@@ -263,7 +259,7 @@ def test_the_benchmark_plants_and_counts(bench, targets):
 
 
 @pytest.mark.slow
-def test_the_benchmark_scores_every_way_on_a_run(smoke, bench, monkeypatch):
+def test_the_benchmark_scores_every_way_on_a_run(smoke, monkeypatch):
     monkeypatch.setattr(bench, "DRAWS", 2)
     monkeypatch.setattr(bench, "STRONG", replace(bench.STRONG, epochs=1))
     rows = [line.strip("| ").split(" | ") for line in bench.measure(smoke[0], True).splitlines()]

@@ -3,8 +3,13 @@
 import re
 from dataclasses import replace
 
+import heads
+import held_back
+import learning_curves as curves
+import named_labels
 import numpy as np
 import pytest
+import stores
 import torch
 
 from imet_utils.files import load_json
@@ -29,13 +34,12 @@ def collection(tmp_path):
 
 
 @pytest.fixture
-def command(load, collection, tmp_path, monkeypatch):
+def command(collection, tmp_path, monkeypatch):
     """Run a benchmark's command on features drawn at random, one epoch a head."""
-    held_back, curves = load("held_back"), load("learning_curves")
 
     def draw(tables, folder, kind, views):
         random, shape = np.random.default_rng(len(views)), (len(tables.images), 6)
-        if kind == load("stores").PIXELS:
+        if kind == stores.PIXELS:
             return {"images": random.integers(256, size=(*shape, 3, 32, 32), dtype=np.uint8)}
         return {k: random.random((*shape, *dims), dtype=np.float32) for k, dims in DIMS.items()}
 
@@ -45,17 +49,16 @@ def command(load, collection, tmp_path, monkeypatch):
     short = {k: replace(row, config=replace(row.config, epochs=1)) for k, row in rows.items()}
     monkeypatch.setattr(curves, "list_rows", lambda: short)
 
-    def run(name, *options):
-        module = load(name)
+    def run(module, *options):
         given = ["--data", str(collection), "--work", str(tmp_path / "work"), *options]
-        monkeypatch.setattr("sys.argv", [name, *given])
+        monkeypatch.setattr("sys.argv", [module.__name__, *given])
         module.main()
 
     return run
 
 
-def test_parts_grow_and_none_is_judged_on_what_it_learned(load, collection, command, tmp_path):
-    halves = load("held_back").hold_back(collection, tmp_path)
+def test_parts_grow_and_none_is_judged_on_what_it_learned(collection, command, tmp_path):
+    halves = held_back.hold_back(collection, tmp_path)
     assert (len(halves.known.images), len(halves.judged.images)) == (48, 12)
     assert not set(halves.known.images["id"]) & set(halves.judged.images["id"])
     everything = load_tables(collection).images.set_index("id")["labels"]
@@ -68,10 +71,10 @@ def test_parts_grow_and_none_is_judged_on_what_it_learned(load, collection, comm
 
 
 @pytest.mark.slow
-def test_every_head_is_scored_at_every_size_and_kept(command, load, tmp_path, capsys):
-    command("learning_curves")
+def test_every_head_is_scored_at_every_size_and_kept(command, tmp_path, capsys):
+    command(curves)
     printed, work = capsys.readouterr().out, tmp_path / "work" / "learning_curves"
-    rows = load("learning_curves").list_rows()
+    rows = curves.list_rows()
     for size in (12, 24, 48):
         for name in rows:
             probs = np.load(work / f"{size}" / f"{name}.npy")
@@ -82,18 +85,17 @@ def test_every_head_is_scored_at_every_size_and_kept(command, load, tmp_path, ca
         row = re.escape(f"| {name} ") + r"(\| 0\.\d{3} ){3}\|"
         assert re.search(row, printed), name
     assert re.search(r"\| AttnCNN-RNN, beam, the poster's stop (\| 0\.\d{3} ){3}", printed)
-    command("learning_curves")
+    command(curves)
     again = capsys.readouterr().out
     assert "images, MLP:" in printed
     assert "images, MLP:" not in again
     assert again in printed
 
 
-def test_a_head_learns_from_its_part_alone(command, load, collection, tmp_path):
-    command("learning_curves", "--only", "MLP", "--sizes", "12")
+def test_a_head_learns_from_its_part_alone(command, collection, tmp_path):
+    command(curves, "--only", "MLP", "--sizes", "12")
     first = np.load(tmp_path / "work" / "learning_curves" / "12" / "MLP.npy")
-    curves = load("learning_curves")
-    halves = load("held_back").hold_back(collection, tmp_path)
+    halves = held_back.hold_back(collection, tmp_path)
     left_out = np.setdiff1d(halves.order, halves.first(12))
     for array in halves.train.values():
         array[left_out] = np.nan
@@ -101,8 +103,7 @@ def test_a_head_learns_from_its_part_alone(command, load, collection, tmp_path):
     np.testing.assert_array_equal(np.load(tmp_path / "MLP.npy"), first)
 
 
-def test_labels_are_named_only_where_others_are_left(load):
-    named_labels = load("named_labels")
+def test_labels_are_named_only_where_others_are_left():
     targets = np.array([[1, 1, 1, 0], [0, 1, 0, 0], [1, 0, 1, 1]], dtype=bool)
     named = named_labels.name_labels(targets, 1)
     assert named.sum(axis=1).tolist() == [1, 0, 1]
@@ -117,10 +118,9 @@ def test_labels_are_named_only_where_others_are_left(load):
 
 
 @pytest.mark.parametrize("name", ["MLP", "AttnCNN-RNN"])
-def test_a_head_that_is_told_is_certain_of_the_label_and_thinks_again(load, name):
-    told = load("named_labels").TOLD[name][1]
+def test_a_head_that_is_told_is_certain_of_the_label_and_thinks_again(name):
+    told = named_labels.TOLD[name][1]
     dims = {"maps": 6, "pooled": 5, "style": 4, "truth": 7}
-    torch.manual_seed(0)
     model = told(dims if name != "MLP" else {k: v for k, v in dims.items() if k != "maps"}, 7)
     model.eval()
     inputs = {"maps": torch.randn(2, 4, 6), "pooled": torch.randn(2, 5)}
@@ -136,10 +136,9 @@ def test_a_head_that_is_told_is_certain_of_the_label_and_thinks_again(load, name
     torch.testing.assert_close(after[1], before[1])
 
 
-def test_named_labels_are_drawn_from_the_true_ones(load):
-    torch.manual_seed(0)
+def test_named_labels_are_drawn_from_the_true_ones():
     truth = (torch.rand(2_000, 5) < 0.5).float()
-    named = load("named_labels").draw_named(truth)
+    named = named_labels.draw_named(truth)
     assert not (named & ~truth.bool()).any()
     told = named.sum(dim=1) > 0
     assert 0.2 < told.float().mean() < 0.5  # half of the images, some of which draw none
@@ -148,14 +147,11 @@ def test_named_labels_are_drawn_from_the_true_ones(load):
 
 
 @pytest.mark.slow
-def test_the_table_of_named_labels_compares_heads_and_neighbours(
-    command, load, monkeypatch, capsys
-):
-    heads, named_labels = load("heads"), load("named_labels")
+def test_the_table_of_named_labels_compares_heads_and_neighbours(command, monkeypatch, capsys):
     monkeypatch.setattr(named_labels, "SIZES", (12,))
     monkeypatch.setattr(heads, "STRONG", replace(heads.STRONG, epochs=1))
-    command("learning_curves", "--only", "MLP", "AttnCNN-RNN", "--sizes", "12", "48")
-    command("named_labels")
+    command(curves, "--only", "MLP", "AttnCNN-RNN", "--sizes", "12", "48")
+    command(named_labels)
     rows = re.findall(
         r"\| (\d+) \| ([^(|]+)(?: \(strength 0[^|]*\))? \| (\d (?:named|rejected)) \| 0\.\d{3}",
         capsys.readouterr().out,
@@ -167,8 +163,8 @@ def test_the_table_of_named_labels_compares_heads_and_neighbours(
     assert heads_named == 2 * [f"{name}, {way}" for name, way, n in wanted for _ in range(n)]
 
 
-def test_only_the_surest_wrong_choices_are_rejected(load):
-    reject = load("named_labels").reject_wrong
+def test_only_the_surest_wrong_choices_are_rejected():
+    reject = named_labels.reject_wrong
     targets = np.array([[1, 0, 0, 0], [1, 1, 0, 0]], dtype=bool)
     probs = np.array([[0.9, 0.8, 0.85, 0.01], [0.9, 0.9, 0.7, 0.01]])
     assert np.argwhere(reject(probs, targets, 1)).tolist() == [[0, 2], [1, 2]]

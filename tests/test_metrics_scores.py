@@ -2,7 +2,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import (
     average_precision_score,
@@ -29,7 +29,6 @@ from imet_utils.metrics import (
     threshold_curve,
 )
 
-fast = settings(max_examples=60, deadline=None, derandomize=True, database=None)
 TARGETS = np.array([[1, 1, 0, 0], [0, 0, 1, 0], [0, 1, 0, 1]], dtype=bool)
 PREDS = np.array([[1, 0, 0, 0], [1, 1, 1, 0], [0, 0, 0, 0]], dtype=bool)
 
@@ -51,7 +50,6 @@ def reference_scores(preds, targets):
     }
 
 
-@fast
 @given(st.integers(1, 8), st.integers(2, 6), st.integers(0, 10_000), st.floats(0, 1))
 def test_sample_scores_equal_scikit_learn(num_images, num_classes, seed, share):
     rng = np.random.default_rng(seed)
@@ -89,7 +87,6 @@ def test_frequency_bands_by_hand():
     ]
 
 
-@fast
 @given(st.lists(st.integers(0, 50), min_size=1, max_size=40))
 def test_frequency_bands_separate_the_classes_by_count(counts):
     bands = list(frequency_bands(np.array(counts)).values())
@@ -204,7 +201,6 @@ def test_proportion_thresholds_are_the_best_of_their_form():
     np.testing.assert_array_equal(found, candidates[int(np.argmax(f2))])
 
 
-@fast
 @given(st.integers(1, 6), st.integers(0, 10_000))
 def test_constant_guess_is_the_best_of_all_k(num_classes, seed):
     rng = np.random.default_rng(seed)

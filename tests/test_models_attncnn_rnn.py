@@ -12,8 +12,6 @@ from imet_utils.models import (
     fit_statistics,
 )
 
-pytestmark = pytest.mark.usefixtures("own_random_state")
-
 DIMS = {"pooled": 4, "hog": 3}
 NUM_CLASSES, POSITIONS, DIM = 5, 6, 7
 

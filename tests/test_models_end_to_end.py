@@ -40,7 +40,6 @@ def images():
 @pytest.fixture
 def encoder():
     """Five small stages."""
-    torch.manual_seed(0)
     net = ResNet(BasicBlock, (1, 1, 1, 1), num_classes=0, stem_width=4, channels=(4, 5, 6, 7))
     encoder = Encoder("small", net, (0.5,) * 3, (0.25,) * 3, image_size=32)
     speed_up(encoder, torch.zeros(1, 3, 32, 32))
@@ -112,7 +111,6 @@ def test_stages_that_there_are_not_are_refused(encoder, unfrozen):
 
 
 def test_the_rnn_over_images_predicts_and_searches_as_over_a_store(encoder, images):
-    torch.manual_seed(0)
     dims = {"maps": 7, "pooled": 7, "style": encoder.style_dim, "hog": 4}
     head = Rnn(width=8).build(dims, NUM_CLASSES)
     model = EndToEnd(encoder, head)

@@ -348,7 +348,6 @@ def fill(met):
             met.faults[path].append(draw.choice([*FAULTS, 502]))
 
 
-@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_killed_at_any_moment_it_goes_on_to_the_same_collection(met, tmp_path):
     options = {"departments": (11, 9), "images": 60, "min_images": 3}
     fill(met)

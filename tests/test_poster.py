@@ -3,6 +3,7 @@
 from dataclasses import replace
 from functools import partial
 
+import direct_decoder as direct
 import numpy as np
 import pytest
 import torch
@@ -23,8 +24,6 @@ from imet_utils.training import (
     train_one_epoch,
 )
 
-pytestmark = pytest.mark.usefixtures("own_random_state")
-
 DIMS, NUM_CLASSES, NUM_IMAGES, NUM_VIEWS = {"maps": 6, "pooled": 6, "hog": 9}, 12, 10, 6
 BASELINES, RNNS = ("baseline", "baseline_hog"), ("poster_rnn", "poster_rnn_hog")
 
@@ -32,11 +31,6 @@ BASELINES, RNNS = ("baseline", "baseline_hog"), ("poster_rnn", "poster_rnn_hog")
 @pytest.fixture(autouse=True)
 def _in_full_precision(monkeypatch):
     monkeypatch.setattr("imet_utils.decoding.prediction.autocast_dtype", lambda device: None)
-
-
-@pytest.fixture
-def direct(load):
-    return load("direct_decoder")
 
 
 @pytest.fixture
@@ -53,7 +47,7 @@ def arrays_of(head, features):
     return {name: features[name].numpy() for name in RECIPES[head].inputs}
 
 
-def make_rnn(head, direct):
+def make_rnn(head):
     """A recipe's model of ten steps that differ clearly, and the direct decoder of its weights."""
     model = RECIPES[head].build(DIMS, NUM_CLASSES, NUM_IMAGES).double().eval()
     with torch.no_grad():
@@ -92,9 +86,9 @@ def test_rnn_has_the_sizes_of_the_poster_and_trains_all_but_its_classifier(head)
 
 
 @pytest.mark.parametrize("head", RNNS)
-def test_rnn_has_the_logits_the_loss_and_the_gradients_of_the_description(head, data, direct):
+def test_rnn_has_the_logits_the_loss_and_the_gradients_of_the_description(head, data):
     features, targets = data
-    model, other = make_rnn(head, direct)
+    model, other = make_rnn(head)
     inputs = {k: features[k].flatten(0, 1).double() for k in RECIPES[head].inputs}
     seen = targets.repeat_interleave(NUM_VIEWS, dim=0).double()
     counts = targets.double().sum(dim=0)
@@ -114,9 +108,9 @@ def test_rnn_has_the_logits_the_loss_and_the_gradients_of_the_description(head, 
 
 
 @pytest.mark.parametrize("head", RNNS)
-def test_rnn_has_the_beams_and_the_label_sets_of_the_description(head, data, direct):
+def test_rnn_has_the_beams_and_the_label_sets_of_the_description(head, data):
     features, targets = data
-    model, other = make_rnn(head, direct)
+    model, other = make_rnn(head)
     decoding = RECIPES[head].decoding
     assert (decoding.rule, decoding.beam_size, decoding.max_steps) == ("beam", 5, 10)
     maps, probs = features["maps"].flatten(0, 1).double(), first_probs(head, model, features)

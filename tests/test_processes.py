@@ -7,9 +7,6 @@ import pytest
 
 from imet_utils.processes import keep_freed_memory, load_items, num_cores
 
-# Python 3.12 warns whenever a process with threads forks; torch's loader does so on Linux.
-FORK = "ignore:This process .* is multi-threaded:DeprecationWarning"
-
 COUNT_FAULTS = """
 import resource
 import sys
@@ -46,7 +43,6 @@ def test_other_libraries_are_left_alone(monkeypatch):
     keep_freed_memory.cache_clear()
 
 
-@pytest.mark.filterwarnings(FORK)
 @pytest.mark.parametrize("num_workers", [0, 1, 64])
 def test_items_are_loaded_as_they_are_and_in_order(num_workers):
     """More workers than cores or items would be warned of."""

@@ -14,6 +14,7 @@ import pytest
 from imet_utils.runs import PROJECT_DIR
 
 SCRIPT = PROJECT_DIR / "run_all.sh"
+PARALLEL = "-n logical --maxprocesses 4 --dist loadscope --no-loadscope-reorder"
 
 # Answers the version check, makes environments that hold a copy of itself, reports $MISSING as
 # the packages that it lacks, and writes every other call to $NOTES.
@@ -82,9 +83,12 @@ def test_the_first_start_makes_an_environment_and_the_second_asks_for_nothing(pr
     assert result.returncode == 0, result.stderr
     started = f"{project.venv}/bin/python -P -m imet_tools.pipeline {' '.join(options)}"
     assert asked == ["venv", f"pip -e {project.folder}", f"{started} in {tmp_path}"]
-    result, asked = project.run(*options, cwd=tmp_path)
-    assert asked == [f"{started} in {tmp_path}"]
-    assert result.stderr == ""
+    within = {"VIRTUAL_ENV": str(project.venv)}
+    within["PATH"] = f"{project.venv}/bin:{project.environment['PATH']}"
+    for environment in ({}, within):
+        result, asked = project.run(*options, cwd=tmp_path, **environment)
+        assert asked == [f"{started} in {tmp_path}"]
+        assert result.stderr == ""
 
 
 def test_tests_bring_the_extras_and_run_in_the_project(project, tmp_path):
@@ -94,7 +98,7 @@ def test_tests_bring_the_extras_and_run_in_the_project(project, tmp_path):
     assert result.returncode == 0
     assert asked == [
         f"pip -e {project.folder}[dev]",
-        f"{python} -m pytest -k hog in {project.folder}",
+        f"{python} -m pytest {PARALLEL} -k hog in {project.folder}",
     ]
     _, asked = project.run("lint", cwd=tmp_path)
     checks = ["ruff check", "ruff format --check", "nbstripout --keep-id --verify", "mypy"]
@@ -210,14 +214,6 @@ def test_conda_s_base_environment_is_left_alone(project, tmp_path):
     assert project.run("setup", **base)[1][0] == "venv"
 
 
-def test_an_active_environment_with_an_old_python_is_refused(project, tmp_path):
-    project.add_python(tmp_path / "active/bin/python3")
-    result, asked = project.run(VIRTUAL_ENV=str(tmp_path / "active"), TOO_OLD="1")
-    assert result.returncode == 2
-    assert "has a Python before 3.11" in result.stderr
-    assert asked == []
-
-
 def test_a_python_that_has_every_package_is_used_as_it_is(project):
     python = project.add_python(project.python.with_name("python3"))
     _, asked = project.run(MISSING="", cwd=project.folder)
@@ -225,16 +221,14 @@ def test_a_python_that_has_every_package_is_used_as_it_is(project):
     assert not project.venv.exists()
 
 
-def test_a_start_from_within_its_own_environment_changes_nothing(project):
-    project.run("setup")
-    path = f"{project.venv}/bin:{project.environment['PATH']}"
-    assert len(project.run(VIRTUAL_ENV=str(project.venv), PATH=path)[1]) == 1
-
-
-def test_without_a_recent_python_the_script_says_what_to_do(project):
-    result, asked = project.run(TOO_OLD="1")
+@pytest.mark.parametrize(
+    ("active", "fault"), [("active", "has a Python before 3.11"), ("", "3.11 or later is needed")]
+)
+def test_an_old_python_is_refused(project, tmp_path, active, fault):
+    project.add_python(tmp_path / "active/bin/python3")
+    result, asked = project.run(TOO_OLD="1", VIRTUAL_ENV=active and str(tmp_path / active))
     assert result.returncode == 2
-    assert "Python 3.11 or later is needed" in result.stderr
+    assert fault in result.stderr
     assert asked == []
     assert not project.venv.exists()
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from imet_utils.tables import (
@@ -33,7 +33,6 @@ SHARED = Path(__file__).parents[2] / "shared"
 IMET, PAINTINGS = SHARED / "imet2019", SHARED / "met_paintings"
 LABELS = "attribute_id,attribute_name\n7,culture::french\n3,tag::men\n10,portrait\n"
 TRAIN = "id,attribute_ids\na,3 7\nb,10\n"
-fast = settings(max_examples=60, deadline=None, derandomize=True, database=None)
 
 
 def needs(folder):
@@ -105,7 +104,6 @@ names_of_labels = st.text(
 spellings = [(mark, separator) for mark in (";", "|", " ; ", "| ") for separator in ",;\t"]
 
 
-@fast
 @given(
     rows=st.lists(st.sets(names_of_labels, min_size=2, max_size=4), min_size=1, max_size=6),
     spelling=st.sampled_from([*spellings, (", ", ";"), (",", "\t")]),
@@ -177,7 +175,6 @@ def test_ten_faults_are_shown_and_the_others_counted():
 # --- tables in memory ---
 
 
-@fast
 @given(st.lists(st.sets(st.integers(0, 8))))
 def test_targets_have_exactly_the_labels_given(rows):
     tables = make([tuple(sorted(row)) for row in rows], 9)
@@ -238,7 +235,6 @@ def test_a_split_is_seeded_and_loses_no_image():
     assert set(tables.images["split"]) == {""}
 
 
-@fast
 @given(
     rows=st.lists(st.sets(st.integers(0, 6), min_size=1, max_size=4), min_size=9, max_size=40),
     ratios=st.tuples(*[st.floats(0.05, 10)] * 3),

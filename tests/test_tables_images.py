@@ -27,9 +27,6 @@ from imet_utils.tables import (
 from imet_utils.tables.checks import check_images
 from imet_utils.tables.images import measure_image
 
-# Python 3.12 warns whenever a process with threads forks; torch's loader does so on Linux.
-FORK = "ignore:This process .* is multi-threaded:DeprecationWarning"
-
 
 def noise(width=40, height=30):
     levels = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
@@ -186,7 +183,6 @@ def decoded(monkeypatch):
     return names
 
 
-@pytest.mark.filterwarnings(FORK)
 @pytest.mark.parametrize("num_workers", [0, 2])
 def test_each_id_has_its_size_or_its_fault(images, tmp_path, num_workers):
     checked = check_images(images, list("edcba"), tmp_path / "out/memory.json", num_workers)

@@ -21,11 +21,6 @@ from imet_utils.training import TrainConfig, evaluate, fit, start_training, trai
 from imet_utils.training.loop import training_fingerprint
 
 
-@pytest.fixture(autouse=True)
-def _own_random_state(own_random_state):
-    pass
-
-
 @pytest.fixture
 def data():
     return make_data()

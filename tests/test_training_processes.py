@@ -117,8 +117,7 @@ def folders(module_path):
         pixels = rng.integers(0, 256, (40, 40, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(module_path / f"{number}.png")
     one, two = module_path / "one", module_path / "two"
-    with torch.random.fork_rng(devices=[]):
-        run_all(one)
+    run_all(one)
     run_in_processes(2, run_all, two)
     return one, two
 

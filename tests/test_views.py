@@ -36,9 +36,6 @@ from imet_utils.views import (
     split_dataset,
 )
 
-# Python 3.12 warns whenever a process with threads forks; torch's loader does so on Linux.
-FORK = "ignore:This process .* is multi-threaded:DeprecationWarning"
-
 STUCK = """
 import multiprocessing, sys
 import numpy as np
@@ -249,7 +246,6 @@ def test_view_targets_by_hand():
         view_targets(targets, is_culture, "tags")
 
 
-@pytest.mark.filterwarnings(FORK)
 @pytest.mark.parametrize("num_workers", [0, 2])
 def test_channel_stats_equal_numpy_in_rgb(dataset, num_workers):
     whole = np.stack([np.asarray(squeeze(read_image(path))) for path in dataset.paths]) / 255
@@ -368,7 +364,6 @@ def test_threads_are_as_many_afterwards_also_after_a_failure(dataset, num_thread
         assert pool.submit(torch.get_num_threads).result() == num_threads
 
 
-@pytest.mark.filterwarnings(FORK)
 @pytest.mark.parametrize("num_workers", [0, 64])
 def test_views_made_on_the_device_are_those_of_the_items(dataset, num_workers):
     """What a GPU does, here on the CPU."""
@@ -404,7 +399,6 @@ def test_workers_end_when_their_parent_is_killed():
     assert not left
 
 
-@pytest.mark.filterwarnings(FORK)
 @pytest.mark.parametrize("num_workers", [0, 2])
 def test_rows_of_an_array_are_the_views_of_the_data_set(dataset, num_workers):
     views = np.stack([dataset[index].numpy() for index in range(7)])  # (N, V, 3, H, W)
