@@ -22,12 +22,12 @@ def progress(
     total: int | None = None,
     unit: str = "it",
     initial: int = 0,
-) -> Iterable[Item]:
+) -> "tqdm[Item]":
     """Iterate over `iterable` and show on standard output how far it is.
 
-    Of several processes only the first one shows it. tqdm's own environment variables, such as
-    `TQDM_MININTERVAL`, set how often and in which form. `total` is for what has no length,
-    `initial` how many of it an earlier run has done.
+    Of several processes only the first one shows it, and nothing is shown where an earlier run has
+    done it all. tqdm's own environment variables, such as `TQDM_MININTERVAL`, set how often and in
+    which form. `total` is for what has no length, `initial` how many of it an earlier run has done.
     """
     return tqdm(
         iterable,
@@ -36,5 +36,5 @@ def progress(
         unit=unit,
         initial=initial,
         file=sys.stdout,
-        disable=os.environ.get("RANK", "0") != "0",
+        disable=os.environ.get("RANK", "0") != "0" or initial == total,
     )

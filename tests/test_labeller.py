@@ -274,6 +274,7 @@ def test_the_command_refuses_with_a_sentence(smoke, tmp_path, files, capsys):
     assert "no file in" in refused("label", str(tmp_path), *output)
     assert "labeller" in refused("label", str(files[0]), "--output", str(tmp_path))
     assert "precision" in refused("label", str(files[0]), *output, "--precision", "2")
+    assert "--top must be 0 or more" in refused("label", str(files[0]), *output, "--top", "-3")
     (tmp_path / "a.png").touch()
     assert "none of the 1 files can be used: a.png" in refused("label", str(tmp_path), *output)
 

@@ -1,4 +1,5 @@
 import functools
+import itertools
 import shutil
 
 import numpy as np
@@ -150,10 +151,41 @@ def test_a_loss_that_is_not_finite_is_refused(data, tmp_path):
         train(data, tmp_path, lambda logits, targets: logits.sum() * float("nan"))
 
 
-@pytest.mark.parametrize("setting", [{"epochs": 0}, {"learning_rate": 0.0}, {"average_decay": 1.0}])
-def test_a_config_that_makes_no_sense_is_refused(setting):
-    with pytest.raises(ValueError, match="must be positive"):
-        TrainConfig(**setting)
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *[("epochs", 0), ("average_decay", 1.0), ("learning_rate", 0.0)],
+        *[("learning_rate", 1e9), ("learning_rate", float("nan"))],
+    ],
+)
+def test_a_config_that_makes_no_sense_is_refused(name, value):
+    with pytest.raises(ValueError, match=rf"^{name} must be .*; got .*{name}={value}"):
+        TrainConfig(**{name: value})
+
+
+def test_loss_and_f2_are_shown_and_a_loss_that_rises_is_told(data, tmp_path, capsys):
+    _, history = train(data, tmp_path / "falls")
+    last = history.iloc[-1]
+    out = capsys.readouterr().out
+    assert f"loss {last['train_loss']:.4f}, F2 {last['val_f2']:.4f}" in out
+    assert "rose" not in out
+    first, *_, last = train(data, tmp_path / "rises", rising())[1]["train_loss"]
+    told = f"the training loss rose from {first:.4g} to {last:.4g}; a lower learning rate"
+    assert told in capsys.readouterr().out
+
+
+def rising():
+    """Make a loss that grows from step to step."""
+    steps = itertools.count(1)
+    return lambda logits, targets: next(steps) * weighted_bce(logits, targets)
+
+
+def test_batches_of_another_kind_are_refused_with_what_to_use(data, tmp_path):
+    model, loader = LinearClassifier(DIM, NUM_CLASSES), torch.utils.data.DataLoader([({}, 0)])
+    for given in ((loader, in_order(data)), (in_order(data), loader)):
+        with pytest.raises(TypeError, match="FeatureBatches, not of DataLoader"):
+            fit(model, *given, weighted_bce, TrainConfig(), tmp_path)
+    assert not any(tmp_path.iterdir())
 
 
 def test_evaluate_scores_as_scikit_learn_does(data):

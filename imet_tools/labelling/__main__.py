@@ -137,6 +137,8 @@ def label_files(
     cannot be read. All are written completely or not at all; memory does not grow with the number
     of images. `known` is a table as of `read_known_labels`.
     """
+    if top < 0:
+        raise ValueError(f"--top must be 0 or more, got {top}")
     folder = output_dir / RESULTS
     table = read_known_labels(known, labeller.labels, labeller.settings.has_ids) if known else None
     faults = [fault for _, _, fault in measure_files(files, num_cores())]

@@ -25,6 +25,7 @@ from imet_utils.models import EndToEnd, fit_statistics
 from imet_utils.progress import progress, say
 
 Loss = Callable[..., Tensor]  # of logits and targets
+SHOWN = {"train_loss": "loss", "val_f2": "F2"}  # of each epoch, beside the bar
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class TrainConfig:
 
     Attributes:
         epochs: passes over the training batches.
-        learning_rate: Adam's peak step; it falls to zero along a cosine.
+        learning_rate: Adam's peak step, in (0, 1]; it falls to zero along a cosine.
         weight_decay: Adam's weight decay.
         decoupled_decay: whether it is decoupled (Loshchilov and Hutter, ICLR 2019), or a part of
             the gradient as on the poster.
@@ -63,12 +64,17 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        positive = min(self.epochs, self.learning_rate, self.clip_norm, self.batch_size) > 0
-        if not positive or not 0 <= self.average_decay < 1 or self.max_weight < 0:
-            raise ValueError(
-                "rates and norms must be positive, average_decay < 1 and max_weight >= 0, got "
-                f"{self}"
-            )
+        rules = {
+            "epochs must be positive": self.epochs > 0,
+            "learning_rate must be above 0 and at most 1": 0 < self.learning_rate <= 1,
+            "weight_decay must be at least 0": self.weight_decay >= 0,
+            "clip_norm must be positive": self.clip_norm > 0,
+            "average_decay must be at least 0 and below 1": 0 <= self.average_decay < 1,
+            "batch_size must be positive": self.batch_size > 0,
+            "max_weight must be at least 0": self.max_weight >= 0,
+        }
+        if broken := [rule for rule, holds in rules.items() if not holds]:
+            raise ValueError(f"{', '.join(broken)}; got {self}")
 
     def batch_rows(self, num_views: int) -> int:
         """Count the views in a batch."""
@@ -245,7 +251,15 @@ def fit(
 
     Returns:
         The history: one row an epoch with train_loss, learning_rate and the scores on validation.
+
+    Raises:
+        TypeError: for other batches, such as a `DataLoader`'s.
     """
+    if wrong := [b for b in (batches, val_batches) if not isinstance(b, FeatureBatches | None)]:
+        raise TypeError(
+            f"fit takes batches of FeatureBatches, not of {type(wrong[0]).__name__}: make them "
+            "by FeatureBatches({name: array (N, V, ...)}, targets (N, V, C))"
+        )
     folder = Path(folder)
     fingerprint = training_fingerprint(
         model,
@@ -260,14 +274,16 @@ def fit(
         fit_statistics(model, map(head_inputs, batches.sample()))
     if done == config.epochs and process_index() == 0:
         say(f"{description}: already trained, {done} epochs")
-    left = range(done, config.epochs)
-    for epoch in progress(left, description, config.epochs, "epoch", initial=done) if left else ():
+    bar = progress(range(done, config.epochs), description, config.epochs, "epoch", initial=done)
+    for epoch in bar:
         learning_rate = training.schedule.get_last_lr()[0]
         train_loss = train_one_epoch(training, batches, loss, config, epoch)
         row = {"epoch": epoch + 1, "train_loss": train_loss, "learning_rate": learning_rate}
         scores = score(training.used, val_batches)
         row |= {f"val_{name}": float(score) for name, score in scores.items()}
         history.append(row)
+        shown = [f"{name} {row[key]:.4f}" for key, name in SHOWN.items() if key in row]
+        bar.set_postfix_str(", ".join(shown), refresh=False)
         if process_index() == 0:
             _save(training, fingerprint, history, folder)
     wait_for_all()
@@ -276,6 +292,10 @@ def fit(
     table = pd.DataFrame(history)
     if process_index() == 0:
         save_csv(table, folder / "history.csv")
+        first, last = history[0]["train_loss"], history[-1]["train_loss"]
+        if last > first:
+            rose = f"the training loss rose from {first:.4g} to {last:.4g}"
+            say(f"{description}: {rose}; a lower learning rate may help")
     return table
 
 
