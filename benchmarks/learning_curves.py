@@ -234,8 +234,7 @@ def tabulate(scores: Mapping[int, Mapping[str, np.ndarray]]) -> str:
 @style.use()
 def plot_curves(scores: Mapping[int, Mapping[str, np.ndarray]], path: Path) -> None:
     """Draw F2 over the number of training images, with 95 % intervals."""
-    fig = style.new_figure(5.0, width=8.0)
-    ax = fig.subplots()
+    fig, ax = style.subplots(5.0, width=8.0)
     sizes = list(scores)
     for number, name in enumerate(SHOWN):
         if any(name not in found for found in scores.values()):
@@ -249,7 +248,8 @@ def plot_curves(scores: Mapping[int, Mapping[str, np.ndarray]], path: Path) -> N
     ax.set_xscale("log")
     ax.set_xticks(sizes, [f"{size:,}" for size in sizes])
     ax.minorticks_off()
-    style.label_axes(ax, "What more images teach", "training images", "F2 on the images held back")
+    ax.set(title="What more images teach", xlabel="training images")
+    ax.set_ylabel("F2 on the images held back")
     fig.legend(loc="outside right center")
     with atomic_path(path) as temporary:
         save_figure(fig, temporary)

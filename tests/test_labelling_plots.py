@@ -110,13 +110,12 @@ def test_flips_stand_side_by_side_under_the_names_of_both():
     flip = {"first": 1.0, "second": 0.0, "true": ["tag::dogs"]}
     flip |= {"first_labels": ["tag::dogs"], "second_labels": ["tag::men"]}
     fig = plots.plot_flips([IMAGE] * 3, pd.DataFrame([flip] * 3), ("ours", "theirs"))
-    assert sum(len(ax.images) for ax in fig.axes) == 3
-    assert notes(fig.axes[1]) == ["ours", "F2 1.00", "✓ dogs"]
-    assert notes(fig.axes[2]) == ["theirs", "F2 0.00", "○ dogs", "✗ men"]
+    assert sum(len(ax.images) for ax in fig.axes) == 6
+    assert notes(fig.axes[0]) == ["ours", "F2 1.00", "✓ dogs"]
+    assert notes(fig.axes[1]) == ["theirs", "F2 0.00", "○ dogs", "✗ men"]
 
 
 def test_suspects_are_marked_beside_the_annotated_labels():
     probs = {"tag::dogs": 0.01, "tag::urns": 0.9}
     fig = plots.plot_suspects([IMAGE], [["tag::dogs", "tag::men"]], [probs])
-    assert notes(fig.axes[1])[1:] == ["✗ 0.01 dogs", "men"]
-    assert notes(fig.axes[2])[1:] == ["○ 0.90 urns"]
+    assert notes(fig.axes[0]) == ["✗ 0.01 dogs", "men", "○ 0.90 urns"]

@@ -22,7 +22,7 @@ from imet_utils.metrics import (
     mean_average_precision,
     precision_recall_curves,
     proportion_thresholds,
-    roc_average,
+    roc_averages,
     roc_per_class,
     sample_scores,
     scores_by_group,
@@ -79,12 +79,9 @@ def test_groups_are_scored_over_the_images_that_they_concern():
 def test_frequency_bands_by_hand():
     bands = frequency_bands(np.array([40, 3, 5, 100, 4, 9, 20, 3]))
     # Sorted: 3 3 4 5 | 9 20 40 100; the lower quartiles are 3, 5 and 20.
-    assert [(name, np.flatnonzero(mask).tolist()) for name, mask in bands.items()] == [
-        ("3 images", [1, 7]),
-        ("4-5 images", [2, 4]),
-        ("9-20 images", [5, 6]),
-        ("40-100 images", [0, 3]),
-    ]
+    wanted = {"3": [1, 7], "4-5": [2, 4], "9-20": [5, 6], "40-100": [0, 3]}
+    found = {name: np.flatnonzero(mask).tolist() for name, mask in bands.items()}
+    assert found == {f"{name} images": classes for name, classes in wanted.items()}
 
 
 @given(st.lists(st.integers(0, 50), min_size=1, max_size=40))
@@ -97,80 +94,62 @@ def test_frequency_bands_separate_the_classes_by_count(counts):
 
 
 @pytest.mark.parametrize("levels", [2, 5, 1000])
-def test_average_precision_equals_scikit_learn_with_ties(levels):
+def test_curves_and_areas_equal_scikit_learn_with_ties(levels):
     probs, targets = draw(levels=levels, seed=levels)
-    targets[:, 3], targets[:, 5] = False, True  # without a positive or a negative there is none
-    table = average_precision_per_class(probs, targets)
-    usable = targets.any(axis=0) & ~targets.all(axis=0)
-    assert table["class_index"].tolist() == np.flatnonzero(usable).tolist()
-    mean = table["average_precision"].mean()
-    assert mean_average_precision(probs, targets) == (pytest.approx(mean), (~usable).sum())
-    for row in table.itertuples():
-        k = row.class_index
-        reference = average_precision_score(targets[:, k], probs[:, k])
-        assert row.average_precision == pytest.approx(reference, abs=1e-12)
-        assert row.positives == targets[:, k].sum()
-
-
-def test_roc_per_class_equals_scikit_learn_and_skips_one_sided_classes():
-    probs, targets = draw()
     targets[:, 3], targets[:, 5] = False, True
+    table = average_precision_per_class(probs, targets).set_index("class_index")
+    assert mean_average_precision(probs, targets) == (table["average_precision"].mean(), 2)
     curves = roc_per_class(probs, targets)
-    assert list(curves) == [k for k in range(12) if k not in (3, 5)]
+    assert list(curves) == table.index.tolist() == [k for k in range(12) if k not in (3, 5)]
     for k, curve in curves.items():
-        fpr, tpr, _ = roc_curve(targets[:, k], probs[:, k])
-        np.testing.assert_array_equal(curve.fpr, fpr)
-        np.testing.assert_array_equal(curve.tpr, tpr)
-        assert curve.auc == pytest.approx(roc_auc_score(targets[:, k], probs[:, k]))
+        truth, scores = targets[:, k], probs[:, k]
+        precision = average_precision_score(truth, scores)
+        assert table.loc[k].tolist() == [truth.sum(), pytest.approx(precision, abs=1e-12)]
+        assert curve.area == pytest.approx(roc_auc_score(truth, scores))
+        np.testing.assert_array_equal((curve.across, curve.up), roc_curve(truth, scores)[:2])
 
 
-@pytest.mark.parametrize("average", ["micro", "macro"])
-def test_roc_average_has_the_area_of_scikit_learn_and_a_curve_to_match(average):
+def test_averages_have_the_areas_of_scikit_learn_and_curves_to_match():
     probs, targets = draw(num_images=300, seed=4)
-    curve = roc_average(probs, targets, average)
-    assert curve.auc == pytest.approx(roc_auc_score(targets, probs, average=average))
-    assert np.trapezoid(curve.tpr, curve.fpr) == pytest.approx(curve.auc, abs=2e-3)
-    assert (curve.fpr[0], curve.tpr[0], curve.fpr[-1], curve.tpr[-1]) == (0, 0, 1, 1)
-    assert min(np.diff(curve.fpr).min(), np.diff(curve.tpr).min()) >= 0
+    band, averages = np.arange(12) < 5, ("micro", "macro")
+    roc = roc_averages(probs, targets)
+    precision = precision_recall_curves(probs, targets, {"band": band})
+    wanted = {n: average_precision_score(targets, probs, average=n) for n in averages}
+    wanted["band"] = average_precision_score(targets[:, band], probs[:, band], average="macro")
+    assert {name: curve.area for name, curve in precision.items()} == pytest.approx(wanted)
+    wanted = {n: roc_auc_score(targets, probs, average=n) for n in averages}
+    assert {name: curve.area for name, curve in roc.items()} == pytest.approx(wanted)
+    for curve in (*precision.values(), *roc.values()):
+        assert np.trapezoid(curve.up, curve.across) == pytest.approx(curve.area, abs=2e-3)
+    for across, up, _ in roc.values():
+        assert (across[0], up[0], across[-1], up[-1]) == (0, 0, 1, 1)
+        assert min(np.diff(across).min(), np.diff(up).min()) >= 0
 
 
 def test_roc_macro_is_the_mean_of_the_classes_that_have_a_curve():
     # A perfect class, a wholly wrong one and one without positives.
     probs = np.array([[0.9, 0.1, 0.5], [0.1, 0.9, 0.5]])
-    curve = roc_average(probs, np.array([[1, 1, 0], [0, 0, 0]]), "macro")
-    assert curve.auc == 0.5
-    assert curve.tpr[1:-1].tolist() == [0.5] * 1000
+    curve = roc_averages(probs, np.array([[1, 1, 0], [0, 0, 0]]))["macro"]
+    assert (curve.area, curve.up[1:-1].tolist()) == (0.5, [0.5] * 1000)
 
 
-def test_roc_average_refuses():
-    probs, targets = draw()
-    with pytest.raises(ValueError, match="got 'weighted'"):
-        roc_average(probs, targets, "weighted")
-    for average in ("micro", "macro"):
-        with pytest.raises(ValueError, match="needs a class that has both"):
-            roc_average(probs, np.zeros_like(targets), average)
+def test_precision_recall_by_hand():
+    # Ranked 1, 0, 1, 0: half of the true ones at once, the other half among three.
+    probs, targets = np.array([[0.9], [0.8], [0.7], [0.1]]), np.array([[1], [0], [1], [0]], bool)
+    curve = precision_recall_curves(probs, targets, {})["macro"]
+    assert curve.area == pytest.approx(0.5 * 1 + 0.5 * 2 / 3)
+    assert curve.across[[0, 500, 501, 1000]].tolist() == [0, 0.5, 0.501, 1]
+    assert curve.up[[0, 500, 501, 1000]].tolist() == pytest.approx([1, 1, 2 / 3, 2 / 3])
 
 
-def test_precision_recall_has_the_areas_of_scikit_learn_and_curves_to_match():
-    probs, targets = draw(num_images=300, seed=4)
-    band = np.arange(12) < 5
-    curves = precision_recall_curves(probs, targets, {"band": band})
-    wanted = {n: average_precision_score(targets, probs, average=n) for n in ("micro", "macro")}
-    wanted["band"] = average_precision_score(targets[:, band], probs[:, band], average="macro")
-    assert list(curves) == ["micro", "macro", "band"]
-    for name, curve in curves.items():
-        assert curve.average_precision == pytest.approx(wanted[name])
-        area = np.trapezoid(curve.precision, curve.recall)
-        assert area == pytest.approx(curve.average_precision, abs=2e-3)
-
-
-def test_precision_recall_of_nothing_true_or_all_true_is_left_out():
+def test_curves_of_nothing_true_or_all_true_are_left_out():
     probs, targets = draw()
     targets[:, :3] = False
     curves = precision_recall_curves(probs, targets, {"bare": np.arange(12) < 3})
     assert list(curves) == ["micro", "macro"]
     for one_sided in (np.zeros_like(targets), np.ones_like(targets)):
         assert precision_recall_curves(probs, one_sided, {"all": np.ones(12, bool)}) == {}
+        assert roc_averages(probs, one_sided) == {}
 
 
 def test_threshold_curve_scores_each_threshold_like_scikit_learn():
@@ -185,9 +164,8 @@ def test_threshold_curve_scores_each_threshold_like_scikit_learn():
 def test_best_threshold_is_the_first_of_the_best_and_inclusive():
     probs = np.array([[0.30, 0.10], [0.10, 0.30]], dtype=np.float32)
     best = best_threshold(probs, np.eye(2, dtype=bool))
-    assert best.value == 0.11  # at 0.10 itself both labels are still predicted
-    assert best.f2 == 1
-    assert (probs >= best.value).tolist() == [[True, False], [False, True]]
+    assert best == 0.11  # at 0.10 itself both labels are still predicted
+    assert (probs >= best).tolist() == [[True, False], [False, True]]
 
 
 def test_proportion_thresholds_are_the_best_of_their_form():

@@ -2,7 +2,6 @@
 
 import io
 import sys
-from types import SimpleNamespace
 
 import matplotlib as mpl
 import numpy as np
@@ -15,6 +14,7 @@ from skimage.color import rgb2lab
 
 from imet_tools.labelling import plots as tools
 from imet_utils import plots
+from imet_utils.metrics.scores import Curve
 from imet_utils.plots import style
 
 pytestmark = pytest.mark.filterwarnings("ignore:Figures show")  # of a machine without East Asia
@@ -34,8 +34,7 @@ HISTORY = pd.DataFrame(
     {"epoch": [1, 2, 3], "train_loss": [3.0, 2, 1], "val_f2": [0.1, 0.3, 0.2], "learning_rate": 0.1}
 )
 SCORES = {"f2": RISING, "f1": RISING, "precision": RISING, "recall": RISING}
-CURVE = SimpleNamespace(fpr=np.array([0, 0.2, 1]), tpr=np.array([0, 0.7, 1]), auc=0.75)
-TRADE = SimpleNamespace(recall=RISING, precision=RISING[::-1], average_precision=0.5)
+CURVE = Curve(np.array([0, 0.2, 1]), np.array([0, 0.7, 1]), 0.75)
 INTERVALS = ["labels", "f2", "low", "high", "difference", "difference_low", "difference_high"]
 BINS = {"pairs": 7, "expected": RISING, "observed": RISING, "low": RISING / 2, "high": RISING}
 RATES = ["hit_rate", "chance", "center_rate", "shuffled"]
@@ -45,7 +44,7 @@ GAPS = dict.fromkeys(("first", "second", "difference", "low", "high"), RISING[:3
 
 def attended(names):
     row = {"image": IMAGES[1], "attention": np.full((COUNT, 49), 1 / 49), "labels": names}
-    return [{**row, "probs": RISING, "boxes": {names[0]: (0.1, 0.1, 0.5, 0.5)}}] * 2
+    return [{**row, "probs": RISING, "boxes": {names[0]: (0.1, 0.1, 0.5, 0.5)}, "true": []}] * 2
 
 
 def labelled(names):
@@ -96,10 +95,10 @@ CASES = {
     ),
     "paths": lambda names: plots.plot_paths(names, RISING, RISING[::-1], RISING, IMAGES[1]),
     "pointing": lambda names: plots.plot_pointing(
-        pd.DataFrame({"label": names, "count": range(COUNT, 0, -1)} | dict.fromkeys(RATES, RISING))
+        pd.DataFrame(dict.fromkeys(RATES, RISING)), names
     ),
     "precision_recall": lambda names: plots.plot_precision_recall(
-        dict.fromkeys(["micro", "macro", *names], TRADE), 0.1
+        dict.fromkeys(["micro", "macro", *names], CURVE), 0.1
     ),
     "predictions": lambda names: plots.plot_predictions(
         IMAGES, [names] * COUNT, [names[2:], *[[]] * (COUNT - 1)], RISING
@@ -185,7 +184,7 @@ def test_clean_text(given, wanted):
 @pytest.mark.parametrize("given", ["mmmm wwww " * 9, "illi " * 40, "W" * 90, "$x$ " * 30])
 def test_text_fills_its_width_and_no_more(given):
     with style.use():
-        fig = style.new_figure(2, width=4)
+        fig = Figure()
         drawn = fig.text(0, 0.5, style.clean_text(given, 1.5))
         assert 1.2 < drawn.get_window_extent().width / fig.dpi <= 1.53
     assert drawn.get_text().endswith("…")
@@ -202,7 +201,7 @@ def test_letters_are_drawn_in_the_first_font_that_has_them(monkeypatch):
     """The bundled Computer Modern stands for a font of few letters."""
     monkeypatch.setattr(style, "font_families", lambda: ["cmr10", "DejaVu Sans"])
     with style.use():
-        fig = style.new_figure(2, width=4)
+        fig = Figure()
         fig.text(0, 0.5, "Жук a")
         fig.draw_without_rendering()  # a glyph without a font would warn
 

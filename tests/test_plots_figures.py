@@ -1,7 +1,5 @@
 """What each figure shows of its data: the numbers in its bars, lines, dots and pictures."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,6 +9,7 @@ from matplotlib.text import Annotation
 from scipy.stats import binomtest
 
 from imet_utils import plots
+from imet_utils.metrics.scores import Curve
 from imet_utils.plots.style import FAINT, KIND_COLORS, MUTED, VERDICTS, kind_colors
 
 IMAGE = np.full((30, 60, 3), 200, np.uint8)
@@ -51,7 +50,7 @@ def test_label_frequencies_are_the_counts_of_the_most_frequent():
     assert [bar.get_width() for bar in tag.patches] == [7, 5, 0]
     assert rows_of(tag) == ["women", "men", "trees"]
     assert (x_of(tail.lines[0]), y_of(tail.lines[0])) == ([1, 2, 3, 4], [9, 7, 5, 2])
-    assert legend(tail)[0] == "all, 4 of 5 used"
+    assert legend(fig)[0] == "all, 4 of 5 used"
 
 
 def test_labels_per_image_are_shares():
@@ -104,35 +103,36 @@ def test_views_are_in_rows_with_the_labels_kept():
     fig = plots.plot_views(views.astype(np.uint8), ["first", "second"], kept)
     assert [ax.images[0].get_array().mean() for ax in fig.axes] == [0, 1, 2, 3, 4, 5]
     assert fig.axes[0].images[0].get_array().shape == (4, 5, 3)
-    assert [notes(ax) for ax in fig.axes[:4]] == [["a", "b"], ["a"], ["no label"], ["c"]]
-    assert [fig.axes[i].get_ylabel() for i in (0, 3)] == ["first", "second"]
+    heads = ["first", "view 1", "view 2", "second"]
+    below = [["a", "b"], ["a"], ["no label"], ["c"]]
+    assert [notes(ax) for ax in fig.axes[:4]] == [
+        [a, *b] for a, b in zip(heads, below, strict=True)
+    ]
 
 
 @pytest.mark.parametrize("count", [1, 4])
 def test_hog_pictures_stand_beside_their_images(count):
     images = [np.full((8, 8, 3), i, np.uint8) for i in range(count)]
-    pictures = [np.full((8, 8), i / 10) for i in range(count)]
+    pictures = [np.linspace(0, i, 64).reshape(8, 8) for i in range(count)]
     fig = plots.plot_hog(images, pictures)
     shown = [ax.images[0].get_array() for ax in fig.axes if ax.images]
     assert len(shown) == 2 * count
     assert all(map(np.array_equal, shown[::2], images))
-    assert all(map(np.array_equal, shown[1::2], pictures))
+    assert [picture.max() for picture in shown[1::2]] == [0, 255, 255, 255][:count]
+    assert all((np.diff(picture.ravel().astype(int)) >= 0).all() for picture in shown[1::2])
 
 
 def test_predictions_mark_correct_missed_and_wrong():
     true = [["culture::a", "tag::b"], ["culture::china"], []]
     predicted = [["tag::c", "culture::a"], ["tag::china"], [f"tag::{i}" for i in range(30)]]
     fig = plots.plot_predictions([IMAGE] * 3, true, predicted, [0.5, 0, 0])
-    image, left, right = fig.axes[:3]
-    assert np.array_equal(image.images[0].get_array(), IMAGE)
-    assert notes(left) == ["true", "✓ a", "○ b"]
-    assert notes(right) == ["predicted, F2 0.50", "✓ a", "✗ c"]
-    found = [colors(fig)[text] for text in ("✓ a", "○ b", "✗ c")]
-    assert found == [color for color, _ in VERDICTS.values()]
-    # Two kinds with one name are two labels; long lists are counted, empty ones named.
-    assert [notes(ax)[1] for ax in fig.axes[4:6]] == ["○ china", "✗ china"]
-    assert notes(fig.axes[7]) == ["true", "none"]
-    assert notes(fig.axes[8])[-1] == "+ 19 more"
+    marked = ["✓ a", "○ b", "✗ c"]
+    assert np.array_equal(fig.axes[0].images[0].get_array(), IMAGE)
+    assert notes(fig.axes[0]) == ["F2 0.50", *marked]
+    assert [colors(fig)[text] for text in marked] == [color for color, _ in VERDICTS.values()]
+    # Two kinds with one name are two labels; long lists are counted.
+    assert notes(fig.axes[1])[1:] == ["○ china", "✗ china"]
+    assert notes(fig.axes[2])[-1] == "+ 19 more"
 
 
 LABELS = ["culture::egyptian", "tag::men", "tag::cats", "tag::boats"]
@@ -165,7 +165,8 @@ def test_path_stops_at_the_first_step_below_its_threshold(path_probs, kept):
 def attended(attention, boxes=()):
     labels = ["culture::egyptian", *[f"tag::{i}" for i in range(1, len(attention))]]
     row = {"image": IMAGE, "attention": np.asarray(attention), "labels": labels}
-    return {**row, "probs": np.linspace(0.9, 0.25, len(attention)), "boxes": dict(boxes)}
+    row |= {"probs": np.linspace(0.9, 0.25, len(attention)), "true": labels[:1]}
+    return {**row, "boxes": dict(boxes)}
 
 
 def test_attention_has_a_panel_a_step_with_label_probability_and_its_own_boxes():
@@ -174,8 +175,10 @@ def test_attention_has_a_panel_a_step_with_label_probability_and_its_own_boxes()
     shown = [ax for ax in fig.axes if ax.images]
     assert [len(ax.images) for ax in shown] == [1, 2, 2, 2]
     assert np.array_equal(shown[0].images[0].get_array(), IMAGE)
-    assert [note.split() for note in notes(shown[3])] == [["3", "2"], ["probability", "0.25"]]
+    assert [note.split() for note in notes(shown[3])] == [["3", "2"], ["✗", "probability", "0.25"]]
     assert shown[1].findobj(Annotation)[0].get_color() == KIND_COLORS["culture"]
+    assert notes(shown[1])[1] == "✓ probability 0.90"
+    assert legend(fig) == ["■ culture", "■ tag", "✓ correct", "✗ wrong"]
     drawn = [[p for p in ax.patches if isinstance(p, Rectangle)] for ax in shown[1:]]
     assert [len(patches) for patches in drawn] == [0, 2, 0]
     box = drawn[1][0]
@@ -198,18 +201,24 @@ def test_attention_is_laid_over_all_of_the_image_on_one_scale():
 
 
 def test_pointing_shows_the_rates_and_their_intervals():
-    table = pd.DataFrame({"label": ["tag::men", "tag::boats"], "count": [1200, 400]})
-    rates = {"hit_rate": [0.5, 0.75], "chance": [0.25, 0.5], "center_rate": 0.3}
-    (ax,) = plots.plot_pointing(table.assign(**rates, shuffled=[0.4, 0])).axes
+    labels = np.repeat(["tag::boats", "tag::men"], [4, 12])
+    boats, men = labels == "tag::boats", labels == "tag::men"
+    game = pd.DataFrame({"hit_rate": 1 - np.arange(16) % 2, "chance": 0.25 + boats / 4})
+    game.loc[1, "hit_rate"] = 1
+    game = game.assign(center_rate=0.3, shuffled=0.4 * men, class_activation_hit_rate=1)
+    fig = plots.plot_pointing(game, labels)
+    (ax,) = fig.axes
     found = [x_of(line) for line in ax.get_lines()]
     wanted = [[0.5625, 0.5, 0.75], [0.3125, 0.25, 0.5], [0.3, 0.3, 0.3], [0.3, 0.4, 0]]
-    assert found[:4] == [pytest.approx(values) for values in wanted]
-    assert [row.split()[-1] for row in rows_of(ax)] == ["(1,600)", "(1,200)", "(400)"]
-    interval = binomtest(300, 400).proportion_ci(method="wilson")
+    wanted.insert(1, [1, 1, 1])
+    assert found[:5] == [pytest.approx(values) for values in wanted]
+    assert legend(fig)[:2] == ["peak of its attention", "peak of its class activation"]
+    assert rows_of(ax) == ["all labels  (16)", "men  (12)", "boats  (4)"]
+    interval = binomtest(3, 4).proportion_ci(method="wilson")
     assert ax.collections[2].get_segments()[0][:, 0].tolist() == pytest.approx([*interval])
 
 
-HISTORY = pd.DataFrame({"epoch": [1, 2, 3], "train_loss": [0.9, 0.5, 0.4], "learning_rate": 0.1})
+HISTORY = pd.DataFrame({"epoch": [1, 2, 3], "train_loss": [0.9, 0.5, 0.4]})
 HISTORY = HISTORY.assign(val_f2=[0.1, 0.3, 0.2], val_f1=[0.1, 0.2, 0.2], seconds=1.0)
 
 
@@ -219,10 +228,9 @@ def curves_of(ax):
 
 def test_history_of_one_model_shows_every_score_and_the_best_epoch():
     fig = plots.plot_history(HISTORY)
-    loss, score, rate = fig.axes
+    loss, score = fig.axes
     assert curves_of(loss) == [[0.9, 0.5, 0.4]]
     assert curves_of(score) == [[0.1, 0.3, 0.2], [0.1, 0.2, 0.2]]
-    assert curves_of(rate) == [[0.1] * 3]
     assert legend(fig) == ["F2: 0.300 at epoch 2", "F1"]
     (ring,) = [line for line in score.get_lines() if len(line.get_xdata()) == 1]
     assert (x_of(ring), y_of(ring)) == ([2], [0.3])
@@ -276,11 +284,8 @@ def test_decodings_that_differ_from_the_reference_are_filled():
 
 
 def test_curves_name_averages_and_labels_with_their_areas():
-    curves = {}
-    for name, area in (("micro", 0.8), ("macro", 0.6), ("tag::men", 0.4)):
-        curve = {"fpr": np.linspace(0, 1, 5), "tpr": np.linspace(0, area, 5), "auc": area}
-        recall = {"recall": curve["fpr"], "precision": curve["tpr"], "average_precision": area}
-        curves[name] = SimpleNamespace(**curve, **recall)
+    areas = {"micro": 0.8, "macro": 0.6, "tag::men": 0.4}
+    curves = {n: Curve(np.linspace(0, 1, 5), np.linspace(0, a, 5), a) for n, a in areas.items()}
     for figure in (plots.plot_roc(curves), plots.plot_precision_recall(curves, 0.5)):
         (ax,) = figure.axes
         micro, macro, men, _ = ax.get_lines()
@@ -288,7 +293,7 @@ def test_curves_name_averages_and_labels_with_their_areas():
         assert x_of(men) == [0, 0.25, 0.5, 0.75, 1]
         assert y_of(men) == pytest.approx([0, 0.1, 0.2, 0.3, 0.4])
         names = ["micro average  0.800", "macro average  0.600", "tag::men  0.400"]
-        assert legend(ax)[:3] == names
+        assert legend(figure)[:3] == names
     assert y_of(ax.get_lines()[3]) == [0.5, 0.5]
 
 

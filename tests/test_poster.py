@@ -158,9 +158,10 @@ def test_baseline_has_the_loss_the_decoding_and_the_threshold_of_the_description
         scores[k / 100] = np.mean(
             5 * hits / (4 * truth.sum(axis=1) + (probs >= k / 100).sum(axis=1))
         )
-    threshold, _ = score_splits("", {"val": probs, "test": probs}, {"val": truth, "test": truth})
-    assert threshold.value == max(scores, key=scores.get)
-    assert threshold.f2 == pytest.approx(max(scores.values()))
+    both = {"val": probs, "test": probs}, {"val": truth, "test": truth}
+    threshold, rows = score_splits("", *both)
+    assert threshold == max(scores, key=scores.get)
+    assert rows[0]["f2"] == pytest.approx(max(scores.values()))
 
 
 def test_a_step_is_of_32_images_by_adam_with_its_decay_in_the_gradient(data):

@@ -10,38 +10,34 @@ from matplotlib.figure import Figure
 from matplotlib.gridspec import SubplotSpec
 
 from imet_utils.plots import style
-from imet_utils.plots.decoder import add_attention_bar, attention_scale, draw_attention
+from imet_utils.plots.decoder import add_attention_bar, attention_scale, draw_attention, to_grey
 from imet_utils.plots.images import (
     HEADER,
-    LINE,
     MAX_MARKED,
     VERDICT_KEY,
     Line,
     colors_of,
-    draw_beside_lists,
+    draw_grid,
     draw_image,
     image_height,
     limit_lines,
     mark_labels,
     write_lines,
 )
+from imet_utils.plots.models import draw_intervals
 from imet_utils.plots.style import (
     FAINT,
     INK,
     MUTED,
     REFERENCE,
     SCORES,
-    SERIES_COLORS,
     VERDICTS,
     WIDTH,
     add_header,
     add_note,
     clean_text,
-    hide_empty,
     kind_key,
-    label_axes,
     name_rows,
-    new_figure,
 )
 from imet_utils.tables import split_label
 
@@ -88,7 +84,7 @@ def plot_labelled(
     rows = [top]
     rows += [image_height(image, cell) + 0.65] if attended else []
     rows += [max(image_height(near, cell) for near, _, _ in nearest) + 1.25] if nearest else []
-    fig = new_figure(HEADER + sum(rows) + 0.2)
+    fig = Figure(figsize=(WIDTH, HEADER + sum(rows) + 0.2))
     grid = fig.add_gridspec(len(rows), 1, height_ratios=rows)
     first = grid[0].subgridspec(1, 3, width_ratios=(3.2, 3.4, 3.0))
     draw_image(fig.add_subplot(first[0]), image, "NW")
@@ -134,10 +130,9 @@ def _draw_bars(
     for y, (value, shade) in enumerate(zip(values, shades, strict=True)):
         sign = f"{signs[shade]} " if true is not None and shade in signs else ""
         add_note(ax, f"{sign}{value:.2f}", (value, y), color=MUTED if shade == FAINT else shade)
-    label_axes(ax, title, "probability")
-    ax.grid(visible=False)
     name_rows(ax, [clean_text(split_label(name)[1], 1.5) for name in values.index])
-    ax.set(xlim=(0, 1.22), xticks=[0, 0.5, 1])
+    ax.set(title=title, xlabel="probability", xlim=(0, 1.22), xticks=[0, 0.5, 1])
+    ax.grid(visible=False)
     ax.spines["left"].set_visible(False)
 
 
@@ -152,7 +147,8 @@ def _draw_attended(
     scale = attention_scale([*attention.values()])
     for number, (name, maps) in enumerate(attention.items()):
         ax = fig.add_subplot(cells[number])
-        draw_attention(ax, image, maps, scale)
+        draw_image(ax, to_grey(image), "NW")
+        draw_attention(ax, maps, scale)
         title = "Attention of the RNN for" if number == 0 else ""
         lines = [(title, MUTED), (split_label(name)[1], colors[name])]
         write_lines(ax, lines, WIDTH / NARROW - 0.25, (0, 1), 17)
@@ -182,16 +178,15 @@ def plot_attention(
 ) -> Figure:
     """Show the attention (h, w) of a label over an image (H, W, 3); opacity is from 0 to 1."""
     width = 4.6
-    fig = new_figure(HEADER + image_height(image, width) + 0.2, width + 1.0)
-    ax = fig.subplots()
+    fig, ax = style.subplots(HEADER + image_height(image, width) + 0.2, width=width + 1.0)
     scale = attention_scale([attention])
-    draw_attention(ax, image, attention, scale, opacity)
+    draw_image(ax, to_grey(image), "NW")
+    draw_attention(ax, attention, scale, opacity)
     add_attention_bar(fig, scale, shrink=0.7)
     add_header(fig, f"{clean_text(label, 2.8)}, probability {probability:.2f}")
     return fig
 
 
-@style.use()
 def plot_thumbnails(
     images: Sequence[np.ndarray],
     heads: Sequence[tuple[str, str]],
@@ -199,20 +194,9 @@ def plot_thumbnails(
     title: str,
 ) -> Figure:
     """Show images (H, W, 3), two lines above each, below its labels with their verdicts."""
-    cell = WIDTH / ACROSS - 0.22
-    lines = [limit_lines([_verdict_line(*label) for label in row], MAX_LISTED) for row in labels]
-    rows = [range(i, min(i + ACROSS, len(images))) for i in range(0, len(images), ACROSS)]
-    tall = [max(image_height(images[i], cell) for i in row) for row in rows]
-    deep = sum(LINE * (max(len(lines[i]) for i in row) + 3) for row in rows)
-    fig = new_figure(max(1.2, HEADER + sum(tall) + deep + 0.1))
-    axes = fig.subplots(max(1, len(rows)), ACROSS, squeeze=False, height_ratios=tall or None)
-    for ax, image, head, below in zip(axes.flat, images, heads, lines, strict=False):
-        draw_image(ax, image, "SW")
-        write_lines(ax, [(head[0], INK), (head[1], MUTED)], cell, (0, 1), 17)
-        write_lines(ax, below, cell, (0, 0), -13)
-    hide_empty(axes)
-    add_header(fig, clean_text(title, 6.5), VERDICT_KEY)
-    return fig
+    below = [limit_lines([_verdict_line(*label) for label in row], MAX_LISTED) for row in labels]
+    above = [[(first, INK), (second, MUTED)] for first, second in heads]
+    return draw_grid(images, above, below, ACROSS, clean_text(title, 6.5), VERDICT_KEY)
 
 
 def _verdict_line(label: str, verdict: str) -> Line:
@@ -223,37 +207,29 @@ def _verdict_line(label: str, verdict: str) -> Line:
 @style.use()
 def plot_comparison(table: pd.DataFrame, first: str, second: str) -> Figure:
     """Show the differences of scores, see `Comparison.scores`, between runs of these names."""
-    fig = new_figure(1.5 + 0.42 * len(table), width=8.4)
-    ax = fig.subplots()
-    for y, row in enumerate(table.itertuples()):
-        clear = row.low > 0 or row.high < 0
-        color = SERIES_COLORS[0]
-        ax.hlines(y, row.low, row.high, color=color, linewidth=2, alpha=0.45)
-        [dot] = ax.plot(row.difference, y, "o", color=color, markersize=8, markeredgewidth=1.6)
-        dot.set_markerfacecolor(color if clear else "white")
-        add_note(ax, f"{row.first:.3f} and {row.second:.3f}", (row.high, y), (8, 0), color=MUTED)
+    fig, ax = style.subplots(1.5 + 0.42 * len(table), width=8.4)
+    names = [SCORES[score] for score in table["score"]]
+    notes = [f"{row.first:.3f} and {row.second:.3f}" for row in table.itertuples()]
+    clear = (table["low"] > 0) | (table["high"] < 0)
+    draw_intervals(ax, table.assign(value=table["difference"]), names, notes, clear, around=0)
     ax.axvline(0, **REFERENCE)
-    names = f"{clean_text(first, 2.2)} less {clean_text(second, 2.2)}"
-    label_axes(ax, "Two runs on the same images", f"{names}, with 95 % intervals", grid="x")
-    name_rows(ax, [SCORES[score] for score in table["score"]])
-    low, high = min(0, table["low"].min()), max(0, table["high"].max())
-    room = max(0.01, high - low)
-    ax.set_xlim(low - 0.08 * room, high + 0.35 * room)
-    ax.spines["left"].set_visible(False)
+    both = f"{clean_text(first, 2.2)} less {clean_text(second, 2.2)}"
+    ax.set(title="Two runs on the same images", xlabel=f"{both}, with 95 % intervals")
     return fig
 
 
 def plot_flips(images: Sequence[np.ndarray], flips: pd.DataFrame, names: tuple[str, str]) -> Figure:
     """Show images (H, W, 3) that two runs label differently, rows of `Comparison.flips`."""
-    lists = []
+    heads, below = [], []
     for row in flips.itertuples():
         both = [(names[0], row.first, row.first_labels), (names[1], row.second, row.second_labels)]
-        columns = []
         for name, f2, labels in both:
-            marked = limit_lines([*chain(*mark_labels(row.true, labels).values())], MAX_MARKED)
-            columns.append([(name, INK), (f"F2 {f2:.2f}", MUTED), *marked])
-        lists.append(columns)
-    return draw_beside_lists(images, lists, "Images that the two label differently", (1.9, 1.4))
+            heads.append([(name, INK), (f"F2 {f2:.2f}", MUTED)])
+            marked = [*chain(*mark_labels(row.true, labels).values())]
+            below.append(limit_lines(marked, MAX_MARKED))
+    twice = [image for image in images for _ in names]
+    title = "Images that the two label differently"
+    return draw_grid(twice, heads, below, 4, title, VERDICT_KEY)
 
 
 def plot_suspects(
@@ -263,17 +239,17 @@ def plot_suspects(
 ) -> Figure:
     """Show images (H, W, 3) with their labels, and suspect ones with their probabilities."""
     (missing, plus), (wrong, cross) = VERDICTS["missed"], VERDICTS["wrong"]
-    lists = []
+    below = []
     for names, probs in zip(annotated, suspects, strict=True):
-        shown, absent = [("annotated", MUTED)], [("may be missing", MUTED)]
+        lines = []
         for name in dict.fromkeys([*names, *probs]):
             short = split_label(name)[1]
             if name not in probs:
-                shown.append((short, INK))
+                lines.append((short, INK))
             elif name in names:
-                shown.append((f"{cross} {probs[name]:.2f} {short}", wrong))
+                lines.append((f"{cross} {probs[name]:.2f} {short}", wrong))
             else:
-                absent.append((f"{plus} {probs[name]:.2f} {short}", missing))
-        lists.append([limit_lines(shown, MAX_MARKED), limit_lines(absent, MAX_MARKED)])
+                lines.append((f"{plus} {probs[name]:.2f} {short}", missing))
+        below.append(limit_lines(lines, MAX_MARKED))
     key = {f"{cross} may be wrong": wrong, f"{plus} may be missing": missing}
-    return draw_beside_lists(images, lists, "Labels that may be wrong or missing", (1.6, 1.55), key)
+    return draw_grid(images, [], below, 4, "Labels that may be wrong or missing", key)

@@ -1,7 +1,7 @@
 """What probabilities, label sets and attention are worth."""
 
 from imet_utils.metrics.calibration import calibration_bins, calibration_table
-from imet_utils.metrics.pointing import pointing_by_label, pointing_game
+from imet_utils.metrics.pointing import pointing_game
 from imet_utils.metrics.results import (
     bootstrap_mean,
     compare_decodings,
@@ -20,7 +20,7 @@ from imet_utils.metrics.scores import (
     mean_average_precision,
     precision_recall_curves,
     proportion_thresholds,
-    roc_average,
+    roc_averages,
     roc_per_class,
     sample_scores,
     scores_by_group,

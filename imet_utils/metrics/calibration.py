@@ -13,18 +13,11 @@ MOST_BINS, LEAST_PAIRS = 10, 20  # bins of a group; pairs in a bin
 def calibration_bins(
     probs: np.ndarray, targets: np.ndarray, groups: Mapping[str, np.ndarray], first: int = FIRST
 ) -> pd.DataFrame:
-    """Compare expected with observed frequencies, bin by bin, in groups of classes.
+    """Compare expected with observed frequencies, bin by bin, in groups of classes, bool (C,).
 
     Most of an image's labels are nearly impossible, and would hide the few that are decided on. So
     its `first` most probable labels, of all groups together, are binned by their probabilities,
     about as many pairs of image and label a bin, equal ones in the same; the others are one bin.
-    scikit-learn's `calibration_curve` does not count the pairs of a bin.
-
-    Args:
-        probs: probabilities (N, C).
-        targets: true labels, bool (N, C).
-        groups: the classes of each group by its name, bool (C,).
-        first: labels of an image that are binned.
 
     Returns:
         Columns group, first (bool), pairs (in the bin), expected (mean probability), observed
@@ -39,22 +32,17 @@ def calibration_bins(
         for leading in (True, False):
             chosen = leads[:, members] == leading
             found, true = probs[:, members][chosen], targets[:, members][chosen]
-            for some in _bin_evenly(found, MOST_BINS if leading else 1):
+            count = min(MOST_BINS, len(found) // LEAST_PAIRS) if leading else 1
+            edges = np.quantile(found, np.linspace(0, 1, count + 1)[1:-1]) if count > 1 else []
+            bin_of = np.searchsorted(edges, found, side="right")
+            for number in np.unique(bin_of):
+                some = bin_of == number
                 hits, pairs = np.count_nonzero(true[some]), np.count_nonzero(some)
                 interval = binomtest(hits, pairs).proportion_ci(method="wilson")
                 expected = float(found[some].mean(dtype=float))
                 rows.append([name, leading, pairs, expected, hits / pairs, *map(float, interval)])
     columns = ["group", "first", "pairs", "expected", "observed", "low", "high"]
     return pd.DataFrame(rows, columns=columns)
-
-
-def _bin_evenly(values: np.ndarray, most: int) -> list[np.ndarray]:
-    """Divide values (K,) into bins, bool (K,) each, none of them empty."""
-    count = min(most, max(1, len(values) // LEAST_PAIRS))
-    inner = np.linspace(0, 1, count + 1)[1:-1]
-    edges = np.quantile(values, inner) if len(values) else []
-    bin_of = np.searchsorted(edges, values, side="right")
-    return [bin_of == number for number in np.unique(bin_of)]
 
 
 def calibration_table(bins: pd.DataFrame) -> pd.DataFrame:
@@ -64,12 +52,9 @@ def calibration_table(bins: pd.DataFrame) -> pd.DataFrame:
         Columns group, first, pairs, expected, observed and gap, the mean over all pairs of the
         difference of expected and observed in their bin (expected calibration error).
     """
-    weights = bins["pairs"]
-    sums = bins[["group", "first", "pairs"]].assign(
-        expected=weights * bins["expected"],
-        observed=weights * bins["observed"],
-        gap=weights * (bins["expected"] - bins["observed"]).abs(),
-    )
-    table = sums.groupby(["group", "first"], sort=False).sum().reset_index()
+    gaps = bins.assign(gap=(bins["expected"] - bins["observed"]).abs())
     rates = ["expected", "observed", "gap"]
-    return table.assign(**{name: table[name] / table["pairs"] for name in rates})
+    gaps[rates] = gaps[rates].mul(gaps["pairs"], axis=0)
+    table = gaps.groupby(["group", "first"], sort=False)[["pairs", *rates]].sum()
+    table[rates] = table[rates].div(table["pairs"], axis=0)
+    return table.reset_index()

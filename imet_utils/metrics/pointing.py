@@ -1,10 +1,6 @@
 """The pointing game: does a label's attention peak where the label's motif is known to be?
 
 Zhang et al., *Top-down neural attention by excitation backprop*, IJCV 126 (2018).
-
-Everywhere `attention` (M, P) is that of M predicted labels, each row of sum 1 over the P cells of
-a square grid that covers the whole image, row by row, and `boxes` has for each of them (n, 4)
-left, top, right, bottom in shares of the image.
 """
 
 import math
@@ -16,41 +12,24 @@ import pandas as pd
 FINE = 8  # points a side at which the cover of a cell is measured
 
 
-def pointing_game(attention: np.ndarray, boxes: Sequence[np.ndarray]) -> dict[str, float]:
-    """Play the pointing game on all items at once.
+def pointing_game(attention: np.ndarray, boxes: Sequence[np.ndarray]) -> pd.DataFrame:
+    """Play the pointing game on M predicted labels; average the rows for the rates of a group.
+
+    Args:
+        attention: (M, P), each row of sum 1 over the P cells of a square grid that covers the
+            whole image, row by row.
+        boxes: for each label (n, 4) left, top, right, bottom in shares of the image.
 
     Returns:
-        count: items, each a predicted label with its attention and its boxes.
-        hit_rate: share of items whose peak, the centre of the most attended cell, is inside a box.
+        A row a label, with columns
+        hit_rate: share of peaks, centres of the most attended cells, inside a box.
         chance: expected hit rate of a cell drawn at random.
         center_rate: hit rate of the middle of the image.
-        shuffled: expected hit rate of the peaks dealt out to the items at random, the baseline for
-            location bias.
+        shuffled: expected hit rate of the peaks of all rows, the baseline for location bias.
         mass: attention inside the boxes; where it is even everywhere it equals `area`, and
             `hit_rate` equals `chance`.
         area: share of the image inside the boxes.
     """
-    items = _play(attention, boxes)
-    return {"count": len(items), **items.mean().to_dict()}
-
-
-def pointing_by_label(
-    attention: np.ndarray, boxes: Sequence[np.ndarray], labels: Sequence[str]
-) -> pd.DataFrame:
-    """Play the pointing game on the items of each label, (M,).
-
-    Returns:
-        Columns label, count and the rates of `pointing_game`, the label with most items first.
-    """
-    items = _play(attention, boxes)
-    groups = items.groupby(pd.Series(list(labels), name="label"))
-    table = groups.mean().reset_index()
-    table.insert(1, "count", groups.size().to_numpy())
-    return table.sort_values("count", ascending=False, kind="stable", ignore_index=True)
-
-
-def _play(attention: np.ndarray, boxes: Sequence[np.ndarray]) -> pd.DataFrame:
-    """Compute the rates of every item, a column each."""
     side = math.isqrt(attention.shape[1])
     inside = np.stack([_points_inside(item, side) for item in boxes])  # (M, P)
     fine = np.stack([_points_inside(item, side * FINE) for item in boxes])

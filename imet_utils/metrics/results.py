@@ -1,8 +1,4 @@
-"""Rows of the results table, and bootstrap intervals.
-
-Images are drawn anew, with replacement (the percentile bootstrap of Efron and Tibshirani, 1993);
-the intervals do not cover another training run.
-"""
+"""Rows of the results table, and bootstrap intervals."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +9,6 @@ import pandas as pd
 from scipy.stats import bootstrap
 
 from imet_utils.metrics.scores import (
-    Threshold,
     best_threshold,
     f2_per_image,
     mean_average_precision,
@@ -38,7 +33,9 @@ class Interval(NamedTuple):
 def bootstrap_mean(values: np.ndarray) -> Interval:
     """Bound the mean of one finite value per image, (N,), such as `f2_per_image`.
 
-    For a difference of two models, take that of their values image by image.
+    Images are drawn with replacement (the percentile bootstrap of Efron and Tibshirani, 1993); the
+    interval does not cover another training run. For a difference of two models, take that of
+    their values image by image.
 
     >>> bootstrap_mean(np.array([0.5, 0.5, 0.5]))
     Interval(mean=0.5, low=0.5, high=0.5)
@@ -47,12 +44,9 @@ def bootstrap_mean(values: np.ndarray) -> Interval:
     mean = float(values.mean())
     if len(values) == 1:  # which `bootstrap` refuses
         return Interval(mean, mean, mean)
-    batch = max(1, CHUNK_CELLS // len(values))
-    found = bootstrap(
-        (values,), np.mean, n_resamples=NUM_DRAWS, batch=batch, method="percentile", rng=0
-    )
-    low, high = found.confidence_interval
-    return Interval(mean, float(low), float(high))
+    options: dict[str, Any] = {"n_resamples": NUM_DRAWS, "method": "percentile", "rng": 0}
+    found = bootstrap((values,), np.mean, batch=max(1, CHUNK_CELLS // len(values)), **options)
+    return Interval(mean, *map(float, found.confidence_interval))
 
 
 def score_row(
@@ -85,14 +79,7 @@ def score_rule(
     probs: Mapping[str, np.ndarray],
     targets: Mapping[str, np.ndarray],
 ) -> list[dict[str, Any]]:
-    """Make the rows of a model on validation and test.
-
-    Args:
-        model: name in the table.
-        decide: from probabilities (N, C) to label sets, bool (N, C).
-        probs: probabilities (N, C) of `val` and `test`.
-        targets: true labels, bool (N, C), of both.
-    """
+    """Make the rows of a model on `val` and `test`; `decide` turns probabilities into preds."""
     return [
         score_row(model, split, decide(probs[split]), targets[split], probs[split])
         for split in ("val", "test")
@@ -101,25 +88,21 @@ def score_rule(
 
 def score_splits(
     model: str, probs: Mapping[str, np.ndarray], targets: Mapping[str, np.ndarray]
-) -> tuple[Threshold, list[dict[str, Any]]]:
+) -> tuple[float, list[dict[str, Any]]]:
     """Choose the threshold of the best validation F2, and make the rows of `score_rule` with it."""
     threshold = best_threshold(probs["val"], targets["val"])
-    return threshold, score_rule(model, lambda found: found >= threshold.value, probs, targets)
+    return threshold, score_rule(model, lambda found: found >= threshold, probs, targets)
 
 
 def compare_decodings(
     decided: Mapping[str, np.ndarray], targets: np.ndarray, reference: str
 ) -> pd.DataFrame:
-    """Compare label sets of the same images, with 95 % bootstrap intervals over the images.
-
-    Args:
-        decided: preds (N, C) of each decoding by its name.
-        targets: true labels, bool (N, C).
-        reference: the decoding that the others are compared to, image by image.
+    """Compare label sets, preds (N, C) by the name of their decoding, of the same images.
 
     Returns:
         Columns decoding, labels (predicted an image), f2, low, high, and difference,
-        difference_low, difference_high to the reference.
+        difference_low, difference_high to the `reference`, image by image, with the 95 % intervals
+        of `bootstrap_mean`.
     """
     scores = {name: f2_per_image(preds, targets) for name, preds in decided.items()}
     rows = []
@@ -144,22 +127,15 @@ def prediction_warnings(
         num_training: training images.
     """
     f2 = results[results["split"] == "test"].set_index("model")["f2"]
-    warnings = []
-    if f2[model] <= f2["constant guess"] + MARGIN:
-        warnings.append(
-            f"{model}: hardly better than guessing, test F2 {f2[model]:.3f}, and "
-            f"{f2['constant guess']:.3f} for the same labels on every image."
-        )
-    if f2[model] < f2[BASELINE] - MARGIN:
-        warnings.append(
-            f"{model}: worse than the baseline, test F2 {f2[model]:.3f} and "
-            f"{f2[BASELINE]:.3f}. Was it trained for long enough?"
-        )
-    if len(preds) > 1 and (preds == preds[0]).all():
-        warnings.append(f"{model}: the same {preds[0].sum()} labels for every test image.")
-    if num_training < FEW_TRAINING or len(preds) < FEW_TEST:
-        warnings.append(
-            f"{num_training} training and {len(preds)} test images are too few: scores may be "
-            "off by 0.1 and more."
-        )
-    return warnings
+    own, guess, baseline = f2[model], f2["constant guess"], f2[BASELINE]
+    same = f"the same {preds[:1].sum()} labels for every test image."
+    worse = f"worse than the baseline, test F2 {own:.3f} and {baseline:.3f}."
+    hardly = f"hardly better than guessing, test F2 {own:.3f}, and {guess:.3f} for the same labels"
+    few = f"{num_training} training and {len(preds)} test images are too few: scores may be off"
+    checks = [
+        (own <= guess + MARGIN, f"{model}: {hardly} on every image."),
+        (own < baseline - MARGIN, f"{model}: {worse} Was it trained for long enough?"),
+        (len(preds) > 1 and (preds == preds[:1]).all(), f"{model}: {same}"),
+        (num_training < FEW_TRAINING or len(preds) < FEW_TEST, f"{few} by 0.1 and more."),
+    ]
+    return [text for holds, text in checks if holds]

@@ -16,29 +16,26 @@ import pandas as pd
 from sklearn.metrics import auc, precision_recall_curve, roc_curve
 
 THRESHOLDS = tuple(k / 100 for k in range(51))
+GRID = np.linspace(0, 1, 1001)  # where curves are averaged
 
 
-class Threshold(NamedTuple):
-    """The best single threshold and the sample-averaged F2 that it gives."""
+class Curve(NamedTuple):
+    """A curve in the unit square, across from 0 to 1, and the exact area below it."""
 
-    value: float
-    f2: float
-
-
-class RocCurve(NamedTuple):
-    """Rates of false and true positives, rising from 0 to 1, and the area under the curve."""
-
-    fpr: np.ndarray
-    tpr: np.ndarray
-    auc: float
+    across: np.ndarray
+    up: np.ndarray
+    area: float
 
 
-class PrecisionRecallCurve(NamedTuple):
-    """Precision at rising recall from 0 to 1, and the average precision, the area below it."""
-
-    recall: np.ndarray
-    precision: np.ndarray
-    average_precision: float
+def scores_per_image(preds: np.ndarray, targets: np.ndarray) -> dict[str, np.ndarray]:
+    """Score each image: f2, f1, precision and recall, (N,) each; scikit-learn takes 50 times."""
+    hits, num_preds, num_true = (n.sum(axis=1) for n in (preds & targets, preds, targets))
+    return {
+        "f2": _ratios(5 * hits, 4 * num_true + num_preds),
+        "f1": _ratios(2 * hits, num_true + num_preds),
+        "precision": _ratios(hits, num_preds),
+        "recall": _ratios(hits, num_true),
+    }
 
 
 def sample_scores(preds: np.ndarray, targets: np.ndarray) -> dict[str, float]:
@@ -48,24 +45,12 @@ def sample_scores(preds: np.ndarray, targets: np.ndarray) -> dict[str, float]:
     >>> sample_scores(preds, targets)["precision"]
     0.5
     """
-    hits, num_preds, num_true = _count(preds, targets)
-    return {
-        "f2": float(np.mean(_ratios(5 * hits, 4 * num_true + num_preds))),
-        "f1": float(np.mean(_ratios(2 * hits, num_true + num_preds))),
-        "precision": float(np.mean(_ratios(hits, num_preds))),
-        "recall": float(np.mean(_ratios(hits, num_true))),
-    }
+    return {name: float(all_.mean()) for name, all_ in scores_per_image(preds, targets).items()}
 
 
 def f2_per_image(preds: np.ndarray, targets: np.ndarray) -> np.ndarray:
     """Score each image: F2 (N,), whose mean is that of `sample_scores`."""
-    hits, num_preds, num_true = _count(preds, targets)
-    return _ratios(5 * hits, 4 * num_true + num_preds)
-
-
-def _count(preds: np.ndarray, targets: np.ndarray) -> list[np.ndarray]:
-    """Count hits, predicted and true labels of each image, (N,) each."""
-    return [np.count_nonzero(some, axis=1) for some in (preds & targets, preds, targets)]
+    return scores_per_image(preds, targets)["f2"]
 
 
 def _ratios(upper: np.ndarray, lower: np.ndarray) -> np.ndarray:
@@ -117,11 +102,10 @@ def threshold_curve(probs: np.ndarray, targets: np.ndarray) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def best_threshold(probs: np.ndarray, targets: np.ndarray) -> Threshold:
+def best_threshold(probs: np.ndarray, targets: np.ndarray) -> float:
     """Find the threshold of `threshold_curve` with the highest F2; among equals, the first."""
-    curve = threshold_curve(probs, targets)
-    best = curve.loc[curve["f2"].idxmax()]
-    return Threshold(value=float(best["threshold"]), f2=float(best["f2"]))
+    curve = threshold_curve(probs, targets).set_index("threshold")
+    return float(curve["f2"].idxmax())
 
 
 def proportion_thresholds(
@@ -133,12 +117,8 @@ def proportion_thresholds(
 ) -> np.ndarray:
     """Find the class thresholds scale * proportion^power of the highest sample-averaged F2.
 
-    Args:
-        probs: probabilities.
-        targets: true labels.
-        proportions: share of the training images with each class, (C,), above 0.
-        scales: factors to try.
-        powers: exponents to try; among equals the first power, then the first scale, is taken.
+    `proportions` are shares of the training images with each class, (C,), above 0. Among equals
+    the first power, then the first scale, is taken.
     """
     candidates = [
         (scale * proportions**power).astype(probs.dtype) for power in powers for scale in scales
@@ -157,9 +137,7 @@ def constant_guess(train_targets: np.ndarray, val_targets: np.ndarray) -> np.nda
     for size, label in enumerate(order, start=1):
         hits += val_targets[:, label]
         f2.append(np.mean(_ratios(5 * hits, 4 * num_true + size)))
-    guess = np.zeros(val_targets.shape[1], dtype=bool)
-    guess[order[: int(np.argmax(f2)) + 1]] = True
-    return guess
+    return np.isin(np.arange(len(order)), order[: np.argmax(f2) + 1])
 
 
 def average_precision_per_class(probs: np.ndarray, targets: np.ndarray) -> pd.DataFrame:
@@ -171,108 +149,68 @@ def average_precision_per_class(probs: np.ndarray, targets: np.ndarray) -> pd.Da
     Returns:
         Columns class_index, positives, average_precision; a row for each class not left out.
     """
-    classes = _classes_of_both_kinds(targets)
-    values = []
-    for k in classes:
+    rows = []
+    for k in _classes_of_both_kinds(targets):
         ranked = np.sort(probs[:, k])
         positive = np.sort(probs[targets[:, k], k])
         at_or_above = len(ranked) - np.searchsorted(ranked, positive)
         true_at_or_above = len(positive) - np.searchsorted(positive, positive)
-        values.append(float(np.mean(true_at_or_above / at_or_above)))
-    return pd.DataFrame(
-        {
-            "class_index": classes,
-            "positives": np.count_nonzero(targets, axis=0)[classes],
-            "average_precision": np.array(values, dtype=float),
-        }
-    )
+        rows.append([k, len(positive), np.mean(true_at_or_above / at_or_above)])
+    table = pd.DataFrame(rows, columns=["class_index", "positives", "average_precision"])
+    return table.astype({"class_index": int, "positives": int, "average_precision": float})
 
 
 def mean_average_precision(probs: np.ndarray, targets: np.ndarray) -> tuple[float, int]:
-    """Average `average_precision_per_class`, and count the classes left out.
-
-    The mean is NaN if all are.
-    """
+    """Average `average_precision_per_class`, NaN of no class, and count the classes left out."""
     table = average_precision_per_class(probs, targets)
     return float(table["average_precision"].mean()), targets.shape[1] - len(table)
 
 
-def roc_per_class(probs: np.ndarray, targets: np.ndarray) -> dict[int, RocCurve]:
-    """Trace the ROC curve of every class not left out, by class index."""
+def roc_per_class(probs: np.ndarray, targets: np.ndarray) -> dict[int, Curve]:
+    """Trace true by false positive rate of every class not left out, by class index."""
     curves = {}
     for k in _classes_of_both_kinds(targets):
         fpr, tpr, _ = roc_curve(targets[:, k], probs[:, k])
-        curves[int(k)] = RocCurve(fpr, tpr, float(auc(fpr, tpr)))
+        curves[int(k)] = Curve(fpr, tpr, float(auc(fpr, tpr)))
     return curves
 
 
-def roc_average(probs: np.ndarray, targets: np.ndarray, average: str) -> RocCurve:
-    """Trace one ROC curve for all classes, at 1,001 false positive rates, with the exact area.
-
-    Args:
-        probs: probabilities.
-        targets: true labels.
-        average: `micro` ranks all pairs of image and class together; `macro` averages the true
-            positive rates, and the areas, of the classes not left out.
-
-    Raises:
-        ValueError: if `average` is neither, or all classes are left out.
-    """
-    if average not in ("micro", "macro"):
-        raise ValueError(f"average must be 'micro' or 'macro', got {average!r}")
-    if average == "micro":
-        probs, targets = probs.reshape(-1, 1), targets.reshape(-1, 1)
-    curves = roc_per_class(probs, targets).values()
-    if not curves:
-        raise ValueError("a ROC curve needs a class that has both true and false targets")
-    fpr = np.linspace(0, 1, 1001)
-    tpr = np.mean([np.interp(fpr, curve.fpr, curve.tpr) for curve in curves], axis=0)
-    area = float(np.mean([curve.auc for curve in curves]))
-    return RocCurve(np.append(0.0, fpr), np.append(0.0, tpr), area)
+def roc_averages(probs: np.ndarray, targets: np.ndarray) -> dict[str, Curve]:
+    """Trace a ROC curve `micro` and `macro`, as `precision_recall_curves` does."""
+    found = {}
+    for name, classes in (("micro", 1), ("macro", targets.shape[1])):
+        curves = roc_per_class(probs.reshape(-1, classes), targets.reshape(-1, classes)).values()
+        if curves:
+            rates = np.mean([np.interp(GRID, curve.across, curve.up) for curve in curves], axis=0)
+            area = float(np.mean([curve.area for curve in curves]))
+            found[name] = Curve(np.append(0.0, GRID), np.append(0.0, rates), area)
+    return found
 
 
 def precision_recall_curves(
     probs: np.ndarray, targets: np.ndarray, groups: Mapping[str, np.ndarray]
-) -> dict[str, PrecisionRecallCurve]:
-    """Trace precision against recall for all classes, and for groups of them.
-
-    Args:
-        probs: probabilities.
-        targets: true labels.
-        groups: the classes of each group by its name, bool (C,).
+) -> dict[str, Curve]:
+    """Trace precision by recall for all classes, and for groups of them, bool (C,).
 
     Returns:
         `micro`, of all pairs of image and class ranked together; `macro`, the mean of the curves
-        of all classes; and that mean in each group: at 1,001 recalls, with the exact area. Those
-        without a class are left out.
+        of all classes; and that mean in each group: at 1,001 recalls, with the mean average
+        precision. Those without a class are left out.
     """
     wanted = {"micro": (probs.reshape(-1, 1), targets.reshape(-1, 1)), "macro": (probs, targets)}
     wanted |= {name: (probs[:, mine], targets[:, mine]) for name, mine in groups.items()}
-    recall = np.linspace(0, 1, 1001)
     found = {}
     for name, (scores, truth) in wanted.items():
-        classes = _classes_of_both_kinds(truth)
-        steps = [_precision_steps(scores[:, k], truth[:, k]) for k in classes]
-        if steps:
-            at = [p[np.searchsorted(r, recall - 1e-9)] for r, p, _ in steps]
-            area = float(np.mean([area for _, _, area in steps]))
-            found[name] = PrecisionRecallCurve(recall, np.mean(at, axis=0), area)
+        rates, areas = [], []
+        for k in _classes_of_both_kinds(truth):
+            precision, recall, _ = precision_recall_curve(truth[:, k], scores[:, k])
+            areas.append(-np.sum(np.diff(recall) * precision[:-1]))
+            # Between two recalls that are reached, the precision is that of the next.
+            reached = np.searchsorted(recall[::-1], np.maximum(GRID - 1e-9, 1e-12))
+            rates.append(precision[::-1][reached])
+        if areas:
+            found[name] = Curve(GRID, np.mean(rates, axis=0), float(np.mean(areas)))
     return found
-
-
-def _precision_steps(
-    probs: np.ndarray, targets: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, float]:
-    """Return the recalls that are reached, ascending, the precision at each, and the area below.
-
-    A recall between two of them has the precision of the next.
-    """
-    precision, recall, _ = precision_recall_curve(targets, probs, drop_intermediate=True)
-    reached, first = np.unique(recall[:-1][::-1], return_index=True)  # without the end's (0, 1)
-    precision = precision[:-1][::-1][first]  # of the fewest that are taken
-    if reached[0] == 0:  # what is taken before the first true one
-        reached, precision = reached[1:], precision[1:]
-    return reached, precision, float(np.sum(np.diff(reached, prepend=0) * precision))
 
 
 def _classes_of_both_kinds(targets: np.ndarray) -> np.ndarray:

@@ -20,15 +20,15 @@ TOP = 15  # labels of a kind that are named
 def plot_label_frequencies(
     counts: np.ndarray, names: Sequence[str], kinds: Sequence[str]
 ) -> Figure:
-    """Show the most frequent labels of each kind, and how fast frequency falls with rank; all (C,).
+    """Show the most frequent labels of each kind, and how fast frequency falls with rank.
 
-    Names have no "kind::" in front.
+    All arguments (C,); names have no "kind::" in front.
     """
     colors = style.kind_colors(kinds)
     columns = min(len(colors) + 1, 3)
     rows = math.ceil((len(colors) + 1) / columns)
-    fig = style.new_figure(4.5 * rows)
-    axes = fig.subplots(rows, columns, squeeze=False).ravel()
+    fig, axes = style.subplots(4.5 * rows, rows, columns, squeeze=False)
+    axes = axes.ravel()
     tail = axes[len(colors)]
     _draw_tail(tail, "all", counts, style.INK)
     for ax, (kind, color) in zip(axes, colors.items(), strict=False):
@@ -38,15 +38,14 @@ def plot_label_frequencies(
         ax.barh(range(len(top)), counts[top], height=0.72, color=color)
         for y, count in enumerate(counts[top]):
             style.add_note(ax, f"{count:,}", (count, y), (3, 0), color=style.MUTED)
-        title = f"Top {len(top)} of {len(classes):,} {style.clean_text(kind, 0.9)} labels"
-        style.label_axes(ax, title, "images", grid="x")
+        title = f"{style.clean_text(kind, 0.9)}: top {len(top)} of {len(classes):,}"
+        ax.set(title=title, xlabel="images", xlim=(0, max(1, counts[top].max() * 1.2)))
         style.name_rows(ax, [style.clean_text(names[label], 1.8) for label in top])
         ax.set_ylim(bottom=max(len(top), 5) - 0.4)  # few bars do not grow thick
-        ax.set_xlim(0, max(1, counts[top].max() * 1.2))
         style.count_axis(ax.xaxis, ticks=3)
-    style.label_axes(tail, "The long tail", "rank of the label", "images with the label")
+    tail.set(title="The long tail", xlabel="rank of the label", ylabel="images with the label")
     tail.minorticks_off()
-    tail.legend()
+    fig.legend(loc="outside lower right", ncols=4)
     style.hide_empty(axes)
     return fig
 
@@ -54,7 +53,7 @@ def plot_label_frequencies(
 def _draw_tail(ax: Axes, name: str, counts: np.ndarray, color: str) -> None:
     used = np.sort(counts[counts > 0])[::-1]
     label = f"{style.clean_text(name, 0.9)}, {len(used):,} of {len(counts):,} used"
-    ax.loglog(range(1, len(used) + 1), used, marker=".", markersize=3, color=color, label=label)
+    ax.loglog(range(1, len(used) + 1), used, ".-", markersize=3, color=color, label=label)
 
 
 @style.use()
@@ -67,8 +66,8 @@ def plot_labels_per_image(targets: np.ndarray, kinds: np.ndarray) -> Figure:
     """
     number_of = targets.sum(axis=1)  # (N,)
     most, colors = number_of.max(), style.kind_colors(kinds)
-    fig = style.new_figure(3.6)
-    axes = fig.subplots(1, min(2, len(colors)), sharey=True, squeeze=False)[0]
+    fig, axes = style.subplots(3.6, 1, min(2, len(colors)), sharey=True, squeeze=False)
+    axes = axes[0]
     for place, (kind, color) in enumerate(colors.items()):
         values, width = targets[:, np.equal(kinds, kind)].sum(axis=1), 0.8 / len(colors)
         if len(colors) > 1:
@@ -80,7 +79,8 @@ def plot_labels_per_image(targets: np.ndarray, kinds: np.ndarray) -> Figure:
     mean = number_of.mean()
     axes[-1].axvline(mean, label=f"mean {mean:.2f}", **style.REFERENCE)
     for ax, title in zip(axes[::-1], ("All labels", "By kind"), strict=False):
-        style.label_axes(ax, title, "labels on an image", grid="y")
+        ax.set(title=title, xlabel="labels on an image")
+        ax.grid(visible=False, axis="x")
     axes[0].set_ylabel(f"share of images, N = {len(targets):,}")
     for ax in axes:
         ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=None))
@@ -93,8 +93,8 @@ def plot_labels_per_image(targets: np.ndarray, kinds: np.ndarray) -> Figure:
 def plot_cooccurrence(targets: np.ndarray, names: Sequence[str], top: int = 25) -> Figure:
     """Show P(column | row) for the `top` most frequent labels of `targets` (N, C).
 
-    Rows are ordered by average-linkage clustering on the cosine distance between labels, so that
-    groups of labels which occur together show as blocks. Names have the colours of their kinds.
+    Average-linkage clustering on the cosine distance between labels shows groups of labels that
+    occur together as blocks. Names have the colours of their kinds.
     """
     import seaborn  # here, as it takes a second to import
 
@@ -110,8 +110,8 @@ def plot_cooccurrence(targets: np.ndarray, names: Sequence[str], top: int = 25) 
     given = together / np.diag(together)[:, None]
     np.fill_diagonal(given, np.nan)
     size = 0.22 * len(chosen)
-    fig = style.new_figure(max(4.0, 2.6 + size), width=max(6.0, 4.4 + size))
-    ax = fig.subplots()
+    fig, ax = style.subplots(max(4.0, 2.6 + size), width=max(6.0, 4.4 + size))
+    ax.grid(visible=False)
     ax.set_title(f"Labels together, {len(chosen)} most frequent")
     ax.set_facecolor(style.FAINT)  # of the diagonal
     ax.spines[:].set_visible(False)
@@ -135,8 +135,7 @@ def plot_image_sizes(heights: np.ndarray, widths: np.ndarray) -> Figure:
     """Show widths against heights (pixels, both (N,)) and the distribution of their ratio."""
     total, sides = len(widths), np.concatenate([heights, widths])
     low, high = sides.min() / 1.15, sides.max() * 1.15
-    fig = style.new_figure(4.2)
-    left, right = fig.subplots(1, 2)
+    fig, (left, right) = style.subplots(4.2, 1, 2)
     left.plot([low, high], [low, high], label="square", **style.REFERENCE)
     size, alpha = 9 if total > 50 else 25, min(0.6, max(0.06, 300 / total))
     left.scatter(widths, heights, size, style.BLUE, linewidths=0, alpha=alpha)
@@ -144,8 +143,8 @@ def plot_image_sizes(heights: np.ndarray, widths: np.ndarray) -> Figure:
     for axis in (left.xaxis, left.yaxis):
         axis.set_major_locator(LogLocator(subs=(1, 3) if high > 10 * low else (1, 2, 3, 5)))
         axis.set_major_formatter("{x:,.0f}")
-    style.label_axes(left, f"Image sizes, N = {total:,}", "width, pixels", "height, pixels")
-    left.legend(loc="upper left")
+    left.set(title=f"Image sizes, N = {total:,}", xlabel="width, pixels", ylabel="height, pixels")
+    left.legend(loc="upper center")
     ratios = widths / heights
     reach = max(1.0, np.abs(np.log2(ratios)).max() * 1.02)
     right.hist(ratios, np.geomspace(2**-reach, 2**reach, 61).tolist(), color=style.BLUE)
@@ -154,7 +153,7 @@ def plot_image_sizes(heights: np.ndarray, widths: np.ndarray) -> Figure:
     right.xaxis.set_major_formatter(lambda r, _: f"{r:g}:1" if r >= 1 else f"1:{1 / r:g}")
     middle = ", ".join(f"{q:.2f}" for q in np.quantile(ratios, [0.05, 0.5, 0.95]))
     xlabel = f"width : height, log scale (5 %, median, 95 %: {middle})"
-    style.label_axes(right, "Width to height", xlabel, "images", grid="y")
+    right.set(title="Width to height", xlabel=xlabel, ylabel="images")
     style.count_axis(right.yaxis)
     for ax in (left, right):
         ax.minorticks_off()
@@ -164,13 +163,11 @@ def plot_image_sizes(heights: np.ndarray, widths: np.ndarray) -> Figure:
 @style.use()
 def plot_channel_stats(mean: np.ndarray, std: np.ndarray) -> Figure:
     """Show mean and standard deviation of the red, green and blue channel, both (3,) in [0, 1]."""
-    fig = style.new_figure(3.0, width=6.4)
-    ax = fig.subplots()
+    fig, ax = style.subplots(3.0, width=6.4)
     for row, color in enumerate(CHANNELS.values()):
         ax.errorbar(mean[row], row, xerr=std[row], fmt="o", color=color, capsize=4, markersize=7)
         text = f"{mean[row]:.3f} ± {std[row]:.3f}"
         style.add_note(ax, text, (mean[row], row), (0, 12), ha="center")
-    style.label_axes(ax, "Mean ± standard deviation", "pixel value, 0 to 1", "channel", grid="x")
     style.name_rows(ax, list(CHANNELS))
-    ax.set_xlim(0, 1)
+    ax.set(title="Mean ± standard deviation", xlabel="pixel value, 0 to 1", xlim=(0, 1))
     return fig

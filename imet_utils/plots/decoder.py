@@ -16,19 +16,20 @@ from matplotlib.ticker import PercentFormatter
 from scipy.stats import binomtest
 
 from imet_utils.plots import style
-from imet_utils.plots.images import HEADER, colors_of, draw_image, image_height, write_lines
+from imet_utils.plots.images import VERDICT_KEY, Line, colors_of, draw_grid, draw_image
 from imet_utils.tables import split_label
 
 OVERLAY_MAP = "inferno"
 LEAST_PEAK = 3.0  # times even attention, where the scale ends at the least
 STEPS = 5  # panels of a line beside the image
 MAX_POINTED = 12
-THIN = {**style.DOT, "color": style.INK, "markersize": 6.5, "fillstyle": "none"}  # on the dot
-MARKS: dict[str, dict[str, Any]] = {  # of the hit rate and its baselines
-    "hit_rate": {**style.DOT, "markersize": 9, "label": "peak of the label's attention"},
-    "chance": {**THIN, "marker": "o", "label": "any cell, by chance"},
-    "center_rate": {**THIN, "marker": "+", "label": "middle of the image"},
-    "shuffled": {**THIN, "marker": "x", "label": "peak of a random item"},
+MARKS = {  # of hit rates and their baselines: look, and words in the legend
+    "hit_rate": (style.dots(style.BLUE, size=9), "peak of its attention"),
+    "class_activation_hit_rate": (style.dots(style.GREEN, "D"), "peak of its class activation"),
+    "first_step_hit_rate": (style.dots(style.ORANGE, "v"), "peak of the attention of step 1"),
+    "chance": (style.dots(style.INK, face="none"), "any cell, by chance"),
+    "center_rate": (style.dots(style.INK, "+"), "middle of the image"),
+    "shuffled": (style.dots(style.INK, "x"), "peak of a random item"),
 }
 
 
@@ -51,8 +52,7 @@ def plot_paths(
     colors = colors_of([labels])
     kinds, names = zip(*map(split_label, labels), strict=True)
     bars = [colors[kind] if t < kept else style.FAINT for t, kind in enumerate(kinds)]
-    fig = style.new_figure(1.5 + 0.3 * steps)
-    left, ax = fig.subplots(1, 2, width_ratios=(1, 2))
+    fig, (left, ax) = style.subplots(1.5 + 0.3 * steps, 1, 2, width_ratios=(1, 2))
     draw_image(left, image, "N")
     ax.barh(range(steps), step_probs, height=0.66, color=bars, alpha=0.85)
     ax.plot(path_probs, range(steps), "o-", color=style.INK, label="path probability")
@@ -60,7 +60,7 @@ def plot_paths(
     edges: dict[str, Any] = {"edges": np.arange(steps + 1) - 0.5, "orientation": "horizontal"}
     ax.stairs(thresholds, **edges, **limit, baseline=None, linestyle="--", label="threshold")
     title = f"A path of {steps} step{'s' * (steps > 1)}, {kept} label{'s' * (kept > 1)} kept"
-    style.label_axes(ax, title, "probability", grid="x")
+    ax.set(title=title, xlabel="probability")
     style.name_rows(ax, [f"{style.clean_text(name, 2.2)}  {t}" for t, name in enumerate(names, 1)])
     ax.set_xlim(0, 1.18 * max(*step_probs, *path_probs, *thresholds))
     if kept < steps:
@@ -74,34 +74,38 @@ def plot_paths(
     return fig
 
 
-@style.use()
 def plot_attention_rows(rows: Sequence[Mapping[str, Any]]) -> Figure:
     """Show images and the attention of each predicted label (the poster's figure 6).
 
     Args:
         rows: for each image its image (H, W, 3) uint8, attention (T, P) of sum 1 each, which covers
-            all of it, labels and probs (T,), and boxes: by label, where it is known to be: (left,
-            top, right, bottom) in fractions of the image, or several of these.
+            all of it, labels and probs (T,), true, its labels, and boxes: by label, where it is
+            known to be: (left, top, right, bottom) in fractions of the image, or several of these.
     """
-    cell = style.WIDTH / (STEPS + 1) - 0.2
-    lines = [-(-len(row["labels"]) // STEPS) for row in rows]
-    heights = np.repeat([image_height(row["image"], cell) for row in rows], lines)
-    fig = style.new_figure(HEADER + sum(heights) + 0.6 * len(heights))
-    grid = fig.add_gridspec(len(heights), STEPS + 1, height_ratios=heights)
     scale = attention_scale([maps for row in rows for maps in row["attention"]])
     colors = colors_of(row["labels"] for row in rows)
-    for row, first in zip(rows, np.cumsum([0, *lines[:-1]]), strict=True):
-        draw_image(fig.add_subplot(grid[first, 0]), row["image"], "NW")
+    images: list[np.ndarray | None] = []
+    heads: list[list[Line]] = []
+    overlays = {}  # attention and boxes by the number of their panel
+    for row in rows:
         for t, label in enumerate(row["labels"]):
-            ax = fig.add_subplot(grid[first + t // STEPS, 1 + t % STEPS])
+            if t % STEPS == 0:
+                gap = [None] * (-len(images) % (STEPS + 1))
+                images += [*gap, row["image"] if t == 0 else None]
+                heads += [[]] * (len(gap) + 1)
+            overlays[len(images)] = row["attention"][t], row["boxes"].get(label, [])
             kind, name = split_label(label)
-            probability = f"probability {row['probs'][t]:.2f}"
-            head = [(f"{t + 1}  {name}", colors[kind]), (probability, style.MUTED)]
-            write_lines(ax, head, cell, (0, 1), 17)
-            draw_attention(ax, row["image"], row["attention"][t], scale)
-            _draw_boxes(ax, row["boxes"].get(label, []), row["image"].shape)
-    add_attention_bar(fig, scale, shrink=min(1.0, 2.5 / sum(heights)), anchor=(0, 1), panchor=False)
-    style.add_header(fig, "Attended regions")
+            verdict, sign = style.VERDICTS["correct" if label in row["true"] else "wrong"]
+            probability = f"{sign} probability {row['probs'][t]:.2f}"
+            images.append(to_grey(row["image"]))
+            heads.append([(f"{t + 1}  {name}", colors[kind]), (probability, verdict)])
+    verdicts = {word: color for word, color in VERDICT_KEY.items() if "missed" not in word}
+    key = style.kind_key(colors) | verdicts
+    fig = draw_grid(images, heads, [], STEPS + 1, "Attended regions", key)
+    for number, (maps, boxes) in overlays.items():
+        draw_attention(fig.axes[number], maps, scale)
+        _draw_boxes(fig.axes[number], boxes)
+    add_attention_bar(fig, scale, shrink=min(1.0, 2.5 / fig.get_figheight()), anchor=(0, 1))
     return fig
 
 
@@ -115,17 +119,19 @@ def attention_scale(attention: Sequence[np.ndarray]) -> Normalize:
     return Normalize(0, max(LEAST_PEAK, float(np.median(peaks))), clip=True)
 
 
+def to_grey(image: np.ndarray) -> np.ndarray:
+    """Turn an image (H, W, 3) into its luma (H, W), uint8."""
+    return (image @ np.array([0.299, 0.587, 0.114])).astype(np.uint8)
+
+
 def draw_attention(
-    ax: Axes, image: np.ndarray, attention: np.ndarray, scale: Normalize, opacity: float = 0.75
+    ax: Axes, attention: np.ndarray, scale: Normalize, opacity: float = 0.75
 ) -> None:
-    """Lay attention (P,) or (h, w) of sum 1 over a grey image; `opacity` is that of the peaks."""
-    grey = (image @ np.array([0.299, 0.587, 0.114])).astype(np.uint8)
-    draw_image(ax, grey, "NW", cmap="gray", vmin=0, vmax=255)
+    """Lay attention (P,) or (h, w) of sum 1 over the image in `ax`; `opacity` is of the peaks."""
     side = math.isqrt(attention.size)
     grid = attention.reshape(side, side) * attention.size  # 1 where even
-    high, wide = grey.shape
-    extent = (-0.5, wide - 0.5, high - 0.5, -0.5)
     alpha = opacity * (0.2 + 0.8 * np.asarray(scale(grid)))
+    extent = ax.images[0].get_extent()
     ax.imshow(grid, OVERLAY_MAP, scale, alpha=alpha, extent=extent, interpolation="bilinear")
 
 
@@ -135,45 +141,49 @@ def add_attention_bar(fig: Figure, scale: Normalize, **place: Any) -> None:  # n
     fig.colorbar(bar, ax=fig.axes, aspect=25, extend="max", label="attention (1 = even)", **place)
 
 
-def _draw_boxes(ax: Axes, boxes: Sequence[float], shape: tuple[int, ...]) -> None:
-    high, wide = shape[:2]
+def _draw_boxes(ax: Axes, boxes: Sequence[float]) -> None:
+    high, wide = ax.images[0].get_size()
     outline = withStroke(linewidth=3.4, foreground="black")  # visible on light and dark
-    for left, top, right, bottom in np.reshape(boxes, (-1, 4)):
-        corner = (left * wide - 0.5, top * high - 0.5)
-        size = ((right - left) * wide, (bottom - top) * high)
-        box = Rectangle(corner, *size, fill=False, edgecolor="white", linewidth=1.4)
-        box.set_path_effects([outline])
-        ax.add_patch(box)
+    for left, top, right, bottom in np.reshape(boxes, (-1, 4)) * [wide, high, wide, high]:
+        size = right - left, bottom - top
+        look: dict[str, Any] = {
+            "fill": False,
+            "edgecolor": "white",
+            "linewidth": 1.4,
+            "path_effects": [outline],
+        }
+        ax.add_patch(Rectangle((left - 0.5, top - 0.5), *size, **look))
 
 
 @style.use()
-def plot_pointing(table: pd.DataFrame) -> Figure:
-    """Show how often attention peaks inside the boxes of its label, beside the baselines.
+def plot_pointing(game: pd.DataFrame, labels: Sequence[str]) -> Figure:
+    """Show how often attention peaks inside the boxes of its label, beside peers and baselines.
 
-    Below the mean over all items are the first twelve labels of `pointing_by_label`. The bars are
-    95 % intervals of the hit rate, which take the items for independent.
+    Below the mean over all rows of `pointing_game` are the twelve `labels` (M,) with most of them.
+    Further hit rates are columns of `MARKS`. The bars are 95 % intervals of the attention's, which
+    take the rows for independent.
     """
-    rates = table[[*MARKS]]
-    mean = dict(zip(rates, np.average(rates, axis=0, weights=table["count"]), strict=True))
-    mean |= {"label": "all labels", "count": table["count"].sum()}
-    rows = pd.concat([pd.DataFrame([mean]), table.head(MAX_POINTED)], ignore_index=True)
-    fig = style.new_figure(1.6 + 0.27 * len(rows), width=8.4)
-    ax = fig.subplots()
-    for y, row in rows.iterrows():
-        hits = round(row["hit_rate"] * row["count"])
-        interval = binomtest(hits, row["count"]).proportion_ci(method="wilson")
+    shown = [column for column in MARKS if column in game]
+    groups = game[shown].groupby(np.asarray(labels))
+    counts = groups.size().sort_values(ascending=False, kind="stable")[:MAX_POINTED]
+    overall = game[shown].mean().to_frame("all labels").T
+    rates = pd.concat([overall, groups.mean().loc[counts.index]])
+    totals = [len(game), *counts]
+    fig, ax = style.subplots(1.6 + 0.27 * len(rates), width=8.4)
+    for y, (rate, total) in enumerate(zip(rates["hit_rate"], totals, strict=True)):
+        interval = binomtest(round(rate * total), total).proportion_ci(method="wilson")
         ax.hlines(y, *interval, color=style.BLUE, linewidth=7, alpha=0.2)
-    for column, mark in MARKS.items():
-        ax.plot(rows[column], rows.index, **mark)
-    title, share = "Does attention peak in the label's boxes?", "share of peaks inside the boxes"
-    style.label_axes(ax, title, share, "label (items)", grid="x")
-    names = [style.clean_text(split_label(label)[1], 1.8) for label in rows["label"]]
-    style.name_rows(ax, [f"{name}  ({n:,})" for name, n in zip(names, rows["count"], strict=True)])
+    for column in shown:
+        look, label = MARKS[column]
+        ax.plot(rates[column], range(len(rates)), **look, label=label)
+    names = [style.clean_text(split_label(label)[1], 1.8) for label in rates.index]
+    style.name_rows(ax, [f"{name}  ({n:,})" for name, n in zip(names, totals, strict=True)])
     ax.get_yticklabels()[0].set_fontweight("bold")
     ax.axhline(0.5, color=style.FRAME, linewidth=0.8)
-    ax.set_xlim(-0.02, 1.02)
     ax.xaxis.set_major_formatter(PercentFormatter(1))
-    fig.legend(loc="outside lower center", ncols=4)
+    ax.set(xlim=(-0.02, 1.02), xlabel="share of peaks inside the boxes", ylabel="label (items)")
+    ax.set_title("Does attention peak in the label's boxes?")
+    fig.legend(loc="outside lower center", ncols=3)
     return fig
 
 
@@ -208,29 +218,22 @@ ARROWS = (
 @style.use()
 def plot_architecture() -> Figure:
     """Draw the poster's AttnCNN-RNN as its figure 1 does."""
-    fig = style.new_figure(3.4)
-    ax = fig.subplots()
+    fig, ax = style.subplots(3.4)
     ax.set(xlim=(-0.2, 10.8), ylim=(-0.1, 3.6), aspect="equal")
     ax.set_axis_off()
     ax.set_title("AttnCNN-RNN: each step predicts one more label")
     frame = {"boxstyle": "round,pad=0.45", "facecolor": "white", "edgecolor": style.BLUE}
-    drawn = {
-        name: ax.text(x, y, text, ha="center", va="center", bbox=frame, zorder=3)
-        for name, (x, y, text) in BOXES.items()
-    }
+    white = {"facecolor": "white", "edgecolor": "none", "pad": 1.5}
+    look = {"ha": "center", "va": "center", "zorder": 3}
+    drawn = {name: ax.text(x, y, text, bbox=frame, **look) for name, (x, y, text) in BOXES.items()}
     for start, end, text, bend in ARROWS:
         (x0, y0, _), (x1, y1, _) = BOXES[start], BOXES[end]
-        patches = {"patchA": drawn[start].get_bbox_patch(), "patchB": drawn[end].get_bbox_patch()}
         arrow = {"arrowstyle": "-|>", "color": style.MUTED, "shrinkA": 0, "shrinkB": 2}
-        ax.annotate(
-            "",
-            (x1, y1),
-            (x0, y0),
-            arrowprops={**arrow, **patches, "connectionstyle": f"arc3,rad={bend}"},
-        )
+        arrow |= {"patchA": drawn[start].get_bbox_patch(), "patchB": drawn[end].get_bbox_patch()}
+        arrow["connectionstyle"] = f"arc3,rad={bend}"
+        ax.annotate("", (x1, y1), (x0, y0), arrowprops=arrow)
         # the middle of an arc of matplotlib's `arc3`
         middle = ((x0 + x1) / 2 + bend * (y1 - y0) / 2, (y0 + y1) / 2 - bend * (x1 - x0) / 2)
         if text:
-            white = {"facecolor": "white", "edgecolor": "none", "pad": 1.5}
-            ax.text(*middle, text, ha="center", va="center", bbox=white)
+            ax.text(*middle, text, bbox=white, **look)
     return fig

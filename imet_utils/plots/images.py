@@ -1,12 +1,10 @@
 """Figures made of images: grids with their labels, views, HOG, predictions. Import from `plots`."""
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from itertools import chain, zip_longest
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 
 from imet_utils.plots import style
@@ -14,32 +12,18 @@ from imet_utils.tables import split_label
 
 HEADER = 0.4  # inches
 LINE = 0.175  # inches a line of small text
-COLUMNS = 4  # images in a row of a grid
 Line = tuple[str, str]  # a text and its colour
 MAX_LINES, MAX_KEPT, MAX_MARKED = 9, 6, 12  # lines of labels: an image, a view, a prediction
 VERDICT_KEY = {f"{sign} {word}": color for word, (color, sign) in style.VERDICTS.items()}
 
 
-@style.use()
 def plot_image_grid(images: Sequence[np.ndarray], captions: Sequence[Sequence[str]]) -> Figure:
     """Show images, (H, W, 3) uint8 each, with their labels coloured by kind (poster's figure 2)."""
     colors = colors_of(captions)
-    cell = style.WIDTH / COLUMNS - 0.25
-    rows = [range(i, min(i + COLUMNS, len(images))) for i in range(0, len(images), COLUMNS)]
-    lines = [label_lines(labels, colors, MAX_LINES) for labels in captions]
-    tall = [max(image_height(images[i], cell) for i in row) for row in rows]
-    deep = sum(LINE * (max(len(lines[i]) for i in row) + 1) for row in rows)
-    fig = style.new_figure(HEADER + sum(tall) + deep)
-    axes = fig.subplots(len(rows), COLUMNS, squeeze=False, height_ratios=tall)
-    for ax, image, below in zip(axes.flat, images, lines, strict=False):
-        draw_image(ax, image, "SW")
-        write_lines(ax, below, cell, (0, 0), -13)
-    style.hide_empty(axes)
-    style.add_header(fig, "Images and their labels", style.kind_key(colors))
-    return fig
+    below = [label_lines(labels, colors, MAX_LINES) for labels in captions]
+    return draw_grid(images, [], below, 4, "Images and their labels", style.kind_key(colors))
 
 
-@style.use()
 def plot_views(
     views: np.ndarray, row_captions: Sequence[str], kept_labels: Sequence[Sequence[Sequence[str]]]
 ) -> Figure:
@@ -47,41 +31,23 @@ def plot_views(
 
     This is the poster's figure 3.
     """
-    colors = colors_of(labels for row in kept_labels for labels in row)
-    lines = [[label_lines(labels, colors, MAX_KEPT) for labels in row] for row in kept_labels]
-    cell = (style.WIDTH - 1.3) / views.shape[1] - 0.2
-    high = cell * views.shape[3] / views.shape[4]
-    deep = sum(LINE * (max(map(len, row)) + 1) for row in lines)
-    fig = style.new_figure(HEADER + 0.2 + len(views) * high + deep)
-    axes = fig.subplots(*views.shape[:2], squeeze=False)
-    for n, row in enumerate(axes):
-        caption = style.clean_text(row_captions[n], 1.25)
-        row[0].set_ylabel(caption, rotation=0, ha="right", va="center", size=style.SMALL_SIZE)
-        for v, ax in enumerate(row):
-            draw_image(ax, views[n, v].transpose(1, 2, 0), "N")  # (H, W, 3)
-            write_lines(ax, lines[n][v], cell, (0, 0), -13)
-    for v, ax in enumerate(axes[0]):
-        title = "view 0, whole" if v == 0 else f"view {v}"
-        ax.set_title(title, size=style.SMALL_SIZE, weight="normal", color=style.MUTED, pad=4)
-    style.add_header(fig, "Views of an image, and the labels each keeps", style.kind_key(colors))
-    return fig
+    images = [*views.transpose(0, 1, 3, 4, 2).reshape(-1, *views.shape[3:], 3)]  # N * V
+    others = [[(f"view {v}", style.MUTED)] for v in range(1, views.shape[1])]
+    heads = [head for caption in row_captions for head in ([(caption, style.INK)], *others)]
+    kept = [labels for row in kept_labels for labels in row]
+    colors = colors_of(kept)
+    below = [label_lines(labels, colors, MAX_KEPT) for labels in kept]
+    title = "Views of an image, the first whole, and the labels each keeps"
+    return draw_grid(images, heads, below, views.shape[1], title, style.kind_key(colors))
 
 
-@style.use()
 def plot_hog(images: Sequence[np.ndarray], pictures: Sequence[np.ndarray]) -> Figure:
     """Show images beside the pictures of their HOG, (H, W) each (the poster's figure 4)."""
-    rows = math.ceil(len(images) / 2)
-    high = max(image_height(image, style.WIDTH / 4 - 0.2) for image in images)
-    fig = style.new_figure(HEADER + rows * (high + 0.15))
-    axes = fig.subplots(rows, 4, squeeze=False)
-    for pair, image, picture in zip(axes.reshape(-1, 2), images, pictures, strict=False):
-        brightest = float(np.quantile(picture, 0.999)) or 1.0  # a few strokes outshine the rest
-        scale = PowerNorm(0.6, 0, brightest, clip=True)
-        draw_image(pair[0], image, "NE")
-        draw_image(pair[1], picture, "NW", cmap="gray", norm=scale)
-    style.hide_empty(axes)
-    style.add_header(fig, "Images and their histograms of oriented gradients")
-    return fig
+    shown = []
+    for image, picture in zip(images, pictures, strict=True):
+        brightest = np.quantile(picture, 0.999) or 1.0  # a few strokes outshine the rest
+        shown += [image, (255 * (picture / brightest).clip(0, 1) ** 0.6).astype(np.uint8)]
+    return draw_grid(shown, [], [], 4, "Images and their histograms of oriented gradients")
 
 
 def plot_predictions(
@@ -94,44 +60,39 @@ def plot_predictions(
 
     Blue with a tick is correct, ochre with a ring missed, crimson with a cross wrong.
     """
-    lists = []
-    for wanted, found, score in zip(true, predicted, scores, strict=True):
-        lines = mark_labels(wanted, found)  # the correct labels lead both lists in the same order
-        columns = []
-        for head, other in (("true", "missed"), (f"predicted, F2 {score:.2f}", "wrong")):
-            marked = limit_lines(lines["correct"] + lines[other], MAX_MARKED)
-            columns.append([(head, style.MUTED), *(marked or [("none", style.MUTED)])])
-        lists.append(columns)
-    return draw_beside_lists(images, lists, "True and predicted labels", (2.0, 1.35))
+    below = [
+        [*chain(*mark_labels(*labels).values())] or [("no label", style.MUTED)]
+        for labels in zip(true, predicted, strict=True)
+    ]
+    heads = [[(f"F2 {score:.2f}", style.MUTED)] for score in scores]
+    below = [limit_lines(lines, MAX_MARKED) for lines in below]
+    return draw_grid(images, heads, below, 4, "True and predicted labels", VERDICT_KEY)
 
 
 @style.use()
-def draw_beside_lists(
-    images: Sequence[np.ndarray],
-    lists: Sequence[Sequence[list[Line]]],
+def draw_grid(
+    images: Sequence[np.ndarray | None],
+    heads: Sequence[Sequence[Line]],
+    below: Sequence[Sequence[Line]],
+    columns: int,
     title: str,
-    widths: tuple[float, float],
-    key: Mapping[str, str] = VERDICT_KEY,
+    key: Mapping[str, str] | None = None,
 ) -> Figure:
-    """Draw two images a row, each with two lists of labels, with their heads, beside it.
-
-    `widths` are those of an image and of a list, inches.
-    """
-    box, column = widths
-    tall = [
-        max(image_height(image, box), LINE * max(map(len, pair)))
-        for image, pair in zip(images, lists, strict=True)
-    ]
-    heights = [max(tall[i : i + 2]) for i in range(0, len(images), 2)]
-    fig = style.new_figure(HEADER + sum(heights) + 0.2 * len(heights))
-    across = [box, column, column] * 2
-    grid = fig.add_gridspec(len(heights), 6, width_ratios=across, height_ratios=heights)
-    axes = grid.subplots(squeeze=False)
-    for row, image, pair in zip(axes.reshape(-1, 3), images, lists, strict=False):
-        draw_image(row[0], image, "NW")
-        for ax, lines in zip(row[1:], pair, strict=True):
-            write_lines(ax, lines, column, (0, 1), -9)
-    style.hide_empty(axes)
+    """Draw images in rows, with lines above and below each; where there is none, a gap is left."""
+    cell = style.WIDTH / columns - 0.22
+    rows = [slice(i, i + columns) for i in range(0, len(images), columns)] or [slice(0, 0)]
+    high = [LINE if image is None else image_height(image, cell) for image in images]
+    tall = [max([LINE, *high[row]]) for row in rows]
+    deep = [max([0, *map(len, heads[row])]) + max([0, *map(len, below[row])]) + 1.3 for row in rows]
+    height = HEADER + sum(tall) + LINE * sum(deep)
+    fig, axes = style.subplots(height, len(rows), columns, squeeze=False, height_ratios=tall)
+    for ax, image, above, under in zip_longest(axes.flat, images, heads, below):
+        if image is None:
+            ax.set_axis_off()
+        else:
+            draw_image(ax, image, "SW")
+            write_lines(ax, above or [], cell, (0, 1), 5 + 72 * LINE * (len(above or []) - 1))
+            write_lines(ax, under or [], cell, (0, 0), -13)
     style.add_header(fig, title, key)
     return fig
 
@@ -171,14 +132,10 @@ def limit_lines(lines: list[Line], most: int) -> list[Line]:
 def write_lines(
     ax: Axes, lines: Iterable[Line], width: float, corner: tuple[float, float], shift: float
 ) -> None:
-    """Write lines below one another; the layout leaves room for those outside the axes.
+    """Write lines, `width` inches wide, below one another.
 
-    Args:
-        ax: the axes to which they belong.
-        lines: any texts, each with its colour.
-        width: inches that a line may take.
-        corner: point of the axes, in fractions of them, where the lines begin.
-        shift: points from there up to the first line.
+    The first is `shift` points above `corner`, in fractions of the axes; the layout leaves room
+    for those outside the axes.
     """
     for row, (text, color) in enumerate(lines):
         place = (0, shift - 72 * LINE * row)
@@ -186,9 +143,9 @@ def write_lines(
         style.add_note(ax, text, corner, place, "baseline", xycoords="axes fraction", color=color)
 
 
-def draw_image(ax: Axes, image: np.ndarray, anchor: str, **options: Any) -> None:  # noqa: ANN401
-    """Show an image in a thin frame, at the given corner of its axes; options of `imshow`."""
-    ax.imshow(image, **options)
+def draw_image(ax: Axes, image: np.ndarray, anchor: str) -> None:
+    """Show an image, grey or coloured uint8, in a thin frame at the given corner of its axes."""
+    ax.imshow(image, cmap="gray", vmin=0, vmax=255)
     ax.set_anchor(anchor)
     ax.set(xticks=[], yticks=[])
     ax.spines[:].set(visible=True, linewidth=0.6)

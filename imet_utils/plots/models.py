@@ -1,6 +1,6 @@
 """Figures of models: their training and scores. Import from `plots`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,76 +10,71 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from imet_utils.plots import style
-from imet_utils.plots.style import BLUE, DOT, REFERENCE, SCORES
+from imet_utils.plots.style import BLUE, REFERENCE, SCORES
 
 FLOOR = "constant guess"
 SPLITS = {  # name of a split, look of its dots, line of its floor, shift of its row
-    "val": ("validation", {**DOT, "marker": "D", "markerfacecolor": "white"}, ":", -0.12),
-    "test": ("test", DOT, "--", 0.12),
+    "val": ("validation", style.dots(BLUE, "D", "white"), ":", -0.12),
+    "test": ("test", style.dots(BLUE), "--", 0.12),
 }
 
 
 @style.use()
 def plot_history(history: pd.DataFrame | Mapping[str, pd.DataFrame]) -> Figure:
-    """Show loss, validation and learning rate by epoch, with the epoch of the best F2 marked.
+    """Show training loss and validation by epoch, with the epoch of the best F2 marked.
 
     Args:
-        history: columns epoch, train_loss, learning_rate, val_f2 and maybe more scores, all of
-            which are shown of one model. A dictionary of several models by name compares their F2.
+        history: columns epoch, train_loss, val_f2 and maybe more scores, all of which are shown of
+            one model. A dictionary of several models by name compares their F2.
     """
     if isinstance(history, pd.DataFrame):
         models = {"": history}
-        shown = [score for score in SCORES if f"val_{score}" in history]
-        curves = [(SCORES[score], history, f"val_{score}") for score in shown]
+        scores = [score for score in SCORES if f"val_{score}" in history]
+        curves = [(SCORES[score], history, f"val_{score}") for score in scores]
     else:
         models = dict(history)
         curves = [(name, frame, "val_f2") for name, frame in history.items()]
-    fig = style.new_figure(3.5 + 0.2 * (len(models) // 3))
-    loss, score, rate = fig.subplots(1, 3)
+    fig, (left, right) = style.subplots(3.7 + 0.2 * (len(models) // 3), 1, 2)
     for i, frame in enumerate(models.values()):
-        _draw_curve(loss, frame, "train_loss", style.pick_series(i))
-        _draw_curve(rate, frame, "learning_rate", style.pick_series(i))
+        left.plot(frame["epoch"], frame["train_loss"], **_series(i, frame))
     for i, (name, frame, column) in enumerate(curves):
-        look, label = style.pick_series(i), style.clean_text(name, 2.2)
+        look, label = _series(i, frame), style.clean_text(name, 2.2)
         if column == "val_f2":
             epoch, best = frame.loc[frame[column].idxmax(), ["epoch", column]]
             label += f": {best:.3f} at epoch {epoch:.0f}"
-            score.plot(epoch, best, "o", color=look["color"], markersize=11, fillstyle="none")
-        _draw_curve(score, frame, column, {**look, "label": label})
-    style.label_axes(loss, "Loss", "epoch", "training loss")
-    style.label_axes(score, "Validation", "epoch", "score" if len(models) < len(curves) else "F2")
-    style.label_axes(rate, "Learning rate", "epoch", "learning rate, 10⁻³")
-    rate.yaxis.set_major_formatter(lambda value, _: f"{1000 * value:.3g}")
-    for ax in (loss, score, rate):
+            right.plot(epoch, best, "o", color=look["color"], markersize=11, fillstyle="none")
+        right.plot(frame["epoch"], frame[column], label=label, **look)
+    left.set(title="Loss", xlabel="epoch", ylabel="training loss")
+    ylabel = "score" if len(models) < len(curves) else "F2"
+    right.set(title="Validation", xlabel="epoch", ylabel=ylabel)
+    for ax in (left, right):
         style.count_axis(ax.xaxis, ticks=6)
     fig.legend(loc="outside upper left", ncols=3 if len(models) == len(curves) else 5)
     return fig
 
 
-def _draw_curve(ax: Axes, frame: pd.DataFrame, column: str, look: Mapping[str, Any]) -> None:
-    every = max(1, len(frame) // 10)
-    ax.plot(frame["epoch"], frame[column], markersize=4.5, markevery=every, **look)
+def _series(number: int, frame: pd.DataFrame) -> dict[str, Any]:
+    return {**style.pick_series(number), "markersize": 4.5, "markevery": max(1, len(frame) // 10)}
 
 
 @style.use()
 def plot_threshold_curve(curve: pd.DataFrame, best: float) -> Figure:
     """Show how the scores of `threshold_curve` follow the threshold, with the chosen one marked."""
-    fig = style.new_figure(4.0, width=8.0)
-    ax = fig.subplots()
-    lines = {"f2": "-", "f1": "-.", "precision": "--", "recall": ":"}
-    for i, (score, line) in enumerate(lines.items()):
-        (drawn,) = ax.plot(curve["threshold"], curve[score], line, label=SCORES[score])
-        drawn.set(color=style.SERIES_COLORS[i], linewidth=2.8 if score == "f2" else 1.5)
+    fig, ax = style.subplots(4.0, width=8.0)
+    for score in ("f2", "f1", "precision", "recall"):
+        width = 2.8 if score == "f2" else 1.5
+        ax.plot(curve["threshold"], curve[score], label=SCORES[score], linewidth=width)
     height = np.interp(best, curve["threshold"], curve["f2"])
     ax.axvline(best, **REFERENCE)
-    ax.plot(best, height, **DOT)
+    ax.plot(best, height, **style.dots(BLUE))
     look = {"color": BLUE, "weight": "bold", "bbox": {"color": "white", "alpha": 0.8, "pad": 1.5}}
+    is_left = best < np.mean(ax.get_xlim())
+    look["ha"] = "left" if is_left else "right"
     text = f"threshold {best:.3g}: F2 {height:.3f}"
-    style.add_note(ax, text, (best, height), (8, 8), "bottom", **look)
-    ax.set_ylim(0, 1.02)
-    title = "Choosing the threshold"
-    style.label_axes(ax, title, "probability threshold", "score, mean over images")
-    ax.legend()
+    style.add_note(ax, text, (best, height), (8 if is_left else -8, 8), "bottom", **look)
+    ax.set(title="Choosing the threshold", xlabel="probability threshold", ylim=(0, 1.02))
+    ax.set_ylabel("score, mean over images")
+    fig.legend(loc="outside upper right", ncols=4)
     return fig
 
 
@@ -95,8 +90,7 @@ def plot_model_scores(results: pd.DataFrame) -> Figure:
     """
     scores = [score for score in SCORES if score in results and results[score].notna().any()]
     models = [model for model in results["model"].unique() if model != FLOOR]
-    fig = style.new_figure(1.5 + 0.42 * len(models))
-    axes = fig.subplots(1, len(scores), sharey=True)
+    fig, axes = style.subplots(1.5 + 0.42 * len(models), 1, len(scores), sharey=True)
     for ax, score in zip(axes, scores, strict=True):
         table = results.groupby(["model", "split"])[score].last().unstack()
         table = table.reindex([*models, FLOOR])  # columns "test" and "val", where there are such
@@ -107,35 +101,49 @@ def plot_model_scores(results: pd.DataFrame) -> Figure:
             if table.loc[FLOOR, split] > 0:
                 look = {**REFERENCE, "linestyle": line, "label": f"{FLOOR}, {name}"}
                 ax.axvline(table.loc[FLOOR, split], **look)
-        for y, model in enumerate(models):
-            values = table.loc[model].dropna()
-            if len(values):  # the first is that on test where there is one
-                style.add_note(ax, f"{values.iloc[0]:.3f}", (values.max(), y), (8, 0))
-        average = "labels" if score == "map" else "images"
-        style.label_axes(ax, SCORES[score], f"mean over {average}")
-        style.name_rows(ax, [style.clean_text(model, 2.4) for model in models])
-        ax.spines["left"].set_visible(False)
-        ax.set_xlim(0, max(0.05, results[score].max() * 1.45))
+        xlabel = f"mean over {'labels' if score == 'map' else 'images'}"
+        ax.set(title=SCORES[score], xlabel=xlabel, xlim=(0, max(0.05, results[score].max() * 1.75)))
+        first = table.loc[models].bfill(axis=1).iloc[:, 0]  # that on test where there is one
+        notes = ["" if np.isnan(value) else f"{value:.3f}" for value in first]
+        style.name_rows(ax, [style.clean_text(model, 2.7) for model in models], notes)
         ax.locator_params(axis="x", nbins=3)
-    handles, _ = axes[0].get_legend_handles_labels()
-    fig.legend(handles=handles, loc="outside upper right", ncols=4)
+    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper right", ncols=4)
     return fig
 
 
 @style.use()
 def plot_scores_by_group(scores: pd.DataFrame) -> Figure:
     """Compare groups of labels: columns group, classes (labels in the group) and f2."""
-    fig = style.new_figure(1.4 + 0.5 * len(scores), width=8.0)
-    ax = fig.subplots()
-    ax.hlines(range(len(scores)), 0, scores["f2"], color=BLUE, linewidth=2, alpha=0.35)
-    ax.plot(scores["f2"], range(len(scores)), **DOT)
-    for y, value in enumerate(scores["f2"]):
-        style.add_note(ax, f"{value:.3f}", (value, y), (8, 0), color=style.MUTED)
-    style.label_axes(ax, "F2 by group of labels", "F2, mean over images", grid="x")
-    rows = zip(scores["group"], scores["classes"], strict=True)
-    style.name_rows(ax, [f"{style.clean_text(name, 2.4)}\n{size:,} labels" for name, size in rows])
-    ax.set_xlim(0, max(0.05, scores["f2"].max() * 1.12))
+    fig, ax = style.subplots(1.4 + 0.5 * len(scores), width=8.0)
+    names = [style.clean_text(name, 2.4) for name in scores["group"]]
+    names = [f"{name}\n{n:,} labels" for name, n in zip(names, scores["classes"], strict=True)]
+    notes = [f"{value:.3f}" for value in scores["f2"]]
+    draw_intervals(ax, scores.assign(value=scores["f2"], low=0, high=scores["f2"]), names, notes)
+    ax.set(title="F2 by group of labels", xlabel="F2, mean over images")
     return fig
+
+
+def draw_intervals(
+    ax: Axes,
+    rows: pd.DataFrame,
+    names: Sequence[str],
+    notes: Sequence[str],
+    filled: np.ndarray | bool = True,
+    colors: np.ndarray | str = BLUE,
+    around: float = np.nan,
+) -> None:
+    """Draw a row a name: a dot, filled or hollow, its interval, and a note on the right.
+
+    `rows` have columns value, low and high; `around` is to be seen, too.
+    """
+    rows = rows.assign(color=colors, face=np.where(filled, colors, "white"))
+    for y, row in enumerate(rows.itertuples()):
+        ax.hlines(y, row.low, row.high, color=row.color, linewidth=2, alpha=0.45)
+        ax.plot(row.value, y, **style.dots(row.color, face=row.face))
+    low, high = np.nanmin([*rows["low"], around]), np.nanmax([*rows["high"], around])
+    high = max(high, low + 0.02)
+    ax.set_xlim(low - 0.05 * (high - low), high + 0.3 * (high - low))
+    style.name_rows(ax, names, notes)
 
 
 @style.use()
@@ -144,27 +152,21 @@ def plot_decodings(table: pd.DataFrame) -> Figure:
 
     A dot is filled where the interval of the difference to the reference excludes 0.
     """
-    best = table["f2"].argmax()
-    fig = style.new_figure(1.5 + 0.32 * len(table))
-    ax = fig.subplots()
-    for y, row in enumerate(table.itertuples()):
-        color = style.ORANGE if y == best else BLUE
-        differs = row.difference_low > 0 or row.difference_high < 0
-        look = {**DOT, "color": color, "markerfacecolor": color if differs else "white"}
-        ax.hlines(y, row.low, row.high, color=color, linewidth=2, alpha=0.45)
-        ax.plot(row.f2, y, **look)
-        style.add_note(ax, f"{row.f2:.3f}, {row.labels:.1f} labels", (row.high, y))
+    differs = (table["difference_low"] > 0) | (table["difference_high"] < 0)
+    best = np.arange(len(table)) == table["f2"].argmax()
+    colors = np.where(best, style.ORANGE, BLUE)
+    notes = [f"{row.f2:.3f}, {row.labels:.1f} labels" for row in table.itertuples()]
     reference = table[table["difference_low"] == table["difference_high"]].iloc[0]
+    fig, ax = style.subplots(1.5 + 0.32 * len(table))
+    names = [style.clean_text(name, 3.0) for name in table["decoding"]]
+    draw_intervals(ax, table.assign(value=table["f2"]), names, notes, differs, colors)
     ax.axvline(reference["f2"], **REFERENCE)
     xlabel = "F2, mean over images, its 95 % interval, and the mean number of labels"
-    style.label_axes(ax, "F2 by decoding", xlabel, grid="x")
-    style.name_rows(ax, [style.clean_text(name, 3.0) for name in table["decoding"]])
-    low, high = table["low"].min(), max(table["high"].max(), table["low"].min() + 0.02)
-    ax.set_xlim(low - 0.05 * (high - low), high + 0.3 * (high - low))
+    ax.set(title="F2 by decoding", xlabel=xlabel)
     name = style.clean_text(reference["decoding"], 2.0)
     handles = [
-        Line2D([], [], label="differs from the reference", **DOT),
-        Line2D([], [], label="no clear difference", markerfacecolor="white", **DOT),
+        Line2D([], [], label="differs from the reference", **style.dots(BLUE)),
+        Line2D([], [], label="no clear difference", **style.dots(BLUE, face="white")),
         Line2D([], [], label=f"reference: {name}", **REFERENCE),
         Line2D([], [], label="best", color=style.ORANGE),
     ]

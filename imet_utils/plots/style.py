@@ -1,6 +1,6 @@
 """What all figures share: palette, matplotlib's settings, text that is safe to draw, notes, keys.
 
-Figures are made without `pyplot`, so none stays open, and are white in a dark notebook, too.
+Figures are made without `pyplot`: none stays open, and all are white in a dark notebook, too.
 """
 
 import unicodedata
@@ -10,10 +10,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import IO, Any
 
 import matplotlib as mpl
 import numpy as np
+from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
@@ -33,23 +34,24 @@ SPARE_COLORS = ("#4C4C9D", "#A8326E", "#4F6D1F", "#6B5B4B", *KIND_COLORS.values(
 VERDICTS = {"correct": ("#1F6FB2", "✓"), "missed": ("#8F6400", "○"), "wrong": ("#C2185B", "✗")}
 SERIES_COLORS = ("#0072B2", "#D55E00", "#009E73", "#B24A8C", "#B07A00", "#3C9AC9", "#444B54")
 SERIES_MARKERS = ("o", "s", "D", "^", "v", "P", "X")
-BLUE, ORANGE = SERIES_COLORS[:2]
+DASHES = ((6, 1.5), (6, 1.5, 1, 1.5), (1, 1), (3, 1), (9, 2, 3, 2), (4, 1, 1, 1, 1, 1))
+SERIES_LINES = ("-", *((0, dashes) for dashes in DASHES))  # some colours look alike to some
+BLUE, ORANGE, GREEN = SERIES_COLORS[:3]
 SCORES = {"f2": "F2", "f1": "F1", "precision": "precision", "recall": "recall", "map": "mAP"}
 REFERENCE: dict[str, Any] = {"color": MUTED, "linewidth": 1.2, "linestyle": "--"}
-DOT: dict[str, Any] = {"color": BLUE, "linestyle": "", "marker": "o", "markersize": 7}
 
 SMALL_SIZE = 9.0  # points, of all text but titles and names of axes
 SETTINGS: dict[Any, Any] = {
+    "axes.prop_cycle": cycler(color=SERIES_COLORS, linestyle=SERIES_LINES),
     **dict.fromkeys(["text.color", "axes.labelcolor", "xtick.labelcolor", "ytick.labelcolor"], INK),
     **dict.fromkeys(["axes.edgecolor", "xtick.color", "ytick.color"], FRAME),
     **dict.fromkeys(["axes.titlesize", "figure.titlesize"], 11.5),
     **dict.fromkeys(["axes.titleweight", "figure.titleweight"], "bold"),
     **dict.fromkeys(["axes.spines.top", "axes.spines.right", "legend.frameon"], False),
-    "axes.axisbelow": True,
+    **dict.fromkeys(["axes.axisbelow", "axes.grid", "figure.constrained_layout.use"], True),
     "axes.labelsize": 10,
     "axes.titlelocation": "left",
     "axes.titlepad": 8,
-    "figure.constrained_layout.use": True,
     "figure.constrained_layout.w_pad": 0.08,
     "figure.constrained_layout.h_pad": 0.1,
     "font.size": SMALL_SIZE,
@@ -101,9 +103,8 @@ def clean_text(text: object, width: float | None = None) -> str:
     >>> clean_text("price: $5\n to $9")
     'price: \\$5 to \\$9'
 
-    Args:
-        text: anything; runs of blanks become one blank, letters that no font has become "?".
-        width: inches to keep at `SMALL_SIZE`; a longer text ends in "…".
+    Runs of blanks become one blank, letters that no font has become "?"; a text longer than
+    `width` inches at `SMALL_SIZE` ends in "…".
     """
     flat = unicodedata.normalize("NFC", " ".join(str(text).split()))
     lacking = {letter for letter in flat if ord(letter) not in drawable()}
@@ -113,10 +114,11 @@ def clean_text(text: object, width: float | None = None) -> str:
             f"Ubuntu: apt-get install fonts-noto), delete {mpl.get_cachedir()} and restart Python.",
             stacklevel=2,
         )
-    flat = "".join("?" if letter in lacking else letter for letter in flat)
+    flat = flat.translate({ord(letter): "?" for letter in lacking})
     if width is not None and _inches(flat) > width:
-        cuts = [flat[:length].rstrip() + "…" for length in range(min(len(flat), 300))]
-        flat = cuts[max(0, bisect_right(cuts, width, key=_inches) - 1)]
+        lengths = range(1, min(len(flat), 300))
+        kept = bisect_right(lengths, width, key=lambda length: _inches(flat[:length] + "…"))
+        flat = flat[:kept].rstrip() + "…"
     flat = f" {flat}" if flat.startswith("_") else flat  # a legend leaves out "_names"
     return flat.replace("$", r"\$")
 
@@ -127,28 +129,27 @@ def _inches(text: str) -> float:
     return HINTING * points / 72
 
 
-def new_figure(height: float, width: float = WIDTH) -> Figure:
-    """Make an empty figure, sizes in inches."""
-    return Figure(figsize=(width, height))
+def subplots(
+    height: float,
+    rows: int = 1,
+    columns: int = 1,
+    width: float = WIDTH,
+    **options: Any,  # noqa: ANN401 - of `Figure.subplots`
+) -> tuple[Figure, Any]:
+    """Make a figure and its axes, as `pyplot.subplots` does; sizes in inches."""
+    fig = Figure(figsize=(width, height))
+    return fig, fig.subplots(rows, columns, **options)
 
 
-def label_axes(
-    ax: Axes,
-    title: str,
-    xlabel: str = "",
-    ylabel: str = "",
-    grid: Literal["x", "y", "both"] = "both",
-) -> None:
-    """Label data axes and draw their grid."""
-    ax.set(title=title, xlabel=xlabel, ylabel=ylabel)
-    ax.grid(axis=grid)
-
-
-def name_rows(ax: Axes, names: Sequence[str]) -> None:
-    """Name the rows 0, 1, … of a chart from above, with clean texts on the left."""
+def name_rows(ax: Axes, names: Sequence[str], notes: Sequence[str] = ()) -> None:
+    """Name the rows 0, 1, … of a chart from above on the left, with notes on the right."""
     ax.set_yticks(range(len(names)), names)
     ax.set_ylim(len(names) - 0.4, -0.6)
     ax.tick_params(axis="y", length=0)
+    ax.grid(visible=False, axis="y")
+    for y, note in enumerate(notes):
+        place = ax.get_yaxis_transform()
+        add_note(ax, note, (1, y), (-2, 0), xycoords=place, ha="right", color=MUTED)
 
 
 def hide_empty(axes: np.ndarray) -> None:
@@ -190,6 +191,12 @@ def pick_series(number: int) -> dict[str, Any]:
     """Return colour and marker of the `number`-th of several series."""
     at = number % len(SERIES_COLORS)
     return {"color": SERIES_COLORS[at], "marker": SERIES_MARKERS[at]}
+
+
+def dots(color: str, marker: str = "o", face: str | None = None, size: float = 7) -> dict[str, Any]:
+    """Return the look of dots for `Axes.plot`, filled with their colour or another."""
+    look = {"color": color, "linestyle": "", "marker": marker, "markersize": size}
+    return {**look, "markerfacecolor": face or color}
 
 
 def kind_colors(kinds: Iterable[str]) -> dict[str, str]:

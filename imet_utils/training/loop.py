@@ -209,7 +209,7 @@ def evaluate(model: nn.Module, batches: FeatureBatches, mean_of: str = "probs") 
     """
     probs = predict(model, batches, mean_of)
     targets = batches.image_targets
-    threshold = best_threshold(probs, targets).value
+    threshold = best_threshold(probs, targets)
     scores = sample_scores(probs >= threshold, targets)
     return {**scores, "map": mean_average_precision(probs, targets)[0], "threshold": threshold}
 
