@@ -16,7 +16,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from cross_fitting import train_to_the_end
 from cross_validate import draw_folds
 from decision_rules import best_cut, decide_by_threshold
 from page import describe_gap, format_table, make_parser, publish
@@ -35,7 +34,7 @@ from imet_utils.files import save_array
 from imet_utils.metrics import bootstrap_mean, f2_per_image
 from imet_utils.models import positive_weights
 from imet_utils.tables import load_tables
-from imet_utils.training import RECIPES, Recipe
+from imet_utils.training import RECIPES, Recipe, train_to_the_end
 
 POSTER, OURS = RECIPES["poster_rnn"], RECIPES["attncnn_rnn"]
 CHANGES = {  # fields of the training and of the layers that become ours

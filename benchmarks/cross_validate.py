@@ -18,7 +18,6 @@ from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
-from cross_fitting import cross_fit
 from decision_rules import fit_rules
 from heads import NEIGHBOURS, NEIGHBOURS_SHARE, RNN, Row, list_means, list_rows
 from page import describe_gap, format_table, make_parser, publish
@@ -29,6 +28,7 @@ from imet_utils.features import FeatureBatches, view_targets
 from imet_utils.files import save_array
 from imet_utils.metrics import bootstrap_mean, f2_per_image
 from imet_utils.tables import Tables, load_tables, stratify
+from imet_utils.training import cross_fit
 
 NUM_FOLDS = 5
 

@@ -17,21 +17,20 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from cross_fitting import cross_fit
 from heads import STRONG
 from page import format_table, make_parser, publish
 from scipy.special import logit
 
-from imet_tools.labelling import index_all_images, leave_one_out, predict_from_others
+from imet_tools.labelling import leave_one_out, predict_from_others
 from imet_tools.sample import draw_records, image_id
 from imet_tools.sample.vocabulary import CULTURES
-from imet_utils.decoding import ImageVectors, NeighbourIndex, build_neighbour_index
-from imet_utils.features import FeatureBatches, view_targets
+from imet_utils.decoding import NeighbourIndex
+from imet_utils.features import FeatureBatches, JoinedArray, view_targets
 from imet_utils.files import load_json
 from imet_utils.provenance import collection_of, find_product
 from imet_utils.runs import TABLES
 from imet_utils.tables import SPLITS, Tables, read_tables, take_split
-from imet_utils.training import RECIPES, choose_size, open_inputs
+from imet_utils.training import RECIPES, cross_fit, index_images, join_splits, open_inputs
 
 NUM_FOLDS = 5
 PLANTED = 0.02  # of the annotated labels
@@ -87,7 +86,7 @@ def predict_revised(known: NeighbourIndex, strength: float) -> np.ndarray:
     return np.concatenate([found for _, found in predict_from_others(known, strength)])
 
 
-def cross_fit_mlp(arrays: Mapping[str, np.ndarray], targets: np.ndarray) -> np.ndarray:
+def cross_fit_mlp(arrays: Mapping[str, JoinedArray], targets: np.ndarray) -> np.ndarray:
     """Predict every image with an MLP that was trained on the other folds, (N, C)."""
     dims = {name: array.shape[-1] for name, array in arrays.items()}
     fold_of = np.random.default_rng(0).permutation(len(targets)) % NUM_FOLDS
@@ -100,7 +99,7 @@ def cross_fit_mlp(arrays: Mapping[str, np.ndarray], targets: np.ndarray) -> np.n
 
 def predict(
     known: NeighbourIndex,
-    arrays: Mapping[str, np.ndarray],
+    arrays: Mapping[str, JoinedArray],
     targets: np.ndarray,
     strength: float,
     network: bool,
@@ -148,13 +147,7 @@ def measure(output_dir: Path, network: bool) -> str:
     data_dir = collection_of(output_dir, record)
     tables = read_tables(path.parent, data_dir)
     stores = open_inputs(tables, output_dir, encoder, ("pooled", "style")).arrays
-    train = take_split(tables, "train").targets
-    temperature = choose_size(len(train)).temperature
-    known = build_neighbour_index(ImageVectors(stores["train"]), train, temperature)
-    known = index_all_images(known, tables, output_dir, encoder)
-    arrays = {
-        name: np.concatenate([stores[split][name] for split in SPLITS]) for name in stores["train"]
-    }
+    known, arrays = index_images(tables, stores), join_splits(stores)
     parts = [take_split(tables, split) for split in SPLITS]
     overlooked = [find_overlooked(part, data_dir) for part in parts]
     truth = None if overlooked[0] is None else np.concatenate(overlooked)

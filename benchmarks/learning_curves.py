@@ -19,7 +19,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from cross_fitting import train_to_the_end
 from cross_validate import choose_rows
 from decision_rules import best_cut, decide_by_threshold
 from heads import (
@@ -58,7 +57,7 @@ from imet_utils.models import (
 )
 from imet_utils.plots import save_figure, style
 from imet_utils.training import SIZES as TRAINING_SIZES
-from imet_utils.training import choose_size
+from imet_utils.training import choose_size, train_to_the_end
 
 SIZES = (1_000, 4_000)  # beside all
 GUESS, BEAM, BOTH = "constant guess", "beam, the poster's stop", "heads and neighbours"

@@ -25,7 +25,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from cross_fitting import train_to_the_end
 from cross_validate import draw_folds
 from heads import MLP, NEIGHBOURS_SHARE, RNN, Row, as_notebooks
 from held_back import Halves, hold_back
@@ -49,7 +48,7 @@ from imet_utils.files import save_array
 from imet_utils.metrics import f2_per_image
 from imet_utils.models import MlpClassifier, Rnn, candidate_logits
 from imet_utils.tables import load_tables
-from imet_utils.training import choose_size
+from imet_utils.training import choose_size, train_to_the_end
 
 SURE = 15.0  # the logit of a label that was named
 NUM_NAMED = (1, 2, 3)

@@ -21,7 +21,6 @@ from imet_tools.labelling.plots import plot_attention, plot_comparison
 from imet_tools.labelling.review import ReviewImage, Suggestion, write_review
 from imet_tools.labelling.suspect_labels import (
     find_suspects,
-    index_all_images,
     leave_one_out,
     plot_suspect_labels,
     predict_from_others,

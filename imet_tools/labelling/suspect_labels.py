@@ -9,7 +9,6 @@ the images with this label usually have, as rare labels are improbable even wher
 """
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -18,11 +17,10 @@ from scipy.special import logit
 
 from imet_tools.labelling.corrections import SUSPECT_COLUMNS, read_reviewed
 from imet_tools.labelling.plots import plot_suspects
-from imet_utils.decoding import CANDIDATES, ImageVectors, NeighbourIndex, Neighbours, revise_probs
+from imet_utils.decoding import CANDIDATES, NeighbourIndex, Neighbours, revise_probs
 from imet_utils.files import defuse, save_csv
 from imet_utils.runs import Run
-from imet_utils.tables import SPLITS, Tables, find_images, read_thumbnail, take_split
-from imet_utils.training import open_inputs
+from imet_utils.tables import SPLITS, find_images, read_thumbnail, take_split
 
 SUSPECTS = "suspect_labels.csv"  # in the folder of the notebook
 SMALLEST = 1e-4  # probability that is distinguished from 0
@@ -76,17 +74,6 @@ def predict_from_others(
         yield part, np.where(annotated, probs, revised)
 
 
-def index_all_images(
-    train_index: NeighbourIndex, tables: Tables, output_dir: Path, encoder: str
-) -> NeighbourIndex:
-    """Add the images of validation and test, in this order, to the index of those of training."""
-    index = train_index
-    arrays = open_inputs(tables, output_dir, encoder, ("pooled", "style")).arrays
-    for split in SPLITS[1:]:
-        index = index.join(ImageVectors(arrays[split]), take_split(tables, split).targets)
-    return index
-
-
 def find_suspects(index: NeighbourIndex, most: int, strength: float = 0.0) -> pd.DataFrame:
     """Find pairs of image and label that are annotated and unlikely, or missing and likely.
 
@@ -131,7 +118,7 @@ def write_suspect_labels(
 
     Args:
         run: of the collection.
-        index: of `index_all_images`.
+        index: of the images of all splits, one behind the other, see `index_images`.
         most: pairs of either kind; a tenth of the annotated labels, where that is less.
         strength: as for `find_suspects`.
 

@@ -11,7 +11,6 @@ from imet_utils.decoding.beam_search import (
 )
 from imet_utils.decoding.decisions import (
     Decision,
-    choose_candidate,
     choose_decision,
     precision_thresholds,
 )

@@ -1,14 +1,13 @@
 """From probabilities to label sets, by what a user asks for."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from sklearn.metrics import precision_recall_curve
 
 from imet_utils.decoding.expected_fbeta import best_expected_sets
-from imet_utils.metrics import bootstrap_mean, f2_per_image, threshold_curve
+from imet_utils.metrics import threshold_curve
 
 EXPECTED = {"expected F2": 2.0, "expected F1": 1.0}  # beta
 
@@ -78,39 +77,3 @@ def precision_thresholds(
     reached, _, cuts = precision_recall_curve(targets.ravel(), probs.ravel())  # cuts ascend
     found = {wanted: np.flatnonzero(reached[:-1] >= wanted) for wanted in precisions}
     return {wanted: float(cuts[rows[0]]) for wanted, rows in found.items() if rows.size}
-
-
-def choose_candidate(
-    candidates: Mapping[str, Mapping[str, np.ndarray]],
-    targets: np.ndarray,
-    decision: str,
-    default: str,
-    calibrated: Collection[str],
-) -> tuple[str, dict[str, Decision], pd.DataFrame]:
-    """Choose whose predictions are used: the default, unless another is clearly better.
-
-    That is, if its mean F2 on validation is higher by more than the standard error of the
-    difference, image by image; of several the best.
-
-    Args:
-        candidates: probabilities (N, C) of `val`, and maybe of other splits, by name.
-        targets: of validation, (N, C) bool.
-        decision: as for `choose_decision`.
-        default: one of the candidates.
-        calibrated: those whose probabilities are calibrated.
-
-    Returns:
-        The name, the decision of each, and columns val F2, gain, standard error, a row each.
-    """
-    decisions, f2 = {}, {}
-    for name, found in candidates.items():
-        decisions[name] = choose_decision(decision, found["val"], targets, name in calibrated)
-        f2[name] = f2_per_image(decisions[name](found["val"]), targets)  # (N,)
-    rows = {}
-    for name, scores in f2.items():
-        gain = bootstrap_mean(scores - f2[default])
-        standard_error = (gain.high - gain.low) / (2 * 1.96)
-        rows[name] = {"val F2": scores.mean(), "gain": gain.mean, "standard error": standard_error}
-    table = pd.DataFrame(rows).T
-    clear = table[table["gain"] > table["standard error"]]
-    return default if clear.empty else str(clear["gain"].idxmax()), decisions, table

@@ -102,12 +102,6 @@ class NeighbourIndex:
         distances, indices = self._search.kneighbors(queries, n_neighbors=count)
         return Neighbours(self, indices, 1 - distances**2 / 2)
 
-    def join(self, vectors: Vectors, targets: np.ndarray) -> "NeighbourIndex":
-        """Return the index with more labelled images: features (N, F), labels bool (N, C)."""
-        embeddings = _embed(vectors, self.centre, self.axes)
-        embeddings = np.concatenate([self.embeddings, embeddings])
-        return replace(self, embeddings=embeddings, targets=np.concatenate([self.targets, targets]))
-
     @cached_property
     def labels(self) -> csr_array:
         """The targets, sparse float32 (M, C)."""

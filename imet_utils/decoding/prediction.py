@@ -10,11 +10,10 @@ from torch import Tensor, nn
 from imet_utils.decoding.beam_search import Paths, beam_search
 from imet_utils.distributed import gather_items, own_range
 from imet_utils.encoders import autocast_dtype
-from imet_utils.features import FeatureBatches
+from imet_utils.features import Array, FeatureBatches
 from imet_utils.files import save_array
 from imet_utils.models import AttnCnnRnn, EndToEnd
 from imet_utils.progress import progress
-from imet_utils.views import ViewArray
 
 
 def head_inputs(batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -73,7 +72,7 @@ def _own_inputs(
 
 def predict_splits(
     model: nn.Module,
-    inputs: Mapping[str, Mapping[str, np.ndarray | ViewArray]],
+    inputs: Mapping[str, Mapping[str, Array]],
     folder: Path | str,
     mean_of: str = "probs",
 ) -> dict[str, np.ndarray]:

@@ -2,7 +2,7 @@
 
 import copy
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -45,12 +45,47 @@ def view_targets(
     return spread
 
 
+class JoinedArray:
+    """Arrays (N_k, V, ...) one behind the other, as one array (N, V, ...) that is not copied.
+
+    `num_workers` are the processes that read images ahead, where the arrays are `ViewArray`s.
+    """
+
+    def __init__(self, arrays: "Sequence[Array]") -> None:
+        self.arrays = arrays
+        self.ends = np.cumsum([array.shape[0] for array in arrays])
+        self.shape: tuple[int, ...] = (int(self.ends[-1]), *arrays[0].shape[1:])
+        if isinstance(arrays[0], ViewArray):
+            self.num_workers = arrays[0].num_workers
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, index: slice | np.ndarray | tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+        """Read images by a slice or their numbers, or views by numbers of images and views."""
+        images, *views = index if isinstance(index, tuple) else (index,)
+        images = np.arange(len(self))[images]
+        part_of = np.searchsorted(self.ends, images, side="right")
+        found: Any = None
+        for part in np.unique(part_of):
+            rows, array = part_of == part, self.arrays[part]
+            own = images[rows] - (self.ends[part] - array.shape[0])
+            values = array[(own, *(view[rows] for view in views))]  # type: ignore[index]
+            if found is None:
+                found = np.empty((len(images), *values.shape[1:]), dtype=values.dtype)
+            found[rows] = values
+        return found
+
+
+Array = np.ndarray | ViewArray | JoinedArray
+
+
 class FeatureBatches:
     """Batches of a store's features and targets, read from disk as they are asked for."""
 
     def __init__(
         self,
-        arrays: Mapping[str, np.ndarray | ViewArray],
+        arrays: Mapping[str, Array],
         targets: np.ndarray | None,
         batch_size: int = 32,
         views: str = "random",
@@ -165,7 +200,7 @@ class FeatureBatches:
 
     def _read(self, batches: list[np.ndarray]) -> Iterator[dict[str, Tensor]]:
         """Read the rows of each batch; images by worker processes, ahead of their use."""
-        files = {k: a for k, a in self.arrays.items() if isinstance(a, ViewArray)}
+        files = {k: a for k, a in self.arrays.items() if hasattr(a, "num_workers")}
         ahead = {name: load_rows(views, batches) for name, views in files.items()}
         for image, view in (batch.T for batch in batches):
             tensors = {}

@@ -1,3 +1,10 @@
 """A trained run as one object: load, label, save."""
 
-from imet_utils.labeller.labeller import Explanation, Labeller, Picture, make_labeller, rank_labels
+from imet_utils.labeller.labeller import (
+    Explanation,
+    Labeller,
+    Picture,
+    make_labeller,
+    rank_labels,
+    refit_labeller,
+)

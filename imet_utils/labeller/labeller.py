@@ -21,7 +21,6 @@ from imet_utils.decoding import (
     ImageVectors,
     NeighbourIndex,
     best_expected_sets,
-    build_neighbour_index,
     fit_strength,
     precision_thresholds,
     revise_probs,
@@ -34,8 +33,15 @@ from imet_utils.processes import num_cores
 from imet_utils.progress import progress
 from imet_utils.provenance import changed_upstream, find_product, list_upstream
 from imet_utils.runs import Run
-from imet_utils.tables import file_key, take_split
-from imet_utils.training import NEIGHBOURS, choose_size, load_head, open_inputs
+from imet_utils.tables import SPLITS, file_key, take_split
+from imet_utils.training import (
+    NEIGHBOURS,
+    TrainedHead,
+    index_images,
+    load_head,
+    open_inputs,
+    refit_head,
+)
 from imet_utils.views import ViewDataset, compute_views
 
 FOLDER = "labeller"  # in the output folder of a run
@@ -66,8 +72,8 @@ class Labeller:
     labels: pd.DataFrame  # columns attribute_id, attribute_name; row k is class k
     decision: Decision
     ensemble: Ensemble
-    index: NeighbourIndex  # of the training images
-    train_images: pd.DataFrame  # columns id, labels (class indices)
+    index: NeighbourIndex  # of the images that it learned from
+    train_images: pd.DataFrame  # these, columns id, labels (class indices)
 
     @property
     def names(self) -> np.ndarray:
@@ -266,7 +272,7 @@ class Labeller:
 def make_labeller(
     run: Run, weights: Mapping[str, float], decision: Decision, val_probs: np.ndarray
 ) -> Labeller:
-    """Make a labeller of what a run has trained.
+    """Make a labeller of what a run has trained on its training images.
 
     Args:
         run: of the evaluation notebook.
@@ -277,17 +283,10 @@ def make_labeller(
     needed = ("maps", "pooled", "style", "hog")
     inputs = open_inputs(run.tables, run.output_dir, run.setting("ENCODER"), needed)
     made_by, hog_made_by = inputs.made_by
-    train = take_split(run.tables, "train").images[["id", "labels"]]
-    temperature = choose_size(len(train)).temperature
-    vectors = ImageVectors(inputs.arrays["train"])
-    index = build_neighbour_index(vectors, run.targets["train"], temperature)
+    index = index_images(run.tables, inputs.arrays, ("train",))
     nearest = index.nearest(ImageVectors(inputs.arrays["val"]), CANDIDATES)
     thresholds = precision_thresholds(val_probs, run.targets["val"], PRECISIONS)
-    trained = {name: load_head(run, name) for name in weights if name != NEIGHBOURS}
-    heads = {name: head.model for name, head in trained.items()}
-    for name, head in heads.items():
-        if isinstance(head, EndToEnd) and not head.unfrozen:  # since the maps were not stored
-            heads[name] = head.head
+    heads = {name: load_head(run, name) for name in weights if name != NEIGHBOURS}
     settings = Settings(
         encoder=made_by["encoder"],
         encoder_weights=made_by["weights"],
@@ -298,18 +297,53 @@ def make_labeller(
         num_views=made_by["views"]["num_views"],
         hog=hog_made_by["hog"],
         dims=inputs.dims,
-        num_images=len(train),
+        num_images=len(index.targets),
         weights=dict(weights),
-        layers={name: asdict(head.recipe.layers) for name, head in trained.items()},
-        unfrozen_stages={name: len(getattr(head, "unfrozen", ())) for name, head in heads.items()},
+        layers={name: asdict(head.recipe.layers) for name, head in heads.items()},
+        unfrozen_stages={k: len(getattr(head.model, "unfrozen", ())) for k, head in heads.items()},
         thresholds={str(precision): cut for precision, cut in thresholds.items()},
         strength=fit_strength(val_probs, nearest, run.targets["val"]),
         has_ids=run.tables.has_ids,
     )
+    return _assemble(run, settings, decision, heads, index, ("train",))
+
+
+def refit_labeller(run: Run, labeller: Labeller) -> Labeller:
+    """Train the heads of a labeller anew on all labelled images, which also become its neighbours.
+
+    What was chosen on validation stays: weights, decision, thresholds, strength. No image is left
+    to test the new one on.
+
+    Args:
+        run: of the evaluation notebook.
+        labeller: of `make_labeller`.
+    """
+    heads = {name: refit_head(run, name) for name in labeller.settings.layers}
+    inputs = open_inputs(run.tables, run.output_dir, run.setting("ENCODER"), ("pooled", "style"))
+    index = index_images(run.tables, inputs.arrays)
+    settings = replace(labeller.settings, num_images=len(index.targets))
+    return _assemble(run, settings, labeller.decision, heads, index, SPLITS)
+
+
+def _assemble(
+    run: Run,
+    settings: Settings,
+    decision: Decision,
+    heads: Mapping[str, TrainedHead],
+    index: NeighbourIndex,
+    splits: Sequence[str],
+) -> Labeller:
+    """Put heads and index, which learned from some splits, together on one encoder."""
+    models = {name: head.model for name, head in heads.items()}
+    for name, model in models.items():
+        if isinstance(model, EndToEnd) and not model.unfrozen:  # since the maps were not stored
+            models[name] = model.head
     ensemble = Ensemble(settings, run.tables.num_classes).to(run.device).eval()
-    ensemble.heads.load_state_dict(nn.ModuleDict(heads).state_dict())
+    ensemble.heads.load_state_dict(nn.ModuleDict(models).state_dict())
     labels = run.tables.labels[["attribute_id", "attribute_name"]]
-    return Labeller(settings, labels, decision, ensemble, index, train)
+    images = [take_split(run.tables, split).images[["id", "labels"]] for split in splits]
+    images = pd.concat(images, ignore_index=True)
+    return Labeller(settings, labels, decision, ensemble, index, images)
 
 
 def rank_labels(explanation: Explanation, top: int) -> np.ndarray:

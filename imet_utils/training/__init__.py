@@ -1,12 +1,22 @@
 """One training loop, the recipes of the heads, and the heads that it trains by them."""
 
+from imet_utils.training.cross_fitting import (
+    choose_share,
+    cross_fit,
+    cross_fit_head,
+    cross_fit_votes,
+    train_to_the_end,
+)
 from imet_utils.training.heads import (
     HeadJob,
     TrainedHead,
-    calibrated_candidates,
     configure_recipe,
+    index_images,
+    join_splits,
+    join_targets,
     load_head,
     open_inputs,
+    refit_head,
     train_head,
     train_job,
 )
@@ -21,16 +31,16 @@ from imet_utils.training.loop import (
 )
 from imet_utils.training.recipes import (
     AVERAGED,
+    ENSEMBLE,
     NEIGHBOURS,
     POSTER,
     POSTER_LAYERS,
     POSTER_RNN,
     RECIPES,
     SIZES,
-    USUAL,
     Decoding,
     Recipe,
-    candidate_weights,
     choose_size,
     describe_size,
+    mean_weights,
 )

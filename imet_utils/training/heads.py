@@ -11,21 +11,35 @@ import pandas as pd
 import torch
 from torch import nn
 
-from imet_utils.decoding import Paths, predict_splits, search_views
+from imet_utils.decoding import (
+    ImageVectors,
+    NeighbourIndex,
+    Paths,
+    build_neighbour_index,
+    predict_splits,
+    search_views,
+)
 from imet_utils.distributed import join_processes, num_processes, process_index, run_in_processes
 from imet_utils.encoders import OUTPUTS, build_encoder
-from imet_utils.features import FeatureBatches, open_features, read_fingerprint, view_targets
+from imet_utils.features import (
+    Array,
+    FeatureBatches,
+    JoinedArray,
+    open_features,
+    read_fingerprint,
+    view_targets,
+)
 from imet_utils.files import load_checkpoint, load_json, save_json
 from imet_utils.models import EndToEnd, Rnn, positive_weights
 from imet_utils.processes import num_cores
 from imet_utils.provenance import find_product
 from imet_utils.runs import TABLES, Run
-from imet_utils.tables import Tables, read_tables, take_split
-from imet_utils.training.loop import evaluate, fit
-from imet_utils.training.recipes import RECIPES, Recipe
+from imet_utils.tables import SPLITS, Tables, read_tables, take_split
+from imet_utils.training.loop import Loss, evaluate, fit
+from imet_utils.training.recipes import RECIPES, Recipe, choose_size
 from imet_utils.views import ViewArray, open_datasets
 
-Arrays = dict[str, np.ndarray | ViewArray]
+Arrays = dict[str, Array]
 JOB = "head.json"  # beside a head: what it was trained as
 CONFIGURED = ("layers", "config", "decoding")  # parts of a recipe that parameters may change
 
@@ -92,6 +106,28 @@ def open_inputs(
     return HeadInputs(arrays, {name: dims[name] for name in names}, computed, made_by)
 
 
+def join_splits(arrays: Mapping[str, Arrays], splits: Sequence[str] = SPLITS) -> Arrays:
+    """Join the arrays (N, V, ...) of several splits, by name, one behind the other."""
+    if len(splits) == 1:
+        return arrays[splits[0]]
+    names = arrays[splits[0]]
+    return {name: JoinedArray([arrays[split][name] for split in splits]) for name in names}
+
+
+def join_targets(tables: Tables, splits: Sequence[str] = SPLITS) -> np.ndarray:
+    """Join the targets of several splits, one behind the other: bool (N, C)."""
+    return np.concatenate([take_split(tables, split).targets for split in splits])
+
+
+def index_images(
+    tables: Tables, arrays: Mapping[str, Arrays], splits: Sequence[str] = SPLITS
+) -> NeighbourIndex:
+    """Index the images of some splits, one behind the other, by their `pooled` and `style`."""
+    targets = join_targets(tables, splits)
+    temperature = choose_size(len(targets)).temperature
+    return build_neighbour_index(ImageVectors(join_splits(arrays, splits)), targets, temperature)
+
+
 @dataclass(frozen=True)
 class HeadJob:
     """Which head to train, on what, and how.
@@ -103,6 +139,8 @@ class HeadJob:
         output_dir: of a run whose notebooks have split the collection and stored its features.
         data_dir: the collection.
         encoder: whose features are stored.
+        splits: whose images it learns from. Without `val` among them the weights of the best epoch
+            on validation are kept, else those of the last.
     """
 
     head: str
@@ -111,6 +149,7 @@ class HeadJob:
     output_dir: Path
     data_dir: Path
     encoder: str
+    splits: tuple[str, ...] = ("train",)
 
     def save(self) -> None:
         """Write beside the head what it was trained as, for `load_head`."""
@@ -167,7 +206,21 @@ def train_head(run: Run, head: str, recipe: Recipe | None = None) -> TrainedHead
     run.check_parameters()
     recipe = recipe or configure_recipe(run, head)
     folder, encoder = run.folder / head, run.setting("ENCODER")
-    job = HeadJob(head, recipe, folder, run.output_dir, run.data_dir, encoder)
+    return _train(run, HeadJob(head, recipe, folder, run.output_dir, run.data_dir, encoder))
+
+
+def refit_head(run: Run, head: str) -> TrainedHead:
+    """Train a head of a notebook upstream anew, by the same recipe, on all labelled images.
+
+    It takes all epochs of the recipe, as no image is left to choose one by, and lies in
+    `refit_<head>` in the notebook's folder. Images of validation and test are seen in the views
+    that are stored, which are cropped but not flipped or recoloured.
+    """
+    folder = run.folder / f"refit_{head}"
+    return _train(run, replace(read_job(run, head), folder=folder, splits=SPLITS))
+
+
+def _train(run: Run, job: HeadJob) -> TrainedHead:
     num_processes = run.setting("NUM_PROCESSES", default=1)
     if num_processes > 1:
         run_in_processes(num_processes, train_job, job)
@@ -183,59 +236,79 @@ def train_job(job: HeadJob, tables: Tables | None = None) -> TrainedHead:
         tables: of the run, where they have been read.
     """
     device = join_processes()
-    recipe, config = job.recipe, job.recipe.config
-    path, made_tables = find_product(job.output_dir, TABLES)
-    tables = tables or read_tables(path.parent, job.data_dir)
-    model, inputs = _build(job, tables)
-    train, val = (take_split(tables, split).targets for split in ("train", "val"))  # (N, C)
-    loss = recipe.loss
-    if config.max_weight:
-        weights = positive_weights(torch.from_numpy(train), config.max_weight)
-        loss = partial(loss, pos_weight=weights.to(device))
-    crop_targets = made_tables["parameters"].get("CROP_TARGETS", "all")
-    targets = view_targets(train, tables.is_culture, crop_targets)  # (N, V, C)
-    batches = FeatureBatches(
-        inputs.arrays["train"],
-        targets,
-        config.batch_rows(targets.shape[1]),
-        config.train_views,
-        seed=config.seed,
-        device=device,
-    )
-    seen = view_targets(val, tables.is_culture)
-    val_batches = FeatureBatches(inputs.arrays["val"], seen, 64, "all", False, device=device)
-    score = partial(evaluate, mean_of=recipe.decoding.mean_of)
+    recipe = job.recipe
+    tables = tables or read_tables(find_product(job.output_dir, TABLES)[0].parent, job.data_dir)
+    model, inputs = build_head(job, tables)
+    batches, loss = training_batches(job, tables, inputs, device)
+    val_batches = None
+    if "val" not in job.splits:
+        seen = view_targets(take_split(tables, "val").targets, tables.is_culture)  # (N, V, C)
+        val_batches = FeatureBatches(inputs.arrays["val"], seen, 64, "all", False, device=device)
     history = fit(
-        model, batches, val_batches, loss, config, job.folder, inputs.made_by, job.head, score
+        model,
+        batches,
+        val_batches,
+        loss,
+        recipe.config,
+        job.folder,
+        inputs.made_by,
+        job.folder.name,
+        partial(evaluate, mean_of=recipe.decoding.mean_of),
     )
     if process_index() == 0:
         job.save()
     return TrainedHead(recipe, model, inputs.arrays, history, job.folder)
 
 
+def training_batches(
+    job: HeadJob, tables: Tables, inputs: HeadInputs, device: torch.device
+) -> tuple[FeatureBatches, Loss]:
+    """Make the batches that a head learns from, and its loss, weighted where it weighs labels."""
+    config, loss = job.recipe.config, job.recipe.loss
+    targets = join_targets(tables, job.splits)  # (N, C)
+    if config.max_weight:
+        weights = positive_weights(torch.from_numpy(targets), config.max_weight)
+        loss = partial(loss, pos_weight=weights.to(device))
+    made_tables = find_product(job.output_dir, TABLES)[1]
+    crop_targets = made_tables["parameters"].get("CROP_TARGETS", "all")
+    spread = view_targets(targets, tables.is_culture, crop_targets)  # (N, V, C)
+    batches = FeatureBatches(
+        join_splits(inputs.arrays, job.splits),
+        spread,
+        config.batch_rows(spread.shape[1]),
+        config.train_views,
+        seed=config.seed,
+        device=device,
+    )
+    return batches, loss
+
+
 def load_head(run: Run, head: str) -> TrainedHead:
     """Load a head that a notebook upstream has trained, wherever the run's folders lie now."""
+    return _load(read_job(run, head), run.tables)
+
+
+def read_job(run: Run, head: str) -> HeadJob:
+    """Read what a head of a notebook upstream was trained as."""
     folder = run.find(f"{head}/{JOB}").parent
     saved, recipe = load_json(folder / JOB), RECIPES[head]
     parts = {name: replace(getattr(recipe, name), **saved[name]) for name in CONFIGURED}
     recipe = replace(recipe, **parts)
-    return _load(
-        HeadJob(head, recipe, folder, run.output_dir, run.data_dir, saved["encoder"]), run.tables
-    )
+    return HeadJob(head, recipe, folder, run.output_dir, run.data_dir, saved["encoder"])
 
 
 def _load(job: HeadJob, tables: Tables) -> TrainedHead:
-    model, inputs = _build(job, tables)
+    model, inputs = build_head(job, tables)
     model.load_state_dict(load_checkpoint(job.folder / "best.pt")["model"])
     history = pd.read_csv(job.folder / "history.csv")
     return TrainedHead(job.recipe, model.to(join_processes()), inputs.arrays, history, job.folder)
 
 
-def _build(job: HeadJob, tables: Tables) -> tuple[nn.Module, HeadInputs]:
+def build_head(job: HeadJob, tables: Tables) -> tuple[nn.Module, HeadInputs]:
     """Make an untrained head, on top of its encoder where that has to run, and open its inputs."""
     recipe, config = job.recipe, job.recipe.config
     inputs = open_inputs(tables, job.output_dir, job.encoder, recipe.inputs, config.unfrozen_stages)
-    num_images = len(take_split(tables, "train").images)
+    num_images = sum(len(take_split(tables, split).images) for split in job.splits)
     model = recipe.build(inputs.dims, tables.num_classes, num_images, config.seed)
     if isinstance(recipe.layers, Rnn) and recipe.layers.frozen:
         path, _ = find_product(job.output_dir, f"{recipe.layers.frozen}/best.pt")
@@ -247,15 +320,3 @@ def _build(job: HeadJob, tables: Tables) -> tuple[nn.Module, HeadInputs]:
         statistics = made_by["mean"], made_by["std"]
         model = EndToEnd(encoder, model, inputs.computed, config.unfrozen_stages, *statistics)
     return model, inputs
-
-
-def calibrated_candidates(run: Run, weights: Mapping[str, Mapping[str, float]]) -> list[str]:
-    """Name the candidates whose outputs are probabilities: no head in them weighs positives.
-
-    Args:
-        run: that has trained the heads.
-        weights: of `candidate_weights`.
-    """
-    configs = {head: load_json(run.find(f"{head}/{JOB}"))["config"] for head in RECIPES}
-    scores = {head for head, config in configs.items() if config["max_weight"]}
-    return [name for name, heads in weights.items() if scores.isdisjoint(heads)]

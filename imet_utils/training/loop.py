@@ -217,7 +217,7 @@ def evaluate(model: nn.Module, batches: FeatureBatches, mean_of: str = "probs") 
 def fit(
     model: nn.Module,
     batches: FeatureBatches,
-    val_batches: FeatureBatches,
+    val_batches: FeatureBatches | None,
     loss: Loss,
     config: TrainConfig,
     folder: Path | str,
@@ -225,7 +225,7 @@ def fit(
     description: str = "training",
     score: Callable[[nn.Module, FeatureBatches], dict[str, float]] = evaluate,
 ) -> pd.DataFrame:
-    """Train a head and leave it with the weights of its best epoch by validation F2.
+    """Train a head and leave it with the weights of its best epoch by validation F2, or its last.
 
     After each epoch `folder/last.pt` holds all that the next one needs, and `folder/best.pt` the
     best weights; at the end `history.csv` has the history. A run that finds those of the same
@@ -241,7 +241,7 @@ def fit(
     Args:
         model: takes the arrays of `batches` by name and returns logits.
         batches: training batches; `set_epoch` is called before each pass.
-        val_batches: validation batches for `evaluate`.
+        val_batches: validation batches for `score`; None to keep the weights of the last epoch.
         loss: of (logits, targets), averaged over the batch.
         config: see `TrainConfig`.
         folder: where the checkpoints go.
@@ -250,7 +250,7 @@ def fit(
         score: of the model on `val_batches`, with `f2` among others.
 
     Returns:
-        The history: one row an epoch with train_loss, learning_rate and the scores on validation.
+        The history: one row an epoch with train_loss, learning_rate and any scores on validation.
 
     Raises:
         TypeError: for other batches, such as a `DataLoader`'s.
@@ -265,7 +265,7 @@ def fit(
         model,
         loss,
         batches,
-        [asdict(config), inputs, val_batches.fingerprint(), describe_code(score)],
+        [asdict(config), inputs, val_batches and val_batches.fingerprint(), describe_code(score)],
     )
     training = start_training(model, config, batches)
     history = _resume(folder, fingerprint, training.parts)
@@ -279,7 +279,7 @@ def fit(
         learning_rate = training.schedule.get_last_lr()[0]
         train_loss = train_one_epoch(training, batches, loss, config, epoch)
         row = {"epoch": epoch + 1, "train_loss": train_loss, "learning_rate": learning_rate}
-        scores = score(training.used, val_batches)
+        scores = score(training.used, val_batches) if val_batches else {}
         row |= {f"val_{name}": float(score) for name, score in scores.items()}
         history.append(row)
         shown = [f"{name} {row[key]:.4f}" for key, name in SHOWN.items() if key in row]
@@ -326,7 +326,8 @@ def training_fingerprint(
 
 def _save(training: Training, fingerprint: str, history: list[dict], folder: Path) -> None:
     """Write the weights if this epoch is the best, and all that the next epoch needs."""
-    if np.argmax([row["val_f2"] for row in history]) == len(history) - 1:
+    scores = [row.get("val_f2", row["epoch"]) for row in history]  # without any the last is best
+    if np.argmax(scores) == len(history) - 1:
         best = {"fingerprint": fingerprint, "model": training.used.state_dict()}
         save_checkpoint(best, folder / "best.pt")
     states = {name: part.state_dict() for name, part in training.parts.items()}

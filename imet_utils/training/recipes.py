@@ -206,29 +206,9 @@ RECIPES = {
 }
 
 NEIGHBOURS = "neighbours"  # who vote beside the heads
-USUAL = "heads and neighbours"  # the candidate that is taken unless another is clearly better
+ENSEMBLE = "heads and neighbours"  # the mean that predicts, as a row of the tables
 
 
-def candidate_weights(neighbour_weight: float) -> dict[str, dict[str, float]]:
-    """List what the predictions may be made by: heads, the neighbours, and means of them.
-
-    A head of the poster is none of them: what it decodes by needs more than an image's mean
-    probabilities.
-
-    Args:
-        neighbour_weight: of the neighbours beside the two best heads.
-
-    Returns:
-        The weights of the heads and of `neighbours`, of sum 1, by the title of the candidate.
-    """
-    single = {
-        recipe.title: {head: 1.0}
-        for head, recipe in RECIPES.items()
-        if recipe.decoding.rule != "beam" and recipe.decoding.mean_of == "probs"
-    }
-    each = (1 - neighbour_weight) / 2
-    return single | {
-        NEIGHBOURS: {NEIGHBOURS: 1.0},
-        "both heads": {"mlp": 0.5, "attncnn_rnn": 0.5},
-        USUAL: {"mlp": each, "attncnn_rnn": each, NEIGHBOURS: neighbour_weight},
-    }
+def mean_weights(share: float) -> dict[str, float]:
+    """Weigh our two heads and the neighbours, who get `share`, for the mean that predicts."""
+    return {"mlp": (1 - share) / 2, "attncnn_rnn": (1 - share) / 2, NEIGHBOURS: share}
