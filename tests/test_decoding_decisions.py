@@ -3,11 +3,10 @@ import pytest
 
 from imet_utils.decoding import (
     best_expected_sets,
-    choose_candidate,
     precision_thresholds,
 )
 from imet_utils.decoding.decisions import choose_decision
-from imet_utils.metrics import f2_per_image, sample_scores, threshold_curve
+from imet_utils.metrics import sample_scores, threshold_curve
 
 
 @pytest.fixture
@@ -52,28 +51,3 @@ def test_what_is_no_decision_is_refused(data, decision):
         choose_decision(decision, *data)
     with pytest.raises(ValueError, match=r"0\.99 .* the highest is 0\."):
         choose_decision("0.99", data[0], data[0] < 0.5)  # a precision that none has
-
-
-def test_the_default_candidate_is_taken_unless_another_is_clearly_better(data):
-    probs, targets = data
-    noisy = np.clip(probs + np.random.default_rng(1).normal(0, 0.02, probs.shape), 0, 1)
-    near = {"default": {"val": probs}, "same": {"val": probs.copy()}, "worse": {"val": 1 - probs}}
-    bad = {"default": {"val": 1 - probs}, "noisy": {"val": noisy}, "best": {"val": probs}}
-    assert choose_candidate(near, targets, "expected F2", "default", near)[0] == "default"
-    chosen, decisions, table = choose_candidate(bad, targets, "expected F2", "default", bad)
-    assert chosen == table["val F2"].idxmax() != "default"
-    f2 = {name: f2_per_image(decisions[name](bad[name]["val"]), targets) for name in bad}
-    gap = f2["best"] - f2["default"]
-    assert table["val F2"].to_dict() == pytest.approx({name: f2[name].mean() for name in bad})
-    assert table.loc["default", ["gain", "standard error"]].tolist() == [0, 0]
-    assert table.loc["best", "gain"] == pytest.approx(gap.mean())
-    wanted = gap.std() / np.sqrt(len(gap))
-    assert table.loc["best", "standard error"] == pytest.approx(wanted, rel=0.05)
-
-
-def test_candidates_that_are_not_calibrated_are_cut_at_a_threshold(data):
-    probs, targets = data
-    candidates = {"weighted": {"val": np.sqrt(probs)}, "MLP": {"val": probs}}
-    _, decisions, _ = choose_candidate(candidates, targets, "expected F2", "MLP", ["MLP"])
-    assert decisions["weighted"].threshold is not None
-    assert decisions["MLP"].beta == 2.0

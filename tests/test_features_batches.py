@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from imet_utils.features import FeatureBatches
+from imet_utils.features import FeatureBatches, JoinedArray
 from imet_utils.views import ViewArray, ViewDataset
 
 
@@ -127,18 +127,32 @@ def test_a_process_without_a_row_gets_one_that_does_not_count(store):
     assert last["pooled"][0, 0] // 10 == 2
 
 
+@pytest.mark.parametrize("views", ["all", "random", "whole"])
+def test_arrays_one_behind_the_other_are_read_as_one(store, views):
+    arrays, targets = store
+    joined = {name: JoinedArray(np.split(values, [3, 5])) for name, values in arrays.items()}
+    assert codes(FeatureBatches(joined, targets, 4, views)) == codes(
+        FeatureBatches(arrays, targets, 4, views)
+    )
+    np.testing.assert_array_equal(joined["maps"][2:6], arrays["maps"][2:6])
+    np.testing.assert_array_equal(joined["maps"][np.array([6, 0])], arrays["maps"][[6, 0]])
+
+
 @pytest.mark.parametrize("num_workers", [0, 2])
 @pytest.mark.parametrize("views", ["random", "all"])
-def test_batches_read_images_as_they_would_an_array(tmp_path, num_workers, views):
+@pytest.mark.parametrize("ends", [[5], [2, 5]])
+def test_batches_read_images_as_they_would_an_array(tmp_path, num_workers, views, ends):
     paths = [tmp_path / f"{k}.png" for k in range(5)]
     for k, path in enumerate(paths):
         levels = np.random.default_rng(k).integers(0, 256, (40, 40, 3), dtype=np.uint8)
         Image.fromarray(levels).save(path)
-    dataset = ViewDataset(paths, list("abcde"), [True] * 5, train=True, size=32, num_views=3)
-    pixels = np.stack([dataset[index].numpy() for index in range(5)])  # (N, V, 3, H, W)
+    parts = [slice(*pair) for pair in zip([0, *ends], ends, strict=False)]
+    datasets = [ViewDataset(paths[k], "abcde"[k], [True] * 5, True, 0, 32, 3) for k in parts]
+    pixels = np.stack([part[k].numpy() for part in datasets for k in range(len(part))])
     stored = {"number": np.arange(15, dtype=np.float16).reshape(5, 3)}
     options = {"targets": None, "batch_size": 4, "views": views, "seed": 1}
-    streamed = {"images": ViewArray(dataset, num_workers), **stored}
+    images = [ViewArray(part, num_workers) for part in datasets]
+    streamed = {"images": images[0] if len(ends) == 1 else JoinedArray(images), **stored}
     found = list(FeatureBatches(streamed, **options))
     wanted = list(FeatureBatches({"images": pixels, **stored}, **options))
     for batch, other in zip(found, wanted, strict=True):

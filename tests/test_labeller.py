@@ -97,6 +97,18 @@ def test_a_finished_run_has_the_labeller_that_made_its_submission(smoke):
     pd.testing.assert_frame_equal(found, submission)
 
 
+def test_the_final_labeller_knows_all_images_and_the_tested_one_scored(smoke, run, files):
+    final, tested = (Labeller.load(path.parent) for path in smoke[0].rglob("labeller.json"))
+    if len(final.train_images) < len(tested.train_images):
+        final, tested = tested, final
+    assert len(final.train_images) == len(final.index.targets) == len(run.tables.images)
+    assert len(tested.train_images) == len(run.targets["train"])
+    assert final.settings.thresholds == tested.settings.thresholds
+    scored = np.load(smoke[0] / "08_evaluate_test/probs_test.npy")
+    np.testing.assert_allclose(probs(tested, files), scored, atol=2e-3)
+    assert np.abs(probs(final, files) - scored).max() > 0.01
+
+
 def test_an_image_without_a_file_gets_the_best_guess(labeller, run, files):
     table = labeller.submit(["a", "b"], [None, files[0]])
     guess = best_expected_sets(run.targets["train"].mean(axis=0, keepdims=True))

@@ -2,7 +2,6 @@ import os
 import shutil
 import subprocess
 import sys
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -10,22 +9,33 @@ import pytest
 import torch
 
 from imet_tools.sample import write_sample_data
-from imet_utils.decoding import predict_splits
+from imet_utils.decoding import best_expected_sets, predict_splits
 from imet_utils.encoders import build_encoder
-from imet_utils.features import EncoderSettings, encode_collection, extract_features
-from imet_utils.files import load_json, save_json
+from imet_utils.features import (
+    EncoderSettings,
+    FeatureBatches,
+    encode_collection,
+    extract_features,
+    view_targets,
+)
+from imet_utils.files import load_json, save_array
 from imet_utils.hog import hog
+from imet_utils.metrics import f2_per_image
 from imet_utils.models import EndToEnd
 from imet_utils.runs import PROJECT_DIR, open_run
-from imet_utils.tables import load_tables, save_tables, split_tables
+from imet_utils.tables import SPLITS, load_tables, save_tables, split_tables
 from imet_utils.training import (
     RECIPES,
-    calibrated_candidates,
+    choose_share,
+    fit,
+    join_targets,
     load_head,
     open_inputs,
+    refit_head,
     train_head,
 )
 from imet_utils.training.__main__ import main
+from imet_utils.training.cross_fitting import SHARES, USUAL_SHARE, compare_shares
 from imet_utils.views import open_datasets
 
 ENCODER, TABLES = "efficientnet_lite0", "02_preprocess_images"
@@ -173,11 +183,46 @@ def test_the_command_line_refuses_what_there_is_not(monkeypatch, capsys, argumen
     assert reason in capsys.readouterr().err
 
 
-def test_outputs_of_a_loss_that_weighs_positives_are_not_calibrated(tmp_path):
-    for head, recipe in RECIPES.items():
-        weight = 10.0 if head == "mlp" else recipe.config.max_weight
-        save_json({"config": {"max_weight": weight}}, tmp_path / head / "head.json")
-    run = SimpleNamespace(find=tmp_path.joinpath)
-    weights = {"a": {"attncnn_rnn": 1.0}, "b": {"mlp": 0.5, "attncnn_rnn": 0.5}}
-    weights |= {"c": {"baseline_components": 1.0}, "d": {"neighbours": 1.0}}
-    assert calibrated_candidates(run, weights) == ["a", "d"]
+def test_a_head_is_trained_anew_on_all_images_by_the_same_recipe(collection):
+    first = train(collection, "mlp", EPOCHS=3, LEARNING_RATE=1e-3)
+    run = begin("05_refit", *collection, ["04_mlp"])
+    head = refit_head(run, "mlp")
+    assert head.recipe == first.recipe
+    assert head.folder == run.folder / "refit_mlp"
+    assert list(head.history) == ["epoch", "train_loss", "learning_rate"]
+    tables = run.tables
+    inputs = open_inputs(tables, run.output_dir, ENCODER, head.recipe.inputs)
+    model = head.recipe.build(inputs.dims, tables.num_classes, len(tables.images))
+    arrays = {
+        name: np.concatenate([inputs.arrays[split][name] for split in SPLITS])
+        for name in head.recipe.inputs
+    }
+    targets = view_targets(join_targets(tables), tables.is_culture)
+    batches = FeatureBatches(arrays, targets, head.recipe.config.batch_size, seed=0)
+    fit(model, batches, None, head.recipe.loss, head.recipe.config, run.folder / "by_hand")
+    torch.testing.assert_close(head.model.state_dict(), model.state_dict(), rtol=0, atol=0)
+    assert refit_head(run, "mlp").history.equals(head.history)  # not trained again
+
+
+def test_the_share_of_the_neighbours_is_chosen_by_images_that_were_not_seen(collection):
+    """Neighbours that know each image are best alone; those of the other folds are not."""
+    train(collection, "mlp", EPOCHS=2, LEARNING_RATE=1e-3)
+    run = begin("05_share", *collection, ["04_mlp"])
+    share, table = choose_share(run, num_folds=3)
+    assert share in table.index
+    assert table.loc[USUAL_SHARE, ["gain", "standard error"]].tolist() == [0, 0]
+    [path] = (run.folder / "folds").glob("*")
+    targets = join_targets(run.tables, ("train", "val"))
+    assert table.loc[0.0, "F2"] == f2_per_image(best_expected_sets(np.load(path)), targets).mean()
+    save_array(targets.astype(np.float32), path)  # it is read, and not made again
+    assert choose_share(run, num_folds=3)[1].loc[0.0, "F2"] == 1
+    assert choose_share(run, num_folds=0)[0] == USUAL_SHARE
+
+
+@pytest.mark.parametrize(("gains", "share"), [((0.01, 0.02), 0.1), ((0.0005, 0.0), 0.3)])
+def test_another_share_is_taken_only_if_it_is_clearly_better(gains, share):
+    f2 = {name: np.full(400, 0.6) for name in SHARES}
+    noise = np.random.default_rng(0).normal(0, 0.02, 400)
+    f2[0.0] = f2[0.0] + gains[0] + noise
+    f2[0.1] = f2[0.1] + gains[1] + noise
+    assert compare_shares(f2)[0] == share

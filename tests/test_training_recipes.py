@@ -7,10 +7,9 @@ from imet_utils.models import Rnn
 from imet_utils.training import (
     RECIPES,
     SIZES,
-    USUAL,
-    candidate_weights,
     choose_size,
     describe_size,
+    mean_weights,
 )
 
 DIMS = {"maps": 6, "pooled": 5, "style": 4, "hog": 80}
@@ -62,9 +61,5 @@ def test_layers_that_cannot_be_are_refused(setting):
         Rnn(**setting)
 
 
-def test_candidates_are_our_heads_and_means_of_some_with_neighbours_or_without():
-    weights = candidate_weights(0.3)
-    assert weights["AttnCNN-RNN (ours)"] == {"attncnn_rnn": 1.0}
-    assert weights[USUAL] == {"mlp": 0.35, "attncnn_rnn": 0.35, "neighbours": 0.3}
-    assert all(sum(parts.values()) == pytest.approx(1) for parts in weights.values())
-    assert not any("poster" in name for name in weights)
+def test_neighbours_get_their_share_and_the_heads_the_rest():
+    assert mean_weights(0.3) == {"mlp": 0.35, "attncnn_rnn": 0.35, "neighbours": 0.3}

@@ -1,6 +1,6 @@
 """Cross-fitting: predict each image by heads and neighbours that have not seen it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -50,35 +50,49 @@ def choose_share(run: Run, num_folds: int = 5) -> tuple[float, pd.DataFrame]:
     """Choose how much the neighbours count in the mean with the heads.
 
     Every image of train and validation is predicted by an MLP and by neighbours of the other folds.
-    Of the shares, `USUAL_SHARE` is taken unless another has a higher mean F2 by more than the
-    standard error of the difference, image by image; of several the best. The MLP stands for both
-    heads, as the AttnCNN-RNN takes ten times as long to train and is as good.
+    The MLP stands for both heads, as the AttnCNN-RNN takes ten times as long to train and scores
+    about the same.
 
     Args:
         run: whose notebooks upstream have trained the MLP.
-        num_folds: at least 2; fewer take `USUAL_SHARE` without a measurement.
+        num_folds: 0 takes `USUAL_SHARE` without a measurement.
 
     Returns:
-        The share, and columns F2, gain and standard error, a row for each of `SHARES`.
+        The share and its table, see `compare_shares`.
     """
-    table = pd.DataFrame(index=pd.Index(SHARES, name="share"))
-    if num_folds < 2:
-        return USUAL_SHARE, table
-    targets = join_targets(run.tables, SEEN)
-    images = pd.concat([take_split(run.tables, split).images for split in SEEN], ignore_index=True)
-    fold_of = np.array(assign_parts(replace(run.tables, images=images), [1] * num_folds))
-    inputs = open_inputs(run.tables, run.output_dir, run.setting("ENCODER"), ("pooled", "style"))
+    if not num_folds:
+        return USUAL_SHARE, pd.DataFrame(index=pd.Index(SHARES, name="share"))
+    tables, targets = run.tables, join_targets(run.tables, SEEN)
+    images = pd.concat([take_split(tables, split).images for split in SEEN], ignore_index=True)
+    fold_of = np.array(assign_parts(replace(tables, images=images), [1] * num_folds))
+    inputs = open_inputs(tables, run.output_dir, run.setting("ENCODER"), ("pooled", "style"))
     vectors = ImageVectors(join_splits(inputs.arrays, SEEN))
     votes = cross_fit_votes(vectors, targets, fold_of, choose_size(len(targets)).temperature)
     probs = cross_fit_head(run, "mlp", SEEN, fold_of)
     f2 = {}
     for share in SHARES:
-        mean = (1 - share) * probs + share * votes
-        f2[share] = f2_per_image(best_expected_sets(mean), targets)  # (N,)
-    gains = {share: bootstrap_mean(scores - f2[USUAL_SHARE]) for share, scores in f2.items()}
-    table["F2"] = [scores.mean() for scores in f2.values()]
-    table["gain"] = [gain.mean for gain in gains.values()]
-    table["standard error"] = [(gain.high - gain.low) / (2 * 1.96) for gain in gains.values()]
+        preds = best_expected_sets((1 - share) * probs + share * votes)
+        f2[share] = f2_per_image(preds, targets)
+    return compare_shares(f2)
+
+
+def compare_shares(f2: Mapping[float, np.ndarray]) -> tuple[float, pd.DataFrame]:
+    """Take `USUAL_SHARE` unless another share is better by more than its standard error.
+
+    That is the standard error of the difference, image by image; of several the best is taken.
+
+    Args:
+        f2: of each image, (N,), by share.
+
+    Returns:
+        The share, and columns F2, gain and standard error, a row for each share.
+    """
+    rows = {}
+    for share, scores in f2.items():
+        gain = bootstrap_mean(scores - f2[USUAL_SHARE])
+        error = (gain.high - gain.low) / (2 * 1.96)
+        rows[share] = {"F2": scores.mean(), "gain": gain.mean, "standard error": error}
+    table = pd.DataFrame(rows).T.rename_axis("share")
     clear = table[table["gain"] > table["standard error"]]
     return USUAL_SHARE if clear.empty else float(clear["gain"].idxmax()), table
 
