@@ -56,8 +56,21 @@ def test_mapped_files_are_not_counted(tmp_path):
     assert measured.own_memory("self") - before < 40e6  # of 160 MB
 
 
+@pytest.fixture
+def instead(monkeypatch):
+    """Let a program run instead of the pipeline."""
+    popen = subprocess.Popen
+
+    def instead(program):
+        command = [sys.executable, "-c", program]
+        fake = lambda _, **options: popen(command, **options)  # noqa: E731
+        monkeypatch.setattr(measured.subprocess, "Popen", fake)
+
+    return instead
+
+
 @pytest.mark.slow
-def test_time_and_memory_go_to_the_notebook_that_took_them(monkeypatch):
+def test_time_and_memory_go_to_the_notebook_that_took_them(instead):
     lines = ["[1/2] 01_small", "01_small: 0.5 s", "", "[2/2] 02_large", "02_large: 1.5 s", "done"]
     waits = [0.6, 0, 0, 1.0, 0.6, 0]
     program = "import time\nheld = []\n"
@@ -66,25 +79,19 @@ def test_time_and_memory_go_to_the_notebook_that_took_them(monkeypatch):
         program += "held = bytearray(b'1' * 80_000_000)\n" if line.startswith("[2") else ""
         program += f"del held; held = []\ntime.sleep({wait})\n" if line.startswith("02") else ""
         program += f"time.sleep({wait})\n"
-    fake = [sys.executable, "-c", program]
-    popen = subprocess.Popen
-    monkeypatch.setattr(
-        measured.subprocess, "Popen", lambda command, **options: popen(fake, **options)
-    )
+    instead(program)
     found = measured.run_pipeline([])
-    assert {name: spent for name, (spent, _) in found.items() if name != "report"} == {
-        "01_small": 0.5,
-        "02_large": 1.5,
-    }
-    assert found["report"][0] == pytest.approx(1.2, abs=0.5)
+    spent = {name: seconds for name, (seconds, _) in found.items()}
+    assert spent.pop("report") == pytest.approx(1.2, abs=0.5)
+    assert spent == {"01_small": 0.5, "02_large": 1.5}
     assert found["01_small"][1] < 60e6 < found["02_large"][1]
     assert found["report"][1] < 60e6
 
 
-@pytest.mark.slow
-def test_a_failing_pipeline_is_told_with_its_last_lines():
+def test_a_failing_pipeline_is_told_with_its_last_lines(instead):
+    instead("print('There is no profile'); raise SystemExit(2)")
     with pytest.raises(RuntimeError, match=r"pipeline failed:\n.*There is no profile"):
-        measured.run_pipeline(["--profile", "no such profile"])
+        measured.run_pipeline([])
 
 
 def test_table_steps_are_measured_on_a_share(tmp_path):

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from urllib.request import urlopen
 
 import nbformat
@@ -187,20 +188,19 @@ def test_browse_and_look_closer(explorer):
 
 def test_a_known_label_is_typed_and_everything_drawn_anew(explorer):
     closer = box(explorer, 1)
-    options, before = closer.locator("select option"), None
-    while before != (before := options.all_inner_texts()):  # until what was asked for is drawn
-        explorer.wait_for_timeout(3000)
-    label = before[5].rsplit(maxsplit=1)[0]
-    known = closer.locator("input.jupyter-widget-taginput")
-    tag = closer.locator(".jupyter-widget-tag:not(input)")
-    for _ in range(5):  # again, where the kernel was still at work on what was asked before
+    options, known = (
+        closer.locator("select option"),
+        closer.locator("input.jupyter-widget-taginput"),
+    )
+    for _ in range(6):  # again, where the kernel was still at work on what was asked before
+        label = options.nth(5).inner_text().rsplit(maxsplit=1)[0]
         known.fill(label)
         known.press("Tab")
-        explorer.wait_for_timeout(2000)
-        if tag.count():
+        with suppress(AssertionError):
+            sync_api.expect(options.first).to_have_text(f"{label} 1.00", timeout=10_000)
             break
-    sync_api.expect(options.first).to_have_text(f"{label} 1.00", timeout=30_000)
-    sync_api.expect(tag).to_have_text(label)
+    sync_api.expect(options.first).to_have_text(f"{label} 1.00")
+    sync_api.expect(closer.locator(".jupyter-widget-tag:not(input)").last).to_have_text(label)
 
 
 def test_ones_own_picture_by_upload_and_by_path(explorer, folder):
