@@ -1,6 +1,7 @@
 """The labeller of a run: the same labels as the run's, from a folder that stands on its own."""
 
 import json
+import os
 import re
 import shutil
 import stat
@@ -23,7 +24,6 @@ from imet_utils.tables import find_images, take_split
 from imet_utils.training import train_head
 
 WEIGHTS = {"baseline_hog": 0.2, "mlp": 0.2, "attncnn_rnn": 0.3, "neighbours": 0.3}
-LABELS = "09_label_new_images/labels.csv"
 pytestmark = pytest.mark.slow
 
 
@@ -237,10 +237,11 @@ def test_the_command_labels_what_can_be_read_and_lists_the_rest(smoke, tmp_path,
     assert main(["label", str(given), "--output", str(output_dir), "--top", "2"]) == 0
     written = {path for path in output_dir.rglob("*") if path.is_file()} - before.keys()
     assert {path.name for path in written} == {
-        "labels.csv", "submission.csv", "skipped_images.csv", "review.html",
+        "labels.csv", "submission.csv", "skipped_images.csv", "review.html", "source.json",
     }  # fmt: skip
     assert all(path.stat().st_mtime_ns == time for path, time in before.items())
     [results] = {path.parent for path in written}
+    assert results == output_dir / "labelled/given"
     assert set(pd.read_csv(results / "skipped_images.csv")["file"]) == {"cut.jpg", "notes.txt"}
     labels, labeller = pd.read_csv(results / "labels.csv"), Labeller.load(output_dir)
     wanted = labeller.label([given / name for name in names], top=2)
@@ -266,14 +267,38 @@ def test_the_command_uses_known_labels_and_an_exported_labeller(smoke, tmp_path,
     message = capsys.readouterr().out
     assert "1 of 3 images" in message
     assert "1 labels that the run does not have: 99999" in message
-    found = pd.read_csv(tmp_path / "small" / LABELS)
+    results = tmp_path / "small/labelled" / files[0].stem
+    found = pd.read_csv(results / "labels.csv")
     wanted = labeller.label(files[:3], known=[[labeller.names[1]], [], []])
     wanted = wanted.rename(columns={"image": "file"})
     pd.testing.assert_frame_equal(found, wanted, rtol=1e-5, check_dtype=False)
     assert found.loc[0, ["attribute_id", "probability"]].tolist() == [ids[1], 1]
-    page = (tmp_path / "small" / LABELS).with_name("review.html").read_text(encoding="utf-8")
+    page = (results / "review.html").read_text(encoding="utf-8")
     assert page.count('"known": [[1, 1]]') == 1
     assert page.count('"known": []') == 2
+
+
+def test_the_command_labels_images_of_subfolders_and_keeps_the_labels_of_others(
+    smoke, tmp_path, files
+):
+    small, given = tmp_path / "small", tmp_path / "photos"
+    assert main(["export", str(small), "--output", str(smoke[0])]) == 0
+    for place, file in zip(("a.png", "1984/a.png", "1985/b.png"), files, strict=False):
+        (given / place).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, given / place)
+    shutil.copy(files[0], os.fsencode(given) + b"/Mu\xf1oz.png")
+    assert main(["label", str(given), "--output", str(small)]) == 0
+    results = small / "labelled/photos"
+    found = pd.read_csv(results / "labels.csv").drop_duplicates("file")["file"]
+    assert found.tolist() == ["a.png", "1984/a.png", "b.png"]
+    assert pd.read_csv(results / "submission.csv")["id"].tolist() == ["a", "1984_a", "b"]
+    skipped = pd.read_csv(results / "skipped_images.csv")["file"]
+    assert skipped.tolist() == [r"Mu\xf1oz.png"]
+    before = {path: path.read_bytes() for path in results.iterdir()}
+    shutil.copytree(given / "1985", tmp_path / "other/photos")
+    assert main(["label", str(tmp_path / "other/photos"), "--output", str(small)]) == 0
+    assert pd.read_csv(small / "labelled/photos_2/submission.csv")["id"].tolist() == ["b"]
+    assert {path: path.read_bytes() for path in results.iterdir()} == before
 
 
 def test_the_command_refuses_with_a_sentence(smoke, tmp_path, files, capsys):

@@ -15,7 +15,7 @@ from imet_tools.labelling import (
     pick_new_images,
     train_pictures,
 )
-from imet_tools.labelling.explore import list_images, score_images
+from imet_tools.labelling.explore import score_images
 from imet_utils.files import save_json
 from imet_utils.metrics import f2_per_image, sample_scores
 from imet_utils.runs import list_predictions
@@ -212,11 +212,8 @@ def test_new_images_are_those_named_or_of_test_or_else_of_the_test_part(run, tmp
     assert files == [run.data_dir / "train/d.png"]
     with pytest.raises(FileNotFoundError, match="nowhere"):
         pick_new_images(run, str(tmp_path / "nowhere"))
-    with pytest.raises(ValueError, match=r"none of the images in .*w\.png can be read"):
+    with pytest.raises(ValueError, match=r"none of the 1 files can be used: w\.png: not an image"):
         pick_new_images(run, str(run.data_dir / "test/w.png"))
-    (run.data_dir / "test/x.jpg").touch()
-    with pytest.raises(ValueError, match=r"several images .* x"):
-        list_images([run.data_dir / "test"])
 
 
 def test_pictures_of_training_images_where_they_are_at_hand(tmp_path, data_dir):

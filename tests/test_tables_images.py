@@ -62,6 +62,9 @@ def test_find_images_names_what_is_missing_or_doubtful(tmp_path):
     with pytest.raises(ValueError, match="3 faults") as error:
         find_images(tmp_path, ["x", "b", "1984.12.6", "a"])
     assert "no image x. Add x.png or the like" in str(error.value)
+    touch(tmp_path, os.fsdecode(b"c.p\xf1g"))
+    with pytest.raises(ValueError, match=r"no image c; there is c\.p\\xf1g, which is none of"):
+        find_images(tmp_path, ["c"])
     with pytest.raises(ValueError, match=r"no image b\.tif\. Add b\.tif$"):
         find_images(tmp_path, ["b.tif"])
     assert "no image 1984.12.6; there is 1984.12.6.jxl, which is none of .png" in str(error.value)
@@ -280,14 +283,15 @@ def test_the_list_goes_once_the_images_are_mended(folder, tmp_path):
 def test_files_of_test_that_are_no_images_are_listed_and_do_no_harm(folder, tmp_path):
     mend(folder)
     touch(folder / "test", "a.jxl", "notes.txt", ".DS_Store", "Thumbs.db", "Desktop.ini")
+    touch(folder / "test", os.fsdecode(b"Mu\xf1oz.txt"))  # no UTF-8
     noise().save(folder / "test/u.TIF")
     collection = load_collection(folder, tmp_path / "out")
     unlabelled = load_unlabelled(folder, tmp_path / "out")
     assert unlabelled["id"].tolist() == [*IDS, "u"]
     assert unlabelled["path"].iloc[-1] == folder / "test/u.TIF"
-    assert collection.skipped["folder"].tolist() == ["test", "test"]
-    assert collection.skipped["file"].tolist() == ["a.jxl", "notes.txt"]
-    assert read_skipped(tmp_path / "out")["file"].tolist() == ["a.jxl", "notes.txt"]
+    assert collection.skipped["folder"].tolist() == ["test"] * 3
+    assert collection.skipped["file"].tolist() == [r"Mu\xf1oz.txt", "a.jxl", "notes.txt"]
+    assert read_skipped(tmp_path / "out").equals(collection.skipped)
     (folder / "sample_submission.csv").write_text("id\nu\n")  # which says what is to be labelled
     assert load_collection(folder, tmp_path / "out").skipped.empty
     assert load_unlabelled(folder, tmp_path / "out")["id"].tolist() == ["u"]

@@ -13,10 +13,10 @@ from imet_tools.labelling.explore import (
     describe_threshold,
     open_album,
     page_of,
-    pick_new_images,
     plot_image,
     train_pictures,
 )
+from imet_tools.labelling.new_images import pick_new_images
 from imet_tools.labelling.plots import plot_attention, plot_comparison
 from imet_tools.labelling.review import ReviewImage, Suggestion, write_review
 from imet_tools.labelling.suspect_labels import (

@@ -13,21 +13,28 @@ from pathlib import Path
 import pandas as pd
 
 from imet_tools.labelling.corrections import add_images, correct_labels
-from imet_tools.labelling.explore import find_collection, list_images, train_pictures
+from imet_tools.labelling.explore import find_collection, train_pictures
 from imet_tools.labelling.known_labels import KnownLabels, read_known_labels
+from imet_tools.labelling.new_images import (
+    RESULTS,
+    SOURCE,
+    NewImage,
+    check_images,
+    choose_results,
+    list_images,
+)
 from imet_tools.labelling.review import PICTURE_SIDE, ReviewImage, Suggestion, write_review
 from imet_tools.labelling.suspect_labels import SUSPECTS
 from imet_utils.decoding import CANDIDATES
-from imet_utils.files import append_csv, atomic_path, save_csv
+from imet_utils.files import append_csv, atomic_path, save_csv, save_json
 from imet_utils.labeller import Explanation, Labeller, rank_labels
 from imet_utils.processes import num_cores
 from imet_utils.progress import say
 from imet_utils.provenance import find_product
 from imet_utils.runs import find_output_dir
-from imet_utils.tables import file_key, measure_files, read_thumbnail
+from imet_utils.tables import file_key, read_thumbnail
 from imet_utils.tables.images import match_images
 
-RESULTS = "09_label_new_images"  # folder of the results, in that of the run
 CORRECTED, EXTENDED = "train_corrected.csv", "train_extended.csv"  # in that of the run
 SUGGESTED = 12  # labels of an image in the review, at least
 NEIGHBOURS = 5  # labelled images whose pictures it shows
@@ -54,8 +61,8 @@ def build_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    label = commands.add_parser("label", help=f"label images, into DIR/{RESULTS}")
-    label.add_argument("images", nargs="+", type=Path, help="a folder of images, or files")
+    label = commands.add_parser("label", help=f"label images, into DIR/{RESULTS}/NAME")
+    label.add_argument("images", nargs="+", type=Path, help="folders of images, or files")
     label.add_argument("--top", type=int, default=0, help="list at least so many labels")
     label.add_argument("--precision", type=float, help="target precision, such as 0.7")
     known = "labels that are already known, in the form of a train.csv"
@@ -91,7 +98,7 @@ def main(arguments: Sequence[str]) -> int:
             return 0
         if args.precision is not None:
             labeller = labeller.with_precision(args.precision)
-        label_files(labeller, list_images(args.images), output_dir, args.top, args.known)
+        label_files(labeller, args.images, output_dir, args.top, args.known)
     except (ValueError, OSError) as error:
         sys.stderr.write(f"run_all.sh: {error}\n")
         return 2
@@ -126,51 +133,48 @@ def add_reviewed(output_dir: Path, reviews: Sequence[Path], labeller: Labeller) 
 
 def label_files(
     labeller: Labeller,
-    files: Sequence[Path],
+    given: Sequence[Path],
     output_dir: Path,
     top: int = 0,
     known: Path | None = None,
 ) -> None:
-    """Label images; write `labels.csv`, `submission.csv` and `review.html`.
+    """Label files, and those of folders; write `labels.csv`, `submission.csv` and `review.html`.
 
-    They go to `09_label_new_images` in `output_dir`, with `skipped_images.csv` for files that
-    cannot be read. All are written completely or not at all; memory does not grow with the number
-    of images. `known` is a table as of `read_known_labels`.
+    They go to a folder in `labelled` that no other images have, with `skipped_images.csv` for files
+    that are not labelled. All are written completely or not at all; memory does not grow with the
+    number of images. `known` is a table as of `read_known_labels`.
     """
     if top < 0:
         raise ValueError(f"--top must be 0 or more, got {top}")
-    folder = output_dir / RESULTS
     table = read_known_labels(known, labeller.labels, labeller.settings.has_ids) if known else None
-    faults = [fault for _, _, fault in measure_files(files, num_cores())]
-    bad = [[path.name, fault] for path, fault in zip(files, faults, strict=True) if fault]
-    good = [path for path, fault in zip(files, faults, strict=True) if not fault]
-    if not good:
-        raise ValueError(f"none of the {len(files)} files can be used: {bad[0][0]}: {bad[0][1]}")
-    classes = _list_known(table, good) if table else []
+    images, skipped = check_images(list_images(given), num_cores())
+    classes = _list_known(table, images) if table else []
+    folder, source = choose_results(output_dir, given)
+    save_json(source, folder / SOURCE)
     (folder / "skipped_images.csv").unlink(missing_ok=True)
-    if bad:
-        save_csv(pd.DataFrame(bad, columns=["file", "fault"]), folder / "skipped_images.csv")
+    if len(skipped):
+        save_csv(skipped, folder / "skipped_images.csv")
     with ExitStack() as unfinished:
         names = ("labels.csv", "submission.csv")
         tables = [unfinished.enter_context(atomic_path(folder / name)) for name in names]
-        explanations = _write_tables(labeller, good, tables, top, classes)
+        explanations = _write_tables(labeller, images, tables, top, classes)
         pages = write_review(
-            _review(labeller, good, explanations, output_dir, top, classes),
+            _review(labeller, images, explanations, output_dir, top, classes),
             labeller.labels["attribute_id"].tolist(),
             labeller.names.tolist(),
             folder,
             strength=labeller.settings.strength,
             temperature=labeller.index.temperature,
         )
-    say(f"{len(good):,} images labelled, {len(bad):,} files skipped: {folder}")
+    say(f"{len(images):,} images labelled, {len(skipped):,} files skipped: {folder}")
     say(f"To review the labels: {pages[0]}")
 
 
-def _list_known(table: KnownLabels, files: Sequence[Path]) -> list[list[int]]:
-    """List the known class indices of each file, and report what cannot be used."""
+def _list_known(table: KnownLabels, images: Sequence[NewImage]) -> list[list[int]]:
+    """List the known class indices of each image, and report what cannot be used."""
     rows = table.rows
-    classes = [rows.get(file_key(f.stem)) or rows.get(file_key(f.name), []) for f in files]
-    say(f"Labels are known for {sum(map(bool, classes)):,} of {len(files):,} images.")
+    classes = [rows.get(image.id) or rows.get(file_key(image.file), []) for image in images]
+    say(f"Labels are known for {sum(map(bool, classes)):,} of {len(images):,} images.")
     if table.unknown:
         shown = ", ".join(label for label, _ in table.unknown.most_common(5))
         say(f"Ignored {len(table.unknown):,} labels that the run does not have: {shown}")
@@ -179,24 +183,25 @@ def _list_known(table: KnownLabels, files: Sequence[Path]) -> list[list[int]]:
 
 def _write_tables(
     labeller: Labeller,
-    paths: Sequence[Path],
+    images: Sequence[NewImage],
     tables: Sequence[Path],
     top: int,
     known: Sequence[Sequence[int]],
 ) -> Iterator[Explanation]:
     """Write the rows of each image to both tables, and yield its explanation."""
+    paths = [image.path for image in images]
     explanations = labeller.explain_all(paths, CANDIDATES, known, description="labelling images")
-    for path, explanation in zip(paths, explanations, strict=True):
-        rows = labeller.tabulate(path.name, explanation, top)
+    for image, explanation in zip(images, explanations, strict=True):
+        rows = labeller.tabulate(image.file, explanation, top)
         append_csv(rows.rename(columns={"image": "file"}), tables[0], spreadsheet_safe=True)
-        row = {"id": [path.stem], "attribute_ids": [labeller.join_ids(explanation.chosen)]}
+        row = {"id": [image.id], "attribute_ids": [labeller.join_ids(explanation.chosen)]}
         append_csv(pd.DataFrame(row), tables[1])
         yield explanation
 
 
 def _review(
     labeller: Labeller,
-    paths: Sequence[Path],
+    images: Sequence[NewImage],
     explanations: Iterator[Explanation],
     output_dir: Path,
     top: int,
@@ -204,7 +209,7 @@ def _review(
 ) -> Iterator[ReviewImage]:
     """Prepare each image for its review, with the nearest labelled images if they are at hand."""
     find_picture = train_pictures(output_dir, labeller)
-    for number, (path, found) in enumerate(zip(paths, explanations, strict=True)):
+    for number, (image, found) in enumerate(zip(images, explanations, strict=True)):
         attention = [None] * len(found.probs) if found.attention is None else found.attention
         suggestions = [
             Suggestion(label, found.probs[label], found.chosen[label], attention[label])
@@ -212,11 +217,11 @@ def _review(
         ]
         near = found.neighbours
         shown = near.head(NEIGHBOURS).itertuples()
-        neighbours = [(find_picture(image.id), image.labels) for image in shown]
+        neighbours = [(find_picture(other.id), other.labels) for other in shown]
         yield ReviewImage(
-            path.name,
-            path.stem,
-            read_thumbnail(path, PICTURE_SIDE),
+            image.file,
+            image.id,
+            read_thumbnail(image.path, PICTURE_SIDE),
             suggestions,
             [(picture, labels) for picture, labels in neighbours if picture],
             found.probs,

@@ -1,6 +1,5 @@
 """Explore the predictions of a run: images by label and verdict, and new ones."""
 
-from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,11 +20,9 @@ from imet_utils.provenance import collection_of, find_product
 from imet_utils.runs import TABLES, Run
 from imet_utils.tables import (
     find_images,
-    is_image,
-    measure_files,
+    name_files,
     read_image,
     read_thumbnail,
-    take_split,
 )
 
 CACHED = 1000  # small pictures of training images
@@ -125,7 +122,7 @@ def open_album(run: Run, labeller: Labeller, new: Sequence[Path] = ()) -> Album:
     if new:
         found = labeller.label(new, top=20).rename(columns={"image": "id", "chosen": "predicted"})
         tables.append(found.rename(columns={"attribute_name": "name"}).assign(part=NEW, true=False))
-        names = [path.name for path in new]
+        names = name_files(new)
         albums.append(pd.DataFrame({"part": NEW, "id": names, "path": new, "f2": np.nan}))
     labels = pd.concat(tables, ignore_index=True)
     true, predicted = labels["true"], labels["predicted"]
@@ -183,51 +180,6 @@ def describe_threshold(probs: np.ndarray, targets: np.ndarray, threshold: float)
     scores = sample_scores(preds, targets)
     shown = ", ".join(f"{SCORES[name]} {scores[name]:.3f}" for name in COMPARED[1:] + COMPARED[:1])
     return f"From {threshold:.2f}: {shown}; {preds.sum() / len(preds):.1f} labels an image"
-
-
-def list_images(given: Sequence[Path]) -> list[Path]:
-    """List the given files, and the files of the given folders by name.
-
-    Raises:
-        FileNotFoundError: if one is missing.
-        ValueError: if there is none, or two differ in their suffix alone.
-    """
-    paths = []
-    for path in given:
-        if not path.exists():
-            raise FileNotFoundError(f"there is no {path}")
-        visible = (file for file in path.iterdir() if not file.name.startswith("."))
-        paths += sorted(visible) if path.is_dir() else [path]
-    files = [path for path in paths if path.is_file()]
-    counts = Counter(path.stem for path in files if is_image(path))
-    if twice := next((stem for stem, count in counts.items() if count > 1), None):
-        raise ValueError(f"several images have the name and id {twice}. Rename them")
-    if not files:
-        raise ValueError(f"no file in {', '.join(map(str, given))}")
-    return files
-
-
-def pick_new_images(run: Run, images: str = "", most: int = 200) -> tuple[list[Path], str]:
-    """Choose files to label, and describe their source.
-
-    Args:
-        run: whose collection may have an unlabelled `test/`.
-        images: a folder or a file; "" for `test/`, or else images of the test part.
-        most: files at the most; unreadable ones are skipped.
-    """
-    if images:
-        files, source = list_images([Path(images).expanduser()]), images
-    elif (run.data_dir / "test").is_dir():
-        files, source = list_images([run.data_dir / "test"]), "the collection's test/"
-    else:
-        ids = take_split(run.tables, "test").images["id"]
-        files = find_images(run.data_dir / "train", ids)
-        source = "the test part, as there are no others"
-    faults = [fault for _, _, fault in measure_files(files[:most])]
-    good = [path for path, fault in zip(files, faults, strict=False) if not fault]
-    if not good:
-        raise ValueError(f"none of the images in {source} can be read: {faults[0]}")
-    return good, f"{len(good):,} of {len(files):,} files, from {source}"
 
 
 def find_collection(output_dir: Path) -> Path:

@@ -33,7 +33,7 @@ from imet_utils.processes import num_cores
 from imet_utils.progress import progress
 from imet_utils.provenance import changed_upstream, find_product, list_upstream
 from imet_utils.runs import Run
-from imet_utils.tables import SPLITS, file_key, take_split
+from imet_utils.tables import SPLITS, file_key, name_files, take_split
 from imet_utils.training import (
     NEIGHBOURS,
     TrainedHead,
@@ -95,7 +95,7 @@ class Labeller:
         """Label images.
 
         Args:
-            images: paths of files, or Pillow's images, which are named by their number.
+            images: paths of files, named by `name_files`, or Pillow's images, named by number.
             top: list at least so many labels of each image, chosen or not.
             known: names of labels that each image has; they revise the others (`revise_probs`).
 
@@ -108,8 +108,9 @@ class Labeller:
         if known and len(known) != len(images):
             raise ValueError(f"known has labels of {len(known)} images, got {len(images)} images")
         classes = [self.find_classes(names) for names in known]
-        found = enumerate(self.explain_all(images, 0, classes, attend=False))
-        tables = [self.tabulate(_name(images[k], k), each, top) for k, each in found]
+        found = self.explain_all(images, 0, classes, attend=False)
+        named = zip(_name_images(images), found, strict=True)
+        tables = [self.tabulate(name, each, top) for name, each in named]
         none = self.labels.iloc[:0].assign(probability=0.0, chosen=False)
         none.insert(0, "image", "")
         return pd.concat(tables, ignore_index=True) if tables else none
@@ -206,7 +207,7 @@ class Labeller:
         return pd.Series(best.step_probs[0, 0].numpy(), self.names[best.labels[0, 0].numpy()])
 
     def _views(self, images: Sequence[Picture]) -> ViewDataset:
-        ids = [Path(_name(image, number)).stem for number, image in enumerate(images)]
+        ids = [Path(name).stem for name in _name_images(images)]
         seed, size, num_views = self.settings.seed, self.settings.size, self.settings.num_views
         return ViewDataset(images, ids, np.zeros(len(ids)), False, seed, size, num_views)
 
@@ -352,8 +353,9 @@ def rank_labels(explanation: Explanation, top: int) -> np.ndarray:
     return order[explanation.chosen[order] | (np.arange(len(order)) < top)]
 
 
-def _name(image: Picture, number: int) -> str:
-    return str(number) if isinstance(image, Image.Image) else Path(image).name
+def _name_images(images: Sequence[Picture]) -> list[str]:
+    named = [str(k) if isinstance(each, Image.Image) else each for k, each in enumerate(images)]
+    return name_files([Path(name) for name in named])
 
 
 def _find_folder(folder: Path) -> Path:

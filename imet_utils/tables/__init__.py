@@ -27,6 +27,7 @@ from imet_utils.tables.images import (
     SUFFIXES,
     find_images,
     is_image,
+    name_files,
     read_image,
     read_thumbnail,
     submission_ids,

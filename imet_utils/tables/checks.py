@@ -10,7 +10,7 @@ import pandas as pd
 
 from imet_utils.progress import progress
 from imet_utils.tables.collection_tables import FILES, Tables, limit_images, load_tables, take_split
-from imet_utils.tables.csv_files import list_faults
+from imet_utils.tables.csv_files import list_faults, printable
 from imet_utils.tables.images import (
     NO_IMAGE,
     is_image,
@@ -133,7 +133,7 @@ def _list_others(data_dir: Path) -> pd.DataFrame:
     files: Iterable[Path] = []
     if (data_dir / "test").is_dir() and not (data_dir / "sample_submission.csv").is_file():
         files = sorted(chain.from_iterable(list_files(data_dir / "test").values()))
-    others = [("test", "", path.name, NO_IMAGE) for path in files if not is_image(path)]
+    others = [("test", "", printable(path.name), NO_IMAGE) for path in files if not is_image(path)]
     return pd.DataFrame(others, columns=COLUMNS)
 
 

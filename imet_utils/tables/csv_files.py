@@ -6,6 +6,7 @@ each with file, line, value and advice.
 
 import csv
 import io
+import os
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
@@ -16,7 +17,7 @@ from typing import TypeVar
 SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab"}
 SEPARATOR_LINE = r"sep=([,;\t])\r?\n"  # the first line of some tables
 BLANKS = "[ \u00a0\u2000-\u200a\u202f\u205f\u3000]+"
-PLAIN_NAME = "must be a file's plain name: no path, no leading dot, no control character"
+PLAIN_NAME = "must be a file's plain name in UTF-8: no path, no leading dot, no control character"
 
 Parsed = TypeVar("Parsed")
 
@@ -145,6 +146,15 @@ def file_key(name: str) -> str:
     """
     # Control characters stay, and are refused by `is_plain_name`.
     return re.sub(BLANKS, " ", unicodedata.normalize("NFC", name)).strip(" ")
+
+
+def printable(name: str) -> str:
+    r"""Write a file's name that is no UTF-8 with its bytes, which no file in UTF-8 could hold.
+
+    >>> printable("Mu\udcf1oz.png")
+    'Mu\\xf1oz.png'
+    """
+    return os.fsencode(name).decode(errors="backslashreplace")
 
 
 def is_plain_name(image_id: str) -> bool:

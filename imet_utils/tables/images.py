@@ -1,6 +1,7 @@
 """The image files of a collection: found by id, whatever the suffix; ids to predict."""
 
 import filecmp
+import os
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -17,6 +18,7 @@ from imet_utils.tables.csv_files import (
     is_plain_name,
     list_faults,
     parse_rows,
+    printable,
     read_csv,
 )
 
@@ -219,7 +221,7 @@ def match_images(folder: Path | str, ids: Sequence[str]) -> list[tuple[Path | No
     for image_id in ids:
         some = files.get(file_key(image_id)) or _find_named(files, image_id)
         images = [path for path in some if is_image(path)]
-        names = sorted(path.name for path in images or some)
+        names = sorted(printable(path.name) for path in images or some)
         suffix = "" if is_image(Path(image_id)) else ".png or the like"
         fault = f"no image {image_id}. Add {image_id}{suffix}"
         if len(images) > 1:
@@ -242,9 +244,26 @@ def list_files(folder: Path) -> dict[str, list[Path]]:
         raise FileNotFoundError(f"{folder} is missing: it must be the folder of the images")
     files: dict[str, list[Path]] = {}
     for path in folder.iterdir():
-        if not path.name.startswith(".") and path.name.lower() not in IGNORED:
+        if not is_ignored(path):
             files.setdefault(file_key(path.stem), []).append(path)
     return files
+
+
+def is_ignored(path: Path) -> bool:
+    """Tell whether a file or folder is hidden, or one of `IGNORED`."""
+    return path.name.startswith(".") or path.name.lower() in IGNORED
+
+
+def name_files(paths: Sequence[Path]) -> list[str]:
+    """Name files by their names, or where another folder has the same by their relative paths."""
+    whole = [path.absolute() for path in paths]
+    folders: dict[str, set[Path]] = {}
+    for path in whole:
+        folders.setdefault(file_key(path.stem), set()).add(path.parent)
+    common = Path(os.path.commonpath([path.parent for path in whole])) if whole else Path()
+    alone = [len(folders[file_key(path.stem)]) == 1 for path in whole]
+    pairs = zip(whole, alone, strict=True)
+    return [p.name if lone else p.relative_to(common).as_posix() for p, lone in pairs]
 
 
 def first_equal(paths: Sequence[Path], hashes: Iterable[str]) -> list[int]:

@@ -1,0 +1,119 @@
+"""New images to label: the files of folders, their names and ids, and which can be used."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+import pandas as pd
+
+from imet_utils.files import load_json
+from imet_utils.runs import Run
+from imet_utils.tables import file_key, find_images, measure_files, name_files, take_split
+from imet_utils.tables.csv_files import PLAIN_NAME, is_plain_name, printable
+from imet_utils.tables.images import is_ignored
+
+RESULTS = "labelled"  # in the folder of a run: a folder for each set of images
+SOURCE = "source.json"  # in the latter: the files and folders that were given
+
+
+@dataclass(frozen=True)
+class NewImage:
+    """An image that can be labelled."""
+
+    path: Path
+    file: str  # its name, or its path within the folder where another has the same name
+    id: str  # in `train.csv`
+
+
+def list_images(given: Sequence[Path]) -> list[Path]:
+    """List the given files, and the files of the given folders and of theirs, each once.
+
+    Raises:
+        FileNotFoundError: if one is missing.
+        ValueError: if there is none.
+    """
+    files: dict[Path, Path] = {}  # by where they are
+    for path in given:
+        if not path.exists():
+            raise FileNotFoundError(f"there is no {path}")
+        for file in _walk(path, set()) if path.is_dir() else [path]:
+            files.setdefault(file.resolve(), file)
+    if not files:
+        raise ValueError(f"no file in {', '.join(map(str, given))}")
+    return list(files.values())
+
+
+def _walk(folder: Path, seen: set[Path]) -> Iterator[Path]:
+    """Yield the files of a folder by name, and then those of its folders; of each folder once."""
+    if folder.resolve() in seen:  # as a link leads to it
+        return
+    seen.add(folder.resolve())
+    entries = sorted(path for path in folder.iterdir() if not is_ignored(path))
+    yield from (path for path in entries if path.is_file())
+    for path in entries:
+        if path.is_dir():
+            yield from _walk(path, seen)
+
+
+def check_images(
+    files: Sequence[Path], num_workers: int = 0
+) -> tuple[list[NewImage], pd.DataFrame]:
+    """Read files, and give ids to those that are images; of several with one id the first is taken.
+
+    Returns:
+        The images, and the others: columns file and fault.
+
+    Raises:
+        ValueError: if there is no image.
+    """
+    good: dict[str, NewImage] = {}  # by id
+    skipped = []
+    measured = measure_files(files, num_workers)
+    for path, name, (_, _, fault) in zip(files, name_files(files), measured, strict=True):
+        image_id = file_key(name.removesuffix(path.suffix).replace("/", "_"))
+        if not is_plain_name(image_id):
+            fault = f"the name {PLAIN_NAME}. Rename the file"
+        elif image_id in good and not fault:
+            fault = f"{good[image_id].file} has the same name and is labelled instead"
+        if fault:
+            skipped.append((printable(name), fault))
+        else:
+            good[image_id] = NewImage(path, name, image_id)
+    if not good:
+        name, fault = skipped[0]
+        raise ValueError(f"none of the {len(files):,} files can be used: {name}: {fault}")
+    return list(good.values()), pd.DataFrame(skipped, columns=["file", "fault"])
+
+
+def choose_results(output_dir: Path, given: Sequence[Path]) -> tuple[Path, list[str]]:
+    """Choose a folder for the results of these files and folders, which no others have."""
+    source = [printable(str(path.resolve())) for path in given]
+    first = given[0].resolve()
+    name = printable(first.name if first.is_dir() else first.stem).lstrip(".") or "images"
+    for number in count(1):
+        folder = output_dir / RESULTS / (name if number == 1 else f"{name}_{number}")
+        record = folder / SOURCE
+        if not folder.exists() or (record.is_file() and load_json(record) == source):
+            break
+    return folder, source
+
+
+def pick_new_images(run: Run, images: str = "", most: int = 200) -> tuple[list[Path], str]:
+    """Choose files to label, and describe their source.
+
+    Args:
+        run: whose collection may have an unlabelled `test/`.
+        images: a folder or a file; "" for `test/`, or else images of the test part.
+        most: files at the most; unreadable ones are skipped.
+    """
+    if images:
+        files, source = list_images([Path(images).expanduser()]), images
+    elif (run.data_dir / "test").is_dir():
+        files, source = list_images([run.data_dir / "test"]), "the collection's test/"
+    else:
+        ids = take_split(run.tables, "test").images["id"]
+        files = find_images(run.data_dir / "train", ids)
+        source = "the test part, as there are no others"
+    good, _ = check_images(files[:most])
+    return [image.path for image in good], f"{len(good):,} of {len(files):,} files, from {source}"

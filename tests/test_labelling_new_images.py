@@ -1,0 +1,86 @@
+"""New images: which files are taken, by which name and id, and where their labels go."""
+
+import os
+
+import pytest
+from PIL import Image
+
+from imet_tools.labelling.new_images import check_images, choose_results, list_images
+from imet_utils.files import save_json
+from imet_utils.tables import name_files
+
+
+def write(folder, *names, kind="PNG"):
+    for name in names:
+        path = os.path.join(os.fsencode(folder), os.fsencode(name))
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb") as file:
+            Image.new("RGB", (8, 8)).save(file, kind)
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """A folder with two folders, hidden files, and a link in a circle."""
+    write(tmp_path / "photos", "vase.png", "b/vase.png", "b/deep/urn.png", "c/bowl.png")
+    write(tmp_path / "photos", ".vase.png", "b/.thumbs/vase.png", "Thumbs.db")
+    (tmp_path / "photos/c/round").symlink_to(tmp_path / "photos")
+    return tmp_path / "photos"
+
+
+def check(*given):
+    good, skipped = check_images(list_images(given))
+    return {image.file: image.id for image in good}, dict(skipped.to_numpy().tolist())
+
+
+def test_images_of_subfolders_are_taken_and_named_by_their_path_where_needed(photos):
+    named = {"vase.png": "vase", "b/vase.png": "b_vase", "urn.png": "urn", "bowl.png": "bowl"}
+    assert check(photos) == (named, {})
+    assert check(photos / "b", photos, photos / "b/vase.png")[0] == named  # each once
+    assert check(photos / "c/round/b/vase.png") == ({"vase.png": "vase"}, {})
+    assert name_files([]) == []
+
+
+def test_of_files_of_one_name_the_first_good_one_is_taken(photos):
+    write(photos, "vase.tif", "a.tif", "a_.png", kind="TIFF")
+    (photos / "a.jpg").write_bytes(b"no image")
+    write(photos, "b_vase.png")  # the id of b/vase.png
+    named, skipped = check(photos)
+    assert {name: named.get(name) for name in ("vase.png", "vase.tif", "a.tif", "a.jpg")} == {
+        "vase.png": "vase", "vase.tif": None, "a.tif": "a", "a.jpg": None,
+    }  # fmt: skip
+    assert skipped.pop("a.jpg").startswith("not an image")
+    assert skipped == {
+        "vase.tif": "vase.png has the same name and is labelled instead",
+        "b/vase.png": "b_vase.png has the same name and is labelled instead",
+    }
+
+
+def test_files_whose_names_can_be_no_ids_are_skipped(photos):
+    write(photos, b"Mu\xf1oz.png", "two\nlines.png", "Mu\u00f1oz.png")
+    named, skipped = check(photos)
+    assert named["Mu\u00f1oz.png"] == "Mu\u00f1oz"
+    assert list(skipped) == [r"Mu\xf1oz.png", "two\nlines.png"]
+    assert all("plain name in UTF-8" in fault for fault in skipped.values())
+
+
+def test_without_a_file_or_an_image_there_is_nothing_to_label(tmp_path):
+    with pytest.raises(FileNotFoundError, match="there is no "):
+        list_images([tmp_path / "absent"])
+    (tmp_path / "empty/empty").mkdir(parents=True)
+    with pytest.raises(ValueError, match="no file in "):
+        list_images([tmp_path / "empty"])
+    (tmp_path / "empty/a.txt").write_text("text")
+    with pytest.raises(ValueError, match=r"none of the 1 files can be used: a\.txt: not an image"):
+        check(tmp_path / "empty")
+
+
+def test_each_set_of_images_has_results_of_its_own(photos, tmp_path):
+    write(tmp_path / "other/photos", "a.png")
+    given = [[photos], [tmp_path / "other/photos"], [photos / "vase.png"], [photos / "b/vase.png"]]
+    for name, some in zip(["photos", "photos_2", "vase", "vase_2"], given, strict=True):
+        folder, source = choose_results(tmp_path / "out", some)
+        assert folder == tmp_path / "out/labelled" / name
+        save_json(source, folder / "source.json")
+        assert choose_results(tmp_path / "out", some)[0] == folder  # the same again
+    (tmp_path / "out/labelled/c").mkdir()  # of somebody's own
+    assert choose_results(tmp_path / "out", [photos / "c"])[0].name == "c_2"
