@@ -6,8 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from PIL import Image
+from small_data import write_noise
 
 from imet_utils.tables import load_unlabelled
 
@@ -44,10 +43,7 @@ def write_sound_collection(folder: Path) -> None:
     """Write twenty small images of noise with three labels."""
     (folder / "labels.csv").write_text(LABELS, encoding="utf-8")
     (folder / "train.csv").write_text(TRAIN, encoding="utf-8")
-    (folder / "train").mkdir()
-    for number, image_id in enumerate(IDS):
-        levels = np.random.default_rng(number).integers(0, 256, (30, 40, 3), dtype=np.uint8)
-        Image.fromarray(levels).save(folder / f"train/{image_id}.png")
+    write_noise(folder / "train", IDS, (40, 30))
 
 
 def give(name: str, content: str | bytes) -> Damage:

@@ -4,7 +4,6 @@ import mmap
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import bench_memory as bench
 import full_size as growth
@@ -15,10 +14,11 @@ import pandas as pd
 import pytest
 import render_collection as rendering
 from PIL import Image
+from small_data import SHARED, needs
 
 from imet_utils.tables import load_collection, load_tables
 
-IMET = Path(__file__).parents[2] / "shared/imet2019"
+IMET = SHARED / "imet2019"
 SIZES = (1000, 5000)  # images
 
 
@@ -197,8 +197,7 @@ def test_motifs_differ_for_every_label_of_imet():
     assert len({rendering.motif_of(number) for number in range(kinds)}) == kinds > 1103
 
 
-@pytest.mark.shared
-@pytest.mark.skipif(not IMET.exists(), reason="iMet's tables lie beside the project")
+@needs("imet2019")
 def test_the_true_tables_can_be_drawn_from(tmp_path):
     rows = rendering.take_rows(IMET, 0.001, seed=0)
     assert len(rows) == 109

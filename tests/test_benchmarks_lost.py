@@ -10,6 +10,7 @@ import pytest
 import torch
 from label_queries import LabelQueryClassifier
 from PIL import Image
+from small_data import write_noise
 from texture import texture_products
 from torch.nn import functional
 
@@ -165,9 +166,7 @@ def test_images_are_padded_or_cropped_around_their_middle(size, kept):
     ("train", "has_culture", "changed"), [(True, False, 6), (True, True, 1), (False, False, 1)]
 )
 def test_only_views_of_the_whole_image_are_reshaped(tmp_path, train, has_culture, changed):
-    pixels = np.random.default_rng(0).integers(0, 255, (90, 40, 3), dtype=np.uint8)
-    Image.fromarray(pixels).save(tmp_path / "a.png")
-    given = ([tmp_path / "a.png"], ["a"], [has_culture], train)
+    given = (write_noise(tmp_path, "a", (40, 90)), ["a"], [has_culture], train)
     usual = ViewDataset(*given)
     reshaped = alternatives.ReshapedDataset(alternatives.pad_to_square, *given)
     same = [torch.equal(*pair) for pair in zip(usual[0], reshaped[0], strict=True)]

@@ -7,11 +7,10 @@ import bench_decoder as bench
 import bench_extraction as tables
 import direct_decoder as direct
 import extraction_ways as ways
-import numpy as np
 import page as pages
 import pytest
 import torch
-from PIL import Image
+from small_data import write_noise
 
 from imet_utils.decoding import beam_search
 from imet_utils.encoders import build_encoder
@@ -26,9 +25,8 @@ def page(monkeypatch, tmp_path):
 
 @pytest.fixture
 def path(tmp_path):
-    levels = np.random.default_rng(0).integers(0, 256, (300, 420, 3), dtype=np.uint8)
-    Image.fromarray(levels).save(tmp_path / "a.png")
-    return tmp_path / "a.png"
+    [path] = write_noise(tmp_path, "a", (420, 300))
+    return path
 
 
 def make_case(num_classes=11):

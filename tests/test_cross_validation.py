@@ -12,9 +12,8 @@ import stores
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
-from separable_data import DIM, NUM_CLASSES, NUM_IMAGES, make_data
 from sklearn.metrics import fbeta_score
+from small_data import DIM, NUM_CLASSES, NUM_IMAGES, make_data, write_collection
 
 from imet_utils.encoders import build_encoder, encode_images
 from imet_utils.features import FeatureBatches
@@ -31,18 +30,9 @@ FOLD_OF = np.arange(NUM_IMAGES) % 4
 @pytest.fixture
 def tables(tmp_path):
     """A collection of twelve images of noise, 30 by 60 pixels, with labels of their own."""
-    folder, random = tmp_path / "data", np.random.default_rng(0)
-    (folder / "train").mkdir(parents=True)
-    lines = ["id,attribute_ids"]
-    for number in range(12):
-        pixels = random.integers(0, 255, (60, 30, 3), dtype=np.uint8)
-        Image.fromarray(pixels).save(folder / "train" / f"{number}.png")
-        lines.append(f"{number},{number % 3} {3 + number % 2}")
-    (folder / "train.csv").write_text("\n".join(lines) + "\n")
+    rows = {f"{number}": f"{number % 3} {3 + number % 2}" for number in range(12)}
     names = ["culture::a", "culture::b", "culture::c", "tag::d", "tag::e"]
-    labels = [f"{number},{name}" for number, name in enumerate(names)]
-    (folder / "labels.csv").write_text("\n".join(["attribute_id,attribute_name", *labels]) + "\n")
-    return load_tables(folder)
+    return load_tables(write_collection(tmp_path / "data", rows, names, (30, 60)))
 
 
 # --- rows and tables ---

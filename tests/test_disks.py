@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from PIL import Image
+from small_data import write_noise
 from tiny_notebooks import write_chain, write_notebook
 
 from imet_tools.pipeline.__main__ import main
@@ -69,11 +69,7 @@ def test_a_full_disk_leaves_the_old_file_and_no_other(disk, name):
 @pytest.fixture
 def dataset(tmp_path):
     """Four images of noise."""
-    paths = [tmp_path / f"{number}.png" for number in range(4)]
-    for number, path in enumerate(paths):
-        levels = np.random.default_rng(number).integers(0, 256, (40, 40, 3), dtype=np.uint8)
-        Image.fromarray(levels).save(path)
-    return ViewDataset(paths, [path.stem for path in paths], [True] * 4, train=True, size=32)
+    return ViewDataset(write_noise(tmp_path, "abcd"), "abcd", [True] * 4, train=True, size=32)
 
 
 def extract(dataset, folder, numbers_a_view):

@@ -13,7 +13,7 @@ import pytest
 import torch
 from bs4 import BeautifulSoup
 from nbformat import v4
-from PIL import Image
+from small_data import write_collection
 from tiny_notebooks import write_results
 
 from imet_tools.pipeline.__main__ import main
@@ -119,18 +119,10 @@ HOSTILE = [
 
 def write_hostile_collection(folder):
     """Write 40 images with ids and labels that are legal and mean harm."""
-    (folder / "train").mkdir(parents=True)
-    names = "".join(f'{number},"{name}"\n' for number, name in enumerate(HOSTILE))
-    (folder / "labels.csv").write_text(f"attribute_id,attribute_name\n{names}", encoding="utf-8")
-    texts = ["$(rm x)", "<b>&amp;", "%2e%2e", "'"] * 10
-    ids = [f"{number:02}{text}" for number, text in enumerate(texts)]
-    count = len(HOSTILE)
-    rows = [f"{i},{n % count} {(n + 1 + n % 3) % count}\n" for n, i in enumerate(ids)]
-    (folder / "train.csv").write_text("id,attribute_ids\n" + "".join(rows), encoding="utf-8")
-    for row in rows:
-        number = int(row[:2])
-        levels = np.random.default_rng(number).integers(0, 256, (60, 50, 3), dtype=np.uint8)
-        Image.fromarray(levels).save(folder / f"train/{row.split(',')[0]}.png")
+    texts, count = ["$(rm x)", "<b>&amp;", "%2e%2e", "'"], len(HOSTILE)
+    ids = [f"{number:02}{texts[number % 4]}" for number in range(40)]
+    rows = {i: f"{n % count} {(n + 1 + n % 3) % count}" for n, i in enumerate(ids)}
+    write_collection(folder, rows, HOSTILE, (50, 60))
 
 
 def check_page(text):

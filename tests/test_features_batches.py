@@ -3,7 +3,7 @@ import tracemalloc
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from small_data import write_noise
 
 from imet_utils.features import FeatureBatches, JoinedArray
 from imet_utils.views import ViewArray, ViewDataset
@@ -142,10 +142,7 @@ def test_arrays_one_behind_the_other_are_read_as_one(store, views):
 @pytest.mark.parametrize("views", ["random", "all"])
 @pytest.mark.parametrize("ends", [[5], [2, 5]])
 def test_batches_read_images_as_they_would_an_array(tmp_path, num_workers, views, ends):
-    paths = [tmp_path / f"{k}.png" for k in range(5)]
-    for k, path in enumerate(paths):
-        levels = np.random.default_rng(k).integers(0, 256, (40, 40, 3), dtype=np.uint8)
-        Image.fromarray(levels).save(path)
+    paths = write_noise(tmp_path, range(5))
     parts = [slice(*pair) for pair in zip([0, *ends], ends, strict=False)]
     datasets = [ViewDataset(paths[k], "abcde"[k], [True] * 5, True, 0, 32, 3) for k in parts]
     pixels = np.stack([part[k].numpy() for part in datasets for k in range(len(part))])

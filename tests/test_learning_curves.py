@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import stores
 import torch
+from small_data import write_collection
 
 from imet_utils.files import load_json
 from imet_utils.tables import load_tables
@@ -20,17 +21,12 @@ DIMS = {"maps": (4, 6), "pooled": (5,), "style": (4,), "hog": (8,)}
 
 @pytest.fixture
 def collection(tmp_path):
-    """Sixty images of which only the tables are there, with some of twelve labels."""
-    folder, random = tmp_path / "data", np.random.default_rng(0)
-    (folder / "train").mkdir(parents=True)
-    rows = [" ".join(map(str, np.flatnonzero(random.random(12) < 0.25))) or "0" for _ in range(60)]
-    lines = ["id,attribute_ids", *(f"i{number:02},{row}" for number, row in enumerate(rows))]
-    (folder / "train.csv").write_text("\n".join(lines) + "\n")
-    names = [f"{number},{'culture' if number < 2 else 'tag'}::{number}" for number in range(12)]
-    (folder / "labels.csv").write_text("\n".join(["attribute_id,attribute_name", *names]) + "\n")
-    for number in range(60):
-        (folder / "train" / f"i{number:02}.png").touch()
-    return folder
+    """Sixty images with some of twelve labels."""
+    targets = np.random.default_rng(0).random((60, 12)) < 0.25
+    rows = [" ".join(map(str, np.flatnonzero(row))) or "0" for row in targets]
+    names = [f"{'culture' if number < 2 else 'tag'}::{number}" for number in range(12)]
+    ids = [f"i{number:02}" for number in range(60)]
+    return write_collection(tmp_path / "data", dict(zip(ids, rows, strict=True)), names, (1, 1))
 
 
 @pytest.fixture

@@ -5,11 +5,11 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from small_data import SHARED, needs
 
 from imet_tools.sample import collection as writer
 from imet_tools.sample import draw_records, image_id, render_image, write_sample_data
@@ -20,7 +20,6 @@ from imet_tools.sample.styles import STYLES
 from imet_tools.sample.surfaces import finish, texture
 from imet_tools.sample.vocabulary import CULTURES, UNNOTED, VOCABULARY
 
-SHARED = Path(__file__).resolve().parents[2] / "shared" / "imet2019"
 TAGS = [name.removeprefix("tag::") for name in VOCABULARY if name.startswith("tag::")]
 
 
@@ -122,10 +121,10 @@ def test_the_annotator_leaves_some_out(records):
         assert not noted & UNNOTED
 
 
-@pytest.mark.shared
-@pytest.mark.skipif(not SHARED.is_dir(), reason="the real tables are not beside the project")
+@needs("imet2019")
 def test_all_names_are_of_the_competition():
-    assert {row["attribute_name"] for row in read_rows(SHARED / "labels.csv")} >= set(VOCABULARY)
+    rows = read_rows(SHARED / "imet2019/labels.csv")
+    assert {row["attribute_name"] for row in rows} >= set(VOCABULARY)
 
 
 def test_vocabulary_is_sorted_cultures_first_and_has_a_manner_for_each_culture():

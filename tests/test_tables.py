@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from small_data import SHARED, needs
 
 from imet_utils.tables import (
     SPLITS,
@@ -29,15 +30,9 @@ from imet_utils.tables import (
 from imet_utils.tables.csv_files import file_key, list_faults
 from imet_utils.tables.split import part_sizes
 
-SHARED = Path(__file__).parents[2] / "shared"
 IMET, PAINTINGS = SHARED / "imet2019", SHARED / "met_paintings"
 LABELS = "attribute_id,attribute_name\n7,culture::french\n3,tag::men\n10,portrait\n"
 TRAIN = "id,attribute_ids\na,3 7\nb,10\n"
-
-
-def needs(folder):
-    absent = pytest.mark.skipif(not folder.is_dir(), reason=f"{folder.name} is not beside us")
-    return lambda test: pytest.mark.shared(absent(test))
 
 
 def write(folder, train=TRAIN, labels=LABELS):
@@ -403,7 +398,7 @@ def test_read_tables_checks_split_and_presence(tmp_path):
 
 
 @pytest.mark.slow
-@needs(IMET)
+@needs("imet2019")
 def test_the_real_imet_tables_give_the_posters_figures(tmp_path):
     tables = load_tables(IMET)
     kept = drop_rare_labels(tables)
@@ -428,7 +423,7 @@ def test_the_real_imet_tables_give_the_posters_figures(tmp_path):
     assert read_tables(tmp_path, IMET).images.equals(split.images)
 
 
-@needs(PAINTINGS)
+@needs("met_paintings")
 def test_the_real_paintings_have_every_image():
     check_tables(PAINTINGS)
     tables = load_tables(PAINTINGS)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from bad_inputs import IDS, write_sound_collection
 from PIL import Image
+from small_data import noise
 
 from imet_tools.sample import load_boxes
 from imet_utils.files import sample_file
@@ -26,11 +27,6 @@ from imet_utils.tables import (
 )
 from imet_utils.tables.checks import check_images
 from imet_utils.tables.images import measure_image
-
-
-def noise(width=40, height=30):
-    levels = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
-    return Image.fromarray(levels)
 
 
 def touch(folder, *names):

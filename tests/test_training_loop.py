@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from separable_data import DIM, NUM_CLASSES, NUM_IMAGES, make_data
 from sklearn.metrics import fbeta_score
+from small_data import DIM, NUM_CLASSES, NUM_IMAGES, make_data
 
 from imet_utils.decoding import predict
 from imet_utils.features import FeatureBatches

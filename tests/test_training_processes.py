@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from PIL import Image
+from small_data import write_noise
 
 from imet_utils.decoding import predict, search_views
 from imet_utils.distributed import gather_items, own_range, process_index, run_in_processes
@@ -112,10 +112,7 @@ def run_all(folder):
 @pytest.fixture(scope="module")
 def folders(module_path):
     """What the same jobs leave when one process runs them, and when two do."""
-    rng = np.random.default_rng(0)
-    for number in range(5):
-        pixels = rng.integers(0, 256, (40, 40, 3), dtype=np.uint8)
-        Image.fromarray(pixels).save(module_path / f"{number}.png")
+    write_noise(module_path, range(5))
     one, two = module_path / "one", module_path / "two"
     run_all(one)
     run_in_processes(2, run_all, two)

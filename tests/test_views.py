@@ -15,6 +15,7 @@ import psutil
 import pytest
 import torch
 from PIL import Image
+from small_data import noise
 from torchvision.transforms import functional as reference
 
 from imet_utils.features import view_targets
@@ -45,11 +46,6 @@ next(items)
 print(*(worker.pid for worker in multiprocessing.active_children()), flush=True)
 sys.stdin.read()
 """
-
-
-def noise(width, height, seed=0):
-    levels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
-    return Image.fromarray(levels)
 
 
 def paint(width, height, seed):
