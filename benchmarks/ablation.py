@@ -18,7 +18,8 @@ import numpy as np
 import torch
 from cross_validate import draw_folds
 from decision_rules import best_cut, decide_by_threshold
-from page import describe_gap, format_table, make_parser, publish
+from matplotlib.figure import Figure
+from page import RESULTS, describe_gap, format_table, make_parser, publish
 from stores import SQUEEZED, Arrays, open_store
 from torch import nn
 
@@ -30,7 +31,7 @@ from imet_utils.decoding import (
     union_of_views,
 )
 from imet_utils.features import FeatureBatches, view_targets
-from imet_utils.files import save_array
+from imet_utils.files import atomic_path, save_array
 from imet_utils.metrics import bootstrap_mean, f2_per_image
 from imet_utils.models import positive_weights
 from imet_utils.tables import load_tables
@@ -153,8 +154,22 @@ def tabulate(scores: Mapping[str, np.ndarray]) -> str:
     return format_table(["changed", "F2", "95 % interval", "difference to the row above"], rows)
 
 
+def plot_steps(scores: Mapping[str, np.ndarray], path: Path) -> None:
+    """Draw mean F2 of each row with its interval, from the poster's model down to ours."""
+    means = [bootstrap_mean(values) for values in scores.values()]
+    figure = Figure(figsize=(7, 0.35 * len(means) + 0.8), layout="constrained")
+    axes = figure.add_subplot(xlabel="F2, mean and 95 % interval")
+    ends = np.array([[mean.mean - mean.low, mean.high - mean.mean] for mean in means]).T  # (2, R)
+    axes.errorbar([mean.mean for mean in means], range(len(means)), xerr=ends, fmt="o-", capsize=3)
+    axes.set_yticks(range(len(means)), scores)
+    axes.invert_yaxis()
+    axes.grid(axis="x", alpha=0.3)
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, dpi=120)
+
+
 def main() -> None:
-    """Train what is not there, score all, print the table."""
+    """Train what is not there, score all, print the table, draw the figure."""
     parser = make_parser(__doc__, "ablation")
     parser.add_argument("--data", type=Path, required=True, help="a collection in iMet's layout")
     parser.add_argument("--work", type=Path, required=True, help="features and predictions go here")
@@ -185,6 +200,8 @@ def main() -> None:
             found[fold_of == fold] = np.load(path)
         preds = decide(found[judged], step.rule, targets[judged], fold_of[judged])
         scores[name] = f2_per_image(preds, targets[judged])
+    name = arguments.page or "ablation"
+    plot_steps(scores, (RESULTS if arguments.page else arguments.work) / f"{name}.png")
     publish(
         arguments.page,
         f"# From the poster's AttnCNN-RNN to ours: `{arguments.data.name}`",
@@ -193,6 +210,7 @@ def main() -> None:
         f"{arguments.folds} of 5 folds by heads that learned from "
         f"{arguments.images or 'all'} images of the others for {arguments.epochs} epochs of one "
         "view. Each row keeps the changes of the rows above it.",
+        f"![F2 of each row]({name}.png)",
         tabulate(scores),
     )
 
