@@ -18,6 +18,7 @@ from imet_utils.files import atomic_path, load_json, save_json
 from imet_utils.provenance import (
     RECORD,
     Provenance,
+    changed_upstream,
     collection_of,
     current_data,
     find_product,
@@ -47,7 +48,7 @@ Settings = TypeVar("Settings")
 class Run:
     """One notebook's view of a run."""
 
-    notebook: str  # its name, which is also that of its folder in `output_dir`
+    notebook: str  # its name, which is also that of its folder in `output_dir`; "" to look only
     data_dir: Path  # the collection
     output_dir: Path  # the results of all notebooks
     parameters: Mapping[str, Any]  # of this notebook
@@ -58,6 +59,8 @@ class Run:
     @property
     def folder(self) -> Path:
         """Where this notebook leaves its results."""
+        if not self.notebook:
+            raise RuntimeError(f"{self.output_dir} was opened by read_run: use open_run to write")
         return self.output_dir / self.notebook
 
     @cached_property
@@ -144,7 +147,7 @@ class Run:
 
         from imet_utils.plots import save_figure  # here, as only they draw
 
-        number = self.notebook.partition("_")[0]
+        number = self.folder.name.partition("_")[0]
         path = self.output_dir / "figures" / f"{number}_{name}.png"
         with atomic_path(path) as temporary:
             save_figure(figure, temporary)
@@ -215,6 +218,26 @@ def open_run(
         raise RuntimeError(reason)
     (folder / notebook / RECORD).unlink(missing_ok=True)  # until it has run to its end again
     return Run(notebook, data, folder, own, sound, {part: state[part] for part in parts}, namespace)
+
+
+def read_run(output_dir: Path | str = "") -> Run:
+    """Open a run to look at: its tables, targets, probabilities, predictions, scores, heads.
+
+    Nothing in the run changes. What has been outdated by a later change is left out. Labels of the
+    MLP at another threshold are `read_run("outputs").probs("mlp")["test"] > 0.3`.
+
+    Raises:
+        FileNotFoundError: if no notebook has run to its end there.
+    """
+    folder = find_output_dir(str(output_dir))
+    names = [path.parent.name for path in folder.glob(f"*/{RECORD}")]
+    sound: dict[str, Provenance] = {}
+    for name, record in list_upstream(folder, names).items():
+        if record and not [*changed_upstream(record, dict.fromkeys(record["upstream"]) | sound)]:
+            sound[name] = record
+    if not sound:
+        raise FileNotFoundError(f"{folder}: no notebook has run to its end here")
+    return Run("", collection_of(folder, next(iter(sound.values()))), folder, {}, sound, {}, {})
 
 
 def _imported_modules(namespace: Mapping[str, Any]) -> set[str]:

@@ -19,6 +19,7 @@ from imet_utils.runs import (
     list_predictions,
     open_run,
     read_predictions,
+    read_run,
 )
 from imet_utils.tables import load_tables, save_tables, split_tables, take_split
 from imet_utils.training import TrainConfig
@@ -330,6 +331,26 @@ def judged(collection, output):
         np.save(run.folder / f"preds_{split}.npy", probs > 0.5)
     run.finish({})
     return run
+
+
+def test_a_run_is_read_without_a_change_and_without_what_is_outdated(judged, collection):
+    output = judged.output_dir
+    before = {path: path.stat().st_mtime_ns for path in output.rglob("*")}
+    run = read_run(output)
+    assert run.label_names.tolist() == judged.label_names.tolist()
+    assert {k: v.tolist() for k, v in run.targets.items()} == {
+        k: v.tolist() for k, v in judged.targets.items()
+    }
+    assert run.predictions().equals(read_predictions(output))
+    for write in (lambda: run.folder, lambda: run.finish({}), lambda: run.show(Figure(), "x")):
+        with pytest.raises(RuntimeError, match="read_run"):
+            write()
+    assert before == {path: path.stat().st_mtime_ns for path in output.rglob("*")}
+    begin(CHAIN[2], collection, output, EPOCHS=5).finish({})
+    with pytest.raises(FileNotFoundError, match="preds_test"):
+        read_run(output).find("preds_test.npy")
+    with pytest.raises(FileNotFoundError, match="no notebook has run"):
+        read_run(collection)
 
 
 def test_predictions_are_a_table_of_ids_labels_and_probabilities(judged, collection):
