@@ -50,6 +50,27 @@ def own_random_state():
         yield
 
 
+@pytest.fixture
+def float32(monkeypatch):
+    """Let encoders and heads compute in full precision, so that results may be compared."""
+    for module in ("decoding.prediction", "encoders.encoder"):
+        monkeypatch.setattr(f"imet_utils.{module}.autocast_dtype", lambda device: None)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Start Chromium; of a module, since other tests have an event loop of their own."""
+    sync_api = pytest.importorskip("playwright.sync_api")
+    names = ("chromium", "chromium-browser", "google-chrome")
+    path = next(filter(None, map(shutil.which, names)), None)
+    if path is None:
+        pytest.skip("no browser is installed")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
 @pytest.fixture(scope="module")
 def module_path(request, tmp_path_factory):
     """A folder for what the tests of a module share, removed after the last of them."""

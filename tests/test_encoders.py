@@ -35,11 +35,6 @@ def random_images(*shape, seed=0):
     return torch.randint(0, 256, shape, dtype=torch.uint8, generator=torch.manual_seed(seed))
 
 
-@pytest.fixture
-def float32(monkeypatch):
-    monkeypatch.setattr("imet_utils.encoders.encoder.autocast_dtype", lambda device: None)
-
-
 @pytest.fixture(scope="module")
 def lite():
     return build_encoder("efficientnet_lite0")

@@ -20,8 +20,6 @@ from imet_utils.labeller import make_labeller
 from imet_utils.runs import PROJECT_DIR, open_run
 
 sync_api = pytest.importorskip("playwright.sync_api")
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-FOUND = next(filter(None, map(shutil.which, BROWSERS)), None)
 NOTEBOOKS = find_notebooks(PROJECT_DIR / "notebooks")
 EXPLORER = "09_label_new_images"
 TOKEN = "only-for-this-test"
@@ -30,10 +28,6 @@ SETTINGS = {  # no cell is taken off the page while it is out of sight
     "apputils-extension/notification": '{"fetchNews": "false", "checkForUpdates": false}',
 }
 LABS_OWN = re.compile(r"Failed to load resource|favicon|registered .* twice|ResizeObserver")
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(FOUND is None, reason="no browser is installed"),
-]
 
 
 @pytest.fixture(scope="module")
@@ -96,17 +90,14 @@ def lab(folder, module_path):
 
 
 @pytest.fixture(scope="module")
-def page(lab):
+def page(browser):
     """A page of a browser; what goes wrong on it is in `page.wrong`."""
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=FOUND, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1280, "height": 800})
-        page.set_default_timeout(60_000)
-        page.wrong = []
-        page.on("pageerror", lambda error: page.wrong.append(str(error)))
-        page.on("console", lambda said: said.type == "error" and page.wrong.append(said.text))
-        yield page
-        browser.close()
+    page = browser.new_page(viewport={"width": 1280, "height": 800})
+    page.set_default_timeout(60_000)
+    page.wrong = []
+    page.on("pageerror", lambda error: page.wrong.append(str(error)))
+    page.on("console", lambda said: said.type == "error" and page.wrong.append(said.text))
+    return page
 
 
 def open_notebook(page, lab, stem):

@@ -1,7 +1,5 @@
 """The review in a real browser: by key, mouse and finger, saved and read back; hostile names."""
 
-import shutil
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,24 +9,11 @@ from imet_tools.labelling import ReviewImage, Suggestion, add_images, write_revi
 from imet_utils.decoding import CANDIDATES, NeighbourIndex, Neighbours, revise_probs
 from imet_utils.tables import load_tables
 
-sync_api = pytest.importorskip("playwright.sync_api")
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-FOUND = next(filter(None, map(shutil.which, BROWSERS)), None)
-pytestmark = pytest.mark.skipif(FOUND is None, reason="no browser is installed")
-
 IDS = [12, 5, 100, 7]
 NAMES = ["culture::french", "tag::dogs", "tag::hot dogs", "tag::boats"]
 FRENCH, DOGS, HOT_DOGS, BOATS = range(4)
 CORNER = np.eye(7)[:1].T @ np.eye(7)[:1]  # it looked into the upper left corner
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=FOUND, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

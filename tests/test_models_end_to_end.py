@@ -19,13 +19,7 @@ from imet_utils.models import (
 from imet_utils.training import TrainConfig, fit, start_training
 
 NUM_IMAGES, NUM_VIEWS, NUM_CLASSES = 12, 2, 3
-
-
-@pytest.fixture(autouse=True)
-def float32(monkeypatch):
-    """Compute in float32, so that stored and streamed maps may be compared."""
-    for module in ("decoding.prediction", "encoders.encoder"):
-        monkeypatch.setattr(f"imet_utils.{module}.autocast_dtype", lambda device: None)
+pytestmark = pytest.mark.usefixtures("float32")
 
 
 @pytest.fixture

@@ -26,11 +26,7 @@ from imet_utils.training import (
 
 DIMS, NUM_CLASSES, NUM_IMAGES, NUM_VIEWS = {"maps": 6, "pooled": 6, "hog": 9}, 12, 10, 6
 BASELINES, RNNS = ("baseline", "baseline_hog"), ("poster_rnn", "poster_rnn_hog")
-
-
-@pytest.fixture(autouse=True)
-def _in_full_precision(monkeypatch):
-    monkeypatch.setattr("imet_utils.decoding.prediction.autocast_dtype", lambda device: None)
+pytestmark = pytest.mark.usefixtures("float32")
 
 
 @pytest.fixture
