@@ -136,17 +136,17 @@ class ReshapedDataset(ViewDataset):
         reshape: Callable[[Image.Image], Image.Image],
         paths: Sequence[Path],
         ids: Sequence[str],
-        has_culture: np.ndarray,
+        cropped: np.ndarray,
         train: bool,
     ) -> None:
         """Keep `reshape`, a function of this module, and what makes the other views."""
-        super().__init__(paths, ids, has_culture, train)
+        super().__init__(paths, ids, cropped, train)
         self.reshape = reshape
 
     def __getitem__(self, index: int) -> Tensor:
         """Make all views, then those of the whole image anew."""
         views = super().__getitem__(index)  # (V, 3, size, size)
-        is_cropped = not self.train or self.has_culture[index]
+        is_cropped = not self.train or self.cropped[index]
         image = self.reshape(read_image(self.paths[index]))
         plan = plan_views(
             image.size,

@@ -149,8 +149,8 @@ class ViewDataset(Dataset[Tensor]):
 
     paths: Sequence[Path | str | Image.Image]  # files of the images, or the images themselves
     ids: Sequence[str]
-    has_culture: np.ndarray  # (N,) bool, whether an image has a culture label
-    train: bool  # augment, and crop only images with a culture: a crop may cut off what tags name
+    cropped: np.ndarray  # (N,) bool, whether views 1 to V - 1 of a training image are crops
+    train: bool  # augment; else all images are cropped
     seed: int = 0  # of crops and augmentation
     size: int = 224  # side of a view in pixels
     num_views: int = 6  # V
@@ -159,7 +159,7 @@ class ViewDataset(Dataset[Tensor]):
     def __post_init__(self) -> None:
         self.paths = [p if isinstance(p, Image.Image) else str(p) for p in self.paths]
         self.ids = [str(image_id) for image_id in self.ids]
-        self.has_culture = np.asarray(self.has_culture, dtype=bool)
+        self.cropped = np.asarray(self.cropped, dtype=bool)
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -178,7 +178,7 @@ class ViewDataset(Dataset[Tensor]):
     ) -> tuple[Image.Image, list[View]]:
         """Read an image and plan those of its views, or all."""
         image = read_image(self.paths[index])
-        crop = not self.train or bool(self.has_culture[index])
+        crop = not self.train or bool(self.cropped[index])
         views = range(self.num_views) if views is None else views
         settings = (self.train, self.seed, self.size, views)
         return image, plan_views(image.size, self.ids[index], crop, *settings)
@@ -188,7 +188,7 @@ class ViewDataset(Dataset[Tensor]):
         if self.hashes is None:
             self.hashes = [sample_file(path) for path in self.paths if isinstance(path, str)]
         settings = [self.train, self.seed, self.size, self.num_views, HUE, SATURATION]
-        crops = np.logical_or(self.has_culture, not self.train).tolist()
+        crops = np.logical_or(self.cropped, not self.train).tolist()
         images = zip(self.ids, crops, self.hashes, strict=True)
         return [fingerprint_of([settings, *image]) for image in images]
 
@@ -199,16 +199,21 @@ class ViewDataset(Dataset[Tensor]):
 
 
 def split_dataset(tables: Tables, split: str, seed: int = 0, size: int = 224) -> ViewDataset:
-    """Make the data set of the images of `train`, `val` or `test`, in views of `size` pixels."""
+    """Make the data set of the images of `train`, `val` or `test`, in views of `size` pixels.
+
+    Where the collection has cultures, images without one are not cropped for training, as on the
+    poster: a crop may cut off what a tag names. Where it has none, all are, which scored better
+    (`docs/results.md`).
+    """
     part = take_split(tables, split)
-    has_culture = np.any(part.targets[:, part.is_culture], axis=1)
+    cropped = np.any(part.targets[:, part.is_culture], axis=1) | (not part.is_culture.any())
     folder, images, hashes = part.data_dir / "train", part.images, None
     if "file" in images:
         paths, hashes = [folder / name for name in images["file"]], images["hash"].tolist()
     else:
         paths = find_images(folder, images["id"])
     is_train = split == "train"
-    return ViewDataset(paths, images["id"], has_culture, is_train, seed, size, hashes=hashes)
+    return ViewDataset(paths, images["id"], cropped, is_train, seed, size, hashes=hashes)
 
 
 def open_datasets(tables: Tables, seed: int = 0, size: int = 224) -> dict[str, ViewDataset]:

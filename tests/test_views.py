@@ -83,7 +83,7 @@ def collection(tmp_path):
     for k, path in enumerate(paths):
         paint(40 + k, 50 - 3 * k, seed=k).save(path)
     ids = [f"id{k}" for k in range(7)]
-    return {"paths": paths, "ids": ids, "has_culture": np.arange(7) % 2 == 0, "size": 32}
+    return {"paths": paths, "ids": ids, "cropped": np.arange(7) % 2 == 0, "size": 32}
 
 
 @pytest.fixture
@@ -202,12 +202,12 @@ def test_crops_on_a_device_are_exact_and_colours_rounded_and_clipped():
 
 def test_training_images_are_augmented_and_cropped_only_with_a_culture(collection):
     train, val = (ViewDataset(**collection, train=train) for train in (True, False))
-    for index, has_culture in enumerate(collection["has_culture"]):
+    for index, cropped in enumerate(collection["cropped"]):
         (image, plan), (_, plain) = train.read(index), val.read(index)
         whole = (0, 0, *image.size)
         assert [view.box == whole for view in plain] == [True] + 5 * [False]
         assert all(view.colours is None and not view.flip for view in plain)
-        boxes = [view.box for view in plain] if has_culture else [whole] * 6
+        boxes = [view.box for view in plain] if cropped else [whole] * 6
         assert [view.box for view in plan] == boxes  # the same crops, by the same seed
         assert all(view.colours is not None for view in plan)
     assert (train[0] != val[0]).flatten(1).any(1).all()
@@ -263,13 +263,13 @@ def test_the_fingerprint_changes_with_whatever_makes_other_views(collection):
         {"num_views": 5},
         {"train": False},
         {"ids": [f"{name}x" for name in collection["ids"]]},
-        {"has_culture": ~collection["has_culture"]},
+        {"cropped": ~collection["cropped"]},
         {"paths": collection["paths"][::-1]},
     ]
     for changes in others:
         known.append(make(**changes))
         assert known[-1] not in known[:-1]
-    assert make(train=False, has_culture=[True] * 7) == make(train=False)  # it crops all anyway
+    assert make(train=False, cropped=[True] * 7) == make(train=False)  # it crops all anyway
 
 
 def test_the_fingerprint_depends_on_the_contents_of_files(tmp_path):
@@ -303,8 +303,13 @@ def test_data_sets_crop_and_augment_by_split(tables):
     assert found == {
         "train": (["a", "b"], True, 4), "val": (["c"], False, 4), "test": (["d"], False, 4),
     }  # fmt: skip
-    assert datasets["train"].has_culture.tolist() == [True, False]
+    assert datasets["train"].cropped.tolist() == [True, False]
     assert datasets["val"].paths == [str(tables.data_dir / "train" / "c.png")]
+
+
+def test_where_no_label_is_a_culture_all_images_are_cropped(tables):
+    tags = replace(tables, labels=tables.labels.assign(kind=["medium", "tag"]))
+    assert split_dataset(tags, "train").cropped.tolist() == [True, True]
 
 
 def test_checked_files_are_neither_looked_for_nor_hashed_again(tables, tmp_path):
