@@ -12,6 +12,7 @@ from imet_utils.tables import load_tables
 IDS = [12, 5, 100, 7]
 NAMES = ["culture::french", "tag::dogs", "tag::hot dogs", "tag::boats"]
 FRENCH, DOGS, HOT_DOGS, BOATS = range(4)
+THRESHOLDS = {0.1: 0.05, 0.3: 0.15, 0.7: 0.5, 0.9: 0.8}
 CORNER = np.eye(7)[:1].T @ np.eye(7)[:1]  # it looked into the upper left corner
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 
@@ -43,20 +44,26 @@ def visit(browser):
 
 
 def make_image(number, *, near=(BOATS,)):
-    """Suggest french and dogs, which the decision rule chose, and hot dogs, which it did not."""
+    """Suggest french and dogs, which are ticked beforehand, and hot dogs, which are not."""
     picture = Image.new("RGB", (60, 40), (40 * number, 90, 160))
     suggestions = [
-        Suggestion(FRENCH, 0.9, True, CORNER),
-        Suggestion(DOGS, 0.6, True, np.ones((2, 3))),
-        Suggestion(HOT_DOGS, 0.2, False),
+        Suggestion(FRENCH, 0.9, CORNER),
+        Suggestion(DOGS, 0.6, np.ones((2, 3))),
+        Suggestion(HOT_DOGS, 0.2),
     ]
     return ReviewImage(f"{number}.png", f"id{number}", picture, suggestions, [(picture, near)])
+
+
+def write(folder, images=range(4), **options):
+    """Write pages of such images."""
+    options = {"thresholds": THRESHOLDS, **options}
+    return write_review(map(make_image, images), IDS, NAMES, folder, **options)
 
 
 @pytest.fixture
 def review(tmp_path):
     """Write a page of four images."""
-    return write_review(map(make_image, range(4)), IDS, NAMES, tmp_path / "review")[0]
+    return write(tmp_path / "review")[0]
 
 
 def accepted(page):
@@ -80,7 +87,7 @@ def save(page, tmp_path, act=None):
         act() if act else page.locator("#save").click()
     started.value.save_as(tmp_path / "saved.csv")
     saved = pd.read_csv(tmp_path / "saved.csv", dtype=str)
-    assert list(saved) == ["id", "attribute_ids", "attribute_names"]
+    assert list(saved) == ["id", "attribute_ids", "attribute_names", "proposed_terms"]
     return started.value.suggested_filename, saved.iloc[:, :2].to_csv(index=False)
 
 
@@ -213,12 +220,13 @@ def revised(tmp_path, request):
 
     shown = revise({})
     first = np.argsort(-shown, kind="stable")[:7]
-    suggestions = [Suggestion(k, shown[k], k == first[2]) for k in first]
+    suggestions = [Suggestion(k, shown[k]) for k in first]
     near = list(zip(cosines[0], labels, strict=True))
     rest = (Image.new("RGB", (60, 40), (9, 90, 160)), suggestions, (), shown, near, request.param)
     images = [ReviewImage(f"{n}.png", f"{n}", *rest) for n in range(2)]
     names = [f"tag::{k}" for k in range(40)]
-    page = write_review(images, range(40), names, tmp_path, strength=0.75, temperature=0.08)[0]
+    options = {"strength": 0.75, "temperature": 0.08, "thresholds": {0.7: shown[first[2]] - 1e-4}}
+    page = write_review(images, range(40), names, tmp_path, **options)[0]
     return page, lambda decisions: [f"{100 * p:.0f} %" for p in revise(decisions)], first.tolist()
 
 
@@ -275,7 +283,7 @@ def test_choices_outlive_the_tab_a_damaged_one_and_a_review_written_anew(visit, 
     assert accepted(page) == [FRENCH, DOGS]
     press(page, "ArrowRight")
     assert accepted(page) == [FRENCH]
-    write_review(map(make_image, [3, 0, 1]), IDS, NAMES, review.parent)
+    write(review.parent, [3, 0, 1])
     reload(page)
     assert page.locator("#count").inner_text() == "1 of 3 reviewed"
 
@@ -303,7 +311,7 @@ def test_a_browser_that_keeps_nothing_is_told(visit, review, fault, tmp_path):
 def test_an_image_without_a_label_is_counted_and_not_saved(visit, review, tmp_path):
     page = visit(review)
     press(page, "1", "2", "Enter", "Enter", "ArrowLeft", "ArrowLeft")
-    assert "not saved" in page.locator("#fact").inner_text()
+    assert "not added" in page.locator("#fact").inner_text()
     assert save(page, tmp_path)[1] == "id,attribute_ids\nid1,5 12\n"
     assert "1 reviewed; 1 without a label left out" in page.locator("#say").inner_text()
 
@@ -355,10 +363,10 @@ def test_hostile_names_are_text(visit, tmp_path):
         "__proto__",
     ]
     ids = [10**17 + k for k in range(len(names))]  # more digits than a number of JavaScript has
-    chosen = [Suggestion(k, 0.5, True, CORNER) for k in range(len(names))]
+    chosen = [Suggestion(k, 0.5, CORNER) for k in range(len(names))]
     picture = Image.new("RGB", (20, 30))
     image = ReviewImage("<b>&amp;.png", 'a, "b" </script>', picture, chosen, [(picture, [0, 1])])
-    page = visit(write_review([image], ids, names, tmp_path)[0])
+    page = visit(write_review([image], ids, names, tmp_path, thresholds={0.7: 0.5})[0])
     assert title(page) == image.id
     assert page.locator("#fact").inner_text() == image.file
     shown = [name.inner_text() for name in page.locator(".name b").all()]
@@ -374,7 +382,7 @@ def test_hostile_names_are_text(visit, tmp_path):
 
 
 def test_pages_lead_to_one_another_and_save_their_own_files(visit, tmp_path):
-    [first, *_] = write_review(map(make_image, range(4)), IDS, NAMES, tmp_path, per_page=2)
+    [first, *_] = write(tmp_path, per_page=2)
     page = visit(first)
     press(page, "Enter")
     page.get_by_role("link", name="Page 2").click()
@@ -384,3 +392,89 @@ def test_pages_lead_to_one_another_and_save_their_own_files(visit, tmp_path):
     page.get_by_role("link", name="Page 1").click()
     page.wait_for_url("**/review.html")
     assert page.locator("#count").inner_text() == "1 of 2 reviewed"
+
+
+def aim(page, value):
+    """Move the slider, which counts the precisions from 0."""
+    page.locator("#aim").fill(str(value))
+
+
+def test_what_is_ticked_follows_a_precision_that_can_be_moved(visit, review, tmp_path):
+    page = visit(review)
+    assert accepted(page) == [FRENCH, DOGS]
+    wanted = "Ticked from 50 % on: of such labels 70 % were right on validation"
+    assert page.locator("#aiming").inner_text() == wanted
+    press(page, "2", "3", "4")  # decided: no dogs, but hot dogs
+    aim(page, 2)
+    assert accepted(page) == [FRENCH, HOT_DOGS]
+    aim(page, 0)  # 0.3, as for 0.1 too few labels would be listed
+    assert accepted(page) == [FRENCH, HOT_DOGS]
+    press(page, "Enter")
+    assert accepted(page) == [FRENCH, DOGS, HOT_DOGS]
+    page.locator("#aim").press("ArrowRight")  # also by keys
+    page.locator("#aim").press("ArrowRight")
+    assert accepted(page) == [FRENCH]
+    reload(page)
+    assert (title(page), accepted(page)) == ("id1", [FRENCH])  # it is remembered
+    press(page, "ArrowLeft", "u")
+    assert accepted(page) == [FRENCH, HOT_DOGS]  # what was decided stays
+    press(page, "Enter")
+    assert save(page, tmp_path)[1] == "id,attribute_ids\nid0,12 100\n"
+    page = visit(write(tmp_path, precision=0.95)[0])
+    assert accepted(page) == [FRENCH]  # the highest that was reached
+    page = visit(write(tmp_path, thresholds={})[0])
+    assert accepted(page) == []
+    assert page.locator("#aiming").is_hidden()
+
+
+def test_an_image_unlike_all_labelled_ones_is_marked_and_only_what_is_known_is_ticked(
+    visit, tmp_path
+):
+    picture = Image.new("RGB", (60, 40))
+    suggestions = [Suggestion(DOGS, 1.0), Suggestion(FRENCH, 0.9)]
+    rest = (picture, suggestions, (), np.array([0.9, 1.0, 0.0, 0.0]))
+    images = [
+        ReviewImage(f"{cosine}.png", f"{cosine}", *rest, [(cosine, (BOATS,))], (DOGS,))
+        for cosine in (0.19, 0.21)
+    ]
+    options = {"thresholds": THRESHOLDS, "least_similarity": 0.2}
+    page = visit(write_review(images, IDS, NAMES, tmp_path, **options)[0])
+    assert "Unlike the labelled images" in page.locator("#far").inner_text()
+    assert accepted(page) == [DOGS]
+    press(page, "Enter")
+    assert page.locator("#far").is_hidden()
+    assert accepted(page) == [DOGS, FRENCH]
+
+
+def test_new_terms_are_proposed_in_a_column_of_their_own_which_add_passes_over(
+    visit, review, tmp_path
+):
+    page = visit(review, **PHONE)
+
+    def propose(text):
+        page.locator("#wanted").fill(text)
+        page.locator("#propose").tap()
+
+    for text in ("  tag::red |  <b>kites, new", "wrong", "tag::boats", ""):
+        propose(text)
+    assert accepted(page) == [FRENCH, DOGS, BOATS]  # a label that exists is added
+    page.locator("#terms button").nth(1).tap()  # withdrawn
+    term = "tag::red / <b>kites, new"
+    assert page.locator("#terms bdi").all_inner_texts() == [term]
+    page.locator("#finish").tap()
+    assert page.locator("#terms button").count() == 0
+    page.locator("#aim").fill("2")
+    page.locator(".choose").first.tap()
+    propose("odd")  # of an image without a label
+    page.locator("#finish").tap()
+    reload(page)
+    save(page, tmp_path)
+    saved = pd.read_csv(tmp_path / "saved.csv", dtype=str, keep_default_na=False)
+    assert saved["proposed_terms"].tolist() == [term, "odd"]
+    assert saved["attribute_ids"].tolist() == ["5 7 12", ""]
+    labels = pd.DataFrame({"attribute_id": IDS, "attribute_name": NAMES})
+    labels.to_csv(tmp_path / "labels.csv", index=False)
+    (tmp_path / "train.csv").write_text("id,attribute_ids\nold,5\n")
+    added = add_images(tmp_path, [tmp_path / "saved.csv"], labels, tmp_path / "extended.csv")
+    assert (added.ids, added.without_label) == (["id0"], 1)
+    assert (tmp_path / "extended.csv").read_text() == "id,attribute_ids\nold,5\nid0,12 5 7\n"

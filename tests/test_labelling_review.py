@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 from imet_tools.labelling import ReviewImage, Suggestion, write_review
-from imet_utils.decoding import REVISION
+from imet_tools.labelling.review import similarity_limit
+from imet_utils.decoding import REVISION, NeighbourIndex
 
 IDS, NAMES = [7, 30, 4], ["culture::french", "tag::</script><b>", "tag::花 & \"x\" 'y'"]
 HALF = np.array([[0.0, 0.5], [0.25, 0.125]])
@@ -64,7 +65,7 @@ def decode(uri):
 
 def test_a_page_holds_images_labels_and_suggestions(tmp_path):
     near = [(Image.new("RGB", (300, 200)), (0, 2))]
-    chosen = [Suggestion(2, 0.91237, True, 8 * HALF), Suggestion(0, np.float32(0.25), np.False_)]
+    chosen = [Suggestion(2, 0.91237, 8 * HALF), Suggestion(0, np.float32(0.25))]
     alike = [(np.float32(0.81239), (0, 2)), (0.5, (2,))]
     probs = np.array([0.25, 0.1, 0.91237], dtype=np.float32)
     image = make_image(5, chosen, neighbours=near, probs=probs, near=alike)
@@ -76,8 +77,8 @@ def test_a_page_holds_images_labels_and_suggestions(tmp_path):
     assert page.labels == {"ids": ["7", "30", "4"], "names": NAMES}
     [image] = page.images
     assert (image["id"], image["file"]) == ("5", "5.png")
-    first = {"label": 2, "probability": 0.9124, "accepted": True, "attention": [[0, 99], [50, 25]]}
-    second = {"label": 0, "probability": 0.25, "accepted": False, "attention": None}
+    first = {"label": 2, "probability": 0.9124, "attention": [[0, 99], [50, 25]]}
+    second = {"label": 0, "probability": 0.25, "attention": None}
     assert image["suggestions"] == [first, second]
     [neighbour] = image["neighbours"]
     assert neighbour["labels"] == [0, 2]
@@ -160,10 +161,19 @@ def test_choices_outlive_other_suggestions_and_more_images_alone(tmp_path):
         return Page(path).keys[at]
 
     key = key_of(make_image(1))
-    assert key_of(make_image(1, [Suggestion(0, 0.5, True)])) == key
+    assert key_of(make_image(1, [Suggestion(0, 0.5)])) == key
     assert key_of(make_image(2), make_image(1), at=1) == key
     moved = ReviewImage("1.png", "another", make_image(1).picture, ())
     others = [key_of(moved), key_of(make_image(1, size=(8, 4)))]
     others.append(key_of(make_image(1), labels=([7, 31, 4], NAMES)))
     assert len({key, *others}) == 4
     assert os.listdir(tmp_path) == ["review.html"]
+
+
+def test_a_twentieth_of_the_labelled_images_is_as_unlike_the_others_as_a_marked_image():
+    angles = np.concatenate([np.arange(95) * 0.002, np.arange(2, 7) * 0.9])  # a crowd, five outside
+    embeddings = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    cosines = embeddings @ embeddings.T - 2 * np.eye(100)  # of itself below all
+    limit = similarity_limit(NeighbourIndex(np.zeros(2), np.eye(2), embeddings, np.eye(100)))
+    assert limit == pytest.approx(np.quantile(cosines.max(axis=1), 0.05))
+    assert np.cos(0.9) < limit < np.cos(0.002)

@@ -23,7 +23,14 @@ from imet_tools.labelling.new_images import (
     choose_results,
     list_images,
 )
-from imet_tools.labelling.review import PICTURE_SIDE, ReviewImage, Suggestion, write_review
+from imet_tools.labelling.review import (
+    PICTURE_SIDE,
+    PRECISION,
+    ReviewImage,
+    Suggestion,
+    similarity_limit,
+    write_review,
+)
 from imet_tools.labelling.suspect_labels import SUSPECTS
 from imet_utils.decoding import CANDIDATES
 from imet_utils.files import append_csv, atomic_path, save_csv, save_json
@@ -154,6 +161,8 @@ def label_files(
     (folder / "skipped_images.csv").unlink(missing_ok=True)
     if len(skipped):
         save_csv(skipped, folder / "skipped_images.csv")
+    thresholds = {float(p): cut for p, cut in labeller.settings.thresholds.items()}
+    target = [p for p, cut in thresholds.items() if cut == labeller.decision.threshold]
     with ExitStack() as unfinished:
         names = ("labels.csv", "submission.csv")
         tables = [unfinished.enter_context(atomic_path(folder / name)) for name in names]
@@ -165,6 +174,9 @@ def label_files(
             folder,
             strength=labeller.settings.strength,
             temperature=labeller.index.temperature,
+            thresholds=thresholds,
+            precision=max(target, default=PRECISION),
+            least_similarity=similarity_limit(labeller.index),
         )
     say(f"{len(images):,} images labelled, {len(skipped):,} files skipped: {folder}")
     say(f"To review the labels: {pages[0]}")
@@ -212,7 +224,7 @@ def _review(
     for number, (image, found) in enumerate(zip(images, explanations, strict=True)):
         attention = [None] * len(found.probs) if found.attention is None else found.attention
         suggestions = [
-            Suggestion(label, found.probs[label], found.chosen[label], attention[label])
+            Suggestion(label, found.probs[label], attention[label])
             for label in rank_labels(found, max(top, SUGGESTED))
         ]
         near = found.neighbours

@@ -2,7 +2,7 @@
 
 import base64
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import count, groupby, takewhile
@@ -12,13 +12,18 @@ from typing import Any
 import numpy as np
 from jinja2 import Environment, FileSystemLoader
 from PIL import Image
+from sklearn.neighbors import NearestNeighbors
 
-from imet_utils.decoding import REVISION, TEMPERATURE
+from imet_utils.decoding import REVISION, TEMPERATURE, NeighbourIndex
+from imet_utils.features import spread_rows
 from imet_utils.files import atomic_path, fingerprint_of
 
 PICTURE_SIDE, NEIGHBOUR_SIDE = 480, 96  # pixels of the longer side
 QUALITY = 80  # of JPEG
 LEVELS = 99  # of attention above none
+PRECISION = 0.7  # of the labels that are ticked beforehand, where no other was chosen
+LEAST_PRECISION = 0.3  # that the page offers: for a lower one it would list too few labels
+UNUSUAL = 0.05  # share of the labelled images that are as far from all others as a marked image
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +32,6 @@ class Suggestion:
 
     label: int  # class index
     probability: float  # from 0 to 1
-    accepted: bool  # whether the decision rule chose it
     attention: np.ndarray | None = None  # over the whole picture, (h, w), of any scale
 
 
@@ -53,6 +57,9 @@ def write_review(
     per_page: int = 1000,
     strength: float = 1.0,
     temperature: float = TEMPERATURE,
+    thresholds: Mapping[float, float] | None = None,
+    precision: float = PRECISION,
+    least_similarity: float = -1.0,
 ) -> list[Path]:
     """Write `review.html`, `review_2.html`, …, which need no other file and no network.
 
@@ -69,19 +76,33 @@ def write_review(
         per_page: images on a page at the most.
         strength: of the influence of a decision on the other labels (`revise_probs`).
         temperature: of the votes of the nearest labelled images.
+        thresholds: the lowest probability that reached each precision on validation. Labels from
+            the one of `precision` on are ticked beforehand; a person can move it. Without any,
+            only labels that are known are.
+        precision: at first; if it was not reached, the highest that was.
+        least_similarity: an image whose nearest labelled image has a lower cosine is marked, and
+            only labels that are known are ticked; see `similarity_limit`.
     """
     folder = Path(folder)
     labels = {"ids": [str(label) for label in label_ids], "names": list(label_names)}
     templates = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True)
     template = templates.get_template("review.html.j2")
-    revision = REVISION | {"strength": strength, "temperature": temperature}
+    reached = sorted((share, round(float(cut), 4)) for share, cut in (thresholds or {}).items())
+    revision = {
+        **REVISION,
+        "strength": strength,
+        "temperature": temperature,
+        "thresholds": [pair for pair in reached if pair[0] >= LEAST_PRECISION] or reached[-1:],
+        "precision": precision,
+    }
     paths = []
     numbered = enumerate(_followed(images))
     with ExitStack() as unfinished:
         for page, group in groupby(numbered, key=lambda item: item[0] // per_page):
             paths.append(folder / page_name(page))
             temporary = unfinished.enter_context(atomic_path(paths[-1]))
-            records = _make_records((pair for _, pair in group), fingerprint_of(labels))
+            pairs = (pair for _, pair in group)
+            records = _make_records(pairs, fingerprint_of(labels), least_similarity)
             stream = template.stream(
                 page=page, page_name=page_name, labels=labels, revision=revision, records=records
             )
@@ -114,7 +135,7 @@ def page_name(page: int) -> str:
 
 
 def _make_records(
-    pairs: Iterable[tuple[ReviewImage, bool]], vocabulary: str
+    pairs: Iterable[tuple[ReviewImage, bool]], vocabulary: str, least_similarity: float
 ) -> Iterator[dict[str, Any]]:
     """Yield an image's key in the browser's storage, its data, and whether another follows."""
     for image, followed in pairs:
@@ -127,7 +148,6 @@ def _make_records(
                 {
                     "label": int(suggestion.label),
                     "probability": round(float(suggestion.probability), 4),
-                    "accepted": bool(suggestion.accepted),
                     "attention": quantise(suggestion.attention),
                 }
                 for suggestion in image.suggestions
@@ -136,12 +156,24 @@ def _make_records(
                 {"picture": encode_picture(picture, NEIGHBOUR_SIDE), "labels": list(map(int, row))}
                 for picture, row in image.neighbours
             ],
+            "far": bool(image.near) and bool(image.near[0][0] < least_similarity),
             "near": [[round(float(c), 4), list(map(int, labels))] for c, labels in image.near],
             "known": [[int(label), 1] for label in image.known],
             "probs": [[int(label), round(float(image.probs[label]), 4)] for label in voted],
         }
         key = fingerprint_of([vocabulary, image.id, data["picture"]])
         yield {"key": key, "data": data, "followed": followed}
+
+
+def similarity_limit(index: NeighbourIndex) -> float:
+    """Find the cosine to the nearest labelled image below which an image is unlike all of them.
+
+    A share of `UNUSUAL` of the labelled images, of 1,000 at the most, are as unlike the others.
+    """
+    search = NearestNeighbors(n_neighbors=2, algorithm="brute").fit(index.embeddings)
+    rows = spread_rows(len(index.embeddings), 1000)
+    distances, _ = search.kneighbors(index.embeddings[rows])  # of itself and the nearest other
+    return float(np.quantile(1 - distances[:, 1] ** 2 / 2, UNUSUAL))
 
 
 def encode_picture(picture: Image.Image, side: int) -> str:
