@@ -5,16 +5,13 @@ import re
 
 import bench_decoder as bench
 import bench_extraction as tables
-import direct_decoder as direct
 import extraction_ways as ways
 import page as pages
 import pytest
 import torch
 from small_data import write_noise
 
-from imet_utils.decoding import beam_search
 from imet_utils.encoders import build_encoder
-from imet_utils.models import AttnDecoder
 
 
 @pytest.fixture
@@ -27,32 +24,6 @@ def page(monkeypatch, tmp_path):
 def path(tmp_path):
     [path] = write_noise(tmp_path, "a", (420, 300))
     return path
-
-
-def make_case(num_classes=11):
-    """Both versions of a decoder over 3 x 3 positions; weights tripled, so that steps differ."""
-    ours = AttnDecoder(num_classes, 6, attn_dim=5, decoder_dim=4, dropout=0.0).double().eval()
-    with torch.no_grad():
-        for weights in ours.parameters():
-            weights.mul_(3)
-    maps, probs = torch.rand(4, 9, 6).double(), torch.rand(4, num_classes).double()
-    return ours, direct.DirectDecoder.from_decoder(ours), maps, probs
-
-
-def sum_patches(attention):
-    """Add up each 2 x 2 patch of a 6 x 6 map: (..., 36) to (..., 9)."""
-    return attention.unflatten(-1, (3, 2, 3, 2)).sum((-1, -3)).flatten(-2)
-
-
-@pytest.mark.parametrize(("beam_size", "max_steps"), [(1, 4), (3, 1), (5, 6), (4, 99)])
-def test_direct_beam_search_finds_our_paths(beam_size, max_steps):
-    ours, other, maps, probs = make_case()
-    found = direct.direct_beam_search(other, maps, probs, beam_size, max_steps)
-    wanted = beam_search(ours, maps, probs, beam_size, max_steps)
-    assert torch.equal(found.labels, wanted.labels)
-    torch.testing.assert_close(found.step_probs, wanted.step_probs)
-    torch.testing.assert_close(found.path_probs, wanted.path_probs)
-    torch.testing.assert_close(sum_patches(found.attention), wanted.attention)
 
 
 def test_decoders_are_timed_and_compared(monkeypatch):

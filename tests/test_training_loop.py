@@ -1,6 +1,5 @@
 import functools
 import itertools
-import shutil
 
 import numpy as np
 import pandas as pd
@@ -114,14 +113,6 @@ def test_checkpoints_of_another_training_are_not_used(data, tmp_path):
         histories.append(train(**{"data": data, "folder": tmp_path, **change})[1])
         assert not histories[-1].equals(histories[-2])
     assert train(data, tmp_path)[1].equals(histories[0])
-
-
-def test_best_weights_of_other_settings_are_not_used(data, tmp_path):
-    """A run of other settings that is killed may have replaced them, but not the last ones."""
-    first = train(data, tmp_path / "a")
-    train(data, tmp_path / "b", learning_rate=0.001)
-    shutil.copy(tmp_path / "b/best.pt", tmp_path / "a/best.pt")
-    assert_same(train(data, tmp_path / "a"), first)
 
 
 def test_averaged_weights_are_the_running_mean_of_the_steps(data):
