@@ -143,14 +143,14 @@ def base(module_path):
     (notebooks / "profiles").mkdir()
     (notebooks / "profiles/tiny.yaml").write_text("NUM_WORKERS: 0\n")
     arguments = ["someone", "--profile", "tiny", "--output", str(base / "built")]
-    before = set(PROJECT_DIR.iterdir())
+    before = set(PROJECT_DIR.glob("[!.]*"))
     with pytest.MonkeyPatch.context() as patch, redirect_stderr(StringIO()) as err:
         patch.setattr(kaggle, "home_dir", lambda: base / "home")
         kaggle.main(arguments)
     if "is there a network" in err.getvalue():
         pytest.skip("no package index to build the bundle with")
     assert err.getvalue() == ""
-    assert set(PROJECT_DIR.iterdir()) == before
+    assert set(PROJECT_DIR.glob("[!.]*")) == before
     write_sample_data(base / "input/competitions/imet-2019-fgvc6", NUM_IMAGES)
     shutil.copytree(base / "built/dataset", base / "input/datasets/someone/imet-utils-bundle")
     return base
