@@ -440,6 +440,7 @@ def test_an_image_unlike_all_labelled_ones_is_marked_and_only_what_is_known_is_t
     options = {"thresholds": THRESHOLDS, "least_similarity": 0.2}
     page = visit(write_review(images, IDS, NAMES, tmp_path, **options)[0])
     assert "Unlike the labelled images" in page.locator("#far").inner_text()
+    assert page.locator("#aiming").is_hidden()
     assert accepted(page) == [DOGS]
     press(page, "Enter")
     assert page.locator("#far").is_hidden()
