@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import psutil
-import torch
 
 TEMPORARY = re.compile(r"\..+\.(?P<pid>\d+)\.tmp(\..+)?")
 SAMPLED_BYTES = 1024  # of a file, at each of three places
@@ -134,6 +133,8 @@ def save_array(array: np.ndarray, path: Path | str) -> None:
 
 def save_checkpoint(state: Mapping[str, Any], path: Path | str) -> None:
     """Write tensors and plain values (state dicts, numbers, strings) for `load_checkpoint`."""
+    import torch  # here, as it takes seconds, and tables and the pipeline do without
+
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         torch.save(dict(state), file)  # given a path, it writes the temporary name into the file
 
@@ -144,6 +145,8 @@ def load_checkpoint(path: Path | str) -> dict[str, Any]:
     Raises:
         ValueError: if it holds anything else, or is damaged.
     """
+    import torch  # here, as above
+
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except OSError:

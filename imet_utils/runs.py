@@ -6,12 +6,10 @@ from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import pandas as pd
-import torch
-from matplotlib.figure import Figure
 
 from imet_utils.code import is_ours
 from imet_utils.files import atomic_path, load_json, save_json
@@ -27,6 +25,10 @@ from imet_utils.provenance import (
     stale_reason,
 )
 from imet_utils.tables import SPLITS, Tables, find_images, read_image, read_tables, take_split
+
+if TYPE_CHECKING:
+    import torch
+    from matplotlib.figure import Figure
 
 PROJECT_DIR = Path(__file__).resolve().parents[1]  # the repository, or site-packages
 PROFILES = Path("notebooks/profiles")  # whose folder is this project's
@@ -79,8 +81,10 @@ class Run:
         return self.tables.labels["attribute_name"].to_numpy()
 
     @cached_property
-    def device(self) -> torch.device:
+    def device(self) -> "torch.device":
         """A GPU where there is one."""
+        import torch  # here, as the pipeline, which runs no model, does without
+
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
     def find(self, name: str) -> Path:
@@ -141,7 +145,7 @@ class Run:
         """Read what the run has predicted, see `read_predictions`."""
         return read_predictions(self.output_dir, least)
 
-    def show(self, figure: Figure, name: str) -> None:
+    def show(self, figure: "Figure", name: str) -> None:
         """Save a figure as `figures/NN_<name>.png` and show it in the notebook."""
         from IPython.display import Image, display  # here, as only notebooks have it
 

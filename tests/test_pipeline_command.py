@@ -214,8 +214,14 @@ def test_the_list_shows_defaults_and_meanings(folder, capsys):
     assert "  RATE             0.5                    how fast" in lines
 
 
-def test_help_needs_no_package():
-    code = "import imet_tools.pipeline.__main__, sys; "
-    code += "print({'torch', 'papermill', 'pandas', 'yaml', 'numpy'} & sys.modules.keys())"
+@pytest.mark.parametrize(
+    ("module", "packages"),
+    [
+        ("imet_tools.pipeline.__main__", {"torch", "papermill", "pandas", "yaml", "numpy"}),
+        ("imet_tools.pipeline.running", {"torch", "matplotlib", "scipy"}),
+    ],
+)
+def test_help_needs_no_package_and_the_pipeline_none_of_the_slow_ones(module, packages):
+    code = f"import {module}, sys; print({packages} & sys.modules.keys())"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert loaded.stdout == "set()\n"

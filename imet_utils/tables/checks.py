@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from imet_utils.files import load_json, sample_file, save_csv, save_json
 from imet_utils.progress import progress
 from imet_utils.tables.collection_tables import FILES, Tables, limit_images, load_tables, take_split
 from imet_utils.tables.csv_files import list_faults, printable
@@ -102,8 +103,6 @@ def _check_parts(
     num_workers: int,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Check images of `train/` or `test/`; refuse bad ones, or list them as skipped."""
-    from imet_utils.files import save_csv  # here, since it loads torch
-
     if on_bad_image not in ON_BAD_IMAGE:
         raise ValueError(f"on_bad_image must be one of {ON_BAD_IMAGE}, got {on_bad_image!r}")
     memories = {part: Path(output_dir, "checked_images", f"{part}_files.json") for part in ids}
@@ -182,8 +181,6 @@ def check_images(
         The columns id, file (its name, "" where it is missing or one of several), width, height
         (upright; 0 where there is a fault), hash and fault ("" for a good image).
     """
-    from imet_utils.files import load_json, sample_file, save_json  # here, since they load torch
-
     found = match_images(folder, ids) if ids else []
     known = load_json(memory) if memory.is_file() else {}
     states = {path: _state(path) for path, _ in found if path}

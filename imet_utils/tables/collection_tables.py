@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from imet_utils.files import save_csv
 from imet_utils.tables.csv_files import (
     SEPARATORS,
     CsvFile,
@@ -254,8 +255,6 @@ def _parse_images(
 
 def save_tables(tables: Tables, folder: Path | str) -> None:
     """Write `images.csv` (labels as the collection's own attribute ids) and `labels.csv`."""
-    from imet_utils.files import save_csv  # here, since it loads torch, which takes seconds
-
     images = tables.images.assign(attribute_ids=join_ids(tables, tables.images["labels"]))
     columns = [*IMAGES, *FILES] if "file" in images else IMAGES
     save_csv(tables.labels[LABELS], Path(folder) / "labels.csv")
