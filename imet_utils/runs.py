@@ -41,7 +41,7 @@ SAMPLE_IMAGES = 1200
 TABLES = "images.csv"  # that whichever notebook splits the collection has made
 EVALUATED = ("val", "test")  # the splits whose predictions are kept
 PLAIN = str | bool | int | float | None  # values of parameters
-RESULT_COLUMNS = ["model", "split", "f2", "f1", "precision", "recall", "map"]
+RESULT_COLUMNS = ["model", "split", "f2", "f1", "precision", "recall", "map", "f2_low", "f2_high"]
 
 Settings = TypeVar("Settings")
 

@@ -50,6 +50,8 @@ def test_score_splits_takes_the_threshold_from_validation_alone():
         found, truth = probs[row["split"]], targets[row["split"]]
         assert row["f2"] == pytest.approx(reference_f2(truth, found >= threshold))
         assert row["map"] == pytest.approx(average_precision_score(truth, found, average="macro"))
+        interval = bootstrap_mean(f2_per_image(found >= threshold, truth))
+        assert interval == (pytest.approx(row["f2"]), row["f2_low"], row["f2_high"])
     swapped, _ = score_splits("m", probs | {"test": 1 - probs["test"]}, targets)
     assert swapped == threshold
 

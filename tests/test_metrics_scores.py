@@ -16,6 +16,7 @@ from sklearn.metrics import (
 from imet_utils.metrics import (
     average_precision_per_class,
     best_threshold,
+    bootstrap_mean,
     constant_guess,
     f2_per_image,
     frequency_bands,
@@ -70,7 +71,9 @@ def test_groups_are_scored_over_the_images_that_they_concern():
     counts = table[["classes", "images", "left_out"]].values.tolist()
     assert counts == [[2, 3, 0], [1, 1, 2], [0, 0, 3], [4, 3, 0]]
     assert table.loc["first", "f2"] == pytest.approx((5 / 9 + 0 + 0) / 3)
-    assert table.loc["last", "f2"] == 0
+    assert table.loc["last", ["f2", "f2_low", "f2_high"]].tolist() == [0, 0, 0]
+    ends = bootstrap_mean(f2_per_image(PREDS, TARGETS))[1:]
+    assert table.loc["all", ["f2_low", "f2_high"]].tolist() == [*ends]
     assert table.loc["none", ["f2", "f1", "precision", "recall"]].isna().all()
     for name, value in sample_scores(PREDS, TARGETS).items():
         assert table.loc["all", name] == value

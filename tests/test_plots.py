@@ -33,7 +33,7 @@ RISING = np.linspace(0.1, 0.9, COUNT)
 HISTORY = pd.DataFrame(
     {"epoch": [1, 2, 3], "train_loss": [3.0, 2, 1], "val_f2": [0.1, 0.3, 0.2], "learning_rate": 0.1}
 )
-SCORES = {"f2": RISING, "f1": RISING, "precision": RISING, "recall": RISING}
+SCORES = dict.fromkeys(["f2", "f2_low", "f2_high", "f1", "precision", "recall", "map"], RISING)
 CURVE = Curve(np.array([0, 0.2, 1]), np.array([0, 0.7, 1]), 0.75)
 INTERVALS = ["labels", "f2", "low", "high", "difference", "difference_low", "difference_high"]
 BINS = {"pairs": 7, "expected": RISING, "observed": RISING, "low": RISING / 2, "high": RISING}
@@ -93,7 +93,9 @@ CASES = {
     "model_scores": lambda names: plots.plot_model_scores(
         pd.DataFrame({"model": names, "split": ["val", "test"] * 3, **SCORES})
     ),
-    "paths": lambda names: plots.plot_paths(names, RISING, RISING[::-1], RISING, IMAGES[1]),
+    "paths": lambda names: plots.plot_paths(
+        names, RISING, RISING[::-1], {"a": RISING, "b": RISING / 2}, names[:2], IMAGES[1]
+    ),
     "pointing": lambda names: plots.plot_pointing(
         pd.DataFrame(dict.fromkeys(RATES, RISING)), names
     ),
@@ -105,7 +107,7 @@ CASES = {
     ),
     "roc": lambda names: plots.plot_roc(dict.fromkeys(names, CURVE)),
     "scores_by_group": lambda names: plots.plot_scores_by_group(
-        pd.DataFrame({"group": names, "classes": 7, "f2": RISING})
+        pd.DataFrame({"group": names, "classes": 7, "images": 9, **SCORES})
     ),
     "threshold_curve": lambda _: plots.plot_threshold_curve(
         pd.DataFrame({"threshold": RISING, **SCORES}), 0.3

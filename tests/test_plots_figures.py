@@ -5,12 +5,12 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.patches import Rectangle
-from matplotlib.text import Annotation
+from matplotlib.text import Annotation, Text
 from scipy.stats import binomtest
 
 from imet_utils import plots
 from imet_utils.metrics.scores import Curve
-from imet_utils.plots.style import FAINT, KIND_COLORS, MUTED, VERDICTS, kind_colors
+from imet_utils.plots.style import KIND_COLORS, MUTED, VERDICTS, kind_colors
 
 IMAGE = np.full((30, 60, 3), 200, np.uint8)
 
@@ -148,18 +148,23 @@ LABELS = ["culture::egyptian", "tag::men", "tag::cats", "tag::boats"]
     ],
 )
 def test_path_stops_at_the_first_step_below_its_threshold(path_probs, kept):
-    limits, steps = np.array([0.6, 0.5, 0.5, 0.5]), np.array([0.9, 0.6, 0.2, 0.8])
-    fig = plots.plot_paths(LABELS, steps, np.array(path_probs), limits, IMAGE)
+    limits, probs = np.array([0.6, 0.5, 0.5, 0.5]), np.array([0.9, 0.6, 0.2, 0.8])
+    stops = {"strict": limits, "lax": 0 * limits}
+    fig = plots.plot_paths(LABELS, probs, np.array(path_probs), stops, LABELS[1:2], IMAGE)
     image, ax = fig.axes
     assert np.array_equal(image.images[0].get_array(), IMAGE)
-    assert [bar.get_width() for bar in ax.containers[0]] == steps.tolist()
-    shown = [to_rgb(bar.get_facecolor()) == to_rgb(FAINT) for bar in ax.containers[0]]
-    assert shown == [i >= kept for i in range(4)]
-    assert x_of(ax.get_lines()[0]) == path_probs
+    assert [bar.get_width() for bar in ax.containers[0]] == probs.tolist()
+    verdicts = ["wrong", "correct", "wrong", "wrong"]
+    shown = [to_rgb(bar.get_facecolor()) for bar in ax.containers[0]]
+    assert shown == [to_rgb(VERDICTS[verdict][0]) for verdict in verdicts]
+    path, strict, lax = ax.get_lines()
+    assert x_of(path) == path_probs
+    assert (y_of(strict), y_of(lax)) == ([kept - 0.5] * 2, [3.5] * 2)
     stairs = next(patch for patch in ax.patches if hasattr(patch, "get_data"))
     assert stairs.get_data().values.tolist() == limits.tolist()
-    assert [row.split()[0] for row in rows_of(ax)] == ["egyptian", "men", "cats", "boats"]
-    assert len(notes(ax)) == (kept < 4)
+    assert rows_of(ax) == ["✗ egyptian  1", "✓ men  2", "✗ cats  3", "✗ boats  4"]
+    wanted = [f"strict: {kept} of 4 labels kept", "lax: 4 of 4 labels kept"]
+    assert set(wanted) < {text.get_text() for text in fig.findobj(Text)}
 
 
 def attended(attention, boxes=()):
@@ -175,9 +180,9 @@ def test_attention_has_a_panel_a_step_with_label_probability_and_its_own_boxes()
     shown = [ax for ax in fig.axes if ax.images]
     assert [len(ax.images) for ax in shown] == [1, 2, 2, 2]
     assert np.array_equal(shown[0].images[0].get_array(), IMAGE)
-    assert [note.split() for note in notes(shown[3])] == [["3", "2"], ["✗", "probability", "0.25"]]
+    assert [note.split() for note in notes(shown[3])] == [["2"], ["✗", "step", "3,", "0.25"]]
     assert shown[1].findobj(Annotation)[0].get_color() == KIND_COLORS["culture"]
-    assert notes(shown[1])[1] == "✓ probability 0.90"
+    assert notes(shown[1])[1] == "✓ step 1, 0.90"
     assert legend(fig) == ["■ culture", "■ tag", "✓ correct", "✗ wrong"]
     drawn = [[p for p in ax.patches if isinstance(p, Rectangle)] for ax in shown[1:]]
     assert [len(patches) for patches in drawn] == [0, 2, 0]
@@ -247,7 +252,9 @@ def test_model_scores_are_a_panel_a_score_with_a_row_a_model():
     models = ["constant guess", "constant guess", "ResNet50", "ResNet50", "AttnCNN-RNN"]
     table = pd.DataFrame({"model": models, "split": ["val", "test", "val", "test", "val"]})
     table = table.assign(f2=[0.2, 0.19, 0.3, 0.29, 0.4], map=[np.nan, np.nan, 0.1, 0.11, np.nan])
-    fig = plots.plot_model_scores(table.assign(f1=table["f2"] / 2))
+    ends = {"f2_low": table["f2"] - 0.1, "f2_high": table["f2"] + 0.1}
+    table = table.assign(f1=table["f2"] / 2, precision=np.nan, recall=np.nan, **ends)
+    fig = plots.plot_model_scores(table)
     assert [ax.get_title(loc="left") for ax in fig.axes] == ["F2", "F1", "mAP"]
     assert rows_of(fig.axes[0]) == ["ResNet50", "AttnCNN-RNN"]
     for ax, scale in zip(fig.axes, (1, 2), strict=False):
@@ -256,6 +263,9 @@ def test_model_scores_are_a_panel_a_score_with_a_row_a_model():
         assert lines["test"] == pytest.approx([0.29, np.nan], nan_ok=True)
         assert lines["constant guess, test"] == pytest.approx([0.19, 0.19])
     assert notes(fig.axes[0]) == ["0.290", "0.400"]  # test where there is one
+    test, val = (lines.get_segments() for lines in fig.axes[0].collections)
+    ends = [*test[0][:, 0], *val[0][:, 0], *val[1][:, 0]]
+    assert ends == pytest.approx([0.19, 0.39, 0.2, 0.4, 0.3, 0.5])
 
 
 def test_decodings_that_differ_from_the_reference_are_filled():

@@ -211,7 +211,7 @@ def plot_comparison(table: pd.DataFrame, first: str, second: str) -> Figure:
     names = [SCORES[score] for score in table["score"]]
     notes = [f"{row.first:.3f} and {row.second:.3f}" for row in table.itertuples()]
     clear = (table["low"] > 0) | (table["high"] < 0)
-    draw_intervals(ax, table.assign(value=table["difference"]), names, notes, clear, around=0)
+    draw_intervals(ax, table[["difference", "low", "high"]], names, notes, clear, around=0)
     ax.axvline(0, **REFERENCE)
     both = f"{clean_text(first, 2.2)} less {clean_text(second, 2.2)}"
     ax.set(title="Two runs on the same images", xlabel=f"{both}, with 95 % intervals")

@@ -10,6 +10,7 @@ from imet_utils.metrics.results import (
     score_rule,
     score_splits,
     score_table,
+    scores_by_group,
 )
 from imet_utils.metrics.scores import (
     average_precision_per_class,
@@ -23,6 +24,5 @@ from imet_utils.metrics.scores import (
     roc_averages,
     roc_per_class,
     sample_scores,
-    scores_by_group,
     threshold_curve,
 )

@@ -52,13 +52,19 @@ def bootstrap_mean(values: np.ndarray) -> Interval:
 def score_row(
     model: str, split: str, preds: np.ndarray, targets: np.ndarray, probs: np.ndarray | None = None
 ) -> dict[str, Any]:
-    """Make the row of a model on a split: f2, f1, precision, recall, and map where it has `probs`.
+    """Make the row of a model on a split: f2, f1, precision, recall, map, f2_low and f2_high.
 
-    `map` is None without probabilities and where no class has images with and without it.
+    `map` is None without probabilities and where no class has images with and without it; the last
+    two are the 95 % interval of F2.
     """
     mean = math.nan if probs is None else mean_average_precision(probs, targets)[0]
-    scores = sample_scores(preds, targets)
-    return {"model": model, "split": split, **scores, "map": None if math.isnan(mean) else mean}
+    scores = sample_scores(preds, targets) | {"map": None if math.isnan(mean) else mean}
+    return {"model": model, "split": split, **scores, **_f2_interval(preds, targets)}
+
+
+def _f2_interval(preds: np.ndarray, targets: np.ndarray) -> dict[str, float]:
+    interval = bootstrap_mean(f2_per_image(preds, targets))
+    return {"f2_low": interval.low, "f2_high": interval.high}
 
 
 def score_table(rows: Sequence[Mapping[str, Any]] | pd.DataFrame) -> pd.DataFrame:
@@ -113,6 +119,28 @@ def compare_decodings(
     columns = ["decoding", "labels", "f2", "low", "high"]
     columns += ["difference", "difference_low", "difference_high"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def scores_by_group(
+    preds: np.ndarray, targets: np.ndarray, groups: Mapping[str, np.ndarray]
+) -> pd.DataFrame:
+    """Score groups of classes, bool (C,), over the images with a true or predicted label in it.
+
+    Returns:
+        Columns group, classes, images (scored), left_out, f2, f1, precision, recall, f2_low and
+        f2_high (the 95 % interval of F2); the scores are NaN where no image is left.
+    """
+    rows = []
+    for name, members in groups.items():
+        some = (preds[:, members] | targets[:, members]).any(axis=1)  # (N,)
+        row: dict[str, Any] = {"group": name, "classes": int(members.sum())}
+        row |= {"images": int(some.sum()), "left_out": int((~some).sum())}
+        if some.any():
+            own = preds[some][:, members], targets[some][:, members]
+            row |= sample_scores(*own) | _f2_interval(*own)
+        rows.append(row)
+    columns = ["group", "classes", "images", "left_out", "f2", "f1", "precision", "recall"]
+    return pd.DataFrame(rows, columns=[*columns, "f2_low", "f2_high"])
 
 
 def prediction_warnings(

@@ -9,7 +9,7 @@ probabilities (N, C).
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -55,27 +55,6 @@ def f2_per_image(preds: np.ndarray, targets: np.ndarray) -> np.ndarray:
 
 def _ratios(upper: np.ndarray, lower: np.ndarray) -> np.ndarray:
     return upper / np.maximum(lower, 1)  # upper is 0 where lower is
-
-
-def scores_by_group(
-    preds: np.ndarray, targets: np.ndarray, groups: Mapping[str, np.ndarray]
-) -> pd.DataFrame:
-    """Score groups of classes, bool (C,), over the images with a true or predicted label in it.
-
-    Returns:
-        Columns group, classes, images (scored), left_out, f2, f1, precision, recall; the scores
-        are NaN where no image is left.
-    """
-    rows = []
-    for name, members in groups.items():
-        some = (preds[:, members] | targets[:, members]).any(axis=1)  # (N,)
-        row: dict[str, Any] = {"group": name, "classes": int(members.sum())}
-        row |= {"images": int(some.sum()), "left_out": int((~some).sum())}
-        if some.any():
-            row |= sample_scores(preds[some][:, members], targets[some][:, members])
-        rows.append(row)
-    columns = ["group", "classes", "images", "left_out", "f2", "f1", "precision", "recall"]
-    return pd.DataFrame(rows, columns=columns)
 
 
 def frequency_bands(train_counts: np.ndarray) -> dict[str, np.ndarray]:

@@ -33,7 +33,7 @@ def _plot_areas(
     curves: Mapping[str, Curve], axes: dict[str, str], guess: str, chance: Curve, quantity: str
 ) -> Figure:
     """Draw curves, named with the area below them; averages are bold, those of labels dashed."""
-    fig, ax = style.subplots(5.4, width=8.4)
+    fig, ax = style.subplots(5.4, width=7.8)
     for name, (across, up, area) in curves.items():
         look: dict[str, Any] = {"linewidth": 1.8}
         label = style.clean_text(name, 2.0)

@@ -23,13 +23,16 @@ OVERLAY_MAP = "inferno"
 LEAST_PEAK = 3.0  # times even attention, where the scale ends at the least
 STEPS = 5  # panels of a line beside the image
 MAX_POINTED = 12
-MARKS = {  # of hit rates and their baselines: look, and words in the legend
-    "hit_rate": (style.dots(style.BLUE, size=9), "peak of its attention"),
-    "class_activation_hit_rate": (style.dots(style.GREEN, "D"), "peak of its class activation"),
-    "first_step_hit_rate": (style.dots(style.ORANGE, "v"), "peak of the attention of step 1"),
-    "chance": (style.dots(style.INK, face="none"), "any cell, by chance"),
-    "center_rate": (style.dots(style.INK, "+"), "middle of the image"),
-    "shuffled": (style.dots(style.INK, "x"), "peak of a random item"),
+PREDICTED_KEY = {word: color for word, color in VERDICT_KEY.items() if "missed" not in word}
+MARKS = {  # of hit rates and their baselines: look, words in the legend, shift in the row
+    "hit_rate": (style.dots(style.BLUE, size=9), "peak of its attention", 0),
+    "class_activation_hit_rate": (
+        *(style.dots(style.GREEN, "D"), "peak of its class activation", -0.24),
+    ),
+    "first_step_hit_rate": (style.dots(style.ORANGE, "v"), "peak of the attention of step 1", 0.24),
+    "chance": (style.dots(style.INK, face="none"), "any cell, by chance", 0),
+    "center_rate": (style.dots(style.INK, "+"), "middle of the image", 0),
+    "shuffled": (style.dots(style.INK, "x"), "peak of a random item", 0),
 }
 
 
@@ -38,39 +41,36 @@ def plot_paths(
     labels: Sequence[str],
     step_probs: np.ndarray,
     path_probs: np.ndarray,
-    thresholds: np.ndarray,
+    thresholds: Mapping[str, np.ndarray],
+    true: Sequence[str],
     image: np.ndarray,
 ) -> Figure:
-    """Show an image and its path downwards: probabilities of each label, and where it stops.
+    """Show an image and its path downwards: the probability of each label, and where it stops.
 
-    The path stops before the first step whose path probability, the geometric mean of the step
-    probabilities so far, is below its threshold; the first label is always kept. All (T,).
+    A stop, one or two by name, ends the path before the first step whose path probability, the
+    geometric mean of the step probabilities so far, is below its threshold; the first label is
+    always kept. All arrays (T,). Colours and signs tell which labels are `true`.
     """
     steps = len(labels)
-    below = np.flatnonzero(path_probs[1:] < thresholds[1:])
-    kept = int(below[0]) + 1 if len(below) else steps
-    colors = colors_of([labels])
-    kinds, names = zip(*map(split_label, labels), strict=True)
-    bars = [colors[kind] if t < kept else style.FAINT for t, kind in enumerate(kinds)]
+    looks = [style.VERDICTS["correct" if label in true else "wrong"] for label in labels]
     fig, (left, ax) = style.subplots(1.5 + 0.3 * steps, 1, 2, width_ratios=(1, 2))
     draw_image(left, image, "N")
-    ax.barh(range(steps), step_probs, height=0.66, color=bars, alpha=0.85)
+    ax.barh(range(steps), step_probs, height=0.66, color=[color for color, _ in looks], alpha=0.5)
     ax.plot(path_probs, range(steps), "o-", color=style.INK, label="path probability")
-    limit: dict[str, Any] = {"color": style.VERDICTS["wrong"][0], "linewidth": 1.6}
-    edges: dict[str, Any] = {"edges": np.arange(steps + 1) - 0.5, "orientation": "horizontal"}
-    ax.stairs(thresholds, **edges, **limit, baseline=None, linestyle="--", label="threshold")
-    title = f"A path of {steps} step{'s' * (steps > 1)}, {kept} label{'s' * (kept > 1)} kept"
-    ax.set(title=title, xlabel="probability")
-    style.name_rows(ax, [f"{style.clean_text(name, 2.2)}  {t}" for t, name in enumerate(names, 1)])
-    ax.set_xlim(0, 1.18 * max(*step_probs, *path_probs, *thresholds))
-    if kept < steps:
-        ax.axhspan(kept - 0.5, steps, color=style.FAINT, alpha=0.25, linewidth=0)
-        ax.axhline(kept - 0.5, **limit)
-        look = {"ha": "right", "weight": "bold", "color": limit["color"]}
-        style.add_note(ax, "stops here", (ax.get_xlim()[1], kept - 0.5), (-4, -8), **look)
-    for kind, color in colors.items():
-        ax.bar(0, 0, color=color, label=style.clean_text(kind, 1.2))  # in the legend
-    fig.legend(loc="outside lower center", ncols=6)
+    edges = np.arange(steps + 1) - 0.5
+    for (stop, limits), color in zip(thresholds.items(), (style.ORANGE, style.GREEN), strict=False):
+        below = np.flatnonzero(path_probs[1:] < limits[1:])
+        kept = int(below[0]) + 1 if len(below) else steps
+        line: dict[str, Any] = {"color": color, "linewidth": 2}
+        label = f"{stop}: {kept} of {steps} labels kept"
+        ax.stairs(limits, edges, orientation="horizontal", baseline=None, **line, label=label)
+        ax.axhline(kept - 0.5, **line, linestyle=":")
+    names = [style.clean_text(split_label(label)[1], 2.2) for label in labels]
+    signed = zip(looks, names, strict=True)
+    style.name_rows(ax, [f"{sign} {name}  {t}" for t, ((_, sign), name) in enumerate(signed, 1)])
+    ax.set(title="A path, and where it stops", xlabel="probability", xlim=(0, 1))
+    fig.legend(loc="outside lower center", ncols=3)
+    style.add_header(fig, "", PREDICTED_KEY)
     return fig
 
 
@@ -96,12 +96,11 @@ def plot_attention_rows(rows: Sequence[Mapping[str, Any]]) -> Figure:
             overlays[len(images)] = row["attention"][t], row["boxes"].get(label, [])
             kind, name = split_label(label)
             verdict, sign = style.VERDICTS["correct" if label in row["true"] else "wrong"]
-            probability = f"{sign} probability {row['probs'][t]:.2f}"
+            step = f"{sign} step {t + 1}, {row['probs'][t]:.2f}"
             images.append(to_grey(row["image"]))
-            heads.append([(f"{t + 1}  {name}", colors[kind]), (probability, verdict)])
-    verdicts = {word: color for word, color in VERDICT_KEY.items() if "missed" not in word}
-    key = style.kind_key(colors) | verdicts
-    fig = draw_grid(images, heads, [], STEPS + 1, "Attended regions", key)
+            heads.append([(name, colors[kind]), (step, verdict)])
+    key = style.kind_key(colors) | PREDICTED_KEY
+    fig = draw_grid(images, heads, [], STEPS + 1, "Attended regions, and probabilities", key)
     for number, (maps, boxes) in overlays.items():
         draw_attention(fig.axes[number], maps, scale)
         _draw_boxes(fig.axes[number], boxes)
@@ -174,8 +173,8 @@ def plot_pointing(game: pd.DataFrame, labels: Sequence[str]) -> Figure:
         interval = binomtest(round(rate * total), total).proportion_ci(method="wilson")
         ax.hlines(y, *interval, color=style.BLUE, linewidth=7, alpha=0.2)
     for column in shown:
-        look, label = MARKS[column]
-        ax.plot(rates[column], range(len(rates)), **look, label=label)
+        look, label, shift = MARKS[column]
+        ax.plot(rates[column], np.arange(len(rates)) + shift, **look, label=label)
     names = [style.clean_text(split_label(label)[1], 1.8) for label in rates.index]
     style.name_rows(ax, [f"{name}  ({n:,})" for name, n in zip(names, totals, strict=True)])
     ax.get_yticklabels()[0].set_fontweight("bold")

@@ -80,46 +80,49 @@ def plot_threshold_curve(curve: pd.DataFrame, best: float) -> Figure:
 
 @style.use()
 def plot_model_scores(results: pd.DataFrame) -> Figure:
-    """Compare models on every score, validation hollow and test filled.
+    """Compare models on every score, validation hollow and test filled, F2 with 95 % intervals.
 
     The model "constant guess" is drawn as a line that the others must pass.
 
     Args:
-        results: columns model, split ("val" or "test"), f2, f1, precision, recall and maybe map;
-            one row a model and split, in the order to show.
+        results: columns model, split ("val" or "test"), f2, f2_low, f2_high, f1, precision, recall
+            and map; one row a model and split, validation first, models in the order to show.
     """
-    scores = [score for score in SCORES if score in results and results[score].notna().any()]
+    scores = [score for score in SCORES if results[score].notna().any()]
     models = [model for model in results["model"].unique() if model != FLOOR]
-    fig, axes = style.subplots(1.5 + 0.42 * len(models), 1, len(scores), sharey=True)
-    for ax, score in zip(axes, scores, strict=True):
-        table = results.groupby(["model", "split"])[score].last().unstack()
-        table = table.reindex([*models, FLOOR])  # columns "test" and "val", where there are such
-        for split in table:
-            name, dots, line, shift = SPLITS[split]
-            rows = np.arange(len(models)) + shift * (table.shape[1] > 1)
-            ax.plot(table.loc[models, split], rows, label=name, **dots)
-            if table.loc[FLOOR, split] > 0:
-                look = {**REFERENCE, "linestyle": line, "label": f"{FLOOR}, {name}"}
-                ax.axvline(table.loc[FLOOR, split], **look)
-        xlabel = f"mean over {'labels' if score == 'map' else 'images'}"
-        ax.set(title=SCORES[score], xlabel=xlabel, xlim=(0, max(0.05, results[score].max() * 1.75)))
-        first = table.loc[models].bfill(axis=1).iloc[:, 0]  # that on test where there is one
-        notes = ["" if np.isnan(value) else f"{value:.3f}" for value in first]
+    splits = [(SPLITS[split], own.set_index("model")) for split, own in results.groupby("split")]
+    height, widths = 1.5 + 0.42 * len(models), [2.6 if score == "f2" else 1 for score in scores]
+    fig, axes = style.subplots(height, 1, len(scores), sharey=True, width_ratios=widths)
+    for ax, score, width in zip(axes, scores, widths, strict=True):
+        for (name, look, line, shift), table in splits:
+            own, rows = table.reindex(models), np.arange(len(models)) + shift * (len(splits) > 1)
+            ax.plot(own[score], rows, label=name, **look)
+            if score == "f2":
+                ax.hlines(rows, own["f2_low"], own["f2_high"], linewidth=2, alpha=0.45)
+            if FLOOR in table.index and score != "map":
+                floor = {**REFERENCE, "linestyle": line, "label": f"{FLOOR}, {name}"}
+                ax.axvline(table.loc[FLOOR, score], **floor)
+        shown = results.groupby("model")[score].last().reindex(models)  # on test where there is one
+        notes = ["" if np.isnan(value) else f"{value:.3f}" for value in shown]
         style.name_rows(ax, [style.clean_text(model, 2.7) for model in models], notes)
-        ax.locator_params(axis="x", nbins=3)
+        low, high = ax.get_xlim()
+        ax.set_xlim(low - 0.15 * (high - low), high + (high - low) * 0.9 / width)  # for the notes
+        average = f"{'mean ' * (score == 'f2')}over {'labels' if score == 'map' else 'images'}"
+        ax.set(title=SCORES[score], xlabel=average)
+        ax.locator_params(axis="x", nbins=round(3 * width))
     fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper right", ncols=4)
     return fig
 
 
 @style.use()
 def plot_scores_by_group(scores: pd.DataFrame) -> Figure:
-    """Compare groups of labels: columns group, classes (labels in the group) and f2."""
+    """Compare groups of labels, a table of `scores_by_group`: F2 with its 95 % interval."""
     fig, ax = style.subplots(1.4 + 0.5 * len(scores), width=8.0)
     names = [style.clean_text(name, 2.4) for name in scores["group"]]
     names = [f"{name}\n{n:,} labels" for name, n in zip(names, scores["classes"], strict=True)]
-    notes = [f"{value:.3f}" for value in scores["f2"]]
-    draw_intervals(ax, scores.assign(value=scores["f2"], low=0, high=scores["f2"]), names, notes)
-    ax.set(title="F2 by group of labels", xlabel="F2, mean over images")
+    notes = [f"{row.f2:.3f}, {row.images:,} images" for row in scores.itertuples()]
+    draw_intervals(ax, scores[["f2", "f2_low", "f2_high"]], names, notes)
+    ax.set(title="F2 by group of labels", xlabel="F2, mean over images, and its 95 % interval")
     return fig
 
 
@@ -134,13 +137,15 @@ def draw_intervals(
 ) -> None:
     """Draw a row a name: a dot, filled or hollow, its interval, and a note on the right.
 
-    `rows` have columns value, low and high; `around` is to be seen, too.
+    `rows` have columns of the value and of the ends of its interval; `around` is to be seen, too.
     """
-    rows = rows.assign(color=colors, face=np.where(filled, colors, "white"))
-    for y, row in enumerate(rows.itertuples()):
-        ax.hlines(y, row.low, row.high, color=row.color, linewidth=2, alpha=0.45)
-        ax.plot(row.value, y, **style.dots(row.color, face=row.face))
-    low, high = np.nanmin([*rows["low"], around]), np.nanmax([*rows["high"], around])
+    looks = np.broadcast_to(colors, len(rows)), np.broadcast_to(filled, len(rows))
+    for y, ((value, *ends), color, is_filled) in enumerate(
+        zip(rows.to_numpy(), *looks, strict=True)
+    ):
+        ax.hlines(y, *ends, color=color, linewidth=2, alpha=0.45)
+        ax.plot(value, y, **style.dots(color, face=color if is_filled else "white"))
+    low, high = np.nanmin([rows.min().min(), around]), np.nanmax([rows.max().max(), around])
     high = max(high, low + 0.02)
     ax.set_xlim(low - 0.05 * (high - low), high + 0.3 * (high - low))
     style.name_rows(ax, names, notes)
@@ -159,7 +164,7 @@ def plot_decodings(table: pd.DataFrame) -> Figure:
     reference = table[table["difference_low"] == table["difference_high"]].iloc[0]
     fig, ax = style.subplots(1.5 + 0.32 * len(table))
     names = [style.clean_text(name, 3.0) for name in table["decoding"]]
-    draw_intervals(ax, table.assign(value=table["f2"]), names, notes, differs, colors)
+    draw_intervals(ax, table[["f2", "low", "high"]], names, notes, differs, colors)
     ax.axvline(reference["f2"], **REFERENCE)
     xlabel = "F2, mean over images, its 95 % interval, and the mean number of labels"
     ax.set(title="F2 by decoding", xlabel=xlabel)
