@@ -150,7 +150,7 @@ case ${1:-} in
     set_up run
     exec "$python" -P -m imet_tools.museums "${@:2}"
     ;;
-  label | export | correct | add)
+  label | ensemble | export | correct | add)
     set_up run
     exec "$python" -P -m imet_tools.labelling "$@"
     ;;

@@ -203,6 +203,42 @@ def test_a_head_with_an_encoder_of_its_own_is_saved_whole(smoke, probs_of, files
     assert np.abs(found - probs_of["attncnn_rnn"]["test"]).max() > 1e-3
 
 
+def test_labellers_are_averaged_and_saved_together(run, labeller, probs_of, files, tmp_path):
+    other = make_labeller(run, {"mlp": 1.0}, Decision(beta=2.0), probs_of["mlp"]["val"])
+    both = replace(labeller, others=(other,), decision=Decision(threshold=0.05))
+    found = [*both.explain_all(files, 1)]
+    mean = (probs(labeller, files) + probs(other, files)) / 2
+    np.testing.assert_array_equal([each.probs for each in found], mean)
+    np.testing.assert_array_equal([each.chosen for each in found], mean >= 0.05)
+    assert found[0].attention.shape[0] == len(labeller.names)
+    both.save(tmp_path / "both")
+    np.testing.assert_array_equal(probs(Labeller.load(tmp_path / "both"), files), mean)
+
+
+def test_the_command_averages_runs_of_one_split(smoke, tmp_path, capsys):
+    runs, made = [tmp_path / "a", tmp_path / "b"], tmp_path / "made"
+    for folder in runs:
+        shutil.copytree(smoke[0], folder)
+    for _ in range(2):  # also over itself
+        assert main(["ensemble", *map(str, runs), "--output", str(made)]) == 0
+    results = pd.read_csv(made / "results.csv")
+    own = pd.read_csv(smoke[0] / "results.csv").query("model == 'heads and neighbours'")
+    assert len(results) == 6
+    for _, rows in results.groupby("model"):
+        np.testing.assert_array_equal(rows.iloc[:, 1:], own.iloc[:, 1:])
+    assert (made / "submission.csv").read_bytes() == (smoke[0] / "submission.csv").read_bytes()
+    _, record = find_product(smoke[0], "images.csv")
+    image = next((collection_of(smoke[0], record) / "test").iterdir())
+    assert main(["label", str(image), "--output", str(made)]) == 0
+    capsys.readouterr()
+    assert main(["ensemble", str(runs[0]), "--output", str(made)]) == 2
+    assert "at least two runs" in capsys.readouterr().err
+    path = runs[1] / "02_preprocess_images/images.csv"
+    path.write_text(path.read_text().replace(",val", ",test", 1))
+    assert main(["ensemble", *map(str, runs), "--output", str(made)]) == 2
+    assert f"{runs[1]} has other images of val than {runs[0]}" in capsys.readouterr().err
+
+
 def test_what_is_no_labeller_or_of_former_results_is_refused(smoke, saved, tmp_path):
     (tmp_path / "full").mkdir()
     (tmp_path / "full/notes.txt").touch()

@@ -1,6 +1,6 @@
 """Label new images with a trained run, or correct the labels of its collection.
 
-These are `./run_all.sh label`, `export`, `correct` and `add`.
+These are `./run_all.sh label`, `ensemble`, `export`, `correct` and `add`.
 """
 
 import argparse
@@ -13,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from imet_tools.labelling.corrections import add_images, correct_labels
+from imet_tools.labelling.ensembles import write_ensemble
 from imet_tools.labelling.explore import find_collection, train_pictures
 from imet_tools.labelling.known_labels import KnownLabels, read_known_labels
 from imet_tools.labelling.new_images import (
@@ -51,6 +52,7 @@ examples:
   ./run_all.sh label a.jpg b.tif --output DIR     with another run, or a labeller of `export`
   ./run_all.sh label photos/ --precision 0.7      fewer labels, 7 of 10 of them right on validation
   ./run_all.sh label photos/ --known some.csv     use labels that are already known
+  ./run_all.sh ensemble A B --output C            the mean of finished runs A and B, as one labeller
   ./run_all.sh export DIR                         the labeller alone, to give to others
   ./run_all.sh correct                            apply the verdicts in suspect_labels.csv
   ./run_all.sh add reviewed.csv                   add reviewed images to the table of the collection
@@ -74,6 +76,8 @@ def build_parser() -> argparse.ArgumentParser:
     label.add_argument("--precision", type=float, help="target precision, such as 0.7")
     known = "labels that are already known, in the form of a train.csv"
     label.add_argument("--known", type=Path, metavar="TABLE", help=known)
+    ensemble = commands.add_parser("ensemble", help="average finished runs into one labeller")
+    ensemble.add_argument("runs", nargs="+", type=Path, help="output folders of two or more runs")
     export = commands.add_parser("export", help="write the labeller of a run to a folder")
     export.add_argument("folder", type=Path)
     correct = commands.add_parser("correct", help=f"write DIR/{CORRECTED} from a person's verdicts")
@@ -83,6 +87,7 @@ def build_parser() -> argparse.ArgumentParser:
     add.add_argument("tables", nargs="+", type=Path, help="reviewed.csv, or a submission.csv")
     for command in (label, export, correct, add):
         command.add_argument("--output", default="", metavar="DIR", help="of the run (outputs)")
+    ensemble.add_argument("--output", required=True, metavar="DIR", help="new folder")
     return parser
 
 
@@ -91,6 +96,11 @@ def main(arguments: Sequence[str]) -> int:
     args = build_parser().parse_args(arguments)
     output_dir = find_output_dir(args.output)
     try:
+        if args.command == "ensemble":
+            results = write_ensemble(args.runs, output_dir)
+            say(results.to_string(index=False, float_format="{:.3f}".format))
+            say(f"{output_dir}: for ./run_all.sh label IMAGES --output")
+            return 0
         if args.command == "correct":
             correct_table(output_dir, args.table)
             return 0

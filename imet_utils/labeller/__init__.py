@@ -1,6 +1,7 @@
 """A trained run as one object: load, label, save."""
 
 from imet_utils.labeller.labeller import (
+    PRECISIONS,
     Explanation,
     Labeller,
     Picture,

@@ -46,6 +46,7 @@ from imet_utils.views import ViewDataset, compute_views
 
 FOLDER = "labeller"  # in the output folder of a run
 SETTINGS, TENSORS = "labeller.json", "tensors.safetensors"  # its files
+MEMBER = "member_"  # folders in it, of further labellers that are averaged in
 FORMAT = 6  # of the folder
 REMAKE = "Run the notebook again that makes it"
 SPACE = ("centre", "axes", "embeddings")  # arrays of `NeighbourIndex`
@@ -74,6 +75,7 @@ class Labeller:
     ensemble: Ensemble
     index: NeighbourIndex  # of the images that it learned from
     train_images: pd.DataFrame  # these, columns id, labels (class indices)
+    others: tuple["Labeller", ...] = ()  # of the same labels, whose probabilities are averaged in
 
     @property
     def names(self) -> np.ndarray:
@@ -162,7 +164,7 @@ class Labeller:
     ) -> Iterator[Explanation]:
         """Label and explain images, yielding each when its batch is computed.
 
-        An encoder's rounding depends on the size of a batch, so the last one is filled up.
+        Attention and neighbours are its own, the probabilities the mean over `others`, too.
 
         Args:
             images: as for `label`.
@@ -170,6 +172,26 @@ class Labeller:
             known: class indices of labels that each image has; none for no image.
             attend: compute the attention.
             description: of a progress bar; empty for none.
+        """
+        own = self._explain_own(images, num_neighbours, known, attend, description)
+        others = [other.explain_all(images, 0, known, attend=False) for other in self.others]
+        for found, *rest in zip(own, *others, strict=True):
+            if rest:
+                probs = np.mean([found.probs, *(each.probs for each in rest)], axis=0)
+                found = replace(found, probs=probs, chosen=self.decision(probs[np.newaxis])[0])
+            yield found
+
+    def _explain_own(
+        self,
+        images: Sequence[Picture],
+        num_neighbours: int,
+        known: Sequence[Collection[int]],
+        attend: bool,
+        description: str,
+    ) -> Iterator[Explanation]:
+        """Explain images by this labeller alone.
+
+        An encoder's rounding depends on the size of a batch, so the last one is filled up.
         """
         dataset, device = self._views(images), self.ensemble.device
         step = max(1, views_at_once(device) // dataset.num_views)
@@ -235,6 +257,8 @@ class Labeller:
             content = save({key: values.contiguous() for key, values in tensors.items()})
             (whole / TENSORS).write_bytes(content)  # save_file would let only the owner read it
             save_json(saved, whole / SETTINGS)
+            for number, other in enumerate(self.others, 2):
+                other.save(whole / f"{MEMBER}{number}")
 
     @staticmethod
     def load(folder: Path | str) -> "Labeller":
@@ -266,8 +290,9 @@ class Labeller:
         rows = [tuple(np.flatnonzero(row)) for row in targets]
         train_images = pd.DataFrame({"id": saved["train_ids"], "labels": rows})
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        decision = Decision(**saved["decision"])
-        return Labeller(settings, labels, decision, ensemble.to(device).eval(), index, train_images)
+        decision, ensemble = Decision(**saved["decision"]), ensemble.to(device).eval()
+        others = tuple(map(Labeller.load, sorted(folder.glob(f"{MEMBER}*"))))
+        return Labeller(settings, labels, decision, ensemble, index, train_images, others)
 
 
 def make_labeller(
