@@ -57,7 +57,7 @@ def make_image(number, *, near=(BOATS,)):
 def write(folder, images=range(4), **options):
     """Write pages of such images."""
     options = {"thresholds": THRESHOLDS, **options}
-    return write_review(map(make_image, images), IDS, NAMES, folder, **options)
+    return write_review(map(make_image, images), len(images), IDS, NAMES, folder, **options)
 
 
 @pytest.fixture
@@ -91,6 +91,14 @@ def save(page, tmp_path, act=None):
     return started.value.suggested_filename, saved.iloc[:, :2].to_csv(index=False)
 
 
+def add(folder):
+    """Add what was saved to a collection of one image."""
+    labels = pd.DataFrame({"attribute_id": IDS, "attribute_name": NAMES})
+    labels.to_csv(folder / "labels.csv", index=False)
+    (folder / "train.csv").write_text("id,attribute_ids\nold,5\n")
+    return add_images(folder, [folder / "saved.csv"], labels, folder / "extended.csv")
+
+
 def test_accept_reject_add_save_and_read_back(visit, review, tmp_path):
     page = visit(review)
     assert accepted(page) == [FRENCH, DOGS]
@@ -113,10 +121,7 @@ def test_accept_reject_add_save_and_read_back(visit, review, tmp_path):
     assert name == "reviewed.csv"
     assert text == "id,attribute_ids\nid0,7 12 100\nid1,5 7 12\n"
 
-    labels = pd.DataFrame({"attribute_id": IDS, "attribute_name": NAMES})
-    labels.to_csv(tmp_path / "labels.csv", index=False)
-    (tmp_path / "train.csv").write_text("id,attribute_ids\nold,5\n")
-    add_images(tmp_path, [tmp_path / "saved.csv"], labels, tmp_path / "extended.csv")
+    add(tmp_path)
     (tmp_path / "extended.csv").replace(tmp_path / "train.csv")
     images = load_tables(tmp_path).images
     assert images["id"].tolist() == ["old", "id0", "id1"]
@@ -226,7 +231,7 @@ def revised(tmp_path, request):
     images = [ReviewImage(f"{n}.png", f"{n}", *rest) for n in range(2)]
     names = [f"tag::{k}" for k in range(40)]
     options = {"strength": 0.75, "temperature": 0.08, "thresholds": {0.7: shown[first[2]] - 1e-4}}
-    page = write_review(images, range(40), names, tmp_path, **options)[0]
+    page = write_review(images, 2, range(40), names, tmp_path, **options)[0]
     return page, lambda decisions: [f"{100 * p:.0f} %" for p in revise(decisions)], first.tolist()
 
 
@@ -366,7 +371,7 @@ def test_hostile_names_are_text(visit, tmp_path):
     chosen = [Suggestion(k, 0.5, CORNER) for k in range(len(names))]
     picture = Image.new("RGB", (20, 30))
     image = ReviewImage("<b>&amp;.png", 'a, "b" </script>', picture, chosen, [(picture, [0, 1])])
-    page = visit(write_review([image], ids, names, tmp_path, thresholds={0.7: 0.5})[0])
+    page = visit(write_review([image], 1, ids, names, tmp_path, thresholds={0.7: 0.5})[0])
     assert title(page) == image.id
     assert page.locator("#fact").inner_text() == image.file
     shown = [name.inner_text() for name in page.locator(".name b").all()]
@@ -438,7 +443,7 @@ def test_an_image_unlike_all_labelled_ones_is_marked_and_only_what_is_known_is_t
         for cosine in (0.19, 0.21)
     ]
     options = {"thresholds": THRESHOLDS, "least_similarity": 0.2}
-    page = visit(write_review(images, IDS, NAMES, tmp_path, **options)[0])
+    page = visit(write_review(images, 2, IDS, NAMES, tmp_path, **options)[0])
     assert "Unlike the labelled images" in page.locator("#far").inner_text()
     assert page.locator("#aiming").is_hidden()
     assert accepted(page) == [DOGS]
@@ -473,9 +478,6 @@ def test_new_terms_are_proposed_in_a_column_of_their_own_which_add_passes_over(
     saved = pd.read_csv(tmp_path / "saved.csv", dtype=str, keep_default_na=False)
     assert saved["proposed_terms"].tolist() == [term, "odd"]
     assert saved["attribute_ids"].tolist() == ["5 7 12", ""]
-    labels = pd.DataFrame({"attribute_id": IDS, "attribute_name": NAMES})
-    labels.to_csv(tmp_path / "labels.csv", index=False)
-    (tmp_path / "train.csv").write_text("id,attribute_ids\nold,5\n")
-    added = add_images(tmp_path, [tmp_path / "saved.csv"], labels, tmp_path / "extended.csv")
+    added = add(tmp_path)
     assert (added.ids, added.without_label) == (["id0"], 1)
     assert (tmp_path / "extended.csv").read_text() == "id,attribute_ids\nold,5\nid0,12 5 7\n"

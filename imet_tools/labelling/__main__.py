@@ -179,6 +179,7 @@ def label_files(
         explanations = _write_tables(labeller, images, tables, top, classes)
         pages = write_review(
             _review(labeller, images, explanations, output_dir, top, classes),
+            len(images),
             labeller.labels["attribute_id"].tolist(),
             labeller.names.tolist(),
             folder,

@@ -51,6 +51,7 @@ class ReviewImage:
 
 def write_review(
     images: Iterable[ReviewImage],
+    num_images: int,
     label_ids: Sequence[int],
     label_names: Sequence[str],
     folder: Path | str,
@@ -70,6 +71,7 @@ def write_review(
 
     Args:
         images: at least one, else a ValueError is raised.
+        num_images: how many there are.
         label_ids: attribute ids of the classes, (C,).
         label_names: (C,).
         folder: of the pages.
@@ -96,15 +98,18 @@ def write_review(
         "precision": precision,
     }
     paths = []
-    numbered = enumerate(_followed(images))
     with ExitStack() as unfinished:
-        for page, group in groupby(numbered, key=lambda item: item[0] // per_page):
+        for page, group in groupby(enumerate(images), key=lambda item: item[0] // per_page):
             paths.append(folder / page_name(page))
             temporary = unfinished.enter_context(atomic_path(paths[-1]))
-            pairs = (pair for _, pair in group)
-            records = _make_records(pairs, fingerprint_of(labels), least_similarity)
+            taken = (image for _, image in group)
             stream = template.stream(
-                page=page, page_name=page_name, labels=labels, revision=revision, records=records
+                page=page,
+                is_last=(page + 1) * per_page >= num_images,
+                page_name=page_name,
+                labels=labels,
+                revision=revision,
+                records=_make_records(taken, fingerprint_of(labels), least_similarity),
             )
             stream.dump(str(temporary), encoding="utf-8")
         if not paths:
@@ -113,16 +118,6 @@ def write_review(
     for path in takewhile(Path.is_file, former):
         path.unlink()
     return paths
-
-
-def _followed(images: Iterable[ReviewImage]) -> Iterator[tuple[ReviewImage, bool]]:
-    """Yield each image, and whether another one follows."""
-    rest = iter(images)
-    image = next(rest, None)
-    while image:
-        following = next(rest, None)
-        yield image, following is not None
-        image = following
 
 
 def page_name(page: int) -> str:
@@ -135,10 +130,10 @@ def page_name(page: int) -> str:
 
 
 def _make_records(
-    pairs: Iterable[tuple[ReviewImage, bool]], vocabulary: str, least_similarity: float
-) -> Iterator[dict[str, Any]]:
-    """Yield an image's key in the browser's storage, its data, and whether another follows."""
-    for image, followed in pairs:
+    images: Iterable[ReviewImage], vocabulary: str, least_similarity: float
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the key of each image in the browser's storage, and its data."""
+    for image in images:
         voted = sorted({label for _, labels in image.near for label in labels})
         data = {
             "id": image.id,
@@ -161,8 +156,7 @@ def _make_records(
             "known": [[int(label), 1] for label in image.known],
             "probs": [[int(label), round(float(image.probs[label]), 4)] for label in voted],
         }
-        key = fingerprint_of([vocabulary, image.id, data["picture"]])
-        yield {"key": key, "data": data, "followed": followed}
+        yield fingerprint_of([vocabulary, image.id, data["picture"]]), data
 
 
 def similarity_limit(index: NeighbourIndex) -> float:
