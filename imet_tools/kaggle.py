@@ -23,6 +23,7 @@ from packaging.requirements import Requirement
 from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
 
+from imet_tools.command import run_command
 from imet_tools.pipeline.parameters import Plan, make_plan
 from imet_utils.files import atomic_folder, save_json
 from imet_utils.runs import PROJECT_DIR, home_dir
@@ -243,4 +244,4 @@ def write_kernel(user: str, folder: Path, notebook: NotebookNode, before: Sequen
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    run_command(main, "nothing was written.")

@@ -111,6 +111,7 @@ def running(tmp_path):
         stderr=subprocess.PIPE,
         text=True,
         env=os.environ | locale | {"PYTHONPATH": str(PROJECT_DIR), "PYTHONIOENCODING": "ascii"},
+        start_new_session=True,
     )
     assert process.stdout.readline() == "[1/1] 01_a_b\n"
     sign, number = process.stdout.readline().split()
@@ -121,12 +122,16 @@ def running(tmp_path):
 
 
 @pytest.mark.slow
-def test_an_interrupted_run_leaves_its_copy_and_no_kernel(running, tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_says_so_in_a_line_and_leaves_its_copy_and_no_kernel(
+    running, tmp_path, number
+):
     process, kernel = running
-    process.send_signal(signal.SIGTERM)  # handled as SIGINT is
-    _, err = process.communicate(timeout=30)
+    os.killpg(process.pid, number)  # as Ctrl-C does
+    out, err = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert "--from NN continues" in err  # an older client of kernels complains after it
+    assert out == ""
+    assert err == "\nrun_all.sh: interrupted; --from NN continues with that notebook.\n"
     assert (tmp_path / "out/notebooks/01_a_b.ipynb").is_file()
     assert (tmp_path / "out/a").read_text(encoding="utf-8") == "Łódź"
     assert _ends(kernel)

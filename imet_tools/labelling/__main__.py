@@ -4,7 +4,6 @@ These are `./run_all.sh label`, `ensemble`, `export`, `correct` and `add`.
 """
 
 import argparse
-import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from imet_tools.command import run_command
 from imet_tools.labelling.corrections import add_images, correct_labels
 from imet_tools.labelling.ensembles import write_ensemble
 from imet_tools.labelling.explore import find_collection, train_pictures
@@ -254,9 +254,4 @@ def _review(
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler's end is like Ctrl-C
-    try:
-        sys.exit(main(sys.argv[1:]))
-    except KeyboardInterrupt:
-        sys.stderr.write("\nrun_all.sh: interrupted; nothing was written.\n")
-        sys.exit(130)
+    run_command(main, "nothing was written.")

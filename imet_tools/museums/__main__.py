@@ -2,12 +2,12 @@
 
 import argparse
 import logging
-import signal
 import sys
 from collections.abc import Sequence
 
 from tqdm.contrib.logging import logging_redirect_tqdm
 
+from imet_tools.command import run_command
 from imet_tools.museums.collecting import MET_API, collect_met
 from imet_tools.museums.requesting import Unavailable
 
@@ -78,9 +78,4 @@ def main(arguments: Sequence[str]) -> int:
 
 if __name__ == "__main__":
     logging.basicConfig(format="%(message)s")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # SIGTERM as Ctrl-C
-    try:
-        sys.exit(main(sys.argv[1:]))
-    except KeyboardInterrupt:
-        sys.stderr.write("\nrun_all.sh collect: interrupted; repeat the command to resume.\n")
-        sys.exit(130)
+    run_command(main, "repeat the command to resume.")

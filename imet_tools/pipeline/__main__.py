@@ -1,11 +1,11 @@
 """Run the notebooks one after the other: `python -m imet_tools.pipeline`, or `./run_all.sh`."""
 
 import argparse
-import signal
 import sys
 from collections.abc import Sequence
-from io import TextIOWrapper
 from pathlib import Path
+
+from imet_tools.command import run_command
 
 OUTPUT_HELP = "where all results go (default: outputs of the repository or of the current folder)"
 EPILOG = """\
@@ -87,12 +87,4 @@ def main(arguments: Sequence[str], folder: Path | None = None) -> int:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler's end is like Ctrl-C
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # what a Latin-1 console cannot show
-    try:
-        sys.exit(main(sys.argv[1:]))
-    except KeyboardInterrupt:
-        sys.stderr.write("\nrun_all.sh: interrupted; --from NN continues with that notebook.\n")
-        sys.exit(130)
+    run_command(main, "--from NN continues with that notebook.")
