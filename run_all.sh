@@ -7,7 +7,16 @@
 # "unfinished" with the process at work, "failed", or "ready" for what and with which requirements.
 set -euo pipefail
 
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
+unset CDPATH # with which cd prints where it goes
+# An outer launcher's (torchrun, a pod): every process here is one of its own.
+unset RANK WORLD_SIZE LOCAL_RANK MASTER_ADDR MASTER_PORT
+
+script=${BASH_SOURCE[0]}
+while [ -L "$script" ]; do # such as a link in ~/bin
+  link=$(readlink "$script")
+  case $link in /*) script=$link ;; *) script=$(dirname "$script")/$link ;; esac
+done
+here=$(cd -- "$(dirname -- "$script")" && pwd -P)
 venv=$here/.venv
 stamp=$venv/.run_all
 [ -n "${OMP_WAIT_POLICY:-}" ] || export GOMP_SPINCOUNT="${GOMP_SPINCOUNT:-1000}" # see imet_utils
@@ -45,24 +54,36 @@ for line in "\n".join(Path(name).read_text() for name in sys.argv[1:]).split():
 
         wanted = Requirement(line)
         there = wanted.specifier.contains(version(wanted.name), prereleases=True)
-    except ImportError:  # the package is not there, or not even packaging
+    except Exception:  # the package is not there or damaged, or not even packaging is there
         there = False
     if not there:
         print(line)
 EOF
 }
 
-pip_install() { "$1" -m pip install -qq --disable-pip-version-check "${@:2}"; }
+# Installs into the environment of the Python $1, whatever pip's own settings say.
+pip_install() (
+  unset PIP_TARGET PIP_PREFIX PIP_ROOT
+  PIP_USER=0 "$1" -m pip install -qq --disable-pip-version-check "${@:2}"
+)
 
 FAILED="the installation failed; pip's message is above. Is there a network?"
 
-# Installs what the Python $1 lacks for mode $2 into its own environment.
+# Installs what the Python $1 lacks for mode $2 into its own environment, and this project there,
+# so that notebooks which are not started from here find it.
 complete() {
   local packages
-  packages=$(missing_packages "$1" "$2")
-  [ -n "$packages" ] || return 0
-  say "installing into the environment of $1: ${packages//$'\n'/ }"
-  pip_install "$1" -r /dev/stdin <<<"$packages" || die "$FAILED"
+  packages=$(missing_packages "$1" "$2") ||
+    die "$1 could not say which packages it has; its message is above."
+  if [ -n "$packages" ]; then
+    say "installing into the environment of $1: ${packages//$'\n'/ }"
+    pip_install "$1" -r /dev/stdin <<<"$packages" || die "$FAILED"
+  fi
+  if ! PYTHONPATH='' "$1" -P -c 'import imet_utils' 2>/dev/null; then
+    say "installing this project into the environment of $1"
+    pip_install "$1" --no-deps -e "$here" ||
+      say "only notebooks started by run_all.sh will find imet_utils; pip's message is above."
+  fi
 }
 
 # Makes .venv, or brings it up to date, for mode $1. Only an unfinished one of ours is removed.
@@ -104,7 +125,7 @@ make_venv() {
 
 # Sets $python to an interpreter that has the packages for mode $1 (run or dev).
 set_up() {
-  local active=${VIRTUAL_ENV:-}
+  local active=${VIRTUAL_ENV:-} missing
   if [ -z "$active" ] && [ "${CONDA_DEFAULT_ENV:-base}" != base ]; then
     active=${CONDA_PREFIX:-}
   elif [ -z "$active" ] && { [ -d /kaggle/working ] || [ -n "${COLAB_RELEASE_TAG:-}" ]; }; then
@@ -115,7 +136,7 @@ set_up() {
     is_recent "$python" || die "the active environment $active has a Python before 3.11."
     complete "$python" "$1"
   elif [ ! -e "$venv" ] && command -v python3 >/dev/null && is_recent python3 &&
-    [ -z "$(missing_packages python3 "$1")" ]; then
+    missing=$(missing_packages python3 "$1") && [ -z "$missing" ]; then
     python=$(command -v python3)
   else
     make_venv "$1"

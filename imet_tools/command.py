@@ -1,13 +1,22 @@
-"""What all commands of `run_all.sh` share: printing in any locale, and Ctrl-C in one line."""
+"""What the commands of `run_all.sh` share: printing, Ctrl-C in one line, the lock of a folder."""
 
+import errno
 import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from io import TextIOWrapper
+from pathlib import Path
 from typing import NoReturn
+
+NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EBADF, errno.EINVAL)  # of flock
+
+
+class FolderInUse(ValueError):
+    """Another process has the lock of a folder."""
 
 
 def run_command(main: Callable[[Sequence[str]], int], advice: str) -> NoReturn:
@@ -39,3 +48,30 @@ def _interrupt(*_: object) -> NoReturn:
         with suppress(psutil.NoSuchProcess):
             child.kill()
     raise KeyboardInterrupt
+
+
+@contextmanager
+def lock_folder(folder: Path) -> Iterator[None]:
+    """Hold the lock of a folder, which the system releases however the process ends.
+
+    Some shared file systems have no locks: there a sentence asks for care instead.
+
+    Raises:
+        FolderInUse: if another process holds it.
+    """
+    from filelock import FileLock, Timeout  # here, since --help needs no package
+
+    lock = FileLock(folder / ".lock")
+    try:
+        with warnings.catch_warnings(action="ignore"):  # that a file takes the place of the lock
+            lock.acquire(timeout=0)
+    except Timeout:
+        raise FolderInUse(f"{folder} is in use by another run. Wait for its end") from None
+    except (NotImplementedError, OSError) as error:
+        if isinstance(error, OSError) and error.errno not in NO_LOCKS:
+            raise
+        sys.stderr.write(f"{folder}: no locks here, so let no other run write to it meanwhile.\n")
+    try:
+        yield
+    finally:
+        lock.release()

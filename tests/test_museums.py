@@ -406,5 +406,8 @@ def test_a_folder_of_something_else_or_of_another_run_is_refused(met, tmp_path):
         collect(met, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["train.csv"]
     collect(met, tmp_path / "new", images=2)
-    with FileLock(tmp_path / "new/met/.lock"), pytest.raises(ValueError, match="another run"):
+    with (
+        FileLock(tmp_path / "new/met/.lock"),
+        pytest.raises(ValueError, match="by another run"),
+    ):
         collect(met, tmp_path / "new", images=3)

@@ -21,7 +21,7 @@ STEMS = ["01_make_number", "02_use_number"]
 
 @pytest.fixture(scope="module")
 def folder(module_path):
-    return write_chain(module_path / "notebooks")
+    return write_chain(module_path / "{LIMIT}/{STEPS}/{}")
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def data(module_path):
 @pytest.fixture(scope="module")
 def finished(folder, data, module_path):
     """Run the chain once; return its folder, the exit code and what was printed."""
-    output, out, err = module_path / "{results}", io.StringIO(), io.StringIO()
+    output, out, err = module_path / "{STEPS}{LIMIT}{}{3F25}", io.StringIO(), io.StringIO()
     with redirect_stdout(out), redirect_stderr(err):
         code = main(command(data, output), folder)
     return output, code, out.getvalue(), err.getvalue()

@@ -1,15 +1,16 @@
 """The output folder of a run: locked, cleaned, and with a record of what ran."""
 
+import errno
 import os
 import platform
 import re
 import subprocess
 from importlib.metadata import version
 
-import filelock
 import nbformat
 import pytest
 
+from imet_tools.command import FolderInUse
 from imet_tools.pipeline import run_folder
 from imet_tools.pipeline.parameters import find_notebooks
 from imet_tools.pipeline.run_folder import (
@@ -36,18 +37,44 @@ def test_a_folder_is_free_after_a_run_also_after_one_that_failed(tmp_path):
     wanted = rf"{tmp_path} is in use by process {os.getpid()} since \d{{4}}-.*Wait for its end"
     with claim_folder(tmp_path):
         for _ in range(2):
-            with pytest.raises(BlockingIOError, match=wanted), claim_folder(tmp_path):
+            with pytest.raises(FolderInUse, match=wanted), claim_folder(tmp_path):
                 pass
 
 
-def test_the_lock_is_the_system_s_which_frees_it_when_a_process_is_killed():
-    assert run_folder.FileLock is filelock.UnixFileLock
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EBADF])
+def test_a_file_system_without_locks_is_used_with_care(tmp_path, monkeypatch, capsys, number):
+    def flock(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    for _ in range(2):
+        with claim_folder(tmp_path):
+            assert (tmp_path / "run.json").is_file()
+    said = f"{tmp_path}: no locks here, so let no other run write to it meanwhile.\n"
+    assert capsys.readouterr().err in (2 * said, "")  # nothing where filelock locks by a file
 
 
-def test_a_disk_that_fills_during_a_run_is_reported(tmp_path):
-    wanted = f"{re.escape(str(tmp_path))} cannot be written: .*No space left on device. Existing"
-    with pytest.raises(OSError, match=wanted), claim_folder(tmp_path):
-        raise OSError(28, "No space left on device")
+@pytest.mark.parametrize(
+    ("error", "advice"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "Make room or choose another folder"),
+        (OSError(errno.EROFS, "Read-only file system"), "Choose another folder"),
+        (PermissionError(errno.EACCES, "Permission denied", "figures/a.png"), "Choose another"),
+        (PermissionError(errno.EACCES, "Permission denied", "/elsewhere/a.png"), ""),
+        (FileNotFoundError(errno.ENOENT, "No such file or directory", "figures/a.png"), ""),
+        (OSError(errno.EMFILE, "Too many open files"), ""),
+    ],
+)
+def test_only_a_fault_of_the_folder_is_reported_as_one(tmp_path, error, advice):
+    if error.filename:
+        error.filename = str(tmp_path / error.filename)
+    with pytest.raises(OSError, match=re.escape(error.strerror)) as found, claim_folder(tmp_path):
+        raise error
+    if advice:
+        assert str(found.value).startswith(f"{tmp_path} cannot be written: {error}. Existing files")
+        assert advice in str(found.value)
+    else:
+        assert found.value is error
 
 
 def test_claiming_removes_leftovers_of_every_depth(tmp_path):

@@ -22,12 +22,15 @@ STAND_IN = """#!/bin/bash
 case "$*" in
   "-c import sys; sys.exit"*) exit "${TOO_OLD:-0}" ;;
   "-m venv "*) mkdir -p "$3/bin"; cp "$0" "$3/bin/python"; echo "venv" >>"$NOTES" ;;
+  "-P -c import imet_utils") exit "${WITHOUT_PROJECT:-0}" ;;
+  "-m pip "*) [ "${PIP_USER:-0}${PIP_TARGET:-}" = 0 ] || exit 1 ;;& # as in an environment
   "-m pip "*" -r "*) echo "pip $(paste -sd ' ')" >>"$NOTES" ;;
   "-m pip "*) echo "pip ${*:6}" >>"$NOTES"; sleep "${PIP_SECONDS:-0}"; exit "${PIP_FAILS:-0}" ;;
-  "- "*) cat >/dev/null; printf '%s' "${MISSING:-}" ;;
-  *) echo "$0 $* in $PWD" >>"$NOTES"; echo "${GOMP_SPINCOUNT:-unset}" ;;
+  "- "*) cat >/dev/null; printf '%s' "${MISSING:-}"; exit "${CHECK_FAILS:-0}" ;;
+  *) echo "$0 $* in $PWD" >>"$NOTES"; echo "${GOMP_SPINCOUNT:-unset}" ${!RANK*} ${!MASTER_*} ;;
 esac
 """
+TOOLS = ("bash", "cat", "cksum", "cp", "dirname", "mkdir", "paste", "readlink", "rm", "sleep")
 
 
 class Project:
@@ -44,7 +47,7 @@ class Project:
         self.venv = self.folder / ".venv"
         tools = folder / "tools"
         tools.mkdir()
-        for name in ("bash", "cat", "cksum", "cp", "dirname", "mkdir", "paste", "rm", "sleep"):
+        for name in TOOLS:
             (tools / name).symlink_to(shutil.which(name))
         self.python = self.add_python(tools / "python3.12")
         self.environment = {"PATH": str(tools), "NOTES": str(self.notes), "MISSING": "torch"}
@@ -91,6 +94,29 @@ def test_the_first_start_makes_an_environment_and_the_second_asks_for_nothing(pr
         assert result.stderr == ""
 
 
+@pytest.mark.parametrize("link", ["absolute", "relative", "of a link"])
+def test_a_link_starts_it_from_anywhere_and_a_cdpath_does_not_mislead(project, tmp_path, link):
+    project.run("setup")
+    started = f"{project.venv}/bin/python -P -m imet_tools.pipeline in"
+    bin_folder = tmp_path / "bin"
+    bin_folder.mkdir()
+    script = project.folder / "run_all.sh"
+    target = script if link == "absolute" else Path("..", script.relative_to(tmp_path))
+    (bin_folder / "imet").symlink_to(target)
+    (bin_folder / "again").symlink_to("imet")
+    places = {"relative": bin_folder / "imet", "of a link": bin_folder / "again"}
+    for command in (places.get(link, bin_folder / "imet"), "my project/run_all.sh"):
+        result = subprocess.run(
+            ["bash", command],
+            env={**project.environment, "CDPATH": f".:{tmp_path}"},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+        )
+        assert result.stderr == ""
+        assert project.notes.read_text().splitlines()[-1] == f"{started} {tmp_path}"
+
+
 def test_tests_bring_the_extras_and_run_in_the_project(project, tmp_path):
     project.run("setup")
     python = f"{project.venv}/bin/python"
@@ -118,6 +144,8 @@ def test_tests_bring_the_extras_and_run_in_the_project(project, tmp_path):
 def test_jupyterlab_opens_on_the_notebooks_with_the_environment_of_a_run(project, variables, spins):
     (project.folder / "notebooks").mkdir()
     project.run("setup")
+    launcher = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
+    variables = variables | dict.fromkeys(launcher, "0")  # its kernels are no ranks
     result, asked = project.run("lab", "--port", "8889", **variables)
     started = f"{project.venv}/bin/python -P -m jupyterlab --port 8889"
     assert asked == [f"{started} in {project.folder}/notebooks"]
@@ -206,6 +234,28 @@ def test_into_an_active_environment_only_what_is_missing_is_installed(project, t
     assert asked == ["pip torch>=2 tqdm", started]
     assert project.run(**active, cwd=tmp_path, MISSING="")[1] == asked[1:]
     assert not project.venv.exists()
+    user = {"WITHOUT_PROJECT": "1", "PIP_USER": "1", "PIP_TARGET": "/"}
+    _, asked = project.run(**active, **user, cwd=tmp_path)
+    assert asked == ["pip torch", f"pip --no-deps -e {project.folder}", started]
+
+
+def test_a_project_that_cannot_be_installed_is_used_from_here(project, tmp_path):
+    python = project.add_python(tmp_path / "active/bin/python3")
+    active = {"VIRTUAL_ENV": str(tmp_path / "active"), "MISSING": "", "WITHOUT_PROJECT": "1"}
+    result, asked = project.run(**active, cwd=tmp_path, PIP_FAILS="1")
+    assert result.returncode == 0
+    assert "only notebooks started by run_all.sh will find imet_utils" in result.stderr
+    assert asked[-1] == f"{python} -P -m imet_tools.pipeline in {tmp_path}"
+
+
+def test_a_check_of_packages_that_fails_is_no_sign_that_none_is_missing(project, tmp_path):
+    project.add_python(project.python.with_name("python3"))
+    assert project.run("setup", MISSING="", CHECK_FAILS="1")[1][0] == "venv"
+    project.add_python(tmp_path / "active/bin/python3")
+    active = {"VIRTUAL_ENV": str(tmp_path / "active"), "MISSING": ""}
+    result, asked = project.run(**active, CHECK_FAILS="1")
+    assert (result.returncode, asked) == (2, [])
+    assert "could not say which packages it has" in result.stderr
 
 
 def test_conda_s_base_environment_is_left_alone(project, tmp_path):
@@ -265,12 +315,14 @@ def test_the_real_script_refuses_an_unknown_parameter_and_finds_jupyterlab(activ
 
 
 def test_what_is_missing_is_found_by_name_and_version(project, active, tmp_path):
-    required = "pytest>=8\nPyTest<8\nno-such-package==1.0\n\nnumpy\n"
+    required = "pytest>=8\nPyTest<8\nno-such-package==1.0\n\nnumpy\ndamaged>=1\n"
+    (tmp_path / "damaged-1.0.dist-info").mkdir()  # without the file of its version
+    active["PYTHONPATH"] = str(tmp_path)
     (project.folder / "requirements.txt").write_text(required)
     (project.folder / "tests/requirements.txt").write_text("ruff\nno-such-tool\n")
     for arguments in (["setup"], ["setup", "dev"]):
         subprocess.run(project.command(*arguments), env=active, check=True, capture_output=True)
-    wanted = "PyTest<8\nno-such-package==1.0\n"
+    wanted = "PyTest<8\nno-such-package==1.0\ndamaged>=1\n"
     assert (tmp_path / "pip.txt").read_text() == wanted + wanted + "no-such-tool\n"
 
 

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from filelock import FileLock, Timeout
 from PIL import Image
 
+from imet_tools.command import lock_folder
 from imet_tools.museums.met_records import (
     Record,
     label_names,
@@ -105,12 +105,9 @@ def _lock(folder: Path) -> Iterator[None]:
         raise ValueError(f"{folder} holds other files. Name a new folder for the collection")
     cache.mkdir(parents=True, exist_ok=True)
     train.mkdir(exist_ok=True)
-    try:
-        with FileLock(cache / ".lock", timeout=0):
-            remove_leftovers(chain(folder.iterdir(), cache.iterdir(), train.iterdir()))
-            yield
-    except Timeout:
-        raise ValueError(f"another run is collecting into {folder}. Let it end first") from None
+    with lock_folder(cache):
+        remove_leftovers(chain(folder.iterdir(), cache.iterdir(), train.iterdir()))
+        yield
 
 
 def draw_order(listings: Mapping[int, Sequence[int]], seed: int) -> list[int]:

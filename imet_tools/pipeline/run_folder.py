@@ -1,5 +1,6 @@
 """The output folder of a run: chosen, locked, and what its records tell of each notebook."""
 
+import errno
 import os
 import platform
 import re
@@ -13,8 +14,8 @@ from typing import Any
 
 import nbformat
 import pandas as pd
-from filelock import FileLock, Timeout
 
+from imet_tools.command import FolderInUse, lock_folder
 from imet_tools.pipeline.parameters import (
     Plan,
     Values,
@@ -33,6 +34,8 @@ from imet_utils.provenance import (
 from imet_utils.runs import PROJECT_DIR, find_data_dir, find_output_dir
 
 RECORD = "run.json"
+FULL = (errno.ENOSPC, errno.EDQUOT)
+DISK_FAULTS = (*FULL, errno.EROFS, errno.EIO)
 DEPTH = 3  # of the files in the folder, such as features/train/hog
 TIME = "%Y-%m-%d %H:%M:%S"
 
@@ -50,27 +53,30 @@ def choose_folder(plan: Plan) -> Path:
 def claim_folder(output_dir: Path) -> Iterator[None]:
     """Lock a folder, record the holder in `run.json`, and remove leftovers of a killed run.
 
-    The lock is the system's, which releases it however the process ends.
-
     Raises:
-        OSError: if another run holds the lock, or the folder cannot be written, now or later.
+        FolderInUse: if another run holds the lock.
+        OSError: if the folder cannot be written, now or later.
     """
     try:
-        with FileLock(output_dir / ".lock").acquire(timeout=0):
+        with lock_folder(output_dir):
             for depth in range(DEPTH):
                 remove_leftovers(output_dir.glob("*/" * depth + ".*.tmp*"))
             holder = {"process": os.getpid(), "started": f"{datetime.now():{TIME}}"}
             save_json(holder | {"notebooks": read_records(output_dir)}, output_dir / RECORD)
             yield
-    except Timeout:
+    except FolderInUse as error:
         held = "process {process} since {started}".format(**load_json(output_dir / RECORD))
-        raise BlockingIOError(
+        raise FolderInUse(
             f"{output_dir} is in use by {held}. Wait for its end, or choose another folder."
-        ) from None
+        ) from error
     except OSError as error:
+        here = error.filename and Path(os.fsdecode(error.filename)).is_relative_to(output_dir)
+        if error.errno not in DISK_FAULTS and not (here and isinstance(error, PermissionError)):
+            raise
+        remedy = "Make room or choose" if error.errno in FULL else "Choose"
         raise OSError(
-            f"{output_dir} cannot be written: {error}. Existing files are intact. Make room or "
-            "choose another folder, and repeat the command."
+            f"{output_dir} cannot be written: {error}. Existing files are intact. {remedy} another "
+            "folder, and repeat the command."
         ) from error
 
 
