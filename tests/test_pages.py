@@ -24,7 +24,7 @@ COMMAND = re.compile(
     r"^ {4}(?:!|%)?((?:\./run_all\.sh|python -m|accelerate launch|kaggle) ?.*)$", re.M
 )
 TOOLS = {"collect": "museums", "kaggle": "kaggle"}  # modules of subcommands
-TOOLS |= dict.fromkeys(["add", "correct", "export", "label"], "labelling")
+TOOLS |= dict.fromkeys(["add", "correct", "ensemble", "export", "label"], "labelling")
 
 
 def read(page):
