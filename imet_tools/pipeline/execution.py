@@ -26,7 +26,7 @@ PROCESS_GROUP = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT
 KERNEL_VARIABLES = {
     "PYTHONUTF8": "1",  # else a Latin-1 locale decides what a notebook can print and read
     "TQDM_MININTERVAL": "10",
-    "TQDM_BAR_FORMAT": "{desc}: {n_fmt}/{total_fmt} [{elapsed}<{remaining}, {rate_fmt}]",
+    "TQDM_BAR_FORMAT": "{desc}: {n_fmt}/{total_fmt} [{elapsed}<{remaining}, {rate_fmt}{postfix}]",
 }
 
 
