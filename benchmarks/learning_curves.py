@@ -235,15 +235,13 @@ def plot_curves(scores: Mapping[int, Mapping[str, np.ndarray]], path: Path) -> N
     """Draw F2 over the number of training images, with 95 % intervals."""
     fig, ax = style.subplots(5.0, width=8.0)
     sizes = list(scores)
-    for number, name in enumerate(SHOWN):
+    for name in SHOWN:
         if any(name not in found for found in scores.values()):
             continue
         found = [bootstrap_mean(scores[size][name]) for size in sizes]
-        look = style.pick_series(number)
-        ax.fill_between(
-            sizes, [k.low for k in found], [k.high for k in found], alpha=0.12, color=look["color"]
-        )
-        ax.plot(sizes, [k.mean for k in found], label=name, linewidth=1.8, **look)
+        (line,) = ax.plot(sizes, [k.mean for k in found], marker="o", label=name)
+        low, high = [k.low for k in found], [k.high for k in found]
+        ax.fill_between(sizes, low, high, alpha=0.12, color=line.get_color())
     ax.set_xscale("log")
     ax.set_xticks(sizes, [f"{size:,}" for size in sizes])
     ax.minorticks_off()

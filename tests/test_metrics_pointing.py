@@ -28,22 +28,19 @@ def random_items(count=30, side=7):
 
 
 def test_one_item_by_hand():
-    # On a 4 x 4 grid the box holds cells 1, 2, 5 and 6, and the upper halves of 9 and 10, whose
-    # centres lie on its edge, which is inside.
+    # On a 4 x 4 grid the box holds cells 1, 2, 5 and 6, and the centres of 9 and 10 lie on its
+    # edge, which is inside.
     box = np.array([[0.25, 0.0, 0.75, 0.625]])
     attention = np.full(16, 0.05)
     attention[[5, 9]] = 0.2, 0.1
     wanted = {"hit_rate": 1, "chance": 6 / 16, "center_rate": 1, "shuffled": 1}
-    wanted["mass"] = (0.05 * 3 + 0.2 + 0.1 / 2 + 0.05 / 2) / attention.sum()
-    wanted["area"] = 0.5 * 0.625
     assert pointing_game(attention[None] / attention.sum(), [box]) == pytest.approx(wanted)
 
 
 def test_two_items_and_their_baselines_by_hand():
     right, corner = np.array([[0.5, 0.0, 1.0, 1.0]]), np.array([[0.0, 0.0, 0.3, 0.3]])
     # The first peak hits. Of the two peaks both would hit `right`, and none `corner`.
-    wanted = {"hit_rate": 0.5, "center_rate": 0.5, "shuffled": 0.5, "mass": 0.5}
-    wanted |= {"chance": (8 / 16 + 1 / 16) / 2, "area": (0.5 + (10 / 32) ** 2) / 2}  # 0.3 is near
+    wanted = {"hit_rate": 0.5, "center_rate": 0.5, "shuffled": 0.5, "chance": (8 / 16 + 1 / 16) / 2}
     assert pointing_game(attention_at(3, 15), [right, corner]) == pytest.approx(wanted)
 
 
@@ -51,7 +48,7 @@ def test_boxes_of_one_label_count_together():
     two = np.array([[0, 0, 0.5, 0.5], [0.25, 0.25, 0.75, 0.75]])  # they overlap in one cell
     found = pointing_game(attention_at(10, 3), [two, two])
     assert found["hit_rate"] == 0.5
-    assert found["chance"] == found["area"] == 7 / 16
+    assert found["chance"] == 7 / 16
 
 
 def test_hits_and_chance_equal_the_definition():
@@ -81,13 +78,11 @@ def test_shuffled_is_the_mean_over_all_pairs_of_peak_and_boxes():
 def test_even_attention_earns_chance(side):
     found = pointing_game(np.full((30, side * side), 1 / side**2), random_items()[1])
     assert [found["hit_rate"], found["shuffled"]] == pytest.approx([found["chance"]] * 2)
-    assert found["mass"] == pytest.approx(found["area"])
 
 
 def test_a_box_between_the_centres_cannot_be_hit():
     found = pointing_game(attention_at(0), [np.array([[0.0, 0.0, 0.1, 0.1]])])
     assert (found["hit_rate"], found["chance"]) == (0, 0)
-    assert found["mass"] == pytest.approx((3 / 8) ** 2)  # 0.1 of 0.25, at 8 points a side
 
 
 def test_there_is_a_row_a_label_and_only_shuffled_depends_on_the_others():

@@ -67,7 +67,6 @@ CASES = {
     "calibration": lambda names: plots.plot_calibration(
         pd.DataFrame({"group": names[:2] * 3, "first": [True] * 3 + [False] * 3, **BINS})
     ),
-    "channel_stats": lambda _: plots.plot_channel_stats(np.full(3, 0.5), np.full(3, 0.2)),
     "comparison": lambda names: tools.plot_comparison(
         pd.DataFrame({"score": ["f2", "precision", "recall"], **GAPS}), *names[:2]
     ),
@@ -161,7 +160,7 @@ def test_a_matplotlibrc_changes_no_figure():
     for settings in ({}, {"text.usetex": True, "savefig.transparent": True, "font.size": 30}):
         with mpl.rc_context(settings):
             picture = io.BytesIO()
-            plots.save_figure(CASES["channel_stats"](ODD_NAMES), picture)
+            plots.save_figure(CASES["threshold_curve"](ODD_NAMES), picture)
         pictures.append(picture.getvalue())
     assert pictures[0].startswith(b"\x89PNG")
     assert pictures[0] == pictures[1]

@@ -55,14 +55,12 @@ def test_label_frequencies_are_the_counts_of_the_most_frequent():
 
 def test_labels_per_image_are_shares():
     targets = np.array([[0, 1, 1], [1, 0, 0], [1, 1, 0], [1, 0, 1]], bool)
-    alone = plots.plot_labels_per_image(targets, ["label"] * 3).axes
-    assert [[bar.get_height() for bar in ax.patches] for ax in alone] == [[0, 0.25, 0.75]]
-    fig = plots.plot_labels_per_image(targets, ["culture", "tag", "tag"])
-    left, right = fig.axes
-    assert [bar.get_height() for bar in left.containers[0]] == [0.25, 0.75, 0]
-    assert [bar.get_height() for bar in left.containers[1]] == [0.25, 0.5, 0.25]
-    assert [bar.get_height() for bar in right.patches] == [0, 0.25, 0.75]
-    assert legend(right) == ["mean 1.75"]
+    (alone,) = plots.plot_labels_per_image(targets, ["label"] * 3).axes
+    assert [bar.get_height() for bar in alone.patches] == [0, 0.25, 0.75]
+    (ax,) = plots.plot_labels_per_image(targets, ["culture", "tag", "tag"]).axes
+    heights = [[bar.get_height() for bar in bars] for bars in ax.containers]
+    assert heights == [[0, 0.25, 0.75], [0.25, 0.75, 0], [0.25, 0.5, 0.25]]
+    assert legend(ax) == ["all labels, mean 1.75", "culture, mean 0.75", "tag, mean 1.00"]
 
 
 def test_cooccurrence_is_the_share_given_the_row():
@@ -245,7 +243,8 @@ def test_histories_of_several_models_are_overlaid_with_each_best():
     fig = plots.plot_history({"A": HISTORY, "B": HISTORY.assign(val_f2=[0.5, 0.1, np.nan])})
     assert legend(fig) == ["A: 0.300 at epoch 2", "B: 0.500 at epoch 1"]
     assert curves_of(fig.axes[1])[0] == [0.1, 0.3, 0.2]
-    assert len({line.get_color() for line in fig.axes[0].get_lines()}) == 2
+    looks = {(line.get_color(), line.get_linestyle()) for line in fig.axes[0].get_lines()}
+    assert [len(set(values)) for values in zip(*looks, strict=True)] == [2, 2]
 
 
 def test_model_scores_are_a_panel_a_score_with_a_row_a_model():

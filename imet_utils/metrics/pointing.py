@@ -9,8 +9,6 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-FINE = 8  # points a side at which the cover of a cell is measured
-
 
 def pointing_game(attention: np.ndarray, boxes: Sequence[np.ndarray]) -> pd.DataFrame:
     """Play the pointing game on M predicted labels; average the rows for the rates of a group.
@@ -23,17 +21,12 @@ def pointing_game(attention: np.ndarray, boxes: Sequence[np.ndarray]) -> pd.Data
     Returns:
         A row a label, with columns
         hit_rate: share of peaks, centres of the most attended cells, inside a box.
-        chance: expected hit rate of a cell drawn at random.
+        chance: expected hit rate of a cell drawn at random, and of even attention.
         center_rate: hit rate of the middle of the image.
         shuffled: expected hit rate of the peaks of all rows, the baseline for location bias.
-        mass: attention inside the boxes; where it is even everywhere it equals `area`, and
-            `hit_rate` equals `chance`.
-        area: share of the image inside the boxes.
     """
     side = math.isqrt(attention.shape[1])
     inside = np.stack([_points_inside(item, side) for item in boxes])  # (M, P)
-    fine = np.stack([_points_inside(item, side * FINE) for item in boxes])
-    cover = fine.reshape(-1, side, FINE, side, FINE).mean(axis=(2, 4)).reshape(inside.shape)
     peaks = attention == attention.max(axis=1, keepdims=True)  # (M, P)
     peaks = peaks / peaks.sum(axis=1, keepdims=True)  # equal peaks share the one guess
     return pd.DataFrame(
@@ -42,8 +35,6 @@ def pointing_game(attention: np.ndarray, boxes: Sequence[np.ndarray]) -> pd.Data
             "chance": inside.mean(axis=1),
             "center_rate": [float(_points_inside(item, 1)[0]) for item in boxes],
             "shuffled": inside @ peaks.mean(axis=0),
-            "mass": (attention.astype(np.float64) * cover).sum(axis=1),
-            "area": cover.mean(axis=1),
         }
     )
 

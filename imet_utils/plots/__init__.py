@@ -1,7 +1,6 @@
 """Every figure of the notebooks: each function takes data and returns a `Figure`."""
 
 from imet_utils.plots.collection import (
-    plot_channel_stats,
     plot_cooccurrence,
     plot_image_sizes,
     plot_label_frequencies,

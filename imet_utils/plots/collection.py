@@ -1,4 +1,4 @@
-"""Figures of a collection: its labels, image sizes and colours. Import from `plots`."""
+"""Figures of a collection: its labels and image sizes. Import from `plots`."""
 
 import math
 from collections.abc import Sequence
@@ -12,7 +12,6 @@ from scipy.cluster.hierarchy import leaves_list, linkage
 from imet_utils.plots import style
 from imet_utils.tables import split_label
 
-CHANNELS = {"red": "#C43C35", "green": "#3E8E41", "blue": "#3565B5"}
 TOP = 15  # labels of a kind that are named
 
 
@@ -58,34 +57,30 @@ def _draw_tail(ax: Axes, name: str, counts: np.ndarray, color: str) -> None:
 
 @style.use()
 def plot_labels_per_image(targets: np.ndarray, kinds: np.ndarray) -> Figure:
-    """Show how many labels an image has, of each kind where there are several, and of all.
+    """Show how many labels an image has, of all kinds and of each where there are several.
 
     Args:
         targets: bool (N, C).
         kinds: of the labels, text (C,).
     """
-    number_of = targets.sum(axis=1)  # (N,)
-    most, colors = number_of.max(), style.kind_colors(kinds)
-    fig, axes = style.subplots(3.6, 1, min(2, len(colors)), sharey=True, squeeze=False)
-    axes = axes[0]
-    for place, (kind, color) in enumerate(colors.items()):
-        values, width = targets[:, np.equal(kinds, kind)].sum(axis=1), 0.8 / len(colors)
-        if len(colors) > 1:
-            numbers = np.arange(most + 1) + width * (place - (len(colors) - 1) / 2)
-            label = f"{style.clean_text(kind, 1.2)}, mean {values.mean():.2f}"
-            share = np.bincount(values, minlength=most + 1) / len(targets)
-            axes[0].bar(numbers, share, width, color=color, label=label)
-    axes[-1].bar(range(most + 1), np.bincount(number_of) / len(targets), color=style.FRAME)
-    mean = number_of.mean()
-    axes[-1].axvline(mean, label=f"mean {mean:.2f}", **style.REFERENCE)
-    for ax, title in zip(axes[::-1], ("All labels", "By kind"), strict=False):
-        ax.set(title=title, xlabel="labels on an image")
-        ax.grid(visible=False, axis="x")
-    axes[0].set_ylabel(f"share of images, N = {len(targets):,}")
-    for ax in axes:
-        ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=None))
-        style.count_axis(ax.xaxis, ticks=12)
-        ax.legend()
+    colors = style.kind_colors(kinds)
+    groups = {"all labels": (np.full(len(kinds), True), style.FRAME)}
+    if len(colors) > 1:
+        groups |= {kind: (np.equal(kinds, kind), color) for kind, color in colors.items()}
+    numbers, width = np.arange(targets.sum(axis=1).max() + 1), 0.8 / len(groups)
+    fig, ax = style.subplots(3.6)
+    for place, (name, (members, color)) in enumerate(groups.items()):
+        values = targets[:, members].sum(axis=1)  # (N,)
+        share = np.bincount(values, minlength=len(numbers)) / len(targets)
+        label = f"{style.clean_text(name, 1.2)}, mean {values.mean():.2f}"
+        shifted = numbers + width * (place - (len(groups) - 1) / 2)
+        ax.bar(shifted, share, width, color=color, label=label)
+    ax.grid(visible=False, axis="x")
+    ax.set(title="Labels on an image", xlabel="labels")
+    ax.set_ylabel(f"share of images, N = {len(targets):,}")
+    ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=None))
+    style.count_axis(ax.xaxis, ticks=12)
+    ax.legend()
     return fig
 
 
@@ -157,17 +152,4 @@ def plot_image_sizes(heights: np.ndarray, widths: np.ndarray) -> Figure:
     style.count_axis(right.yaxis)
     for ax in (left, right):
         ax.minorticks_off()
-    return fig
-
-
-@style.use()
-def plot_channel_stats(mean: np.ndarray, std: np.ndarray) -> Figure:
-    """Show mean and standard deviation of the red, green and blue channel, both (3,) in [0, 1]."""
-    fig, ax = style.subplots(3.0, width=6.4)
-    for row, color in enumerate(CHANNELS.values()):
-        ax.errorbar(mean[row], row, xerr=std[row], fmt="o", color=color, capsize=4, markersize=7)
-        text = f"{mean[row]:.3f} ± {std[row]:.3f}"
-        style.add_note(ax, text, (mean[row], row), (0, 12), ha="center")
-    style.name_rows(ax, list(CHANNELS))
-    ax.set(title="Mean ± standard deviation", xlabel="pixel value, 0 to 1", xlim=(0, 1))
     return fig

@@ -142,16 +142,11 @@ def add_attention_bar(fig: Figure, scale: Normalize, **place: Any) -> None:  # n
 
 def _draw_boxes(ax: Axes, boxes: Sequence[float]) -> None:
     high, wide = ax.images[0].get_size()
-    outline = withStroke(linewidth=3.4, foreground="black")  # visible on light and dark
+    outline = [withStroke(linewidth=3.4, foreground="black")]  # visible on light and dark
     for left, top, right, bottom in np.reshape(boxes, (-1, 4)) * [wide, high, wide, high]:
-        size = right - left, bottom - top
-        look: dict[str, Any] = {
-            "fill": False,
-            "edgecolor": "white",
-            "linewidth": 1.4,
-            "path_effects": [outline],
-        }
-        ax.add_patch(Rectangle((left - 0.5, top - 0.5), *size, **look))
+        box = Rectangle((left - 0.5, top - 0.5), right - left, bottom - top, fill=False)
+        box.set(edgecolor="white", linewidth=1.4, path_effects=outline)
+        ax.add_patch(box)
 
 
 @style.use()

@@ -1,7 +1,6 @@
 """Figures of models: their training and scores. Import from `plots`."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -28,33 +27,29 @@ def plot_history(history: pd.DataFrame | Mapping[str, pd.DataFrame]) -> Figure:
             one model. A dictionary of several models by name compares their F2.
     """
     if isinstance(history, pd.DataFrame):
-        models = {"": history}
+        models = [history]
         scores = [score for score in SCORES if f"val_{score}" in history]
         curves = [(SCORES[score], history, f"val_{score}") for score in scores]
     else:
-        models = dict(history)
+        models = list(history.values())
         curves = [(name, frame, "val_f2") for name, frame in history.items()]
     fig, (left, right) = style.subplots(3.7 + 0.2 * (len(models) // 3), 1, 2)
-    for i, frame in enumerate(models.values()):
-        left.plot(frame["epoch"], frame["train_loss"], **_series(i, frame))
-    for i, (name, frame, column) in enumerate(curves):
-        look, label = _series(i, frame), style.clean_text(name, 2.2)
+    for frame in models:
+        left.plot(frame["epoch"], frame["train_loss"], marker=".")
+    for name, frame, column in curves:
+        label = style.clean_text(name, 2.2)
+        (line,) = right.plot(frame["epoch"], frame[column], marker=".")
         if column == "val_f2":
             epoch, best = frame.loc[frame[column].idxmax(), ["epoch", column]]
             label += f": {best:.3f} at epoch {epoch:.0f}"
-            right.plot(epoch, best, "o", color=look["color"], markersize=11, fillstyle="none")
-        right.plot(frame["epoch"], frame[column], label=label, **look)
+            right.plot(epoch, best, "o", color=line.get_color(), markersize=11, fillstyle="none")
+        line.set_label(label)
     left.set(title="Loss", xlabel="epoch", ylabel="training loss")
-    ylabel = "score" if len(models) < len(curves) else "F2"
-    right.set(title="Validation", xlabel="epoch", ylabel=ylabel)
+    right.set(title="Validation", xlabel="epoch", ylabel="score" if len(models) == 1 else "F2")
     for ax in (left, right):
         style.count_axis(ax.xaxis, ticks=6)
-    fig.legend(loc="outside upper left", ncols=3 if len(models) == len(curves) else 5)
+    fig.legend(loc="outside upper left", ncols=5 if len(models) == 1 else 3, handlelength=3.5)
     return fig
-
-
-def _series(number: int, frame: pd.DataFrame) -> dict[str, Any]:
-    return {**style.pick_series(number), "markersize": 4.5, "markevery": max(1, len(frame) // 10)}
 
 
 @style.use()

@@ -187,12 +187,6 @@ def add_header(fig: Figure, title: str, key: Mapping[str, str] | None = None) ->
             text.set_color(color)
 
 
-def pick_series(number: int) -> dict[str, Any]:
-    """Return colour and marker of the `number`-th of several series."""
-    at = number % len(SERIES_COLORS)
-    return {"color": SERIES_COLORS[at], "marker": SERIES_MARKERS[at]}
-
-
 def dots(color: str, marker: str = "o", face: str | None = None, size: float = 7) -> dict[str, Any]:
     """Return the look of dots for `Axes.plot`, filled with their colour or another."""
     look = {"color": color, "linestyle": "", "marker": marker, "markersize": size}
