@@ -20,7 +20,6 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 from torch.utils.data import Dataset
-from torchvision.transforms.v2 import functional
 
 from imet_utils.files import fingerprint_of, sample_file
 from imet_utils.processes import load_items
@@ -125,6 +124,8 @@ def make_device_views(
 
     Colours are changed in one batch, since a GPU starts each operation anew.
     """
+    from torchvision.transforms.v2 import functional  # here, as it takes seconds to import
+
     pictures = []
     for image, plan in zip(images, plans, strict=True):
         scaled: dict[tuple[int, ...], Tensor] = {}

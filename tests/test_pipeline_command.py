@@ -219,9 +219,10 @@ def test_the_list_shows_defaults_and_meanings(folder, capsys):
     [
         ("imet_tools.pipeline.__main__", {"torch", "papermill", "pandas", "yaml", "numpy"}),
         ("imet_tools.pipeline.running", {"torch", "matplotlib", "scipy"}),
+        ("imet_utils.labeller", {"timm", "torchvision", "matplotlib"}),
     ],
 )
-def test_help_needs_no_package_and_the_pipeline_none_of_the_slow_ones(module, packages):
+def test_packages_that_take_seconds_are_imported_where_they_are_needed(module, packages):
     code = f"import {module}, sys; print({packages} & sys.modules.keys())"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert loaded.stdout == "set()\n"

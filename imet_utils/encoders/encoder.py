@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from timm.models import group_parameters
-from timm.models.resnet import ResNet
 from torch import Tensor, nn
 
 OUTPUTS = ("maps", "pooled", "style")  # of `encode_images`
@@ -38,6 +36,8 @@ class Encoder(nn.Module):
         source: str = "",
     ) -> None:
         """Infer the output shapes from one black image; ValueError if it cannot be encoded."""
+        from timm.models.resnet import ResNet  # here, as timm takes seconds to import
+
         super().__init__()
         self.name, self.source = name, source
         self.net = net
@@ -111,6 +111,8 @@ class Encoder(nn.Module):
 
     def stages(self) -> list[list[nn.Parameter]]:
         """Group the weights by timm's stages, the first stage first; one group if it has none."""
+        from timm.models import group_parameters  # here, as above
+
         try:
             matcher = self.net.group_matcher(coarse=True)
         except (AssertionError, AttributeError):

@@ -1,14 +1,15 @@
 """The same network in fewer steps: batch norm and padding become part of the convolutions."""
 
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from timm.layers import Conv2dSame
-from timm.layers.padding import pad_same_arg
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+if TYPE_CHECKING:
+    from timm.layers import Conv2dSame
 
 
 def speed_up(net: nn.Module, images: Tensor) -> None:
@@ -18,6 +19,8 @@ def speed_up(net: nn.Module, images: Tensor) -> None:
     (B, 3, H, W) are run through the net, in evaluation mode, to see that. torch.fx's `fuse` cannot
     serve: not all networks can be traced, and it does not know timm's own layers.
     """
+    from timm.layers import Conv2dSame  # here, as it takes seconds to import
+
     fed_by = _trace_inputs(net, images)
     for parent in list(net.modules()):
         for (name, conv), (next_name, norm) in pairwise([*parent.named_children(), ("", None)]):
@@ -61,12 +64,14 @@ class SamePaddedConv(nn.Module):
     the same padding: a padded copy of the input takes longer. A GPU has fast kernels for odd sizes.
     """
 
-    def __init__(self, conv: Conv2dSame) -> None:
+    def __init__(self, conv: "Conv2dSame") -> None:
         super().__init__()
         self.conv = conv
 
     def forward(self, maps: Tensor) -> Tensor:
         """Convolve maps (B, C, H, W)."""
+        from timm.layers.padding import pad_same_arg  # here, as above
+
         conv = self.conv
         if maps.device.type != "cpu":
             return conv(maps)

