@@ -179,6 +179,10 @@ case ${1:-} in
     set_up run
     exec "$python" -P -m imet_tools.kaggle "${@:2}"
     ;;
+  gallery)
+    set_up run
+    exec "$python" -P -m imet_tools.pipeline.gallery "${@:2}"
+    ;;
   setup)
     case ${2:-run} in run | dev) set_up "${2:-run}" ;; *) die "setup takes nothing or dev." ;; esac
     say "ready: $python"

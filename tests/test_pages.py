@@ -20,10 +20,16 @@ PAGES = [
        if room not in ("data", "outputs") or path.name == "README.md"]
 ]  # fmt: skip
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+GALLERY = ("docs/gallery.md", "docs/notebooks/")
+IMAGE = re.compile(r'<img src="([^"]+)"')
 COMMAND = re.compile(
     r"^ {4}(?:!|%)?((?:\./run_all\.sh|python -m|accelerate launch|kaggle) ?.*)$", re.M
 )
-TOOLS = {"collect": "museums", "kaggle": "kaggle"}  # modules of subcommands
+TOOLS = {
+    "collect": "museums",
+    "gallery": "pipeline.gallery",
+    "kaggle": "kaggle",
+}  # modules of subcommands
 TOOLS |= dict.fromkeys(["add", "correct", "ensemble", "export", "label"], "labelling")
 
 
@@ -46,7 +52,7 @@ def test_pages_are_short(page):
 
 @pytest.mark.parametrize("page", PAGES)
 def test_links_lead_somewhere(page):
-    for address in LINK.findall(read(page)):
+    for address in LINK.findall(read(page)) + IMAGE.findall(read(page)):
         if re.match(r"https?://", address):
             continue
         name, _, anchor = address.partition("#")
@@ -59,9 +65,26 @@ def test_links_lead_somewhere(page):
 def test_every_notebook_and_document_is_linked_from_the_readme():
     linked = set(LINK.findall(read("README.md")))
     notebooks = set(find_notebooks(PROJECT_DIR / "notebooks")) - {"00_start_here"}
-    assert {f"notebooks/{stem}.ipynb" for stem in notebooks} <= linked
+    assert {f"docs/notebooks/{stem}.md" for stem in notebooks} <= linked
     pages = {page for page in PAGES if re.fullmatch(r"docs/[^/]+", page)}
     assert pages <= {address.partition("#")[0] for address in linked}
+
+
+def test_the_gallery_is_small_and_whole():
+    """A dozen figures of 2 MB, all of it 8 MB; each picture is used, and no path is left."""
+    docs, pages = PROJECT_DIR / "docs", [page for page in PAGES if page.startswith(GALLERY)]
+    figures = {path.name: path.stat().st_size for path in (docs / "notebooks/figures").iterdir()}
+    used = {name for page in pages for name in re.findall(r"figures/([\w.]+)\)", read(page))}
+    assert used == set(figures)
+    shown = re.findall(r"!\[[^]]*\]\(notebooks/figures/([\w.]+)\)", read("docs/gallery.md"))
+    assert 10 <= len(shown) == len(set(shown))
+    assert sum(figures[name] for name in shown) <= 2e6
+    texts = [(PROJECT_DIR / page).stat().st_size for page in pages]
+    assert sum(texts) + sum(figures.values()) <= 8e6
+    assert "CC0 1.0" in read("docs/gallery.md")
+    assert all("painted by code" in read(page).splitlines()[2] for page in pages)
+    local = re.compile(r"(?<![\w.])/(tmp|work|root|home|Users|mnt|var)/|0x[0-9a-f]{6}|\d\d:\d\d<")
+    assert [page for page in pages if local.search(read(page))] == []
 
 
 def commands():
@@ -73,7 +96,7 @@ def commands():
 def help_of(tool):
     """The help of a command, as its module prints it."""
     name, kinds = f"imet_tools.{TOOLS[tool] if tool else 'pipeline'}", []
-    module = importlib.import_module(name if tool == "kaggle" else f"{name}.__main__")
+    module = importlib.import_module(name if tool in ("gallery", "kaggle") else f"{name}.__main__")
     if TOOLS.get(tool) == "labelling":
         kinds = [tool]
     with redirect_stdout(StringIO()) as told, pytest.raises(SystemExit):

@@ -78,13 +78,13 @@ def executed(monkeypatch):
 def test_the_whole_chain_runs_with_the_values_that_are_set(finished, folder, data):
     output, code, out, err = finished
     assert (code, err) == (0, "")
-    assert (output / "results.csv").read_text() == "model,f2\n<urn>,0.4\n"
+    assert (output / "results.csv").read_text() == "model,split,f2\n<urn>,test,0.4\n"
     lines = out.splitlines()
     assert lines[0] == "[1/2] 01_make_number"
     (counted,) = (line for line in lines if line.startswith("counting: "))
     assert counted.startswith("counting: 4/4 [00:00<00:00")
     assert f"{sys.executable} {folder} None" in lines  # this Python, in the notebooks' folder
-    assert "<urn> 0.400" in lines
+    assert "<urn>  test 0.400" in lines
     assert "Warning: beware" in lines
     assert lines[-1].endswith(f"Report: {output}/report.html")
     page = (output / "report.html").read_text()

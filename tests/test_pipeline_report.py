@@ -1,16 +1,19 @@
 """The report: complete in itself, in reading order, and safe whatever names it shows."""
 
 import re
+from base64 import b64decode, b64encode
+from io import BytesIO
 
 import nbformat
 import pytest
 from bs4 import BeautifulSoup
 from nbformat import v4
+from PIL import Image
 from tiny_notebooks import write_results
 
 from imet_tools.pipeline.report import build_report
 from imet_tools.pipeline.run_folder import claim_folder, save_record
-from imet_utils.files import save_json
+from imet_utils.files import load_json, save_json
 
 
 def parse(text):
@@ -33,9 +36,9 @@ def shown(kind, content, **metadata):
     return v4.new_output("display_data", {kind: content}, metadata=metadata)
 
 
-def write_copy(output_dir, stem, *cells, exception=False):
+def write_copy(output_dir, stem, *cells, exception=False, **parameters):
     """Write an executed copy as papermill leaves it."""
-    facts = {"papermill": {"exception": exception}}
+    facts = {"papermill": {"exception": exception, "parameters": parameters}}
     path = output_dir / f"notebooks/{stem}.ipynb"
     path.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(v4.new_notebook(cells=list(cells), metadata=facts), path)
@@ -60,6 +63,13 @@ def page_of(folder, *cells):
     return build_report(folder).read_text(encoding="utf-8").partition("</details>")[2]
 
 
+def png(width=8):
+    """Encode a white image of 8 rows."""
+    file = BytesIO()
+    Image.new("RGBA", (width, 8), "white").save(file, "PNG")
+    return b64encode(file.getvalue()).decode()
+
+
 # --- the page -------------------------------------------------------------------------------------
 
 
@@ -75,7 +85,7 @@ def test_one_page_that_needs_nothing_else_and_whose_links_have_targets(output_di
     assert "@import" not in text
     assert "url(" not in text
     anchors = [tag["id"] for tag in page.find_all(id=True)]
-    assert len(anchors) == len(set(anchors)) == 5
+    assert len(anchors) == len(set(anchors)) == 7
     targets = [tag["href"] for tag in page.find_all("a")]
     assert {target[1:] for target in targets if target[0] == "#"} <= set(anchors)
     assert [target for target in targets if target[0] != "#"] == ["https://a.org"]
@@ -83,13 +93,42 @@ def test_one_page_that_needs_nothing_else_and_whose_links_have_targets(output_di
 
 def test_results_stand_first_and_everything_follows_in_reading_order(output_dir):
     text = build_report(output_dir).read_text()
-    wanted = ["Contents", "<h1>", "0.513", "How it was run", "Look at it</h2>", "<math", "<figure>"]
-    wanted += ["End</h3>", "Train it</h2>", "<td>5</td>", "End</h3>"]
+    wanted = ["Contents", 'href="#results"', 'href="#how-it-was-run"', "<h1>", "0.500", "0.513"]
+    wanted += ["How it was run", "Look at it</h2>", "<math", "<figure>", "End</h3>"]
+    wanted += ["Train it</h2>", "<td>5</td>", "End</h3>"]
     start = 0
     for part in wanted:
         start = text.index(part, start) + 1
-    cells = re.findall("<td>(.*)</td>", text.partition("</table>")[0])
-    assert cells == ["A, &lt;b&gt;", "val", "0.513", "", "B", "test", "0.500", "0.123"]
+    cells = re.findall("<td>(.*)</td>", text)[:8]
+    assert cells == ["B", "test", "0.500", "0.123", "A, &lt;b&gt;", "val", "0.513", ""]
+
+
+def test_the_first_screen_says_in_words_how_good_the_predictions_are(output_dir):
+    rows = ["model,split,f2,f1,precision,recall,map", "mine,val,.9,.9,.9,.9,.9"]
+    rows += ["constant guess,test,.2,.1,.1,.3,", "other,test,.4,.4,.4,.4,.4"]
+    write_results(output_dir, "\n".join([*rows, "mine,test,.513,.5,.424,.706,.5"]))
+    folder = output_dir / "08_evaluate_test"
+    (folder / "images.csv").write_text("id,split\na,train\nb,train\nc,val\nd,test\n")
+    (folder / "labels.csv").write_text("attribute_id,attribute_name\n0,a\n1,b\n2,c\n")
+    record = load_json(folder / "provenance.json")
+    record["products"] += [f"{folder.name}/images.csv", f"{folder.name}/labels.csv"]
+    save_json(record, folder / "provenance.json")
+    lead = parse(build_report(output_dir).read_text()).find(class_="lead").text
+    parts = ["From 2 images", "which of 3 labels", "On 1 test images", "42 % of the suggested"]
+    parts += ["71 % of the annotated", "(F2 0.513;", "every image score 0.200)"]
+    assert [part for part in parts if part not in lead] == []
+
+
+def test_an_anchor_lasts_when_sections_are_numbered_anew_or_put_in_between(tmp_path):
+    def anchors(*titles):
+        write_copy(tmp_path, "01_a_b", *[prose(f"## {title}") for title in titles])
+        tags = parse(build_report(tmp_path).read_text()).find("main").find_all("h3", id=True)
+        return [tag["id"] for tag in tags]
+
+    before = anchors("A", "1.1 Is *F2* enough?", "1.2 Labels", "1.3 Labels")
+    assert before == ["01_a_b", "01_a_b-is-f2-enough", "01_a_b-labels", "01_a_b-labels-2"]
+    after = anchors("A", "1.1 New", "1.2 Is *F2* enough?", "1.3 Labels", "1.4 Labels")
+    assert after == [before[0], "01_a_b-new", *before[1:]]
 
 
 def test_results_of_an_earlier_run_are_not_shown(output_dir):
@@ -161,15 +200,22 @@ def test_formulas_become_mathml_or_stay_tex(tmp_path):
     assert r"<code>\left( a &lt; b</code>" in page
 
 
-def test_a_figure_is_embedded_and_named_after_its_section(tmp_path):
-    figure = shown("image/png", "iVBORw0KGgo=\n", **{"image/png": {"width": 400}})
+def test_a_figure_is_embedded_as_webp_and_named_after_its_section(tmp_path):
+    figure = shown("image/png", png(), **{"image/png": {"width": 400}})
     figure.data["text/plain"] = "<Figure size 640x480>"
     page = page_of(tmp_path, prose('## ROC of *tag::"men"*'), code(figure))
     (tag,) = re.findall("<figure>(<img [^>]*>)</figure>", page)
-    assert 'src="data:image/png;base64,iVBORw0KGgo="' in tag
+    data = b64decode(re.search('src="data:image/webp;base64,([^"]*)"', tag)[1])
+    assert Image.open(BytesIO(data)).size == (8, 8)
     assert 'alt="ROC of tag::&#34;men&#34;"' in tag
     assert 'width="400"' in tag
     assert "Figure size" not in page
+
+
+@pytest.mark.parametrize("data", ["iVBORw0KGgo=", png(20_000)], ids=["damaged", "too large"])
+def test_what_webp_cannot_hold_stays_as_it_is(tmp_path, data):
+    page = page_of(tmp_path, code(shown("image/png", data)))
+    assert f'src="data:image/png;base64,{data}"' in page
 
 
 def test_code_and_outputs_are_escaped_and_a_bar_is_shown_as_it_ended(tmp_path):

@@ -49,7 +49,8 @@ def write_chain(folder: Path) -> Path:
         "run = open_run('02_use_number', upstream=['01_make_number'])\n"
         "assert STEPS < 100, 'too many steps'\n"
         "total = run.metrics('01_make_number')['total']\n"
-        "(run.output_dir / 'results.csv').write_text(f'model,f2\\n<{NAME}>,{total}\\n')\n"
+        "rows = f'model,split,f2\\n<{NAME}>,test,{total}\\n'\n"
+        "(run.output_dir / 'results.csv').write_text(rows)\n"
         "run.finish({'warnings': ['beware']}, also=['results.csv'])",
     )
     (folder / "profiles").mkdir()

@@ -20,6 +20,7 @@ examples:
   ./run_all.sh ensemble A B --output DIR        average finished runs into one labeller
   ./run_all.sh correct --output DIR             apply a person's verdicts on suspect labels
   ./run_all.sh add reviewed.csv --output DIR     add reviewed images to the collection's table
+  ./run_all.sh gallery --output DIR             pages of a finished run's figures and notebooks
   ./run_all.sh kaggle USER                      what Kaggle needs to run it without a network
   ./run_all.sh test [pytest's arguments]        all tests
   ./run_all.sh lint                             check style, types, and notebooks for outputs
