@@ -20,11 +20,42 @@ PAGES = [
        if room not in ("data", "outputs") or path.name == "README.md"]
 ]  # fmt: skip
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+RUN_BY = {  # how a command begins: the test that runs it, and the words with which it does
+    "./run_all.sh add": ("test_labeller.py", 'main(["add"'),
+    "./run_all.sh collect": ("test_museums.py", "main([str(tmp_path"),
+    "./run_all.sh correct": ("test_labelling_suspect_labels.py", 'main(["correct"'),
+    "./run_all.sh ensemble": ("test_labeller.py", 'main(["ensemble"'),
+    "./run_all.sh export": ("test_labeller.py", 'main(["export"'),
+    "./run_all.sh gallery": ("test_pipeline_gallery.py", 'main(["--output"'),
+    "./run_all.sh kaggle": ("test_kaggle.py", "kaggle.main(arguments)"),
+    "./run_all.sh lab ": ("test_jupyterlab.py", "jupyter"),
+    "./run_all.sh label": ("test_labeller.py", 'main(["label"'),
+    "./run_all.sh lint": ("test_run_all.py", 'project.run("lint"'),
+    "./run_all.sh setup": ("test_run_all.py", 'project.run("setup"'),
+    "./run_all.sh test": ("test_run_all.py", 'project.run("test"'),
+    "./run_all.sh ": ("test_pipeline_command.py", "main("),
+    "accelerate launch": ("test_training_heads.py", '"accelerate.commands.launch"'),
+    "python -m imet_tools.pipeline": ("test_pipeline_command.py", "main("),
+}
+NOT_RUN = {  # how a command begins: why no test runs it
+    "accelerate config": "asks a person about the machines",
+    "cd data/imet": "unpacks the competition's data, which need an account",
+    "cd imet": "is of a notebook on Colab",
+    "git": "needs the address of this repository, which has none yet",
+    "kaggle": "needs an account",
+    "oldest/bin/python": "needs an environment of the oldest versions, from the network",
+    "pip": "needs the network",
+    "pytest": "lists tests",
+    "python benchmarks/": "takes minutes to hours; its parts are tested, and the script exists",
+    "python3.12 -m venv": "needs the network",
+    ".venv/bin/nbstripout": "is what ./run_all.sh lint checks",
+}
 GALLERY = ("docs/gallery.md", "docs/notebooks/")
 IMAGE = re.compile(r'<img src="([^"]+)"')
-COMMAND = re.compile(
-    r"^ {4}(?:!|%)?((?:\./run_all\.sh|python -m|accelerate launch|kaggle) ?.*)$", re.M
+TOOL = (
+    r"\./run_all\.sh|python[\d.]* |pytest |pip |kaggle |accelerate |git |cd |\S+/bin/\w+ |\.venv/"
 )
+COMMAND = re.compile(rf"(?:^ {{4}}[!%]?|`)((?:{TOOL})[^`\n]*)", re.M)
 TOOLS = {
     "collect": "museums",
     "gallery": "pipeline.gallery",
@@ -88,9 +119,21 @@ def test_the_gallery_is_small_and_whole():
 
 
 def commands():
-    """Each command of our own on the pages, once; those of `kaggle` and `accelerate` need more."""
-    found = {line.split("#")[0].strip() for page in PAGES for line in COMMAND.findall(read(page))}
-    return sorted(line for line in found if line.startswith("./run_all.sh"))
+    """Each command on the pages, once, also those within a sentence."""
+    pages = [page for page in PAGES if not page.startswith(GALLERY)]
+    found = {line for page in pages for line in COMMAND.findall(read(page))}
+    return sorted({line.split("  #")[0].strip() for line in found})
+
+
+@pytest.mark.parametrize("line", commands())
+def test_a_test_runs_each_command_or_there_is_a_reason(line):
+    starts = [start for start in [*RUN_BY, *NOT_RUN] if f"{line} ".startswith(start)]
+    assert starts, f"{line}: neither in RUN_BY nor in NOT_RUN"
+    if starts[0] in RUN_BY:
+        file, words = RUN_BY[starts[0]]
+        assert words in read(f"tests/{file}")
+    for script in re.findall(r"benchmarks/\w+\.py", line):
+        assert (PROJECT_DIR / script).is_file()
 
 
 def help_of(tool):
@@ -104,7 +147,7 @@ def help_of(tool):
     return told.getvalue()
 
 
-@pytest.mark.parametrize("line", commands())
+@pytest.mark.parametrize("line", [c for c in commands() if c.startswith("./run_all.sh")])
 def test_options_of_commands_exist(line):
     """Every option that a page shows is one that the command's help names."""
     words = shlex.split(line)[1:]
