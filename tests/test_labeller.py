@@ -334,6 +334,7 @@ def test_the_command_labels_images_of_subfolders_and_keeps_the_labels_of_others(
     shutil.copytree(given / "1985", tmp_path / "other/photos")
     assert main(["label", str(tmp_path / "other/photos"), "--output", str(small)]) == 0
     assert pd.read_csv(small / "labelled/photos_2/submission.csv")["id"].tolist() == ["b"]
+    assert main(["export", str(small), "--output", str(smoke[0])]) == 2  # it would replace all
     assert {path: path.read_bytes() for path in results.iterdir()} == before
 
 

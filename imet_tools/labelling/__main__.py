@@ -97,7 +97,7 @@ def main(arguments: Sequence[str]) -> int:
     output_dir = find_output_dir(args.output)
     try:
         if args.command == "ensemble":
-            results = write_ensemble(args.runs, output_dir)
+            results = write_ensemble(args.runs, check_replaceable(output_dir))
             say(results.to_string(index=False, float_format="{:.3f}".format))
             say(f"{output_dir}: for ./run_all.sh label IMAGES --output")
             return 0
@@ -109,7 +109,7 @@ def main(arguments: Sequence[str]) -> int:
             add_reviewed(output_dir, args.tables, labeller)
             return 0
         if args.command == "export":
-            labeller.save(args.folder)
+            labeller.save(check_replaceable(args.folder))
             size = sum(path.stat().st_size for path in args.folder.iterdir())
             say(f"{args.folder}: {size / 1e6:.0f} MB, for ./run_all.sh label IMAGES --output")
             return 0
@@ -120,6 +120,13 @@ def main(arguments: Sequence[str]) -> int:
         sys.stderr.write(f"run_all.sh: {error}\n")
         return 2
     return 0
+
+
+def check_replaceable(folder: Path) -> Path:
+    """Return the folder of a new labeller, which replaces all in it; refuse one with labels."""
+    if (folder / RESULTS).exists():
+        raise ValueError(f"{folder} holds labels of images in {RESULTS}. Name a new folder")
+    return folder
 
 
 def correct_table(output_dir: Path, verdicts: Path | None = None) -> None:

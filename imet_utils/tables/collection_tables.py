@@ -332,7 +332,6 @@ def equal_images(tables: Tables) -> list[str]:
     alike = tables.images["hash"].duplicated(keep=False)
     rows = tables.images.loc[alike, ["id", "file", "hash"]].sort_values("id")
     paths = [tables.data_dir / "train" / name for name in rows["file"]]
-    paths = [tables.data_dir / "train" / name for name in rows["file"]]
     first = pd.Series(rows["id"].to_numpy()[first_equal(paths, rows["hash"])], rows.index)
     return first.reindex(tables.images.index).fillna(tables.images["id"]).tolist()
 
