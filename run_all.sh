@@ -169,19 +169,19 @@ case ${1:-} in
     ;;
   collect)
     set_up run
-    exec "$python" -P -m imet_tools.museums "${@:2}"
+    exec "$python" -P -m imet_tools.command imet_tools.museums "${@:2}"
     ;;
   label | ensemble | export | correct | add)
     set_up run
-    exec "$python" -P -m imet_tools.labelling "$@"
+    exec "$python" -P -m imet_tools.command imet_tools.labelling "$@"
     ;;
   kaggle)
     set_up run
-    exec "$python" -P -m imet_tools.kaggle "${@:2}"
+    exec "$python" -P -m imet_tools.command imet_tools.kaggle "${@:2}"
     ;;
   gallery)
     set_up run
-    exec "$python" -P -m imet_tools.pipeline.gallery "${@:2}"
+    exec "$python" -P -m imet_tools.command imet_tools.pipeline.gallery "${@:2}"
     ;;
   setup)
     case ${2:-run} in run | dev) set_up "${2:-run}" ;; *) die "setup takes nothing or dev." ;; esac

@@ -3,6 +3,7 @@
 import errno
 import logging
 import os
+import runpy
 import signal
 import sys
 import warnings
@@ -75,3 +76,14 @@ def lock_folder(folder: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def _run_module(arguments: Sequence[str]) -> int:
+    """Run a module as `python -m` does, which is under way while it still imports packages."""
+    sys.argv = list(arguments)
+    runpy.run_module(arguments[0], run_name="__main__", alter_sys=True)
+    return 0
+
+
+if __name__ == "__main__":
+    run_command(_run_module, "nothing was written.")

@@ -289,6 +289,19 @@ def test_help_needs_no_set_up(project):
     assert asked == [f"{project.python} -m imet_tools.pipeline --help in {project.folder}"]
 
 
+@pytest.mark.parametrize(
+    ("command", "module"),
+    [("label a.jpg", "labelling label"), ("collect a", "museums"), ("kaggle me", "kaggle")],
+)
+def test_other_commands_start_where_ctrl_c_is_handled_before_packages_are_imported(
+    project, command, module
+):
+    project.run("setup")
+    (started,) = project.run(*command.split())[1]
+    wanted = f"-P -m imet_tools.command imet_tools.{module} {command.split()[1]} in "
+    assert started.startswith(f"{project.venv}/bin/python {wanted}")
+
+
 def test_the_exit_code_is_the_pipeline_s(project):
     project.run("setup")
     (project.venv / "bin/python").write_text(STAND_IN.replace('in $PWD" >>"$NOTES"', '"; exit 7'))

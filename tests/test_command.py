@@ -1,0 +1,56 @@
+"""Every command of `run_all.sh`: Ctrl-C while packages are still imported, and exit codes."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import psutil
+import pytest
+
+from imet_utils.runs import PROJECT_DIR
+
+SLOW = """import subprocess, sys, time
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+print(child.pid, sys.argv[1:], flush=True)
+time.sleep(60)
+"""
+
+
+def start(folder, code, *arguments):
+    (folder / "given.py").write_text(code)
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", "imet_tools.command", "given", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": f"{PROJECT_DIR}{os.pathsep}{folder}"},
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_ends_a_command_and_its_children_with_one_line(tmp_path, number):
+    process = start(tmp_path, SLOW, "label", "a b")
+    child, rest = process.stdout.readline().split(maxsplit=1)
+    assert rest == "['label', 'a b']\n"
+    os.killpg(process.pid, number)
+    assert process.communicate(timeout=10) == (
+        "",
+        "\nrun_all.sh: interrupted; nothing was written.\n",
+    )
+    assert process.returncode == 130
+    assert not psutil.pid_exists(int(child)) or psutil.Process(int(child)).status() == "zombie"
+
+
+def test_a_command_has_its_own_exit_code_and_prints_in_any_locale(tmp_path):
+    code = "import sys\nif __name__ == '__main__':\n    print('\u65e5\u672c')\n    sys.exit(7)\n"
+    (tmp_path / "given.py").write_text(code, encoding="utf-8")
+    locale = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    result = subprocess.run(
+        [sys.executable, "-m", "imet_tools.command", "given"],
+        capture_output=True,
+        env=os.environ | locale | {"PYTHONPATH": f"{PROJECT_DIR}{os.pathsep}{tmp_path}"},
+    )
+    assert (result.returncode, result.stdout) == (7, b"\\u65e5\\u672c\n")
