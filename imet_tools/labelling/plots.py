@@ -13,7 +13,6 @@ from imet_utils.plots import style
 from imet_utils.plots.decoder import add_attention_bar, attention_scale, draw_attention, to_grey
 from imet_utils.plots.images import (
     HEADER,
-    MAX_MARKED,
     VERDICT_KEY,
     Line,
     colors_of,
@@ -194,9 +193,10 @@ def plot_thumbnails(
     title: str,
 ) -> Figure:
     """Show images (H, W, 3), two lines above each, below its labels with their verdicts."""
-    below = [limit_lines([_verdict_line(*label) for label in row], MAX_LISTED) for row in labels]
+    below = [[_verdict_line(*label) for label in row] for row in labels]
     above = [[(first, INK), (second, MUTED)] for first, second in heads]
-    return draw_grid(images, above, below, ACROSS, clean_text(title, 6.5), VERDICT_KEY)
+    title = clean_text(title, 6.5)
+    return draw_grid(images, above, below, ACROSS, title, VERDICT_KEY, MAX_LISTED)
 
 
 def _verdict_line(label: str, verdict: str) -> Line:
@@ -225,8 +225,7 @@ def plot_flips(images: Sequence[np.ndarray], flips: pd.DataFrame, names: tuple[s
         both = [(names[0], row.first, row.first_labels), (names[1], row.second, row.second_labels)]
         for name, f2, labels in both:
             heads.append([(name, INK), (f"F2 {f2:.2f}", MUTED)])
-            marked = [*chain(*mark_labels(row.true, labels).values())]
-            below.append(limit_lines(marked, MAX_MARKED))
+            below.append([*chain(*mark_labels(row.true, labels).values())])
     twice = [image for image in images for _ in names]
     title = "Images that the two label differently"
     return draw_grid(twice, heads, below, 4, title, VERDICT_KEY)
@@ -250,6 +249,6 @@ def plot_suspects(
                 lines.append((f"{cross} {probs[name]:.2f} {short}", wrong))
             else:
                 lines.append((f"{plus} {probs[name]:.2f} {short}", missing))
-        below.append(limit_lines(lines, MAX_MARKED))
+        below.append(lines)
     key = {f"{cross} may be wrong": wrong, f"{plus} may be missing": missing}
     return draw_grid(images, [], below, 4, "Labels that may be wrong or missing", key)

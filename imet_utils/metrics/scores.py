@@ -71,7 +71,8 @@ def frequency_bands(train_counts: np.ndarray) -> dict[str, np.ndarray]:
     for band in np.unique(band_of):
         inside = train_counts[band_of == band]
         low, high = inside.min(), inside.max()
-        bands[f"{low}-{high} images" if low < high else f"{low} images"] = band_of == band
+        name = f"{low}-{high}" if low < high else f"{low}"
+        bands[f"{name} image{'s' * (name != '1')}"] = band_of == band
     return bands
 
 

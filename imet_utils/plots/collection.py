@@ -34,9 +34,8 @@ def plot_label_frequencies(
         classes = np.flatnonzero(np.equal(kinds, kind))
         _draw_tail(tail, kind, counts[classes], color)
         top = classes[np.argsort(-counts[classes], kind="stable")][:TOP]
-        ax.barh(range(len(top)), counts[top], height=0.72, color=color)
-        for y, count in enumerate(counts[top]):
-            style.add_note(ax, f"{count:,}", (count, y), (3, 0), color=style.MUTED)
+        bars = ax.barh(range(len(top)), counts[top], height=0.72, color=color)
+        ax.bar_label(bars, fmt="{:,.0f}", padding=3, color=style.MUTED)
         title = f"{style.clean_text(kind, 0.9)}: top {len(top)} of {len(classes):,}"
         ax.set(title=title, xlabel="images", xlim=(0, max(1, counts[top].max() * 1.2)))
         style.name_rows(ax, [style.clean_text(names[label], 1.8) for label in top])
@@ -113,14 +112,12 @@ def plot_cooccurrence(targets: np.ndarray, names: Sequence[str], top: int = 25) 
     ax.tick_params(length=0)
     label = "share of the row's images\nthat also have the column's"
     bar = {"shrink": 0.6, "format": PercentFormatter(1, decimals=None), "label": label}
-    seaborn.heatmap(given, ax=ax, cmap="magma_r", vmin=0, square=True, cbar_kws=bar)
     kinds, texts = zip(*(split_label(names[label]) for label in chosen), strict=True)
     colors, labels = style.kind_colors(kinds), [style.clean_text(text, 2.0) for text in texts]
-    middles = np.arange(len(labels)) + 0.5
-    ax.set_xticks(middles, labels, rotation=90)
-    ax.set_yticks(middles, labels, rotation=0)
-    for ticks in (ax.get_xticklabels(), ax.get_yticklabels()):
-        for tick, kind in zip(ticks, kinds, strict=True):
+    ticks = {"xticklabels": labels, "yticklabels": labels}
+    seaborn.heatmap(given, ax=ax, cmap="magma_r", vmin=0, square=True, cbar_kws=bar, **ticks)
+    for axis in (ax.xaxis, ax.yaxis):
+        for tick, kind in zip(axis.get_ticklabels(), kinds, strict=True):
             tick.set_color(colors[kind] if len(colors) > 1 else style.INK)
     return fig
 

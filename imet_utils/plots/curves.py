@@ -51,8 +51,7 @@ def _plot_areas(
 @style.use()
 def plot_auc_distribution(aucs: np.ndarray, counts: np.ndarray, kinds: Sequence[str]) -> Figure:
     """Show each label's area under the ROC curve against its training images; all (C,)."""
-    fig, (ax, side) = style.subplots(4.2, 1, 2, sharey=True, width_ratios=(3, 1))
-    bins = np.linspace(min(0.5, aucs.min()), 1, 26)
+    fig, ax = style.subplots(4.2)
     alpha = min(0.9, max(0.35, 120 / len(aucs)))
     for i, (kind, color) in enumerate(style.kind_colors(kinds).items()):
         own = np.equal(kinds, kind)
@@ -60,15 +59,11 @@ def plot_auc_distribution(aucs: np.ndarray, counts: np.ndarray, kinds: Sequence[
         label = f"{text} ({own.sum():,}), median {np.median(aucs[own]):.3f}"
         look = {"color": color, "label": label, "linewidths": 0, "alpha": alpha}
         ax.scatter(counts[own], aucs[own], 20, marker=style.SERIES_MARKERS[i % 7], **look)
-        side.hist(aucs[own], bins, color=color, orientation="horizontal", histtype="step")
     ax.set_xscale("symlog", linthresh=1, linscale=0.3)  # a log axis has no place for 0
     ax.set_xlim(-0.3 if counts.min() == 0 else counts.min() / 1.5, max(2, counts.max() * 1.5))
     ax.set(title="Area under the ROC curve by label", xlabel="training images with the label")
     ax.set(ylabel="area", ylim=(min(0.45, aucs.min() - 0.03), 1.02))
-    side.set(title="Distribution", xlabel="labels")
-    for panel in (ax, side):
-        panel.axhline(0.5, **style.REFERENCE)
-    style.count_axis(side.xaxis, ticks=3)
+    ax.axhline(0.5, **style.REFERENCE)
     fig.legend(loc="outside upper right", ncols=3)
     return fig
 

@@ -13,14 +13,14 @@ from imet_utils.tables import split_label
 HEADER = 0.4  # inches
 LINE = 0.175  # inches a line of small text
 Line = tuple[str, str]  # a text and its colour
-MAX_LINES, MAX_KEPT, MAX_MARKED = 9, 6, 12  # lines of labels: an image, a view, a prediction
+MAX_LINES = 12  # of labels below an image
 VERDICT_KEY = {f"{sign} {word}": color for word, (color, sign) in style.VERDICTS.items()}
 
 
 def plot_image_grid(images: Sequence[np.ndarray], captions: Sequence[Sequence[str]]) -> Figure:
     """Show images, (H, W, 3) uint8 each, with their labels coloured by kind (poster's figure 2)."""
     colors = colors_of(captions)
-    below = [label_lines(labels, colors, MAX_LINES) for labels in captions]
+    below = [label_lines(labels, colors) for labels in captions]
     return draw_grid(images, [], below, 4, "Images and their labels", style.kind_key(colors))
 
 
@@ -36,7 +36,7 @@ def plot_views(
     heads = [head for caption in row_captions for head in ([(caption, style.INK)], *others)]
     kept = [labels for row in kept_labels for labels in row]
     colors = colors_of(kept)
-    below = [label_lines(labels, colors, MAX_KEPT) for labels in kept]
+    below = [label_lines(labels, colors) for labels in kept]
     title = "Views of an image, the first whole, and the labels each keeps"
     return draw_grid(images, heads, below, views.shape[1], title, style.kind_key(colors))
 
@@ -65,7 +65,6 @@ def plot_predictions(
         for labels in zip(true, predicted, strict=True)
     ]
     heads = [[(f"F2 {score:.2f}", style.MUTED)] for score in scores]
-    below = [limit_lines(lines, MAX_MARKED) for lines in below]
     return draw_grid(images, heads, below, 4, "True and predicted labels", VERDICT_KEY)
 
 
@@ -77,8 +76,10 @@ def draw_grid(
     columns: int,
     title: str,
     key: Mapping[str, str] | None = None,
+    most: int = MAX_LINES,
 ) -> Figure:
     """Draw images in rows, with lines above and below each; where there is none, a gap is left."""
+    below = [limit_lines(lines, most) for lines in below]
     cell = style.WIDTH / columns - 0.22
     rows = [slice(i, i + columns) for i in range(0, len(images), columns)] or [slice(0, 0)]
     high = [LINE if image is None else image_height(image, cell) for image in images]
@@ -115,14 +116,13 @@ def colors_of(captions: Iterable[Sequence[str]]) -> dict[str, str]:
     return style.kind_colors(split_label(label)[0] for labels in captions for label in labels)
 
 
-def label_lines(labels: Sequence[str], colors: Mapping[str, str], most: int) -> list[Line]:
-    """Turn labels into lines, `most` at the most; "no label" where there is none."""
+def label_lines(labels: Sequence[str], colors: Mapping[str, str]) -> list[Line]:
+    """Turn labels into lines of the colours of their kinds; "no label" where there is none."""
     parts = [split_label(label) for label in labels]
-    lines = [(name, colors[kind]) for kind, name in parts]
-    return limit_lines(lines, most) or [("no label", style.MUTED)]
+    return [(name, colors[kind]) for kind, name in parts] or [("no label", style.MUTED)]
 
 
-def limit_lines(lines: list[Line], most: int) -> list[Line]:
+def limit_lines(lines: Sequence[Line], most: int) -> Sequence[Line]:
     """Keep `most` lines at the most, and count the others."""
     if len(lines) <= most:
         return lines

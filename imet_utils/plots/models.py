@@ -33,7 +33,7 @@ def plot_history(history: pd.DataFrame | Mapping[str, pd.DataFrame]) -> Figure:
     else:
         models = list(history.values())
         curves = [(name, frame, "val_f2") for name, frame in history.items()]
-    fig, (left, right) = style.subplots(3.7 + 0.2 * (len(models) // 3), 1, 2)
+    fig, (left, right) = style.subplots(3.6 + 0.1 * len(models), 1, 2)
     for frame in models:
         left.plot(frame["epoch"], frame["train_loss"], marker=".")
     for name, frame, column in curves:
@@ -48,7 +48,7 @@ def plot_history(history: pd.DataFrame | Mapping[str, pd.DataFrame]) -> Figure:
     right.set(title="Validation", xlabel="epoch", ylabel="score" if len(models) == 1 else "F2")
     for ax in (left, right):
         style.count_axis(ax.xaxis, ticks=6)
-    fig.legend(loc="outside upper left", ncols=5 if len(models) == 1 else 3, handlelength=3.5)
+    fig.legend(loc="outside upper left", ncols=5 if len(models) == 1 else 2, handlelength=3.5)
     return fig
 
 

@@ -182,9 +182,8 @@ def add_header(fig: Figure, title: str, key: Mapping[str, str] | None = None) ->
     fig.suptitle(title, x=0.008, ha="left")
     if key:
         words = [Line2D([], [], linestyle="", label=word) for word in key]
-        legend = fig.legend(handles=words, loc="upper right", ncols=len(key), handlelength=0)
-        for text, color in zip(legend.get_texts(), key.values(), strict=True):
-            text.set_color(color)
+        look = {"labelcolor": [*key.values()], "handlelength": 0, "ncols": len(key)}
+        fig.legend(handles=words, loc="upper right", **look)
 
 
 def dots(color: str, marker: str = "o", face: str | None = None, size: float = 7) -> dict[str, Any]:
