@@ -175,6 +175,7 @@ def test_browse_and_look_closer(explorer):
     browser.get_by_placeholder("any").fill("no such label")
     browser.get_by_placeholder("any").press("Enter")
     sync_api.expect(browser).to_contain_text("of 1: 0 images")
+    sync_api.expect(browser.locator(".widget-toggle-button:visible")).to_have_count(0)
 
 
 def test_a_known_label_is_typed_and_everything_drawn_anew(explorer):
