@@ -101,7 +101,8 @@ def plot_model_scores(results: pd.DataFrame) -> Figure:
         notes = ["" if np.isnan(value) else f"{value:.3f}" for value in shown]
         style.name_rows(ax, [style.clean_text(model, 2.7) for model in models], notes)
         low, high = ax.get_xlim()
-        ax.set_xlim(low - 0.15 * (high - low), high + (high - low) * 0.9 / width)  # for the notes
+        room = 0.2 if score == "f2" else 0.9  # for the notes, of the range of the dots
+        ax.set_xlim(low - 0.1 / width * (high - low), high + room * (high - low))
         average = f"{'mean ' * (score == 'f2')}over {'labels' if score == 'map' else 'images'}"
         ax.set(title=SCORES[score], xlabel=average)
         ax.locator_params(axis="x", nbins=round(3 * width))
