@@ -24,7 +24,7 @@ from imet_utils.tables.csv_files import (
 
 FORMATS = ["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF"]  # by the content, whatever the suffix
 SUFFIXES = [".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff"]  # in any case
-if features.check("avif"):  # as Pillow's wheels have it from 11.3 on
+if "avif" in features.modules and features.check("avif"):  # as in Pillow's wheels from 11.3 on
     FORMATS, SUFFIXES = [*FORMATS, "AVIF"], [*SUFFIXES, ".avif"]
 with suppress(ImportError):  # a plugin that is no requirement
     from pillow_heif import register_heif_opener
