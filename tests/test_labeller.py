@@ -289,6 +289,12 @@ def test_the_command_labels_what_can_be_read_and_lists_the_rest(smoke, tmp_path,
     page = (results / "review.html").read_text()
     assert page.count("data:image/jpeg") >= 3 * 6  # each with its five nearest
     assert "2 files skipped" in capsys.readouterr().out
+    label = str(labeller.labels["attribute_id"][0])
+    reviewed = submission.assign(id=["new a", "new b", "new c"], attribute_ids=label)
+    reviewed.to_csv(tmp_path / "reviewed.csv", index=False)
+    assert main(["add", str(tmp_path / "reviewed.csv"), "--output", str(output_dir)]) == 0
+    extended = pd.read_csv(output_dir / "train_extended.csv", dtype=str).tail(3)
+    assert extended.values.tolist() == reviewed.values.tolist()
 
 
 def test_the_command_uses_known_labels_and_an_exported_labeller(smoke, tmp_path, files, capsys):
