@@ -230,7 +230,9 @@ def test_the_command_averages_runs_of_one_split(smoke, tmp_path, capsys):
     _, record = find_product(smoke[0], "images.csv")
     image = next((collection_of(smoke[0], record) / "test").iterdir())
     assert main(["label", str(image), "--output", str(made)]) == 0
-    capsys.readouterr()
+    assert main(["ensemble", *map(str, runs), "--output", str(made)]) == 2
+    assert "holds labels of images in labelled" in capsys.readouterr().err
+    made = tmp_path / "new"
     assert main(["ensemble", str(runs[0]), "--output", str(made)]) == 2
     assert "at least two runs" in capsys.readouterr().err
     path = runs[1] / "02_preprocess_images/images.csv"
