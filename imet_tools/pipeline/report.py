@@ -97,7 +97,7 @@ def summarize(output_dir: Path, results: pd.DataFrame | None) -> str:
     made, floor = scores.iloc[-1], scores.loc[FLOOR]
     right, found = (f"{100 * share:.0f} %" for share in (made.precision, made.recall))
     return (
-        f"From {sum(images == 'train'):,} images with known labels, models learned which of "
+        f"From {sum(images == 'train'):,} labelled images, models were trained to predict which of "
         f"{len(labels):,} labels an image has. On {sum(images == 'test'):,} test images, which "
         f"neither training nor any choice used, {right} of the suggested labels are right and "
         f"{found} of the annotated labels are found, on average over images "
