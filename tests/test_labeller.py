@@ -235,6 +235,14 @@ def test_the_command_averages_runs_of_one_split(smoke, tmp_path, capsys):
     made = tmp_path / "new"
     assert main(["ensemble", str(runs[0]), "--output", str(made)]) == 2
     assert "at least two runs" in capsys.readouterr().err
+    path = runs[0] / "08_evaluate_test/provenance.json"
+    record = json.loads(path.read_text())
+    record["parameters"]["DECISION"] = "0.9"  # which the second run does not reach, but the mean
+    path.write_text(json.dumps(record))
+    path = runs[1] / "08_evaluate_test/probs_val.npy"
+    np.save(path, np.full_like(np.load(path), 0.1))
+    assert main(["ensemble", *map(str, runs), "--output", str(tmp_path / "precise")]) == 0
+    assert Labeller.load(tmp_path / "precise").decision.beta is None
     path = runs[1] / "02_preprocess_images/images.csv"
     path.write_text(path.read_text().replace(",val", ",test", 1))
     assert main(["ensemble", *map(str, runs), "--output", str(made)]) == 2

@@ -10,7 +10,7 @@ import pandas as pd
 from imet_utils.decoding import choose_decision, precision_thresholds
 from imet_utils.files import save_csv
 from imet_utils.labeller import PRECISIONS, Labeller
-from imet_utils.metrics import score_rule
+from imet_utils.metrics import score_row, score_rule
 from imet_utils.runs import EVALUATED, Run, read_run
 from imet_utils.tables import SPLITS, load_unlabelled, take_split
 
@@ -37,13 +37,16 @@ def join_runs(output_dirs: Sequence[Path]) -> tuple[Labeller, pd.DataFrame]:
     for run in runs[1:]:
         _check_same(runs[0], run)
     targets = runs[0].targets
-    found = {str(run.output_dir): _read_probs(run) for run in runs}
-    mean = {s: np.mean([probs[s] for probs in found.values()], axis=0) for s in EVALUATED}
-    asked = runs[0].setting("DECISION")
+    mean = {
+        split: np.mean([_read(run, "probs", split) for run in runs], axis=0) for split in EVALUATED
+    }
+    decide = choose_decision(runs[0].setting("DECISION"), mean["val"], targets["val"])
     rows = []
-    for name, probs in {**found, MEAN: mean}.items():
-        decide = choose_decision(asked, probs["val"], targets["val"])
-        rows += score_rule(name, decide, probs, targets)
+    for run in runs:  # by its own decision
+        for split in EVALUATED:
+            preds, probs = _read(run, "preds", split), _read(run, "probs", split)
+            rows.append(score_row(str(run.output_dir), split, preds, targets[split], probs))
+    rows += score_rule(MEAN, decide, mean, targets)
     thresholds = precision_thresholds(mean["val"], targets["val"], PRECISIONS)
     first, *others = (Labeller.load(run.output_dir) for run in runs)
     cuts = {str(precision): cut for precision, cut in thresholds.items()}
@@ -69,10 +72,9 @@ def write_ensemble(output_dirs: Sequence[Path], folder: Path) -> pd.DataFrame:
     return results
 
 
-def _read_probs(run: Run) -> dict[str, np.ndarray]:
-    """Read what the evaluation of a run has predicted, (N, C) by split."""
-    folder = run.find("preds_test.npy").parent
-    return {split: np.load(folder / f"probs_{split}.npy") for split in EVALUATED}
+def _read(run: Run, name: str, split: str) -> np.ndarray:
+    """Read `probs` or `preds` of the evaluation of a run, (N, C)."""
+    return np.load(run.find("preds_test.npy").with_name(f"{name}_{split}.npy"))
 
 
 def _check_same(first: Run, other: Run) -> None:
