@@ -102,6 +102,14 @@ def test_two_equal_runs_give_the_same_bytes(pages, tmp_path):
     assert read_all(tmp_path / "docs") == read_all(pages)
 
 
+def test_other_files_are_never_replaced(tmp_path, capsys):
+    run = write_run(tmp_path / "run")
+    before = read_all(run)
+    assert main(["--output", str(run), "--pages", str(run)]) == 2  # beside the executed copies
+    assert ".ipynb is no page of a gallery" in capsys.readouterr().err
+    assert read_all(run) == before
+
+
 @pytest.mark.parametrize("fault", ["failed", "unfinished", "missing"])
 def test_a_run_that_is_not_finished_is_refused_by_name(tmp_path, capsys, fault):
     run = write_run(tmp_path / "run")

@@ -114,7 +114,12 @@ def test_the_first_screen_says_in_words_how_good_the_predictions_are(output_dir)
     record["products"] += [f"{folder.name}/images.csv", f"{folder.name}/labels.csv"]
     save_json(record, folder / "provenance.json")
     lead = parse(build_report(output_dir).read_text()).find(class_="lead").text
-    parts = ["From 2 labelled images", "which of 3 labels", "On 1 test images", "42 % of the suggested"]
+    parts = [
+        "From 2 labelled images",
+        "which of 3 labels",
+        "On 1 test images",
+        "42 % of the suggested",
+    ]
     parts += ["71 % of the annotated", "(F2 0.513;", "every image score 0.200)"]
     assert [part for part in parts if part not in lead] == []
 

@@ -30,6 +30,7 @@ FIGURES = (  # of the page, in its order, where the run has them
     *("09_explained", "01_examples", "02_views", "03_hog", "06_path", "07_roc", "07_attention"),
     *("07_pointing", "08_scores", "08_predictions", "09_own", "10_suspect_labels"),
 )
+WRITTEN = (".md", ".webp", ".png", ".jpeg")  # kinds of files of a gallery
 OWN_IMAGES = ("IMAGES", "PICTURE", "OTHER_RUN")  # parameters that bring in other images
 SAMPLE = "the sample collection, whose pictures are painted by code (CC0 1.0)"
 UNSTABLE = (  # what an output tells of one run alone, and what stands for it
@@ -46,16 +47,17 @@ def write_gallery(output_dir: Path, pages: Path) -> Path:
     """Write the gallery of a finished run into the folder `pages`; return the path of its page.
 
     Raises:
-        ValueError: if a notebook has failed or not run to its end, or if images other than the
-            sample's would go into the project's own pages.
+        ValueError: if a notebook has failed or not run to its end, if other files would be
+            replaced, or if images other than the sample's would go into the project's own pages.
     """
     notebooks = read_executed(output_dir)
     check_finished(output_dir, notebooks)
+    check_replaceable(pages / "notebooks")
     data_dir = (read_provenance(output_dir, min(notebooks)) or {})["data_dir"]
     collection = SAMPLE
     if not is_sample(output_dir, notebooks):
         collection = f"the collection {Path(data_dir).name}"
-        if pages.resolve() == home_dir() / "docs":
+        if pages.resolve().is_relative_to(home_dir() / "docs"):
             raise ValueError(
                 f"{output_dir} shows images other than the sample's, which {pages} must not hold: "
                 "choose another folder with --pages."
@@ -90,6 +92,13 @@ def check_finished(output_dir: Path, notebooks: Mapping[str, NotebookNode]) -> N
     ]
     if missing:
         raise ValueError(f"{output_dir} is no finished run: {', '.join(missing)} must run first.")
+
+
+def check_replaceable(folder: Path) -> None:
+    """Refuse to replace a folder that holds anything but pages and their figures."""
+    others = [p for p in folder.rglob("*") if p.is_file() and p.suffix not in WRITTEN]
+    if others:
+        raise ValueError(f"{others[0]} is no page of a gallery: choose another folder for --pages.")
 
 
 def is_sample(output_dir: Path, notebooks: Mapping[str, NotebookNode]) -> bool:
