@@ -273,9 +273,10 @@ def test_smoke_submission_in_the_competition_s_format(smoke):
 def test_smoke_report_shows_every_figure(smoke):
     output_dir, console = smoke
     page = (output_dir / "report.html").read_text(encoding="utf-8")
-    shown = len(re.findall("<figure><img src=.data:image/png", page))
+    shown = len(re.findall("<figure><img src=.data:image/webp", page))
     assert shown == len(list((output_dir / "figures").glob("*.png")))
     assert page.count("<h2 ") == len(NOTEBOOKS)
+    assert "no test score can be given" in page  # for what has learned from all images
     assert "<script" not in page
     assert console.splitlines()[-1].endswith(f"{output_dir}/report.html")
 

@@ -85,7 +85,7 @@ def read_results(output_dir: Path) -> pd.DataFrame | None:
 
 
 def summarize(output_dir: Path, results: pd.DataFrame | None) -> str:
-    """Say in two sentences what was learned and how good the predictions, the last row, are.
+    """Say in few sentences what was learned and how good the predictions, the last row, are.
 
     Returns "" where the results lack the constant guess, which says what F2 is easy to reach.
     """
@@ -95,13 +95,20 @@ def summarize(output_dir: Path, results: pd.DataFrame | None) -> str:
     labels = pd.read_csv(find_product(output_dir, "labels.csv")[0], dtype=str)
     scores = results[results["split"] == "test"].set_index("model")
     made, floor = scores.iloc[-1], scores.loc[FLOOR]
+    labeller, after = output_dir / "labeller/labeller.json", ""
+    learned = load_json(labeller)["settings"]["num_images"] if labeller.is_file() else 0
+    if learned > sum(images == "train"):
+        after = (
+            f" Afterwards the final labeller learned from all {learned:,} labelled images, so that "
+            "no test score can be given for it."
+        )
     right, found = (f"{100 * share:.0f} %" for share in (made.precision, made.recall))
     return (
         f"From {sum(images == 'train'):,} labelled images, models were trained to predict which of "
         f"{len(labels):,} labels an image has. On {sum(images == 'test'):,} test images, which "
         f"neither training nor any choice used, {right} of the suggested labels are right and "
         f"{found} of the annotated labels are found, on average over images "
-        f"(F2 {made.f2:.3f}; the same labels for every image score {floor.f2:.3f})."
+        f"(F2 {made.f2:.3f}; the same labels for every image score {floor.f2:.3f}).{after}"
     )
 
 
