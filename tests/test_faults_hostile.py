@@ -171,7 +171,7 @@ def test_a_label_is_shown_and_not_run_wherever_an_output_may_hold_it(tmp_path, n
     notebook = v4.new_notebook(cells=cells, metadata={"papermill": {"parameters": {"A": name}}})
     (tmp_path / "notebooks").mkdir()
     nbformat.write(notebook, tmp_path / "notebooks/01_a_b.ipynb")
-    write_results(tmp_path, f'model,f2\n"{name}",0.5\n')
+    write_results(tmp_path, f'model,split,f2\n"{name}",test,0.5\n')
     check_page(build_report(tmp_path).read_text(encoding="utf-8"))
 
 
