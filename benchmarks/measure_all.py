@@ -24,6 +24,7 @@ BENCHMARKS = {  # name: script, options; a folder in braces comes from the comma
     "engines": "bench_engines.py",
     "full_size": "full_size.py --tables {tables} --work {work}",
     "cross_validation": "cross_validate.py --data {data} --work {work}",
+    "ablation": "ablation.py --data {data} --work {work} --epochs 10",
     "learning_curves": "learning_curves.py --data {many} --work {work}",
     "named_labels": "named_labels.py --data {many} --work {work}",
     "named_labels_folds": "named_labels.py --folds --data {data} --work {work}",
