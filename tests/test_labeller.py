@@ -131,6 +131,9 @@ def test_a_table_lists_the_chosen_labels_best_first(labeller, files):
     with Image.open(files[0]) as image:
         numbered = labeller.label([image, image.convert("L")], top=1)
     assert numbered["image"].unique().tolist() == ["0", "1"]
+    none = labeller.label([])
+    assert list(none) == list(table)
+    assert none.empty
 
 
 def test_known_labels_revise_the_others(labeller, files):
