@@ -48,11 +48,10 @@ def open_views(tables: Tables, folder: Path, kind: str, views: str) -> Arrays:
 def make_dataset(tables: Tables, kind: str, train: bool) -> ViewDataset:
     """Make the views of all labelled images."""
     ids = tables.images["id"]
-    cropped = tables.targets[:, tables.is_culture].any(axis=1) | (not tables.is_culture.any())
     make = partial(ReshapedDataset, RESHAPES[kind]) if kind in RESHAPES else ViewDataset
     if kind in OTHERS:
         make = partial(ViewDataset, size=OTHERS[kind][1])
-    return make(find_images(tables.data_dir / "train", ids), ids, cropped, train)
+    return make(find_images(tables.data_dir / "train", ids), ids, tables.is_cropped, train)
 
 
 def choose_features(kind: str, dataset: ViewDataset) -> tuple[Callable, dict[str, Any]]:

@@ -70,6 +70,13 @@ def _counted(parameters: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in parameters.items() if name not in SPEED}
 
 
+def list_finished(output_dir: Path) -> dict[str, Provenance]:
+    """Read the records of all notebooks of a run that have run to their end, in their order."""
+    names = sorted(path.parent.name for path in output_dir.glob(f"*/{RECORD}"))
+    found = {name: read_provenance(output_dir, name) for name in names}
+    return {name: record for name, record in found.items() if record}
+
+
 def find_product(
     output_dir: Path, name: str, records: Mapping[str, Provenance] | None = None
 ) -> tuple[Path, Provenance]:
@@ -80,10 +87,7 @@ def find_product(
     Raises:
         FileNotFoundError: if none has made it.
     """
-    if records is None:
-        names = sorted(path.parent.name for path in output_dir.glob(f"*/{RECORD}"))
-        found = {name: read_provenance(output_dir, name) for name in names}
-        records = {name: record for name, record in found.items() if record}
+    records = list_finished(output_dir) if records is None else records
     for record in reversed(list(records.values())):
         for product in record["products"]:
             if f"/{product}".endswith(f"/{name}"):

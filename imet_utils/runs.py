@@ -20,6 +20,7 @@ from imet_utils.provenance import (
     collection_of,
     current_data,
     find_product,
+    list_finished,
     list_upstream,
     make_provenance,
     stale_reason,
@@ -234,10 +235,9 @@ def read_run(output_dir: Path | str = "") -> Run:
         FileNotFoundError: if no notebook has run to its end there.
     """
     folder = find_output_dir(str(output_dir))
-    names = [path.parent.name for path in folder.glob(f"*/{RECORD}")]
     sound: dict[str, Provenance] = {}
-    for name, record in list_upstream(folder, names).items():
-        if record and not [*changed_upstream(record, dict.fromkeys(record["upstream"]) | sound)]:
+    for name, record in list_finished(folder).items():
+        if not [*changed_upstream(record, dict.fromkeys(record["upstream"]) | sound)]:
             sound[name] = record
     if not sound:
         raise FileNotFoundError(f"{folder}: no notebook has run to its end here")

@@ -200,21 +200,15 @@ class ViewDataset(Dataset[Tensor]):
 
 
 def split_dataset(tables: Tables, split: str, seed: int = 0, size: int = 224) -> ViewDataset:
-    """Make the data set of the images of `train`, `val` or `test`, in views of `size` pixels.
-
-    Where the collection has cultures, images without one are not cropped for training, as on the
-    poster: a crop may cut off what a tag names. Where it has none, all are, which scored better
-    (`docs/results.md`).
-    """
+    """Make the data set of the images of `train`, `val` or `test`, in views of `size` pixels."""
     part = take_split(tables, split)
-    cropped = np.any(part.targets[:, part.is_culture], axis=1) | (not part.is_culture.any())
     folder, images, hashes = part.data_dir / "train", part.images, None
     if "file" in images:
         paths, hashes = [folder / name for name in images["file"]], images["hash"].tolist()
     else:
         paths = find_images(folder, images["id"])
     is_train = split == "train"
-    return ViewDataset(paths, images["id"], cropped, is_train, seed, size, hashes=hashes)
+    return ViewDataset(paths, images["id"], part.is_cropped, is_train, seed, size, hashes=hashes)
 
 
 def open_datasets(tables: Tables, seed: int = 0, size: int = 224) -> dict[str, ViewDataset]:

@@ -178,8 +178,7 @@ def label_files(
     (folder / "skipped_images.csv").unlink(missing_ok=True)
     if len(skipped):
         save_csv(skipped, folder / "skipped_images.csv")
-    thresholds = {float(p): cut for p, cut in labeller.settings.thresholds.items()}
-    target = [p for p, cut in thresholds.items() if cut == labeller.decision.threshold]
+    target = [p for p, cut in labeller.thresholds.items() if cut == labeller.decision.threshold]
     with ExitStack() as unfinished:
         names = ("labels.csv", "submission.csv")
         tables = [unfinished.enter_context(atomic_path(folder / name)) for name in names]
@@ -192,7 +191,7 @@ def label_files(
             folder,
             strength=labeller.settings.strength,
             temperature=labeller.index.temperature,
-            thresholds=thresholds,
+            thresholds=labeller.thresholds,
             precision=max(target, default=PRECISION),
             least_similarity=similarity_limit(labeller.index),
         )

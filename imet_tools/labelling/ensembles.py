@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from imet_utils.decoding import choose_decision, precision_thresholds
+from imet_utils.decoding import choose_decision
 from imet_utils.files import save_csv
-from imet_utils.labeller import PRECISIONS, Labeller
+from imet_utils.labeller import Labeller, fit_thresholds
 from imet_utils.metrics import score_row, score_rule
 from imet_utils.runs import EVALUATED, Run, read_run
 from imet_utils.tables import SPLITS, load_unlabelled, take_split
@@ -18,22 +18,19 @@ MEAN = "mean of the runs"  # a row of the results
 MADE = ("results.csv", "submission.csv")  # beside the labeller
 
 
-def join_runs(output_dirs: Sequence[Path]) -> tuple[Labeller, pd.DataFrame]:
+def join_runs(runs: Sequence[Run]) -> tuple[Labeller, pd.DataFrame]:
     """Average the predictions of runs; decision and thresholds are chosen anew on validation.
 
     Args:
-        output_dirs: of two runs at least, of one collection and one split.
+        runs: two at least, of one collection and one split.
 
     Returns:
         The labeller, which averages the final ones of the runs, and the scores of each run and of
         their mean before they learned from validation and test, as in `results.csv`.
 
     Raises:
-        ValueError: for a single run, or runs with other labels, other images or another split.
+        ValueError: for runs with other labels, other images or another split.
     """
-    if len(set(output_dirs)) < 2:
-        raise ValueError(f"name at least two runs, got {', '.join(map(str, output_dirs))}")
-    runs = [read_run(folder) for folder in output_dirs]
     for run in runs[1:]:
         _check_same(runs[0], run)
     targets = runs[0].targets
@@ -47,10 +44,8 @@ def join_runs(output_dirs: Sequence[Path]) -> tuple[Labeller, pd.DataFrame]:
             preds, probs = _read(run, "preds", split), _read(run, "probs", split)
             rows.append(score_row(str(run.output_dir), split, preds, targets[split], probs))
     rows += score_rule(MEAN, decide, mean, targets)
-    thresholds = precision_thresholds(mean["val"], targets["val"], PRECISIONS)
     first, *others = (Labeller.load(run.output_dir) for run in runs)
-    cuts = {str(precision): cut for precision, cut in thresholds.items()}
-    settings = replace(first.settings, thresholds=cuts)
+    settings = replace(first.settings, thresholds=fit_thresholds(mean["val"], targets["val"]))
     labeller = replace(first, settings=settings, decision=decide, others=tuple(others))
     return labeller, pd.DataFrame(rows)
 
@@ -60,9 +55,14 @@ def write_ensemble(output_dirs: Sequence[Path], folder: Path) -> pd.DataFrame:
 
     Returns:
         The scores.
+
+    Raises:
+        ValueError: for a single run, or as `join_runs`.
     """
-    labeller, results = join_runs(output_dirs)
-    run = read_run(output_dirs[0])
+    if len(set(output_dirs)) < 2:
+        raise ValueError(f"name at least two runs, got {', '.join(map(str, output_dirs))}")
+    run, *others = map(read_run, output_dirs)
+    labeller, results = join_runs([run, *others])
     unlabelled = load_unlabelled(run.data_dir, run.output_dir, run.setting("ON_BAD_IMAGE"))
     submission = labeller.submit(unlabelled["id"], unlabelled["path"])
     labeller.save(folder)
@@ -79,13 +79,16 @@ def _read(run: Run, name: str, split: str) -> np.ndarray:
 
 def _check_same(first: Run, other: Run) -> None:
     """Refuse a run whose labels, images or split differ from those of the first."""
-    pairs = {"labels": (first.label_names.tolist(), other.label_names.tolist())}
-    for split in SPLITS:
-        ids = (take_split(run.tables, split).images["id"].tolist() for run in (first, other))
-        pairs[f"images of {split}"] = tuple(ids)  # type: ignore[assignment]  # of length 2
-    for name, (one, two) in pairs.items():
-        if one != two:
+    own = _list_parts(other)
+    for name, listed in _list_parts(first).items():
+        if listed != own[name]:
             raise ValueError(
                 f"{other.output_dir} has other {name} than {first.output_dir}. Run both on one "
                 "collection, with the same LIMIT, MIN_COUNT and SPLIT_SEED"
             )
+
+
+def _list_parts(run: Run) -> dict[str, list[str]]:
+    """List the labels of a run and the images of each split."""
+    parts = {f"images of {s}": take_split(run.tables, s).images["id"].tolist() for s in SPLITS}
+    return {"labels": run.label_names.tolist(), **parts}

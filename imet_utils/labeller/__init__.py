@@ -1,10 +1,10 @@
 """A trained run as one object: load, label, save."""
 
 from imet_utils.labeller.labeller import (
-    PRECISIONS,
     Explanation,
     Labeller,
     Picture,
+    fit_thresholds,
     make_labeller,
     rank_labels,
     refit_labeller,

@@ -82,9 +82,14 @@ class Labeller:
         """The names of the labels, text (C,)."""
         return self.labels["attribute_name"].to_numpy()
 
+    @property
+    def thresholds(self) -> dict[float, float]:
+        """The lowest threshold that reached each precision on validation."""
+        return {float(precision): cut for precision, cut in self.settings.thresholds.items()}
+
     def with_precision(self, target: float) -> "Labeller":
         """Return the same labeller with the threshold that reached a precision on validation."""
-        reached = {float(precision): cut for precision, cut in self.settings.thresholds.items()}
+        reached = self.thresholds
         enough = [precision for precision in reached if precision >= target]
         if not 0 < target < 1 or not enough:
             limit = max(reached, default=0)
@@ -311,7 +316,6 @@ def make_labeller(
     made_by, hog_made_by = inputs.made_by
     index = index_images(run.tables, inputs.arrays, ("train",))
     nearest = index.nearest(ImageVectors(inputs.arrays["val"]), CANDIDATES)
-    thresholds = precision_thresholds(val_probs, run.targets["val"], PRECISIONS)
     heads = {name: load_head(run, name) for name in weights if name != NEIGHBOURS}
     settings = Settings(
         encoder=made_by["encoder"],
@@ -327,11 +331,17 @@ def make_labeller(
         weights=dict(weights),
         layers={name: asdict(head.recipe.layers) for name, head in heads.items()},
         unfrozen_stages={k: len(getattr(head.model, "unfrozen", ())) for k, head in heads.items()},
-        thresholds={str(precision): cut for precision, cut in thresholds.items()},
+        thresholds=fit_thresholds(val_probs, run.targets["val"]),
         strength=fit_strength(val_probs, nearest, run.targets["val"]),
         has_ids=run.tables.has_ids,
     )
     return _assemble(run, settings, decision, heads, index, ("train",))
+
+
+def fit_thresholds(probs: np.ndarray, targets: np.ndarray) -> dict[str, float]:
+    """Find the thresholds of `Settings` by probabilities and targets of validation, (N, C)."""
+    found = precision_thresholds(probs, targets, PRECISIONS)
+    return {str(precision): cut for precision, cut in found.items()}
 
 
 def refit_labeller(run: Run, labeller: Labeller) -> Labeller:

@@ -94,6 +94,16 @@ class Tables:
         """Which labels are cultures, bool (C,)."""
         return (self.labels["kind"] == "culture").to_numpy(dtype=bool, copy=True)
 
+    @property
+    def is_cropped(self) -> np.ndarray:
+        """Which images are cropped for training, bool (N,).
+
+        Where labels are cultures, images without one are not, as on the poster: a crop may cut off
+        what a tag names. Where none is, all are, which scored better (`docs/results.md`).
+        """
+        has_culture: np.ndarray = np.any(self.targets[:, self.is_culture], axis=1)
+        return has_culture | (not self.is_culture.any())
+
 
 def load_tables(data_dir: Path | str) -> Tables:
     """Read and check the tables of a collection.

@@ -124,7 +124,7 @@ def cross_fit_head(run: Run, head: str, splits: Sequence[str], fold_of: np.ndarr
         outdated.unlink()
 
     def build() -> nn.Module:
-        return build_head(job, run.tables)[0]
+        return build_head(job, run.tables, inputs)[0]
 
     probs = cross_fit(build, batches, loss, config, fold_of, description=head)
     save_array(probs, path)

@@ -304,10 +304,17 @@ def _load(job: HeadJob, tables: Tables) -> TrainedHead:
     return TrainedHead(job.recipe, model.to(join_processes()), inputs.arrays, history, job.folder)
 
 
-def build_head(job: HeadJob, tables: Tables) -> tuple[nn.Module, HeadInputs]:
-    """Make an untrained head, on top of its encoder where that has to run, and open its inputs."""
+def build_head(
+    job: HeadJob, tables: Tables, inputs: HeadInputs | None = None
+) -> tuple[nn.Module, HeadInputs]:
+    """Make an untrained head, on top of its encoder where that has to run.
+
+    Its inputs are opened where they are not given, which looks at every image's fingerprint.
+    """
     recipe, config = job.recipe, job.recipe.config
-    inputs = open_inputs(tables, job.output_dir, job.encoder, recipe.inputs, config.unfrozen_stages)
+    inputs = inputs or open_inputs(
+        tables, job.output_dir, job.encoder, recipe.inputs, config.unfrozen_stages
+    )
     num_images = sum(len(take_split(tables, split).images) for split in job.splits)
     model = recipe.build(inputs.dims, tables.num_classes, num_images, config.seed)
     if isinstance(recipe.layers, Rnn) and recipe.layers.frozen:
