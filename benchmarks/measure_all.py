@@ -20,7 +20,6 @@ BENCHMARKS = {  # name: script, options; a folder in braces comes from the comma
     "extraction": "bench_extraction.py --threads 2 --images 120 --rounds 3",
     "extraction_resnet50": "bench_extraction.py --encoder resnet50",
     "memory": "bench_memory.py",
-    "side_by_side": "bench_side_by_side.py",
     "engines": "bench_engines.py",
     "full_size": "full_size.py --tables {tables} --work {work}",
     "cross_validation": "cross_validate.py --data {data} --work {work}",

@@ -13,22 +13,16 @@ import numpy as np
 import pandas as pd
 import pytest
 import render_collection as rendering
-from PIL import Image
-from small_data import SHARED, needs
 
-from imet_utils.tables import load_collection, load_tables
+from imet_utils.tables import load_collection
 
-IMET = SHARED / "imet2019"
-SIZES = (1000, 5000)  # images
+SIZES = (500, 2500)  # images
 
 
-def test_costs_grow_along_a_line_or_a_power_law():
+def test_costs_grow_along_a_line_or_a_power_law_and_what_was_not_measured_is_marked():
     assert growth.extrapolate((10, 5.0), (20, 6.0), 100) == pytest.approx(14)  # a fixed part
     assert growth.extrapolate((10, 1.0), (20, 4.0), 40) == pytest.approx(16)  # quadratic
     assert growth.extrapolate((10, 4.0), (20, 3.0), 1000) == 3  # it fell
-
-
-def test_what_was_not_measured_is_marked():
     costs = {10: {"train": 1.0}, 100: {"train": 10.0}}
     extrapolated = growth.format_growth(costs, 1000).splitlines()
     assert extrapolated[0] == "| Step | 10 images | 100 images | 1,000 (extrapolated) | Exponent |"
@@ -36,7 +30,12 @@ def test_what_was_not_measured_is_marked():
     assert "extrapolated" not in growth.format_growth(costs, 100)
 
 
-def test_memory_is_that_of_the_descendants_too():
+def test_memory_is_that_of_the_descendants_too_and_not_of_mapped_files(tmp_path):
+    np.save(tmp_path / "store.npy", np.ones(5_000_000))
+    before = measured.own_memory("self")
+    mapped = np.load(tmp_path / "store.npy", mmap_mode="r")
+    assert mapped.sum() == len(mapped)
+    assert measured.own_memory("self") - before < 10e6  # of 40 MB
     code = "import time; held = bytearray(b'1' * 100_000_000); print(flush=True); time.sleep(60)"
     parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {code!r}])"
     with subprocess.Popen([sys.executable, "-c", parent], stdout=subprocess.PIPE) as process:
@@ -46,14 +45,6 @@ def test_memory_is_that_of_the_descendants_too():
             child.kill()
     assert 100e6 < held < 150e6
     assert measured.tree_memory(process.pid) == 0
-
-
-def test_mapped_files_are_not_counted(tmp_path):
-    np.save(tmp_path / "store.npy", np.ones(20_000_000))
-    before = measured.own_memory("self")
-    mapped = np.load(tmp_path / "store.npy", mmap_mode="r")
-    assert mapped.sum() == len(mapped)
-    assert measured.own_memory("self") - before < 40e6  # of 160 MB
 
 
 @pytest.fixture
@@ -110,9 +101,6 @@ def test_a_benchmark_without_its_folder_is_left_out(tmp_path):
     command = everything.fill_in(everything.BENCHMARKS["full_size"], folders)
     assert command == ["full_size.py", "--tables", f"{tmp_path}/a b", "--work", str(tmp_path)]
     assert everything.fill_in(everything.BENCHMARKS["cross_validation"], folders) is None
-
-
-def test_every_benchmark_is_there_and_can_write_the_page():
     for command in everything.BENCHMARKS.values():
         assert "publish(" in (everything.FOLDER / command.split()[0]).read_text()
 
@@ -140,78 +128,25 @@ def test_what_a_step_takes_is_seen(tmp_path, monkeypatch):
     assert bench.measure_step("hold", tmp_path) > 45
 
 
-@pytest.fixture
-def tables(tmp_path):
-    """Five rows: a style and a motif of the sample, a culture and a tag that nobody has drawn."""
-    folder = tmp_path / "tables"
-    folder.mkdir()
-    (folder / "labels.csv").write_text(
-        "attribute_id,attribute_name\n0,culture::french\n1,culture::nobody\n2,tag::horses\n"
-        "700,tag::oddities\n"
-    )
-    rows = ["12e5,0 2", "0011,1 700", "a3,2", "a4,0 1 2 700", "a5,700"]
-    (folder / "train.csv").write_text("\n".join(["id,attribute_ids", *rows]) + "\n")
-    sizes = ["12e5,300,410", "0011,1500,300", "a3,300,300", "a4,300,350", "a5,300,2000"]
-    (folder / "image_sizes.csv").write_text("\n".join(["id,height,width", *sizes]) + "\n")
-    return folder
-
-
-def test_a_whole_collection_has_the_rows_sizes_and_labels_of_the_tables(tables, tmp_path):
+def test_a_rendered_share_has_the_rows_and_sizes_of_the_tables(tmp_path):
+    tables = tmp_path / "tables"
+    tables.mkdir()
+    (tables / "labels.csv").write_text("attribute_id,attribute_name\n0,a::b\n7,tag::men\n")
+    rows = ["12e5,0 7", "0011,7", "a3,0", "a4,7", "a5,0 7"]
+    (tables / "train.csv").write_text("\n".join(["id,attribute_ids", *rows]) + "\n")
+    sizes = ["12e5,300,410", "0011,150,30", "a3,30,30", "a4,30,35", "a5,30,200"]
+    (tables / "image_sizes.csv").write_text("\n".join(["id,height,width", *sizes]) + "\n")
     out = rendering.render_collection(tables, tmp_path / "out", 1.0)
     assert (out / "train.csv").read_text() == (tables / "train.csv").read_text()
-    with Image.open(out / "train/0011.jpg") as image:
-        assert image.size == (300, 1500)
     collection = load_collection(out, tmp_path / "results")
-    assert collection.tables.images["id"].tolist() == ["12e5", "0011", "a3", "a4", "a5"]
-    assert not len(collection.skipped)
+    assert collection.tables.images["id"].tolist() == [row.split(",")[0] for row in rows]
+    assert collection.sizes[:2].tolist() == [[410, 300], [30, 150]]
     assert len(list((out / "test").iterdir())) == 1
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
-
-
-def test_a_share_is_of_rows_as_they_are_and_the_same_again(tables):
-    rows = rendering.take_rows(tables, 0.6, seed=0)
-    whole = rendering.take_rows(tables, 1.0, seed=0)
-    assert len(rows) == 3
-    pd.testing.assert_frame_equal(rows, whole.loc[rows.index])
-    pd.testing.assert_frame_equal(rows, rendering.take_rows(tables, 0.6, seed=0))
-
-
-def test_labels_show_in_the_picture(tmp_path):
-    def paint(*labels):
-        job = rendering.Job(tmp_path / "a.png", labels, 300, 300)
-        return np.asarray(rendering.paint(job, np.random.default_rng(0))).astype(int)
-
-    pictures = [
-        paint((0, "culture::french")),
-        paint((0, "culture::french"), (2, "tag::horses")),
-        paint((0, "culture::french"), (700, "tag::oddities")),
-        paint((0, "culture::french"), (701, "tag::others")),
-    ]
-    for number, picture in enumerate(pictures):
-        for other in pictures[number + 1 :]:
-            assert (abs(picture - other).max(axis=-1) > 60).mean() > 0.01  # of the pixels
-
-
-def test_motifs_differ_for_every_label_of_imet():
-    kinds = rendering.KINDS
-    assert len({rendering.motif_of(number) for number in range(kinds)}) == kinds > 1103
-
-
-@needs("imet2019")
-def test_the_true_tables_can_be_drawn_from(tmp_path):
-    rows = rendering.take_rows(IMET, 0.001, seed=0)
-    assert len(rows) == 109
-    assert rows[["height", "width"]].min(axis=1).eq(300).mean() > 0.9
-    names = load_tables(IMET).labels.set_index("attribute_id")["attribute_name"]
-    for job in rendering.make_jobs(rows[:3], names, tmp_path, ".png"):
-        rendering.render_job(job, seed=0)
-        with Image.open(job.path) as image:
-            assert image.size == (job.width, job.height)
-
-
-def test_another_share_and_a_folder_that_is_there_are_refused(tables, tmp_path):
-    for share in (0, 1.1):
-        with pytest.raises(ValueError, match="share must be"):
-            rendering.render_collection(tables, tmp_path / "out", share)
+    some, whole = (rendering.take_rows(tables, share, seed=0) for share in (0.6, 1.0))
+    assert len(some) == 3
+    pd.testing.assert_frame_equal(some, whole.loc[some.index])
+    with pytest.raises(ValueError, match=r"share must be .* got 1\.1"):
+        rendering.render_collection(tables, tmp_path / "new", 1.1)
     with pytest.raises(FileExistsError, match="another folder"):
         rendering.render_collection(tables, tmp_path, 1.0)

@@ -1,7 +1,6 @@
 """What was measured and lost: still what its papers say, so that the figures mean something."""
 
 import math
-from itertools import permutations
 
 import alternatives
 import lost_losses as losses
@@ -12,21 +11,15 @@ from label_queries import LabelQueryClassifier
 from PIL import Image
 from small_data import write_noise
 from texture import texture_products
-from torch.nn import functional
 
-from imet_utils.decoding import beam_search
-from imet_utils.models import AttnDecoder, Rnn, weighted_bce
 from imet_utils.views import ViewDataset
 
 
-def draw(seed=0, shape=(3, 5, 6)):
-    """Logits of any shape, and targets of its images and classes."""
+def draw(seed, shape):
+    """Logits, and targets of its images and classes."""
     random = np.random.default_rng(seed)
     logits = torch.from_numpy(random.normal(scale=2, size=shape))
     return logits, torch.from_numpy(random.random((shape[0], shape[-1])) < 0.5)
-
-
-# --- focal and asymmetric loss --------------------------------------------------------------------
 
 
 def focal(p, y, alpha, gamma):
@@ -73,9 +66,6 @@ def test_losses_equal_their_formulas(formula, options):
         assert loss.item() == pytest.approx(wanted, rel=1e-9)
 
 
-# --- label queries --------------------------------------------------------------------------------
-
-
 def reference_logit(model, maps, label):
     """The logit of one label on the maps (P, E) of one image, step by step."""
     query, memory = model.queries[label], model.project(model.standardise(maps))
@@ -93,63 +83,6 @@ def test_label_queries_equal_a_loop_over_images_and_labels(num_heads):
     with torch.no_grad():
         wanted = [[reference_logit(model, image, label) for label in range(5)] for image in maps]
     torch.testing.assert_close(model(maps), torch.tensor(wanted), atol=1e-5, rtol=1e-5)
-
-
-# --- order by alignment ---------------------------------------------------------------------------
-
-
-def least_cost(costs, kept=()):
-    """The least total cost over all orders of the labels that leave the kept (step, label) be."""
-    return min(
-        sum(costs[step, label] for step, label in enumerate(order))
-        for order in permutations(range(costs.shape[1]), min(costs.shape))
-        if all(order[step] == label for step, label in kept)
-    )
-
-
-def reference_loss(logits, targets, keep_predicted):
-    total, count = 0.0, 0
-    named = alternatives.predicted_labels(logits[:, 1:]).tolist()
-    for steps, row, names in zip(logits[:, 1:], targets, named, strict=True):
-        labels = row.nonzero().flatten().tolist()
-        costs = -steps.log_softmax(dim=-1)[:, labels].numpy()
-        firsts = enumerate(names[: len(labels)])
-        kept = [(step, labels.index(label)) for step, label in firsts if label in labels]
-        total += least_cost(costs, kept if keep_predicted else ())
-        count += min(costs.shape)
-    classifier = weighted_bce(logits[:, 0], targets).item()
-    return classifier + total / max(count, 1) / targets.shape[1]
-
-
-@pytest.mark.parametrize("keep_predicted", [True, False])
-@pytest.mark.parametrize("seed", range(8))
-def test_aligned_loss_is_the_least_over_all_orders(seed, keep_predicted):
-    logits, targets = draw(seed, (3, 2 + seed % 4, 6))
-    loss = alternatives.aligned_loss(logits, targets, keep_predicted).item()
-    wanted = reference_loss(logits, targets, keep_predicted)
-    assert loss == pytest.approx(wanted, rel=1e-9)
-
-
-def test_predicted_labels_are_those_of_greedy_decoding():
-    decoder = AttnDecoder(9, 6, attn_dim=5, decoder_dim=4, dropout=0.0).eval()
-    maps, probs = torch.rand(4, 9, 6), torch.rand(4, 9)
-    wanted = beam_search(decoder, maps, probs, 1, 5).labels[:, 0]
-    assert torch.equal(alternatives.predicted_labels(decoder(maps, probs, 5)), wanted)
-
-
-def test_aligned_rnn_averages_the_classifier_and_being_named():
-    rnn = Rnn(width=4, attention="additive").build({"maps": 5, "pooled": 4}, 7)
-    model = alternatives.AlignedRnn(rnn, 6)
-    inputs = {"maps": torch.rand(3, 9, 5), "pooled": torch.rand(3, 4)}
-    assert model(**inputs).shape == (3, 7, 7)
-    answer, logits = model.eval()(**inputs).sigmoid(), rnn(**inputs)
-    unnamed = 1
-    for step in logits[:, 1:].unbind(dim=1):
-        unnamed = unnamed * (1 - functional.softmax(step, dim=-1))
-    torch.testing.assert_close(answer, (logits[:, 0].sigmoid() + 1 - unnamed) / 2)
-
-
-# --- images of another shape ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("size", "kept"), [((100, 80), (100, 80)), ((50, 300), (50, 75))])
@@ -174,9 +107,6 @@ def test_only_views_of_the_whole_image_are_reshaped(tmp_path, train, has_culture
     assert reshaped.fingerprint() != usual.fingerprint()
 
 
-# --- texture --------------------------------------------------------------------------------------
-
-
 def test_texture_keeps_the_distances_between_correlations_at_any_scale():
     channels = torch.randn(6, 30, 30) @ torch.randn(6, 30, 49)  # six images, each of its texture
     stage = channels.view(6, 30, 7, 7)
@@ -186,19 +116,6 @@ def test_texture_keeps_the_distances_between_correlations_at_any_scale():
     assert texture.shape == (6, 64 * 65 // 2)
     assert ratios.std() < 0.1 * ratios.mean()
     scale, shift = torch.rand(2, 1, 30, 1, 1) + 0.5
-    again = texture_products([stage * scale + shift])
+    around = torch.randn(6, 3, 28, 28), torch.randn(6, 9, 6, 6)  # the last has too few rows
+    again = texture_products([around[0], stage * scale + shift, around[1]])
     torch.testing.assert_close(again, texture, atol=1e-4, rtol=1e-4)
-
-
-def test_texture_by_hand():
-    stage = torch.tensor([1.0, 3.0, 5.0, 7.0]).view(1, 1, 2, 2)
-    generator = torch.Generator().manual_seed(0)
-    signs = torch.randint(2, (64,), generator=generator) * 2.0 - 1
-    torch.testing.assert_close(texture_products([stage])[0, :64], signs[0] * signs)
-    flat = texture_products([torch.full((1, 1, 2, 2), 1000.0)])
-    assert torch.equal(flat, torch.zeros(1, 2080))
-
-
-def test_texture_is_of_the_last_stage_with_a_quarter_of_the_resolution():
-    stages = [torch.randn(1, dim, side, side) for dim, side in [(3, 8), (4, 4), (5, 2), (6, 1)]]
-    assert torch.equal(texture_products(stages), texture_products([stages[2]]))

@@ -11,19 +11,11 @@ import pytest
 import torch
 from small_data import write_noise
 
-from imet_utils.encoders import build_encoder
-
 
 @pytest.fixture
 def page(monkeypatch, tmp_path):
     monkeypatch.setattr(pages, "RESULTS", tmp_path / "results")
     return pages
-
-
-@pytest.fixture
-def path(tmp_path):
-    [path] = write_noise(tmp_path, "a", (420, 300))
-    return path
 
 
 def test_decoders_are_timed_and_compared(monkeypatch):
@@ -55,21 +47,14 @@ def test_extraction_tables_by_hand():
     assert row[3:6] == ["40.00", "588.00", "18.00"]  # TB of files, maps, vectors
 
 
-def test_other_ways_see_as_many_views_of_the_same_size(path):
-    views = ways.PilViews([path, path], build_encoder("efficientnet_lite0", "none"))
-    assert {views[index].shape for index in range(len(views))} == {(3, 224, 224)}
-    assert len(views) == 12
-    seen = []
-    ways.run_tensor_views(seen.append, [torch.zeros(3, 300, 420, dtype=torch.uint8)] * 3, 12)
-    assert [batch.shape for batch in seen] == [(12, 3, 224, 224), (6, 3, 224, 224)]
-
-
-def test_our_ways_run_from_files_to_a_store(path, tmp_path):
+def test_every_way_runs_from_files_to_a_store(tmp_path):
     setting = ways.Setting("efficientnet_lite0", torch.device("cpu"), batch=6, workers=0)
-    found = ways.extraction_ways(setting, [path], tmp_path)
-    assert found[ways.OURS]()["maps"] == (1, 6, 49, 1280)
+    paths = write_noise(tmp_path, "a", (420, 300))
+    found = ways.extraction_ways(setting, paths, tmp_path)
+    assert found.pop(ways.OURS)()["maps"] == (1, 6, 49, 1280)
     assert not list(tmp_path.rglob("*.npy"))  # to be computed again
-    assert ways.DECODING in ways.part_ways(setting, [path])
+    for way in (found | ways.part_ways(setting, paths)).values():
+        way()
 
 
 def test_a_page_is_replaced_alone(page):

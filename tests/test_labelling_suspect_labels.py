@@ -1,7 +1,6 @@
 """Suspect labels: planted errors come first, and a person's verdicts are never lost."""
 
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 
 import label_faults as bench
@@ -20,6 +19,7 @@ from imet_tools.labelling import (
 from imet_tools.labelling.__main__ import main
 from imet_tools.labelling.corrections import SUSPECT_COLUMNS
 from imet_tools.labelling.suspect_labels import PENALTY
+from imet_tools.sample import draw_records, image_id, write_sample_data
 from imet_utils.decoding import NeighbourIndex, Neighbours, build_neighbour_index
 from imet_utils.files import save_json
 from imet_utils.tables import load_tables, split_tables
@@ -232,30 +232,22 @@ def test_the_command_finds_the_table_of_the_run_and_corrects_the_collection_s(ru
     assert "images.csv" in capsys.readouterr().err
 
 
-def test_the_benchmark_knows_what_the_sample_overlooks(tmp_path):
-    from imet_tools.sample import draw_records, image_id, write_sample_data
-
+def test_the_benchmark_knows_what_the_sample_overlooks_and_plants(tmp_path, targets):
     folder = write_sample_data(tmp_path / "sample", 12, num_test=0)
     tables = load_tables(folder)
     overlooked = bench.find_overlooked(tables, folder)
     assert overlooked.any()
-    assert not (overlooked & tables.targets).any()
     records = dict(zip([image_id(0, n) for n in range(12)], draw_records(12), strict=True))
-    for row, name in enumerate(tables.images["id"]):
+    for name, row in zip(tables.images["id"], overlooked, strict=True):
         record = records[name]
         shown = {*(f"tag::{tag}" for tag in record.drawn), f"culture::{record.style}"}
-        found = set(tables.labels["attribute_name"][overlooked[row]])
-        assert found <= shown - set(record.labels)
-    assert bench.find_overlooked(tables, Path(tmp_path)) is None
-
-
-def test_the_benchmark_plants_and_counts(targets):
+        assert set(tables.labels["attribute_name"][row]) <= shown - set(record.labels)
+    assert bench.find_overlooked(tables, tmp_path) is None
     planted = bench.plant(targets, 0.2)
     assert (planted.sum(axis=1) == targets.sum(axis=1)).all()
     assert (planted & ~targets).sum() == round(0.2 * targets.sum())
     values, truth = np.array([0.1, 0.9, 0.5]), np.array([True, True, False])
-    shares = bench.precision(values, truth, np.array([True, True, True]))
-    assert shares == [pytest.approx(2 / 3)] * 2
+    assert bench.precision(values, truth, np.ones(3, bool)) == [pytest.approx(2 / 3)] * 2
 
 
 @pytest.mark.slow
