@@ -63,12 +63,8 @@ def run_in_processes(count: int, function: Callable[..., Any], *args: Any) -> No
     """Call `function(*args)` in so many new processes of this machine, and wait for them.
 
     They start afresh instead of as forks (as accelerate's `notebook_launcher` does), so that it
-    works where CUDA is in use already. Nothing is returned: the function leaves files.
-
-    Args:
-        count: processes; on a machine with GPUs at most one a GPU.
-        function: of a module, not of a notebook.
-        args: can be pickled, and are small.
+    works where CUDA is in use already. The function is one of a module, not of a notebook. Nothing
+    is returned: it leaves files. On a machine with GPUs there is at most one process a GPU.
 
     Raises:
         ValueError: for a count that the machine cannot serve.

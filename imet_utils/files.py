@@ -68,20 +68,15 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
 def atomic_folder(folder: Path) -> Iterator[Path]:
     """Yield a new folder beside `folder`; put it in its place if the block ends without error."""
     whole = temporary_path(folder)
+    former = temporary_path(folder.with_name(f"{folder.stem}.former"))
     whole.mkdir(parents=True)
     try:
         yield whole
-        put_in_place(whole, folder)
+        if folder.exists():
+            os.replace(folder, former)
+        os.replace(whole, folder)
     finally:
         shutil.rmtree(whole, ignore_errors=True)
-
-
-def put_in_place(whole: Path, folder: Path) -> None:
-    """Rename a whole folder to `folder`, replacing the existing one."""
-    former = temporary_path(folder.with_name(f"{folder.stem}.former"))
-    if folder.exists():
-        os.replace(folder, former)
-    os.replace(whole, folder)
     shutil.rmtree(former, ignore_errors=True)
 
 

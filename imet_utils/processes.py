@@ -56,11 +56,9 @@ def load_items(
 ) -> Iterator[Item]:
     """Yield `load(argument)` of each argument in order, read ahead by processes.
 
-    Args:
-        load: returns arrays: they go through a pipe. Tensors would go through shared memory, and
-            /dev/shm is small in containers.
-        arguments: one an item.
-        num_workers: processes, at most one a core and one an item; 0 loads in this process.
+    `load` returns arrays, which go through a pipe: tensors would go through shared memory, and
+    /dev/shm is small in containers. There is at most one process a core and an item; with 0 this
+    process loads.
     """
     yield from DataLoader(
         cast(Dataset, arguments),

@@ -116,14 +116,8 @@ def list_upstream(output_dir: Path, direct: Sequence[str]) -> dict[str, Provenan
 def stale_reason(output_dir: Path, notebook: str, records: Records, data: Mapping[str, Any]) -> str:
     """Tell why a notebook cannot run on the results upstream of it, and which to run first.
 
-    Args:
-        output_dir: of the run.
-        notebook: that is to run.
-        records: of all notebooks upstream, see `list_upstream`.
-        data: state of the collection now, see `current_data`.
-
-    Returns:
-        One sentence, or "" where everything upstream is there and consistent.
+    `records` are of all notebooks upstream (`list_upstream`), `data` is the state of the collection
+    now (`current_data`). It is one sentence, or "" where all is there and consistent.
     """
     stale = _find_stale(output_dir, records, data)
     if not stale:
@@ -162,9 +156,9 @@ def is_current(
 def current_data(
     output_dir: Path, records: Records, data_dir: Path | None = None, parts: Iterable[str] = ()
 ) -> dict[str, Any]:
-    """Read the state of `parts` of a collection, by default the one that the records name.
+    """Read the state (`data_state`) of the parts of a collection that the records depend on.
 
-    The parts that the records depend on are added, see `data_state`.
+    `parts` are added. Without a `data_dir` the collection is the one that the records name.
     """
     sound = [record for record in records.values() if record]
     known = {part: state for record in sound for part, state in record["data"].items()}

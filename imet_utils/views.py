@@ -8,7 +8,7 @@ import hashlib
 import math
 import struct
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -52,17 +52,9 @@ def plan_views(
 ) -> list[View]:
     """Plan views of an image: view 0 is the whole image, the others are random crops.
 
-    `seed`, `image_id` and the number of a view determine all that is random in it. Of an image
-    with a short side under `size` a crop has the whole short side.
-
-    Args:
-        image_size: width and height in pixels.
-        image_id: of the image.
-        crop: without it every view is the whole image.
-        augment: flip at random and jitter the colours of every view.
-        seed: of the draws.
-        size: side of a view in pixels.
-        views: their numbers.
+    `seed`, `image_id` and the number of a view determine all that is random in it. Of an image with
+    a short side under `size` a crop has the whole short side. Without `crop` every view is the
+    whole image; with `augment` each is flipped at random, and its colours are jittered.
     """
     width, height = image_size
     side = min(size, width, height)
@@ -84,12 +76,9 @@ def plan_views(
 def colour_matrix(hue: float, saturation: float) -> np.ndarray:
     """Return the 3 x 3 matrix that rotates RGB about its grey axis, then blends it with its grey.
 
-    A colour's hue in HSV moves by `hue` to within 0.007 turns; greys stay. Unlike the way through
-    HSV a linear map costs little on a CPU or GPU.
-
-    Args:
-        hue: in turns of the colour circle.
-        saturation: 1 leaves it, 0 gives greys of the same luma.
+    A colour's hue in HSV moves by `hue`, in turns of the colour circle, to within 0.007; greys
+    stay. A `saturation` of 1 leaves it, 0 gives greys of the same luma. Unlike the way through HSV
+    a linear map costs little on a CPU or GPU.
     """
     cosine, sine = math.cos(2 * math.pi * hue), math.sin(2 * math.pi * hue) / math.sqrt(3)
     same, after, before = (1 + 2 * cosine) / 3, (1 - cosine) / 3 - sine, (1 - cosine) / 3 + sine
@@ -225,12 +214,9 @@ def compute_views(
 ) -> Generator[Mapping[str, Tensor], None, None]:
     """Compute something of all views of each part of the images, without gradients, in order.
 
-    Args:
-        dataset: of the views.
-        parts: numbers of images (B,) that are computed at a time.
-        compute: of views (B V, 3, H, W) on `device`; called by several threads at once on a CPU.
-        num_workers: processes that read images for a GPU; 0 reads them in this one.
-        device: where `compute` runs.
+    A part has the numbers of images (B,) that are computed at a time. `compute` takes views (B V,
+    3, H, W) on `device`; on a CPU several threads call it at once, for a GPU `num_workers`
+    processes read the images, or this one with 0.
     """
     if torch.device(device).type == "cpu":
         return _compute_in_threads(dataset, parts, compute)
@@ -240,10 +226,7 @@ def compute_views(
 def _compute_in_threads(
     dataset: ViewDataset, parts: Sequence[Sequence[int]], compute: Compute
 ) -> Generator[Mapping[str, Tensor], None, None]:
-    """Let each of torch's threads read, view and compute a part of its own.
-
-    Sharing each layer instead costs a third of the time: they wait for one another, and for images.
-    """
+    """Let each thread read, view and compute a part; sharing each layer takes a third longer."""
 
     @torch.inference_mode()
     def work(part: Sequence[int]) -> Mapping[str, Tensor]:
@@ -304,11 +287,6 @@ class ViewArray:
             rows = np.flatnonzero(images == image)
             found[rows] = self.dataset.some_views(image, views[rows]).numpy()
         return found  # (B, 3, H, W)
-
-
-def load_rows(views: ViewArray, batches: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
-    """Read the rows of one batch after the other: numbers (B, 2) of image and view."""
-    return load_items(views.__getitem__, [tuple(batch.T) for batch in batches], views.num_workers)
 
 
 def channel_stats(dataset: ViewDataset, num_workers: int = 0) -> tuple[np.ndarray, np.ndarray]:

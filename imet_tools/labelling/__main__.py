@@ -5,7 +5,8 @@ These are `./run_all.sh label`, `ensemble`, `export`, `correct` and `add`.
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -15,7 +16,6 @@ from imet_tools.command import run_command
 from imet_tools.labelling.corrections import add_images, correct_labels
 from imet_tools.labelling.ensembles import write_ensemble
 from imet_tools.labelling.explore import find_collection, train_pictures
-from imet_tools.labelling.known_labels import KnownLabels, read_known_labels
 from imet_tools.labelling.new_images import (
     RESULTS,
     SOURCE,
@@ -23,6 +23,7 @@ from imet_tools.labelling.new_images import (
     check_images,
     choose_results,
     list_images,
+    read_known_labels,
 )
 from imet_tools.labelling.review import (
     PICTURE_SIDE,
@@ -172,7 +173,7 @@ def label_files(
         raise ValueError(f"--top must be 0 or more, got {top}")
     table = read_known_labels(known, labeller.labels, labeller.settings.has_ids) if known else None
     images, skipped = check_images(list_images(given), num_cores())
-    classes = _list_known(table, images) if table else []
+    classes = _list_known(*table, images) if table else []
     folder, source = choose_results(output_dir, given)
     save_json(source, folder / SOURCE)
     (folder / "skipped_images.csv").unlink(missing_ok=True)
@@ -199,14 +200,15 @@ def label_files(
     say(f"To review the labels: {pages[0]}")
 
 
-def _list_known(table: KnownLabels, images: Sequence[NewImage]) -> list[list[int]]:
+def _list_known(
+    rows: Mapping[str, list[int]], unknown: Counter[str], images: Sequence[NewImage]
+) -> list[list[int]]:
     """List the known class indices of each image, and report what cannot be used."""
-    rows = table.rows
     classes = [rows.get(image.id) or rows.get(file_key(image.file), []) for image in images]
     say(f"Labels are known for {sum(map(bool, classes)):,} of {len(images):,} images.")
-    if table.unknown:
-        shown = ", ".join(label for label, _ in table.unknown.most_common(5))
-        say(f"Ignored {len(table.unknown):,} labels that the run does not have: {shown}")
+    if unknown:
+        shown = ", ".join(label for label, _ in unknown.most_common(5))
+        say(f"Ignored {len(unknown):,} labels that the run does not have: {shown}")
     return classes
 
 

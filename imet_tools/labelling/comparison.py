@@ -33,24 +33,21 @@ class Comparison:
     num_images: int
 
 
-def compare_runs(
-    first: pd.DataFrame, second: pd.DataFrame, names: tuple[str, str], split: str = "test"
-) -> Comparison:
-    """Compare two tables of predictions on the images that both have in a split.
+def compare_runs(first: pd.DataFrame, second: pd.DataFrame, names: tuple[str, str]) -> Comparison:
+    """Compare two tables of `read_predictions` on the test images that both have.
 
-    The tables are as of `read_predictions`. Labels that only one of them has are left out, and
-    images whose true labels differ.
+    Labels that only one of them has are left out, and images whose true labels differ.
 
     Raises:
         ValueError: if no image is left.
     """
-    tables = [table[table["split"] == split] for table in (first, second)]
+    tables = [table[table["split"] == "test"] for table in (first, second)]
     common = set(first["attribute_name"]) & set(second["attribute_name"])
     tables = [table[table["attribute_name"].isin(common)] for table in tables]
     true, labels = ([_names_by_id(table, column) for table in tables] for column in WHAT)
     ids = [key for key, row in true[0].items() if true[1].get(key) == row]
     if not ids:
-        raise ValueError(f"{names[0]} and {names[1]} have no {split} image in common: other data?")
+        raise ValueError(f"{names[0]} and {names[1]} have no test image in common: other data?")
     scores = [score_images(table).loc[ids] for table in tables]
     rows = []
     for score in COMPARED:
@@ -77,9 +74,7 @@ def _names_by_id(table: pd.DataFrame, column: str) -> dict[str, frozenset[str]]:
 def other_predictions(run: Run, other: str = "") -> tuple[pd.DataFrame, str]:
     """Read the predictions to compare a run with, and their name.
 
-    Args:
-        run: to compare.
-        other: output folder of another run; "" for this run's own AttnCNN-RNN of the poster.
+    `other` is the output folder of another run; "" stands for this run's own AttnCNN-RNN (poster).
     """
     if other:
         folder = Path(other).expanduser()

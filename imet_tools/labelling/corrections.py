@@ -67,19 +67,14 @@ def read_reviewed(path: Path) -> list[list[str]]:
 
 
 def correct_labels(data_dir: Path, verdicts: Path, path: Path) -> Corrected:
-    """Write a corrected copy of a collection's `train.csv`, by a person's verdicts.
+    """Write a corrected copy of a collection's `train.csv`, by a table with `SUSPECT_COLUMNS`.
 
-    It keeps its columns, delimiter, order and line ends. An image that is left without a label has
-    no row in it, since it needs one.
-
-    Args:
-        data_dir: the collection; nothing in it is changed.
-        verdicts: a table with `SUSPECT_COLUMNS`; rows without a verdict are ignored.
-        path: of the new table.
+    It keeps columns, delimiter, order and line ends. An image that is left without a label has no
+    row in it, since it needs one.
 
     Raises:
-        ValueError: naming file, line and value of whatever is wrong in the verdicts or does not
-            fit the collection.
+        ValueError: naming file, line and value of whatever is wrong in the verdicts or does not fit
+            the collection.
     """
     tables = load_tables(data_dir)
     changes = _read_changes(verdicts, tables)
@@ -105,13 +100,8 @@ def add_images(data_dir: Path, reviews: Sequence[Path], labels: pd.DataFrame, pa
     """Write a copy of a collection's `train.csv` with the rows of reviewed images behind its own.
 
     It keeps its form: names or ids, marks, delimiter, line ends; further columns are empty.
-
-    Args:
-        data_dir: the collection; nothing in it is changed.
-        reviews: tables that a review has saved, or a submission; images without a label are left
-            out.
-        labels: columns attribute_id and attribute_name, of the run that suggested the labels.
-        path: of the new table.
+    `reviews` are tables that a review has saved, or a submission; `labels` those of the run that
+    suggested them. Images without a label are left out.
 
     Raises:
         ValueError: naming file, line and value of what is wrong or does not fit the collection.

@@ -55,13 +55,10 @@ class Album:
     def find(
         self, part: str, label: str = "", verdict: str = "any", order: str = "best F2 first"
     ) -> pd.DataFrame:
-        """Find images: their rows of `images`, and `probability`.
+        """Find images: rows of `images`, with the highest `probability` of the matching labels.
 
-        Args:
-            part: `val`, `test` or `new`.
-            label: a label's name or a part of it, in any case; "" for all.
-            verdict: one of `VERDICTS`, of a matching label; with `any` it is true or predicted.
-            order: one of `ORDERS`; the probability is the highest of the matching labels.
+        `label` is a label's name or a part of it, in any case. `verdict` is that of a matching
+        label; with `any` it is true or predicted.
         """
         rows = self.labels[self.labels["part"] == part]
         if label:
@@ -210,12 +207,8 @@ def plot_image(
 ) -> Figure:
     """Draw an image with its labels, the RNN's path and attention, and the nearest images.
 
-    Args:
-        labeller: that labels it.
-        image: a path, or an image of Pillow.
-        true: names of its true labels, if they are known.
-        find_picture: see `train_pictures`; None for no nearest images.
-        explanation: of `labeller.explain`, to save time.
+    `true` are the names of its true labels. The nearest images are drawn where `find_picture` is
+    given, see `train_pictures`. An `explanation` that is there already saves time.
     """
     explanation = explanation or labeller.explain(image)
     names = labeller.names

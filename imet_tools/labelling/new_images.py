@@ -1,5 +1,6 @@
-"""New images to label: the files of folders, their names and ids, and which can be used."""
+"""New images to label: their files, names and ids, which can be used, and labels they have."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
@@ -10,7 +11,15 @@ import pandas as pd
 from imet_utils.files import load_json
 from imet_utils.runs import Run
 from imet_utils.tables import file_key, find_images, measure_files, name_files, take_split
-from imet_utils.tables.csv_files import PLAIN_NAME, is_plain_name, printable
+from imet_utils.tables.collection_tables import choose_column, split_ids, split_names
+from imet_utils.tables.csv_files import (
+    PLAIN_NAME,
+    add_id,
+    is_plain_name,
+    parse_rows,
+    printable,
+    read_csv,
+)
 from imet_utils.tables.images import is_ignored
 
 RESULTS = "labelled"  # in the folder of a run: a folder for each set of images
@@ -99,13 +108,51 @@ def choose_results(output_dir: Path, given: Sequence[Path]) -> tuple[Path, list[
     return folder, source
 
 
-def pick_new_images(run: Run, images: str = "", most: int = 200) -> tuple[list[Path], str]:
-    """Choose files to label, and describe their source.
+def read_known_labels(
+    path: Path, labels: pd.DataFrame, has_ids: bool = True
+) -> tuple[dict[str, list[int]], Counter[str]]:
+    """Read a table in one of the forms that `train.csv` may have; an image may have no label.
 
     Args:
-        run: whose collection may have an unlabelled `test/`.
-        images: a folder or a file; "" for `test/`, or else images of the test part.
-        most: files at the most; unreadable ones are skipped.
+        path: of the table.
+        labels: columns attribute_id and attribute_name; row k is class k.
+        has_ids: whether the collection has attribute ids, so that a table without any letter has
+            them, too; else every table has names.
+
+    Returns:
+        Class indices by the id of an image, as `file_key` writes it, and how often labels occur
+        that are none of the classes.
+
+    Raises:
+        FileNotFoundError: if there is none.
+        ValueError: naming file, line and value of what is wrong.
+    """
+    table = read_csv(path, ["id", "attribute_ids"])
+    columns = ["id", choose_column(table)]
+    texts = parse_rows(table, columns[1:], lambda _, text: text)
+    named = not has_ids or any(mark.isalpha() for text in texts for mark in text)
+    split = split_names(table, columns[1]) if named else split_ids(table)
+    classes = labels["attribute_name" if named else "attribute_id"]
+    class_of = {label: k for k, label in enumerate(classes)}
+    lines: dict[str, int] = {}
+    rows: dict[str, list[int]] = {}
+    unknown: Counter[str] = Counter()
+
+    def parse(line: int, image_id: str, text: str) -> None:
+        given = split(text)
+        unknown.update(str(label) for label in given if label not in class_of)
+        known = [class_of[label] for label in given if label in class_of]
+        rows[file_key(add_id(lines, image_id, line))] = known
+
+    parse_rows(table, columns, parse)
+    return rows, unknown
+
+
+def pick_new_images(run: Run, images: str = "", most: int = 200) -> tuple[list[Path], str]:
+    """Choose at most so many files to label, those that can be read, and describe their source.
+
+    They are those of `images`, a folder or a file, or else of the collection's `test/`, or else the
+    images of the test part.
     """
     if images:
         files, source = list_images([Path(images).expanduser()]), images

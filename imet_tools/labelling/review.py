@@ -69,21 +69,14 @@ def write_review(
     choices by an image's id, its picture and the table of labels, so that they outlive a review
     written again with other suggestions or more images.
 
-    Args:
-        images: at least one, else a ValueError is raised.
-        num_images: how many there are.
-        label_ids: attribute ids of the classes, (C,).
-        label_names: (C,).
-        folder: of the pages.
-        per_page: images on a page at the most.
-        strength: of the influence of a decision on the other labels (`revise_probs`).
-        temperature: of the votes of the nearest labelled images.
-        thresholds: the lowest probability that reached each precision on validation. Labels from
-            the one of `precision` on are ticked beforehand; a person can move it. Without any,
-            only labels that are known are.
-        precision: at first; if it was not reached, the highest that was.
-        least_similarity: an image whose nearest labelled image has a lower cosine is marked, and
-            only labels that are known are ticked; see `similarity_limit`.
+    `thresholds` are the lowest probabilities that reached each precision on validation. Labels from
+    that of `precision` on, or else of the highest that was reached, are ticked beforehand; a person
+    can move it. An image whose nearest labelled image has a cosine below `least_similarity` (see
+    `similarity_limit`) is marked, and only what is known is ticked. `strength` is that of
+    `revise_probs`, `temperature` that of the neighbours' votes.
+
+    Raises:
+        ValueError: if there is no image.
     """
     folder = Path(folder)
     labels = {"ids": [str(label) for label in label_ids], "names": list(label_names)}

@@ -33,17 +33,12 @@ CHUNK = 4096  # images at once: 18 MB of probabilities for 1,103 labels
 def leave_one_out(
     index: NeighbourIndex, ridge_weight: float = RIDGE_WEIGHT, nearest: Neighbours | None = None
 ) -> Iterator[tuple[slice, np.ndarray]]:
-    """Predict each labelled image from all others, without training anew.
+    """Predict each of at least two labelled images from all others, without training anew.
 
-    The mean of two predictions: the vote of the nearest other images, and a ridge regression of
-    the labels on the images' vectors. What the latter would predict without an image follows from
-    the fit with it: with X the vectors and H = x (X'X + penalty)^-1 x', it is (fit - H y) / (1 - H)
-    (Allen's PRESS, 1974).
-
-    Args:
-        index: the labelled images, at least two.
-        ridge_weight: of the regression in the mean, from 0 to 1.
-        nearest: of the images among the others, to save time.
+    The mean of two predictions: the vote of the nearest other images (`nearest`, where they are
+    known), and a ridge regression of the labels on the images' vectors. What the latter would
+    predict without an image follows from the fit with it: with X the vectors and H = x (X'X +
+    penalty)^-1 x', it is (fit - H y) / (1 - H) (Allen's PRESS, 1974).
 
     Yields:
         Which images, and their probabilities (B, C).
@@ -77,14 +72,9 @@ def predict_from_others(
 def find_suspects(index: NeighbourIndex, most: int, strength: float = 0.0) -> pd.DataFrame:
     """Find pairs of image and label that are annotated and unlikely, or missing and likely.
 
-    Args:
-        index: the labelled images.
-        most: pairs of either kind.
-        strength: of the influence of annotated labels, see `revise_probs`.
-
     Returns:
-        Columns image and label (numbers), annotated and probability; the most suspect first, the
-        two kinds in turns.
+        Columns image and label (numbers), annotated and probability: at most so many pairs of
+        either kind, the most suspect first, the two kinds in turns.
     """
     predicted = predict_from_others(index, strength)
     parts = [_list_pairs(index.targets[part], probs, part.start, most) for part, probs in predicted]
@@ -114,13 +104,9 @@ def write_suspect_labels(
     """List the labels that are most likely wrong or missing in `suspect_labels.csv`.
 
     Rows that a person has reviewed are not listed again; they stay at the end of the file for as
-    long as the collection has the image and the label.
-
-    Args:
-        run: of the collection.
-        index: of the images of all splits, one behind the other, see `index_images`.
-        most: pairs of either kind; a tenth of the annotated labels, where that is less.
-        strength: as for `find_suspects`.
+    long as the collection has the image and the label. `index` has the images of all splits, one
+    behind the other (`index_images`). Of either kind there are `most` pairs, or a tenth of the
+    annotated labels, where that is less.
 
     Returns:
         The new rows: columns `SUSPECT_COLUMNS`, annotated yes or no, verdict empty.

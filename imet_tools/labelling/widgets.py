@@ -1,7 +1,6 @@
 """Widgets of the notebooks, each a thin layer over plain functions.
 
-They need a person: where a notebook runs without one, the functions return None, which shows
-nothing.
+Where a notebook runs without a person they are None, which shows nothing.
 """
 
 import io
@@ -62,8 +61,7 @@ class Canvas(ipywidgets.Image):
 class Browser(ipywidgets.VBox):
     """Choose images by part, label, verdict and score; page through them; pick one.
 
-    Attributes:
-        image: the buttons of the page's images; its value is the part and id of the picked one.
+    The value of `image`, the buttons, is the part and id of the picked one.
     """
 
     def __init__(self, album: Album) -> None:
@@ -117,11 +115,7 @@ def browse(album: Album) -> Browser | None:
 
 
 class Explainer(ipywidgets.VBox):
-    """An image with its labels and neighbours, and the attention of any label.
-
-    Attributes:
-        known: labels that the image is known to have, which revise the others.
-    """
+    """An image with its labels and neighbours, and the attention of any label."""
 
     def __init__(self, labeller: Labeller, find_picture: FindPicture) -> None:
         self.labeller, self.find_picture = labeller, find_picture

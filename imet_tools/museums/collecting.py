@@ -63,17 +63,11 @@ def collect_met(
 ) -> Summary:
     """Build a collection of works in the public domain, or resume an unfinished one.
 
-    Args:
-        data_dir: a folder that is new, empty, or from an earlier run.
-        departments: their numbers; they take turns.
-        images: number to fetch.
-        min_images: labels on fewer images are dropped, and so are images without any other.
-        classification: use the museum's classification (Paintings, Prints) as tags, too.
-        table: the museum's MetObjects.csv: labels come from it, and only objects that are free
-            and labelled there are requested.
-        seed: of the random order of objects.
-        seconds: between two requests, at least.
-        api: its address.
+    The departments, by their numbers, take turns, each in an order drawn by `seed`. Labels on fewer
+    than `min_images` are dropped, and so are images without any other; with `classification` the
+    museum's own (Paintings, Prints) is a tag, too. With `table`, the museum's MetObjects.csv,
+    labels come from it, and only objects that are free and labelled there are requested. Two
+    requests are at least so many `seconds` apart.
 
     Raises:
         Unavailable: if the museum refuses or cannot be reached for long; existing files stay.

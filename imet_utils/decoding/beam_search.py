@@ -53,16 +53,16 @@ def beam_search(
     """Search the label sequences of greatest probability, all images and beams at once.
 
     A step's candidates are the labels not yet on a beam; a path's score is the sum of the logs of
-    its sigmoid probabilities. There is one live beam at first, then as many as there are
-    sequences, up to `beam_size`: no beam is dead or a copy of another. Ties go to the better
-    parent, then to the lower label. There is no dropout.
+    its sigmoid probabilities. There is one live beam at first, then as many as there are sequences,
+    up to `beam_size`, K: no beam is dead or a copy of another. Ties go to the better parent, then
+    to the lower label. There is no dropout. T is `max_steps` or C, whichever is less.
 
     Args:
         decoder: trained, in either mode.
         maps: (B, P, E).
         probs: (B, C) in [0, 1], of the classifier beside the decoder.
-        beam_size: K at the most.
-        max_steps: T is this or C, whichever is less.
+        beam_size: at least 1.
+        max_steps: at least 1.
     """
     if beam_size < 1 or max_steps < 1:
         raise ValueError(f"beam_size and max_steps must be >= 1, got {beam_size}, {max_steps}")
@@ -96,12 +96,9 @@ def beam_search(
 
 
 def _best_labels(logits: Tensor, width: int) -> tuple[Tensor, Tensor]:
-    """Take the `width` best labels of each beam and their log-probabilities, (B, K, W) both.
-
-    Equal logits go by the lowest label: `topk` alone leaves their order open, and a stable sort of
-    all labels takes several times as long. So the bits of a float32, turned into an integer of the
-    same order, are ranked together with the label.
-    """
+    """Take the `width` best labels of each beam and their log-probabilities, (B, K, W) both."""
+    # Equal logits go by the lowest label: `topk` alone leaves their order open, and a stable sort
+    # takes several times as long. So a float32's bits, as an integer of the same order, are ranked.
     bits = (logits.float() + 0.0).view(torch.int32)  # + 0.0 makes -0.0 equal to 0.0
     ranks = torch.where(bits < 0, bits ^ 0x7FFFFFFF, bits).long() << 32  # (B, K, C)
     order = torch.arange(logits.shape[-1], 0, -1, device=logits.device)  # (C,) low label, high key
@@ -142,13 +139,8 @@ def stop_paths(paths: Paths, thresholds: Tensor) -> Tensor:
 def union_of_views(paths: Paths, thresholds: Tensor, num_views: int) -> Tensor:
     """Unite the labels that the best path of each view has before it stops, as on the poster.
 
-    Args:
-        paths: of N * V views, those of an image one after another.
-        thresholds: (C,) of `class_thresholds`.
-        num_views: V.
-
-    Returns:
-        preds (N, C) bool.
+    From paths of N * V views, those of an image one after another, and thresholds (C,) of
+    `class_thresholds` to preds (N, C) bool.
     """
     best = paths.best()
     keep = stop_paths(best, thresholds)  # (N * V, 1, T)
@@ -166,12 +158,8 @@ def best_path_scale(
 ) -> float:
     """Find the scale of `class_thresholds` with the highest sample-averaged F2 of `union_of_views`.
 
-    Args:
-        paths: as for `union_of_views`, of validation images.
-        frequencies: (C,) of training, in [0, 1].
-        targets: (N, C) bool.
-        num_views: V.
-        scales: to try; among equals the first is taken. 0 means that no path should stop.
+    The paths are of validation images, their targets (N, C) bool; the frequencies (C,), in [0, 1],
+    are of training. Among equal `scales` the first is taken; 0 means that no path should stop.
     """
 
     def score(scale: float) -> float:

@@ -18,15 +18,15 @@ FITTED_IMAGES = 500  # on which it does, at the most
 def revise_probs(
     probs: np.ndarray, nearest: Neighbours, known: np.ndarray, strength: float = 1.0
 ) -> np.ndarray:
-    """Revise the probabilities of images by their known labels.
+    """Revise the probabilities (N, C) of images, of any heads, by their known labels.
 
     Among the nearest labelled images those with a label that is present come nearer, those with an
     absent one move away, and the odds of every label change by the factor by which they change in
-    the vote: Bayes' rule, where the neighbours estimate the likelihoods. Heads that were trained
-    on known labels gained less (`benchmarks/named_labels.py`).
+    the vote: Bayes' rule, where the neighbours estimate the likelihoods. Heads that were trained on
+    known labels gained less (`benchmarks/named_labels.py`).
 
     Args:
-        probs: (N, C) in [0, 1], of any heads.
+        probs: (N, C) in [0, 1].
         nearest: `CANDIDATES` each if there are as many.
         known: (N, C), 1 for a label that is present, -1 for one that is absent, else 0.
         strength: power of the factor, from 0 to 1, see `fit_strength`.
@@ -41,15 +41,11 @@ def revise_probs(
 
 
 def fit_strength(probs: np.ndarray, nearest: Neighbours, targets: np.ndarray) -> float:
-    """Find the strength of `revise_probs` for a collection.
+    """Find the strength of `revise_probs` by images that are none of the neighbours.
 
     Each true label of some images is taken as known in turn, and the strength chosen of the best
-    mean F2 of the others. Where labels do not go together, or no image has two, that is 0.
-
-    Args:
-        probs: (N, C) in [0, 1], of images that are none of the neighbours.
-        nearest: as for `revise_probs`.
-        targets: (N, C) bool.
+    mean F2 of the others. Where labels do not go together, or no image has two, that is 0. The
+    probabilities and the targets, bool, are (N, C).
     """
     several = np.flatnonzero(targets.sum(axis=1) > 1)
     if not len(several):

@@ -85,12 +85,9 @@ class NeighbourIndex:
     temperature: float = TEMPERATURE  # above 0
 
     def nearest(self, vectors: Vectors | None, count: int = VOTERS) -> Neighbours:
-        """Find the labelled images nearest to others.
+        """Find so many labelled images, at the most, nearest to features (N, F) of others.
 
-        Args:
-            vectors: features (N, F) of the others; None for each labelled image itself, which is
-                then not among its neighbours.
-            count: images to find, at the most.
+        Without features, they are sought for each labelled image among the others.
 
         >>> square = np.array([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
         >>> index = NeighbourIndex(np.zeros(2), np.eye(2), square, np.eye(4))

@@ -39,14 +39,10 @@ def predict(
 ) -> np.ndarray:
     """Average a head's outputs over all views of each image, to probabilities (N, C) float32.
 
-    In a mean of logits one sure view can be outvoted; means of probabilities are better
-    calibrated. Each process computes its own images.
-
-    Args:
-        model: takes the arrays of `batches` by name, returns logits (B, C) or (B, T, C).
-        batches: with `views="all"` and no shuffling.
-        mean_of: `probs`, or `logits` (B, C) as on the poster.
-        description: shown with the progress; empty for none.
+    The model takes the arrays of `batches`, which has all views and no shuffling, by name, and
+    returns logits (B, C) or (B, T, C). The mean is of `probs`, or of `logits` (B, C) as on the
+    poster: in that one sure view can be outvoted, and means of probabilities are better calibrated.
+    Each process computes its own images. Without a `description` no progress is shown.
     """
     found = []
     with mixed_precision(batches.device):
@@ -105,13 +101,7 @@ def average_probs(
 def search_views(
     model: AttnCnnRnn | EndToEnd, batches: FeatureBatches, beam_size: int = 5, max_steps: int = 10
 ) -> Paths:
-    """Run `beam_search` on every view of every image.
-
-    Args:
-        model: the trained model.
-        batches: of its inputs, with `views="all"` and no shuffling.
-        beam_size: K at the most.
-        max_steps: T at the most.
+    """Run `beam_search` on every view of every image, from batches of all views, not shuffled.
 
     Returns:
         Paths of N * V views on the CPU; row n * V + v is view v of image n.

@@ -8,6 +8,5 @@ from imet_utils.encoders.encoder import (
     normalise,
     style_statistics,
 )
-from imet_utils.encoders.folding import speed_up
-from imet_utils.encoders.networks import build_encoder
+from imet_utils.encoders.networks import build_encoder, speed_up
 from imet_utils.encoders.openvino import check_engine, compile_encoder

@@ -196,16 +196,11 @@ def encode_images(
 ) -> dict[str, Tensor]:
     """Normalise uint8 RGB images (B, 3, H, W) and encode them, in a short float where it is fast.
 
-    Args:
-        encoder: on the device of the images.
-        images: uint8.
-        mean: RGB in [0, 1], with `std`; None for the encoder's own.
-        std: see `mean`.
-        outputs: which of the following to return.
+    `mean` and `std` are RGB in [0, 1], or the encoder's own.
 
     Returns:
-        `maps` (B, P, E), `pooled` (B, D) and `style` (B, S), with gradients where the encoder has
-        them.
+        Those of `maps` (B, P, E), `pooled` (B, D) and `style` (B, S) that are in `outputs`, with
+        gradients where the encoder has them.
     """
     floats = normalise(images, mean or encoder.mean, std or encoder.std)
     dtype = autocast_dtype(images.device)

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from imet_utils.views import ViewArray, load_rows
+from imet_utils.processes import load_items
+from imet_utils.views import ViewArray
 
 VIEWS = ("random", "all", "whole")
 
@@ -22,15 +23,11 @@ def spread_rows(num_rows: int, most: int) -> np.ndarray:
 def view_targets(
     targets: np.ndarray, is_culture: np.ndarray, crop_targets: str = "all", num_views: int = 6
 ) -> np.ndarray:
-    """Spread targets over the views.
+    """Spread targets (N, C) bool over V views.
 
-    Args:
-        targets: (N, C) bool.
-        is_culture: (C,) bool.
-        crop_targets: labels that the views after the first keep: `all`, or, as on the poster for
-            training images, `culture`, as a crop may cut off what a tag names. Images without a
-            culture are not cropped in training and keep their tags.
-        num_views: V.
+    The views after the first keep `all` labels or, as on the poster for training images, the
+    cultures alone, those of `is_culture` (C,), as a crop may cut off what a tag names. Images
+    without a culture are not cropped in training and keep their tags.
 
     Returns:
         (N, V, C) bool; read-only and without memory of its own where the views are alike.
@@ -201,8 +198,9 @@ class FeatureBatches:
     def _read(self, batches: list[np.ndarray]) -> Iterator[dict[str, Tensor]]:
         """Read the rows of each batch; images by worker processes, ahead of their use."""
         files = {k: a for k, a in self.arrays.items() if hasattr(a, "num_workers")}
-        ahead = {name: load_rows(views, batches) for name, views in files.items()}
-        for image, view in (batch.T for batch in batches):
+        index = [tuple(batch.T) for batch in batches]  # numbers of images and views, (B,) each
+        ahead = {k: load_items(a.__getitem__, index, a.num_workers) for k, a in files.items()}
+        for image, view in index:
             tensors = {}
             for name, array in self.arrays.items():
                 rows = next(ahead[name]) if name in ahead else array[image, view]

@@ -169,14 +169,9 @@ class Labeller:
     ) -> Iterator[Explanation]:
         """Label and explain images, yielding each when its batch is computed.
 
-        Attention and neighbours are its own, the probabilities the mean over `others`, too.
-
-        Args:
-            images: as for `label`.
-            num_neighbours: training images in an explanation, 200 at the most.
-            known: class indices of labels that each image has; none for no image.
-            attend: compute the attention.
-            description: of a progress bar; empty for none.
+        Attention, where asked for, and neighbours, 200 at the most, are its own, the probabilities
+        the mean over `others`, too. `known` are class indices of labels that each image has, or
+        empty. With a `description` the progress is shown.
         """
         own = self._explain_own(images, num_neighbours, known, attend, description)
         others = [other.explain_all(images, 0, known, attend=False) for other in self.others]
@@ -303,13 +298,10 @@ class Labeller:
 def make_labeller(
     run: Run, weights: Mapping[str, float], decision: Decision, val_probs: np.ndarray
 ) -> Labeller:
-    """Make a labeller of what a run has trained on its training images.
+    """Make a labeller of what a run, that of the evaluation, has trained on its training images.
 
-    Args:
-        run: of the evaluation notebook.
-        weights: of heads, by their names in `RECIPES`, and of `neighbours`; of sum 1.
-        decision: from probabilities to labels.
-        val_probs: the weighted mean on validation, (N, C).
+    `weights`, of sum 1, are those of heads, by their names in `RECIPES`, and of `neighbours`;
+    `val_probs` (N, C) is the mean by these on validation.
     """
     needed = ("maps", "pooled", "style", "hog")
     inputs = open_inputs(run.tables, run.output_dir, run.setting("ENCODER"), needed)
@@ -349,10 +341,6 @@ def refit_labeller(run: Run, labeller: Labeller) -> Labeller:
 
     What was chosen on validation stays: weights, decision, thresholds, strength. No image is left
     to test the new one on.
-
-    Args:
-        run: of the evaluation notebook.
-        labeller: of `make_labeller`.
     """
     heads = {name: refit_head(run, name) for name in labeller.settings.layers}
     inputs = open_inputs(run.tables, run.output_dir, run.setting("ENCODER"), ("pooled", "style"))

@@ -146,13 +146,9 @@ def scores_by_group(
 def prediction_warnings(
     results: pd.DataFrame, model: str, preds: np.ndarray, num_training: int
 ) -> list[str]:
-    """Warn of predictions that should not be used as they are.
+    """Warn of a model's label sets of the test images, bool (N, C), that should not be used as is.
 
-    Args:
-        results: rows of the results table, with `constant guess` and `BASELINE`.
-        model: whose predictions are used.
-        preds: its label sets of the test images, bool (N, C).
-        num_training: training images.
+    `results` has rows of it, of the `constant guess` and of `BASELINE`.
     """
     f2 = results[results["split"] == "test"].set_index("model")["f2"]
     own, guess, baseline = f2[model], f2["constant guess"], f2[BASELINE]

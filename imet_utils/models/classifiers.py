@@ -65,9 +65,7 @@ class Components(nn.Module):
 def fit_statistics(model: nn.Module, batches: Iterable[Mapping[str, Tensor]]) -> None:
     """Fit each `Standardise` and `Components` of a model to what reaches it from some batches.
 
-    Args:
-        model: takes a batch's tensors by name.
-        batches: of inputs alone, at least one, on the model's device.
+    The batches are inputs by name, at least one, on the model's device.
     """
     moments: dict[Standardise, Tensor] = {}
     rows: dict[Components, list[Tensor]] = {}
@@ -131,10 +129,8 @@ class HogFusionClassifier(nn.Module):
 class MlpClassifier(nn.Module):
     """One hidden layer over vectors of any scale, each standardised or reduced.
 
-    Args:
-        dims: length of each vector by its name.
-        dropout: before the last layer; 0.6 of it before the first.
-        components: number of principal components of the vectors that are reduced, by name.
+    `dims` are the lengths of the vectors, `components` the numbers of principal components of those
+    that are reduced, by name. `dropout` is before the last layer, 0.6 of it before the first.
     """
 
     def __init__(
@@ -168,8 +164,7 @@ class MlpClassifier(nn.Module):
 class Linear:
     """One linear layer on the pooled features and, if it is an input, HOG.
 
-    Attributes:
-        components: number of HOG's principal components that it takes; 0 for HOG as it is.
+    With `components`, only so many principal components of HOG.
     """
 
     components: int = 0

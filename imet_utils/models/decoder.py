@@ -214,12 +214,9 @@ class AttnDecoder(nn.Module):
     ) -> tuple[Tensor, Tensor, DecoderState]:
         """Take one step on all beams: logits (B, K, C), attention (B, K, P), the next state.
 
-        Args:
-            state: of `start` or of the step before.
-            previous_probs: (B, K, C) in [0, 1].
-            chosen: (B, K, C) bool, the labels predicted so far.
-            project: by the LSTM's input weights, see `SharedProjection`.
-            drop: whether dropout acts, whatever mode the module is in.
+        From probabilities of the step before, (B, K, C) in [0, 1], and the labels predicted so far,
+        (B, K, C) bool. `project` is by the LSTM's input weights, see `SharedProjection`; `drop`
+        says whether dropout acts, whatever mode the module is in.
         """
         if isinstance(self.attention, LabelAttention):
             candidates = candidate_logits(previous_probs.logit(eps=SMALLEST_PROB), chosen)

@@ -6,14 +6,10 @@ from torch.nn import functional
 
 
 def positive_weights(targets: Tensor, max_weight: float = 10.0) -> Tensor:
-    """Weigh each class's positives by negatives / positives, at most `max_weight`.
+    """Weigh each class's positives by negatives / positives, at most `max_weight`, above 0.
 
-    Args:
-        targets: (..., C) bool or 0/1; every leading dimension counts as rows.
-        max_weight: above 0; also the weight of a class without positives.
-
-    Returns:
-        (C,) float32; 0 for a class that every row has.
+    From targets (..., C), whose leading dimensions all count as rows, to (C,) float32: `max_weight`
+    for a class without positives, 0 for one that every row has.
 
     >>> positive_weights(torch.tensor([[1, 0, 1], [0, 0, 1], [0, 0, 1]]))
     tensor([ 2., 10.,  0.])
@@ -25,14 +21,10 @@ def positive_weights(targets: Tensor, max_weight: float = 10.0) -> Tensor:
 
 
 def weighted_bce(logits: Tensor, targets: Tensor, pos_weight: Tensor | None = None) -> Tensor:
-    """Binary cross-entropy, labels taken as independent.
+    """Binary cross-entropy, labels taken as independent, logits (B, C) or (B, T, C), targets alike.
 
-    -mean [ w y log(p) + (1 - y) log(1 - p) ] with p = sigmoid(logits).
-
-    Args:
-        logits: (B, C) or (B, T, C).
-        targets: the same shape, bool or in [0, 1].
-        pos_weight: (C,) w, see `positive_weights`; 1 if not given.
+    -mean [ w y log(p) + (1 - y) log(1 - p) ] with p = sigmoid(logits), y in [0, 1] and w (C,) of
+    `positive_weights`, or 1.
     """
     if targets.shape != logits.shape:
         given = f"{tuple(targets.shape)} and {tuple(logits.shape)}"

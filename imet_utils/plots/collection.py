@@ -58,9 +58,7 @@ def _draw_tail(ax: Axes, name: str, counts: np.ndarray, color: str) -> None:
 def plot_labels_per_image(targets: np.ndarray, kinds: np.ndarray) -> Figure:
     """Show how many labels an image has, of all kinds and of each where there are several.
 
-    Args:
-        targets: bool (N, C).
-        kinds: of the labels, text (C,).
+    From targets, bool (N, C), and the kinds of the labels, text (C,).
     """
     colors = style.kind_colors(kinds)
     groups = {"all labels": (np.full(len(kinds), True), style.FRAME)}

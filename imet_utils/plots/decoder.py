@@ -77,10 +77,9 @@ def plot_paths(
 def plot_attention_rows(rows: Sequence[Mapping[str, Any]]) -> Figure:
     """Show images and the attention of each predicted label (the poster's figure 6).
 
-    Args:
-        rows: for each image its image (H, W, 3) uint8, attention (T, P) of sum 1 each, which covers
-            all of it, labels and probs (T,), true, its labels, and boxes: by label, where it is
-            known to be: (left, top, right, bottom) in fractions of the image, or several of these.
+    A row has image (H, W, 3) uint8, attention (T, P) of sum 1 each, which covers all of it, labels
+    and probs (T,), true, its labels, and boxes: by label, where it is known to be: (left, top,
+    right, bottom) in fractions of the image, or several of these.
     """
     scale = attention_scale([maps for row in rows for maps in row["attention"]])
     colors = colors_of(row["labels"] for row in rows)

@@ -22,9 +22,8 @@ SPLITS = {  # name of a split, look of its dots, line of its floor, shift of its
 def plot_history(history: pd.DataFrame | Mapping[str, pd.DataFrame]) -> Figure:
     """Show training loss and validation by epoch, with the epoch of the best F2 marked.
 
-    Args:
-        history: columns epoch, train_loss, val_f2 and maybe more scores, all of which are shown of
-            one model. A dictionary of several models by name compares their F2.
+    A history has the columns epoch, train_loss, val_f2 and maybe more scores, all of which are
+    shown of one model. A dictionary of several models by name compares their F2.
     """
     if isinstance(history, pd.DataFrame):
         models = [history]
@@ -77,11 +76,9 @@ def plot_threshold_curve(curve: pd.DataFrame, best: float) -> Figure:
 def plot_model_scores(results: pd.DataFrame) -> Figure:
     """Compare models on every score, validation hollow and test filled, F2 with 95 % intervals.
 
-    The model "constant guess" is drawn as a line that the others must pass.
-
-    Args:
-        results: columns model, split ("val" or "test"), f2, f2_low, f2_high, f1, precision, recall
-            and map; one row a model and split, validation first, models in the order to show.
+    `results` has the columns model, split ("val" or "test"), f2, f2_low, f2_high, f1, precision,
+    recall and map; one row a model and split, validation first, models in the order to show. The
+    model "constant guess" is drawn as a line that the others must pass.
     """
     scores = [score for score in SCORES if results[score].notna().any()]
     models = [model for model in results["model"].unique() if model != FLOOR]

@@ -52,16 +52,10 @@ def load_collection(
 ) -> Collection:
     """Read and check the tables, and decode every image of `train/` and `test/` once.
 
-    Skipped images are listed in `skipped_images.csv`, good ones remembered in `checked_images/`.
-
-    Args:
-        data_dir: the collection.
-        output_dir: of the run.
-        limit: use at most so many images of `train/`, drawn by `seed`.
-        seed: of the draw.
-        on_bad_image: `error` refuses a collection with an image that cannot be used, `skip` leaves
-            it out. Files of `test/` that are no images are left out by both.
-        num_workers: processes that decode images.
+    At most `limit` images of `train/`, drawn by `seed`, are used. With `on_bad_image` as `error` a
+    collection with an image that cannot be used is refused, with `skip` it is left out; files of
+    `test/` that are no images are left out by both. Skipped images are listed in
+    `skipped_images.csv`, good ones remembered in `checked_images/` of `output_dir`.
 
     Raises:
         FileNotFoundError: if a table or the folder of the images is missing.

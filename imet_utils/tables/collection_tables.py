@@ -238,14 +238,11 @@ def split_label(label: str) -> tuple[str, str]:
 def _parse_images(
     table: CsvFile, columns: Sequence[str], split_labels: SplitLabels, classes: Iterable[int | str]
 ) -> pd.DataFrame:
-    """Parse columns (id, labels, maybe split and `FILES`) into the images of `Tables`.
-
-    `classes` are attribute ids or names, as `split_labels` returns, in the order of their indices.
-    """
+    """Parse columns (id, labels); `classes` are as `split_labels` returns, in their order."""
     index_of = {label: k for k, label in enumerate(classes)}
     lines: dict[str, int] = {}
 
-    def parse(line: int, image_id: str, text: str, split: str = "", *file: str) -> tuple:
+    def parse(line: int, image_id: str, text: str) -> tuple[str, tuple[int, ...], str]:
         add_id(lines, image_id, line)
         given = split_labels(text)
         if not given:
@@ -255,12 +252,9 @@ def _parse_images(
             raise RowFault(cause, unknown[0])
         if len(set(given)) < len(given):
             raise RowFault("a label is given twice in {}. Remove one", text)
-        if split not in ("", *SPLITS):
-            raise RowFault(f"split {{}} must be one of {SPLITS} or empty", split)
-        return image_id, tuple(sorted(index_of[label] for label in given)), split, *file
+        return image_id, tuple(sorted(index_of[label] for label in given)), ""
 
-    names = ["id", "labels", "split", *columns[3:]]
-    return pd.DataFrame(parse_rows(table, columns, parse), columns=names)
+    return pd.DataFrame(parse_rows(table, columns, parse), columns=["id", "labels", "split"])
 
 
 def save_tables(tables: Tables, folder: Path | str) -> None:
@@ -273,10 +267,14 @@ def save_tables(tables: Tables, folder: Path | str) -> None:
 
 def read_tables(folder: Path | str, data_dir: Path | str) -> Tables:
     """Read what `save_tables` wrote to `folder`, of the collection in `data_dir`."""
-    labels = _read_labels(Path(folder))
-    table = read_csv(Path(folder) / "images.csv", IMAGES)
-    columns = [*IMAGES, *FILES] if "file" in table.header else IMAGES
-    images = _parse_images(table, columns, split_ids(table), labels["attribute_id"])
+    labels, images = (
+        pd.read_csv(Path(folder, name), dtype=str, keep_default_na=False)
+        for name in ("labels.csv", "images.csv")
+    )
+    index_of = {attribute_id: k for k, attribute_id in enumerate(labels["attribute_id"])}
+    rows = images.pop("attribute_ids").map(lambda text: tuple(index_of[k] for k in text.split()))
+    images.insert(1, "labels", rows)
+    labels = _label_frame(labels["attribute_id"].astype(int), labels["attribute_name"])
     return Tables(images, labels, Path(data_dir))
 
 

@@ -47,13 +47,8 @@ def stratify(
     """Assign each image to a part, so that the parts share the images of each label in `ratios`.
 
     The sizes of the parts are met to the image, unless part 0, which has every label, needs more.
-
-    Args:
-        labels: class indices of each of the N images.
-        ids: of the images, which determine their draws.
-        names: of the C classes, with or without images.
-        ratios: relative sizes of the parts, positive.
-        seed: of the draws.
+    `labels` are the class indices of each image; its id and `seed` determine its draw. `names` are
+    of all classes, with or without images.
 
     Raises:
         ValueError: if there are too few images for that, or for one in each other part.
