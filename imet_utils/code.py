@@ -4,9 +4,11 @@ import ast
 import hashlib
 import sys
 from collections.abc import Iterator
+from dataclasses import is_dataclass
+from dis import get_instructions
 from functools import cache, partial
 from pathlib import Path
-from types import CodeType, FunctionType
+from types import BuiltinFunctionType, CodeType, FunctionType
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -78,31 +80,68 @@ def describe_code(thing: Any) -> Any:  # noqa: ANN401
 
     What is defined in these packages is described by its module and all that this imports; what
     comes from an installed library, by its name; what a reader wrote, in a notebook or a file, by
-    its compiled code. The arguments of a `partial` and the attributes of an object count.
+    its compiled code and by what this uses of the reader's own: functions, classes, constants. The
+    arguments of a `partial` and the attributes of an object count.
     """
+    return _describe(thing, set())
+
+
+def _describe(thing: Any, seen: set[Any]) -> Any:  # noqa: ANN401
+    """Describe as `describe_code` does; of the functions and classes `seen` only the name."""
     if isinstance(thing, CodeType):  # whatever its place in the file
-        return [thing.co_code.hex(), thing.co_names, [describe_code(c) for c in thing.co_consts]]
+        constants = [_describe(value, seen) for value in thing.co_consts]
+        return [thing.co_code.hex(), thing.co_names, constants]
     if isinstance(thing, frozenset):  # whose order differs between processes
         return sorted(map(repr, thing))
+    if isinstance(thing, staticmethod | classmethod | property):
+        return _describe(thing.fget if isinstance(thing, property) else thing.__func__, seen)
     if not callable(thing):
         return thing.tolist() if hasattr(thing, "tolist") else repr(thing)
     if isinstance(thing, partial):
-        keywords = {name: describe_code(value) for name, value in thing.keywords.items()}
-        return [describe_code(thing.func), [describe_code(value) for value in thing.args], keywords]
-    if not isinstance(thing, FunctionType | type):
-        return [describe_code(type(thing)), plain_attributes(thing)]
+        keywords = {name: _describe(value, seen) for name, value in thing.keywords.items()}
+        return [_describe(thing.func, seen), [_describe(v, seen) for v in thing.args], keywords]
+    if not isinstance(thing, FunctionType | BuiltinFunctionType | type):
+        return [_describe(type(thing), seen), plain_attributes(thing)]
     name = f"{thing.__module__}.{thing.__qualname__}"
-    if is_ours(thing.__module__):
+    if is_ours(str(thing.__module__)):
         return [name, code_digest(thing.__module__)]
-    file = Path(getattr(sys.modules.get(thing.__module__), "__file__", None) or "")
-    if thing.__module__ != "__main__" and LIBRARIES.intersection(file.parts):
+    if thing in seen or isinstance(thing, BuiltinFunctionType) or _is_of_library(thing):
         return [name]
+    seen.add(thing)
     if isinstance(thing, type):
-        functions = [v for v in vars(thing).values() if isinstance(v, FunctionType)]
+        parts = [part for key, part in vars(thing).items() if _is_code(part) or key[:2] != "__"]
         bases = [base for base in thing.__bases__ if base is not object]
-        return [name, *(describe_code(part) for part in [*bases, *functions])]
-    cells = [describe_code(cell.cell_contents) for cell in thing.__closure__ or ()]
-    return [name, describe_code(thing.__code__), repr(thing.__defaults__), cells]
+        return [name, *(_describe(part, seen) for part in bases + parts if _is_kept(part))]
+    used = [thing.__globals__[n] for n in _globals(thing.__code__) if n in thing.__globals__]
+    used += [cell.cell_contents for cell in thing.__closure__ or ()]
+    own = [_describe(value, seen) for value in used if _is_kept(value)]
+    return [name, _describe(thing.__code__, seen), repr(thing.__defaults__), own]
+
+
+def _is_of_library(thing: FunctionType | type) -> bool:
+    module = thing.__module__
+    file = Path(getattr(sys.modules.get(module), "__file__", None) or "")
+    known = module.partition(".")[0] in sys.stdlib_module_names
+    return module != "__main__" and (known or bool(LIBRARIES.intersection(file.parts)))
+
+
+def _globals(code: CodeType) -> list[str]:
+    """List the global names that a function and those within it look up, in their order."""
+    names = [each.argval for each in get_instructions(code) if each.opname == "LOAD_GLOBAL"]
+    parts = [part for part in code.co_consts if isinstance(part, CodeType)]
+    return [*dict.fromkeys(names), *(name for part in parts for name in _globals(part))]
+
+
+def _is_code(value: object) -> bool:
+    return isinstance(value, FunctionType | staticmethod | classmethod | property)
+
+
+def _is_kept(value: object) -> bool:
+    """Tell whether a value that code uses describes it: code, plain settings, arrays."""
+    if isinstance(value, dict):
+        return all(map(_is_plain, value.values()))
+    settings = _is_plain(value) or is_dataclass(value) or hasattr(value, "tolist")
+    return settings or callable(value) or _is_code(value)
 
 
 def plain_attributes(thing: object) -> dict[str, Any]:

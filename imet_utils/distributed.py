@@ -14,6 +14,7 @@ import torch
 import torch.multiprocessing
 from accelerate import PartialState
 from accelerate.utils import gather_object
+from joblib import wrap_non_picklable_objects
 from torch import distributed
 
 from imet_utils.processes import end_with_parent, num_cores
@@ -63,8 +64,9 @@ def run_in_processes(count: int, function: Callable[..., Any], *args: Any) -> No
     """Call `function(*args)` in so many new processes of this machine, and wait for them.
 
     They start afresh instead of as forks (as accelerate's `notebook_launcher` does), so that it
-    works where CUDA is in use already. The function is one of a module, not of a notebook. Nothing
-    is returned: it leaves files. On a machine with GPUs there is at most one process a GPU.
+    works where CUDA is in use already. The function is one of a module; its arguments may be or
+    hold functions and classes of a notebook. Nothing is returned: it leaves files. On a machine
+    with GPUs there is at most one process a GPU.
 
     Raises:
         ValueError: for a count that the machine cannot serve.
@@ -77,7 +79,7 @@ def run_in_processes(count: int, function: Callable[..., Any], *args: Any) -> No
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    settings = (count, port, function, args)
+    settings = (count, port, function, wrap_non_picklable_objects(args, keep_wrapper=False))
     running = torch.multiprocessing.spawn(_run_one, settings, nprocs=count, join=False)
     try:
         while not running.join():

@@ -69,3 +69,44 @@ def test_a_readers_function_is_described_alike_in_every_process():
         environment = {**os.environ, "PYTHONHASHSEED": seed}
         said.add(subprocess.check_output([sys.executable, "-c", command], env=environment))
     assert len(said) == 1
+
+
+READERS = """
+from torch import nn
+
+SCALE, SETTINGS = 2.0, {"power": 1}
+
+def helper(values):
+    return values * SCALE ** SETTINGS["power"]
+
+class Head(nn.Module):
+    bias = True
+
+    def __init__(self, dims, num_classes):
+        super().__init__()
+        self.fc = nn.Linear(dims["pooled"], num_classes, bias=self.bias)
+
+    def forward(self, pooled):
+        return helper(self.fc(pooled))
+
+    @staticmethod
+    def unused():
+        return 0
+"""
+
+
+EDITS = [("SCALE, SET", "# first\nSCALE, SET"), ("2.0", "3.0"), ("1}", "2}"), ("* SC", "+ SC")]
+EDITS += [("bias = True", "bias = False"), ("return 0", "return 1")]
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_a_readers_class_is_described_with_what_it_uses(edit):
+    """In a cell: a class that calls `super` refers to itself, and its code to names around it."""
+    assert READERS.replace(*edit) != READERS
+    found = []
+    for source in (READERS, READERS, READERS.replace(*edit)):
+        names = {"__name__": "__main__"}
+        exec(source, names)
+        found.append(code.describe_code(names["Head"]))
+    assert found[0] == found[1]
+    assert (found[2] == found[0]) == edit[1].startswith("#")

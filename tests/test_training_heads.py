@@ -113,6 +113,61 @@ def test_every_head_trains_and_loads(collection, head):
     pd.testing.assert_frame_equal(loaded.history, trained.history, check_exact=True)
 
 
+READERS = """
+from torch import nn
+from imet_utils.models import weighted_bce
+from imet_utils.training import AVERAGED, Recipe, register
+
+class Scaled(nn.Module):
+    def __init__(self, dims, num_classes):
+        super().__init__()
+        self.fc = nn.Linear(dims["pooled"], num_classes)
+
+    def forward(self, pooled):
+        return SCALE * self.fc(pooled)
+
+def doubled(logits, targets):
+    return 2 * weighted_bce(logits, targets)
+
+register("scaled", Recipe("Scaled (mine)", ("pooled",), Scaled, doubled, AVERAGED))
+"""
+
+
+@pytest.fixture
+def cell():
+    """Run a reader's cell; it is forgotten after the test."""
+    yield lambda **names: exec(READERS, {"__name__": "__main__", **names})
+    RECIPES.pop("scaled", None)
+
+
+def test_a_readers_own_head_is_like_any_other_until_its_code_changes(collection, cell):
+    with pytest.raises(ValueError, match=r"no head 'scaled' is registered, only baseline, .*cell"):
+        train(collection, "scaled")
+    cell(SCALE=2)
+    trained = train(collection, "scaled", EPOCHS=2, SEED=1)
+    assert trained.recipe.config.epochs == 2
+    cell(SCALE=2)  # as in another session
+    run = begin("05_look", *collection, ["04_scaled"])
+    head = load_head(run, "scaled")
+    torch.testing.assert_close(head.model.state_dict(), trained.model.state_dict())
+    assert head.recipe.config == trained.recipe.config
+    unseen = open_inputs(run.tables, run.output_dir, ENCODER, ("pooled",)).arrays["test"]["pooled"]
+    fc = trained.model.fc
+    logits = 2 * (torch.tensor(unseen[:]).float() @ fc.weight.T + fc.bias)  # (N, V, C)
+    probs = trained.predict()["test"]
+    np.testing.assert_allclose(probs, logits.sigmoid().mean(dim=1).detach(), atol=0.01)
+    assert refit_head(run, "scaled").recipe == head.recipe
+    cell(SCALE=3)
+    with pytest.raises(ValueError, match=r"'scaled' was trained by other code .* train it again"):
+        load_head(run, "scaled")
+    weights = [train(collection, "scaled", EPOCHS=2, SEED=1).model.state_dict() for _ in "ab"]
+    assert not torch.equal(weights[0]["fc.weight"], fc.weight)
+    torch.testing.assert_close(*weights)
+    RECIPES.pop("scaled")
+    with pytest.raises(ValueError, match="no head 'scaled'"):
+        load_head(run, "scaled")
+
+
 def test_a_head_streams_what_is_not_stored_and_cannot_tell(collection, run):
     stored = train(collection, "attncnn_rnn", EPOCHS=1, SEED=2)
     streamed = train(run, "attncnn_rnn", EPOCHS=1, SEED=2)

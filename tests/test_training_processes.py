@@ -55,13 +55,20 @@ def make_rnn():
     return AttnCnnRnn(classifier, decoder, map_dropout=0.0)
 
 
-def train(folder, name, num_images):
+def write_loss():
+    """Write a loss in a cell of a notebook, which no other process knows."""
+    names = {"__name__": "__main__", "bce": weighted_bce}
+    exec("def doubled(logits, targets):\n    return 2 * bce(logits, targets)", names)
+    return names["doubled"]
+
+
+def train(folder, name, num_images, loss):
     """Train a model without dropout in float32, and write its history and predictions."""
     data, targets = make_data(num_images)
     torch.manual_seed(0)
-    model, loss = make_rnn(), order_free_loss
+    model = make_rnn()
     if name == "linear":
-        model, loss = LinearClassifier(DIM, NUM_CLASSES), weighted_bce
+        model = LinearClassifier(DIM, NUM_CLASSES)
         data.pop("maps")
     batches = FeatureBatches(data, targets, 8)
     val_batches = FeatureBatches(data, targets, 8, "all", shuffle=False)
@@ -99,11 +106,11 @@ def channel_means(images):
     return {"pooled": floats.mean((2, 3)), "maps": floats[:, :, ::16, ::16].flatten(2)}
 
 
-def run_all(folder):
+def run_all(folder, loss):
     """Run all of the jobs above; of 33 and 37 images the last batch of 8 has one and five."""
     write_gathered(folder)
-    train(folder / "linear", "linear", 37)
-    train(folder / "rnn", "rnn", 33)
+    train(folder / "linear", "linear", 37, loss)
+    train(folder / "rnn", "rnn", 33, order_free_loss)
     search(folder)
     extract(folder, 1)
     extract(folder, 5)
@@ -114,8 +121,8 @@ def folders(module_path):
     """What the same jobs leave when one process runs them, and when two do."""
     write_noise(module_path, range(5))
     one, two = module_path / "one", module_path / "two"
-    run_all(one)
-    run_in_processes(2, run_all, two)
+    run_all(one, write_loss())
+    run_in_processes(2, run_all, two, write_loss())
     return one, two
 
 

@@ -3,13 +3,16 @@ import math
 import pytest
 
 from imet_utils.decoding import TEMPERATURE
-from imet_utils.models import Rnn
+from imet_utils.models import Mlp, Rnn, weighted_bce
 from imet_utils.training import (
+    AVERAGED,
     RECIPES,
     SIZES,
+    Recipe,
     choose_size,
     describe_size,
     mean_weights,
+    register,
 )
 
 DIMS = {"maps": 6, "pooled": 5, "style": 4, "hog": 80}
@@ -63,3 +66,17 @@ def test_layers_that_cannot_be_are_refused(setting):
 
 def test_neighbours_get_their_share_and_the_heads_the_rest():
     assert mean_weights(0.3) == {"mlp": 0.35, "attncnn_rnn": 0.35, "neighbours": 0.3}
+    assert mean_weights(0.4, ["own"]) == {"own": 0.6, "neighbours": 0.4}
+
+
+@pytest.mark.parametrize(("head", "own"), [("mlp", "pooled"), ("my head", "pooled"), ("a", "oil")])
+def test_a_head_that_cannot_be_registered_is_refused(head, own):
+    recipe = Recipe("mine", (own,), Mlp(), weighted_bce, AVERAGED)
+    with pytest.raises(ValueError, match=head if own == "pooled" else own):
+        register(head, recipe)
+    assert RECIPES.get(head) is not recipe
+
+
+def test_a_readers_own_width_is_kept():
+    recipe = Recipe("mine", ("pooled",), Mlp(hidden_dim=33), weighted_bce, AVERAGED)
+    assert recipe.build(DIMS, 7, 100_000).layers[1].out_features == 33

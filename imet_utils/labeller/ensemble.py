@@ -1,7 +1,7 @@
 """Encoder, HOG and heads as one model, from the pixels of a view to label probabilities."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from math import isqrt
 from typing import Any
 
@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from imet_utils.decoding import Paths, beam_search, head_probs, mixed_precision
 from imet_utils.encoders import OUTPUTS, build_encoder, encode_images
 from imet_utils.hog import hog
-from imet_utils.models import EndToEnd
-from imet_utils.training import RECIPES
+from imet_utils.models import EndToEnd, Rnn
+from imet_utils.training import RECIPES, find_recipe
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,7 @@ class Settings:
     thresholds: dict[str, float]  # by the precision that they reached on validation
     strength: float  # of the influence of known labels, see `revise_probs`
     has_ids: bool = True  # whether the collection has attribute ids, or names numbered by us
+    own_code: dict[str, str] = field(default_factory=dict)  # of readers' heads, see `Recipe`
 
 
 class Ensemble(nn.Module):
@@ -50,7 +51,7 @@ class Ensemble(nn.Module):
         self.encoder = build_encoder(settings.encoder, settings.encoder_weights, settings.size)
         names = list(settings.unfrozen_stages)
         self.heads = nn.ModuleDict({name: self._build_head(name) for name in names})
-        rnns = [name for name in names if "maps" in RECIPES[name].inputs]
+        rnns = [name for name in names if isinstance(RECIPES[name].layers, Rnn)]
         self.attending = max(rnns, key=lambda name: settings.weights[name], default="")
 
     @property
@@ -87,8 +88,8 @@ class Ensemble(nn.Module):
         return beam_search(rnn.decoder, maps, probs, max_steps=max_steps).best().cpu()
 
     def _build_head(self, name: str) -> nn.Module:
-        settings, recipe = self.settings, RECIPES[name]
-        recipe = replace(recipe, layers=replace(recipe.layers, **settings.layers[name]))
+        settings, own_code = self.settings, self.settings.own_code.get(name, "")
+        recipe = find_recipe(name, {"layers": settings.layers[name], "own_code": own_code})
         head = recipe.build(settings.dims, self.num_classes, settings.num_images)
         if not (unfrozen := settings.unfrozen_stages[name]):
             return head

@@ -321,11 +321,12 @@ def make_labeller(
         dims=inputs.dims,
         num_images=len(index.targets),
         weights=dict(weights),
-        layers={name: asdict(head.recipe.layers) for name, head in heads.items()},
+        layers={name: head.recipe.settings.get("layers", {}) for name, head in heads.items()},
         unfrozen_stages={k: len(getattr(head.model, "unfrozen", ())) for k, head in heads.items()},
         thresholds=fit_thresholds(val_probs, run.targets["val"]),
         strength=fit_strength(val_probs, nearest, run.targets["val"]),
         has_ids=run.tables.has_ids,
+        own_code={name: head.recipe.settings["own_code"] for name, head in heads.items()},
     )
     return _assemble(run, settings, decision, heads, index, ("train",))
 

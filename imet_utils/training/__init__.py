@@ -42,5 +42,7 @@ from imet_utils.training.recipes import (
     Recipe,
     choose_size,
     describe_size,
+    find_recipe,
     mean_weights,
+    register,
 )

@@ -1,7 +1,7 @@
 """The heads of the recipes: their inputs, their training, and how they are kept."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -36,12 +36,11 @@ from imet_utils.provenance import find_product
 from imet_utils.runs import TABLES, Run
 from imet_utils.tables import SPLITS, Tables, read_tables, take_split
 from imet_utils.training.loop import Loss, evaluate, fit
-from imet_utils.training.recipes import RECIPES, Recipe, choose_size
+from imet_utils.training.recipes import Recipe, choose_size, find_recipe
 from imet_utils.views import ViewArray, open_datasets
 
 Arrays = dict[str, Array]
 JOB = "head.json"  # beside a head: what it was trained as
-CONFIGURED = ("layers", "config", "decoding")  # parts of a recipe that parameters may change
 
 
 @dataclass(frozen=True)
@@ -153,8 +152,8 @@ class HeadJob:
 
     def save(self) -> None:
         """Write beside the head what it was trained as, for `load_head`."""
-        parts = {name: asdict(getattr(self.recipe, name)) for name in CONFIGURED}
-        save_json({"head": self.head, "encoder": self.encoder, **parts}, self.folder / JOB)
+        saved = {"head": self.head, "encoder": self.encoder, **self.recipe.settings}
+        save_json(saved, self.folder / JOB)
 
 
 @dataclass(frozen=True)
@@ -186,10 +185,10 @@ def configure_recipe(run: Run, head: str) -> Recipe:
 
     `TRAIN_VIEWS` may also come from a notebook upstream.
     """
-    recipe = RECIPES[head]
+    recipe = find_recipe(head)
     views = run.setting("TRAIN_VIEWS", default=recipe.config.train_views)
     recipe = replace(recipe, config=replace(recipe.config, train_views=views))
-    return replace(recipe, **{name: run.configure(getattr(recipe, name)) for name in CONFIGURED})
+    return replace(recipe, **{name: run.configure(part) for name, part in recipe.parts.items()})
 
 
 def train_head(run: Run, head: str, recipe: Recipe | None = None) -> TrainedHead:
@@ -200,7 +199,7 @@ def train_head(run: Run, head: str, recipe: Recipe | None = None) -> TrainedHead
 
     Args:
         run: of the notebook.
-        head: a name of `RECIPES`.
+        head: a name of `RECIPES`, which `register` adds to.
         recipe: to train it by, in place of `configure_recipe`.
     """
     run.check_parameters()
@@ -284,16 +283,16 @@ def training_batches(
 
 
 def load_head(run: Run, head: str) -> TrainedHead:
-    """Load a head that a notebook upstream has trained, wherever the run's folders lie now."""
+    """Load a head of this notebook or of one upstream, wherever the run's folders lie now."""
     return _load(read_job(run, head), run.tables)
 
 
 def read_job(run: Run, head: str) -> HeadJob:
-    """Read what a head of a notebook upstream was trained as."""
-    folder = run.find(f"{head}/{JOB}").parent
-    saved, recipe = load_json(folder / JOB), RECIPES[head]
-    parts = {name: replace(getattr(recipe, name), **saved[name]) for name in CONFIGURED}
-    recipe = replace(recipe, **parts)
+    """Read what a head of this notebook, or of one upstream, was trained as."""
+    own = run.output_dir / run.notebook / head / JOB
+    folder = (own if own.is_file() else run.find(f"{head}/{JOB}")).parent
+    saved = load_json(folder / JOB)
+    recipe = find_recipe(head, saved)
     return HeadJob(head, recipe, folder, run.output_dir, run.data_dir, saved["encoder"])
 
 

@@ -10,12 +10,16 @@ what else was tried).
 """
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, is_dataclass, replace
+from typing import Any
 
 import torch
 from torch import nn
 
+from imet_utils.code import describe_code, is_ours
+from imet_utils.encoders import OUTPUTS
+from imet_utils.files import fingerprint_of
 from imet_utils.models import HOG_COMPONENTS, Linear, Mlp, Rnn, order_free_loss, weighted_bce
 from imet_utils.training.loop import Loss, TrainConfig
 
@@ -89,30 +93,48 @@ class Recipe:
 
     Attributes:
         title: in tables and figures.
-        inputs: names of the features that it takes.
-        layers: what it is built of.
+        inputs: names of the features that it takes: `maps`, `pooled`, `style`, `hog`.
+        layers: what it is built of; of a reader's own head its class, or whatever else makes the
+            network from the last dimension of each input, by its name, and the number of classes.
         loss: of logits and targets.
         config: of the training, before a notebook's parameters.
         decoding: of its outputs.
+        sized: whether `hidden_dim` of the layers follows the number of training images.
     """
 
     title: str
     inputs: tuple[str, ...]
-    layers: Linear | Mlp | Rnn
+    layers: Linear | Mlp | Rnn | Callable[[Mapping[str, int], int], nn.Module]
     loss: Loss
     config: TrainConfig
     decoding: Decoding = Decoding()
+    sized: bool = False
 
     @property
     def calibrated(self) -> bool:
         """Whether its outputs are probabilities: a loss that weighs positives makes them scores."""
         return not self.config.max_weight
 
-    def layers_for(self, num_images: int) -> Linear | Mlp | Rnn:
-        """Return the layers with a hidden layer of the size for so many training images."""
-        if isinstance(self.layers, Linear):
-            return self.layers
-        return replace(self.layers, hidden_dim=choose_size(num_images).hidden_dim)
+    @property
+    def parts(self) -> dict[str, Any]:
+        """What parameters may change: `layers`, unless they are a reader's own, and the others."""
+        parts = {name: getattr(self, name) for name in ("layers", "config", "decoding")}
+        return {name: part for name, part in parts.items() if is_dataclass(part)}
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What a head was trained as, for `find_recipe`: numbers, and a hash of a reader's code."""
+        codes = [type(part) if is_dataclass(part) else part for part in (self.layers, self.loss)]
+        own = [describe_code(code) for code in codes if not is_ours(str(code.__module__))]
+        numbers = {name: asdict(part) for name, part in self.parts.items()}
+        return numbers | {"own_code": fingerprint_of(own) if own else ""}
+
+    def layers_for(self, num_images: int) -> Any:  # noqa: ANN401
+        """Return the layers, where they are sized with a hidden layer for so many images."""
+        layers: Any = self.layers
+        if not self.sized:
+            return layers
+        return replace(layers, hidden_dim=choose_size(num_images).hidden_dim)
 
     def build(
         self, dims: Mapping[str, int], num_classes: int, num_images: int, seed: int = 0
@@ -126,9 +148,10 @@ class Recipe:
             seed: of its weights.
         """
         layers = self.layers_for(num_images)
+        make = getattr(layers, "build", layers)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            return layers.build({name: dims[name] for name in self.inputs}, num_classes)
+            return make({name: dims[name] for name in self.inputs}, num_classes)
 
 
 POSTER = TrainConfig(
@@ -175,6 +198,7 @@ RECIPES = {
         order_free_loss,
         POSTER_RNN,
         BEAM,
+        sized=True,
     ),
     "poster_rnn_hog": Recipe(
         "AttnCNN-RNN + HOG (poster)",
@@ -183,8 +207,9 @@ RECIPES = {
         order_free_loss,
         POSTER_RNN,
         BEAM,
+        sized=True,
     ),
-    "mlp": Recipe("MLP (ours)", ("pooled", "style"), Mlp(), weighted_bce, AVERAGED),
+    "mlp": Recipe("MLP (ours)", ("pooled", "style"), Mlp(), weighted_bce, AVERAGED, sized=True),
     "baseline_components": Recipe(
         "Baseline + HOG components (ours)",
         ("pooled", "hog"),
@@ -194,7 +219,12 @@ RECIPES = {
         Decoding("threshold"),
     ),
     "attncnn_rnn": Recipe(
-        "AttnCNN-RNN (ours)", ("maps", "pooled", "style"), Rnn(), order_free_loss, AVERAGED
+        "AttnCNN-RNN (ours)",
+        ("maps", "pooled", "style"),
+        Rnn(),
+        order_free_loss,
+        AVERAGED,
+        sized=True,
     ),
     "attncnn_rnn_hog": Recipe(
         "AttnCNN-RNN + HOG (ours)",
@@ -202,13 +232,57 @@ RECIPES = {
         Rnn(),
         order_free_loss,
         AVERAGED,
+        sized=True,
     ),
 }
+OURS = frozenset(RECIPES)
+
+
+def register(head: str, recipe: Recipe) -> None:
+    """Add a reader's own head to `RECIPES`, under the name that it is trained and loaded by.
+
+    Its network and loss are no part of a run or of a labeller: whatever loads the head registers
+    it first.
+
+    Raises:
+        ValueError: for a name that is one of ours or no Python name, or for unknown inputs.
+    """
+    if head in OURS or not head.isidentifier():
+        raise ValueError(f"a head of your own has a name of its own, like a variable; got {head!r}")
+    if unknown := set(recipe.inputs) - {*OUTPUTS, "hog"}:
+        raise ValueError(f"{head}: there are no inputs {', '.join(sorted(unknown))}")
+    RECIPES[head] = recipe
+
+
+def find_recipe(head: str, saved: Mapping[str, Any] | None = None) -> Recipe:
+    """Return the recipe of a head, with the settings that it was trained by.
+
+    Args:
+        head: its name.
+        saved: its `settings`, or some of them.
+
+    Raises:
+        ValueError: where it is not registered, or by other code than it was trained by.
+    """
+    if head not in RECIPES:
+        raise ValueError(
+            f"no head {head!r} is registered, only {', '.join(RECIPES)}: run the cell with "
+            f"register({head!r}, ...) of the notebook that trained it"
+        )
+    recipe, saved = RECIPES[head], dict(saved or {})
+    if saved.pop("own_code", now := recipe.settings["own_code"]) != now:
+        raise ValueError(
+            f"the head {head!r} was trained by other code than what is registered now (or by "
+            "another version of Python): train it again"
+        )
+    parts = recipe.parts.items()
+    return replace(recipe, **{k: replace(part, **saved[k]) for k, part in parts if k in saved})
+
 
 NEIGHBOURS = "neighbours"  # who vote beside the heads
 ENSEMBLE = "heads and neighbours"  # the mean that predicts, as a row of the tables
 
 
-def mean_weights(share: float) -> dict[str, float]:
-    """Weigh our two heads and the neighbours, who get `share`, for the mean that predicts."""
-    return {"mlp": (1 - share) / 2, "attncnn_rnn": (1 - share) / 2, NEIGHBOURS: share}
+def mean_weights(share: float, heads: Sequence[str] = ("mlp", "attncnn_rnn")) -> dict[str, float]:
+    """Weigh heads and the neighbours, who get `share`, for the mean that predicts."""
+    return {**dict.fromkeys(heads, (1 - share) / len(heads)), NEIGHBOURS: share}
