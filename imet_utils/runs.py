@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from imet_utils.code import is_ours
-from imet_utils.files import atomic_path, load_json, save_json
+from imet_utils.files import atomic_path, load_json, save_array, save_csv, save_json
 from imet_utils.provenance import (
     RECORD,
     Provenance,
@@ -145,6 +145,23 @@ class Run:
     def predictions(self, least: float = 0.01) -> pd.DataFrame:
         """Read what the run has predicted, see `read_predictions`."""
         return read_predictions(self.output_dir, least)
+
+    def save_predictions(
+        self, probs: Mapping[str, np.ndarray], decide: Callable[[np.ndarray], np.ndarray]
+    ) -> None:
+        """Keep probabilities (N, C) of validation and test, and the labels decided on by them.
+
+        `predictions` reads them; `predictions.csv` lists the labels that are true or predicted.
+        """
+        listed = []
+        for split in EVALUATED:
+            preds = decide(probs[split])  # (N, C)
+            save_array(probs[split], self.folder / f"probs_{split}.npy")
+            save_array(preds, self.folder / f"preds_{split}.npy")
+            part = take_split(self.tables, split)
+            listed.append(list_predictions(part, probs[split], preds, least=np.inf))
+        table = pd.concat(listed).astype({"probability": float}).round(4)
+        save_csv(table, self.folder / "predictions.csv", spreadsheet_safe=True)
 
     def show(self, figure: "Figure", name: str) -> None:
         """Save a figure as `figures/NN_<name>.png` and show it in the notebook."""

@@ -324,11 +324,9 @@ def judged(collection, output):
     """A run whose evaluation has kept what it predicted, all labels of one image among it."""
     play_all(collection, output, [*CHAIN, RNN])
     run = begin(LAST, collection, output)
-    run.folder.mkdir()
-    for split in ("val", "test"):
-        probs = np.full(run.targets[split].shape, [0.005, 0.4], np.float32)
-        np.save(run.folder / f"probs_{split}.npy", probs)
-        np.save(run.folder / f"preds_{split}.npy", probs > 0.5)
+    shapes = {split: run.targets[split].shape for split in ("val", "test")}
+    probs = {split: np.full(shape, [0.005, 0.4], np.float32) for split, shape in shapes.items()}
+    run.save_predictions(probs, lambda found: found > 0.5)
     run.finish({})
     return run
 
