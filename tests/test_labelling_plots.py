@@ -4,12 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
-from matplotlib.text import Annotation
+from test_plots_figures import IMAGE, notes, rows_of
 
 from imet_tools.labelling import plots
 from imet_utils.plots.style import FAINT, KIND_COLORS, VERDICTS
 
-IMAGE = np.full((30, 60, 3), 200, np.uint8)
 PROBS = pd.Series(
     [0.1, 0.8, 0.05, 0.6, 0.02, 0.01],
     ["culture::french", "tag::dogs", "tag::cats", "culture::dutch", "tag::men", "tag::urns"],
@@ -17,14 +16,6 @@ PROBS = pd.Series(
 CHOSEN = ["culture::dutch", "tag::dogs"]
 CORNER = np.zeros((7, 7), np.float32)
 CORNER[0, 6] = 1
-
-
-def notes(where):
-    return [note.get_text() for note in where.findobj(Annotation)]
-
-
-def rows_of(ax):
-    return [label.get_text() for label in ax.get_yticklabels()]
 
 
 def bars_of(ax):
@@ -84,12 +75,6 @@ def test_attention_lies_over_the_image_with_an_opacity():
     assert veil.get_alpha()[0, 6] == veil.get_alpha().max()
     assert fig.get_suptitle() == "tag::dogs, probability 0.83"
     assert plots.plot_attention(IMAGE, CORNER, "a", 1, 0).axes[0].images[1].get_alpha().max() == 0
-
-
-def test_no_thumbnails_are_drawn_as_well():
-    empty = plots.plot_thumbnails([], [], [], "none")
-    empty.draw_without_rendering()
-    assert not any(ax.images for ax in empty.axes)
 
 
 def test_a_difference_whose_interval_holds_zero_is_hollow():

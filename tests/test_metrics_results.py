@@ -71,17 +71,9 @@ def test_compare_decodings_gives_each_its_interval_and_that_of_its_difference():
     assert tuple(table.iloc[1, -3:]) == (0.0, 0.0, 0.0)
 
 
-def test_intervals_of_many_images_are_those_of_the_normal_law():
-    values = draw()
-    interval = bootstrap_mean(values)
-    error = values.std() / np.sqrt(len(values))
-    assert interval.mean == values.mean()
-    assert interval.low == pytest.approx(values.mean() - 1.960 * error, abs=0.06 * error)
-    assert interval.high == pytest.approx(values.mean() + 1.960 * error, abs=0.06 * error)
-
-
 def test_intervals_are_the_quantiles_of_means_drawn_anew():
     values = np.array([0.0, 0.0, 0.1, 0.9, 1.0])
+    assert bootstrap_mean(values).mean == values.mean()
     drawn = values[np.random.default_rng(1).integers(5, size=(100_000, 5))].mean(axis=1)
     wanted = tuple(np.quantile(drawn, [0.025, 0.975]))
     assert bootstrap_mean(values)[1:] == pytest.approx(wanted, abs=0.025)

@@ -136,15 +136,6 @@ def test_roc_macro_is_the_mean_of_the_classes_that_have_a_curve():
     assert (curve.area, curve.up[1:-1].tolist()) == (0.5, [0.5] * 1000)
 
 
-def test_precision_recall_by_hand():
-    # Ranked 1, 0, 1, 0: half of the true ones at once, the other half among three.
-    probs, targets = np.array([[0.9], [0.8], [0.7], [0.1]]), np.array([[1], [0], [1], [0]], bool)
-    curve = precision_recall_curves(probs, targets, {})["macro"]
-    assert curve.area == pytest.approx(0.5 * 1 + 0.5 * 2 / 3)
-    assert curve.across[[0, 500, 501, 1000]].tolist() == [0, 0.5, 0.501, 1]
-    assert curve.up[[0, 500, 501, 1000]].tolist() == pytest.approx([1, 1, 2 / 3, 2 / 3])
-
-
 def test_curves_of_nothing_true_or_all_true_are_left_out():
     probs, targets = draw()
     targets[:, :3] = False

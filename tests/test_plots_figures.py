@@ -63,7 +63,7 @@ def test_labels_per_image_are_shares():
     assert legend(ax) == ["all labels, mean 1.75", "culture, mean 0.75", "tag, mean 1.00"]
 
 
-def test_cooccurrence_is_the_share_given_the_row():
+def test_cooccurrence_is_the_share_given_the_row_in_blocks():
     targets = np.array([[1, 1, 0], [1, 0, 0], [1, 1, 0], [0, 0, 0]], bool)
     ax = plots.plot_cooccurrence(targets, ["tag::a", "culture::b", "tag::never"]).axes[0]
     row = {name: i for i, name in enumerate(rows_of(ax))}
@@ -71,9 +71,7 @@ def test_cooccurrence_is_the_share_given_the_row():
     assert values[row["a"], row["b"]] == pytest.approx(2 / 3)
     assert values[row["b"], row["a"]] == pytest.approx(1)
     assert values.mask.diagonal().all()
-
-
-def test_cooccurrence_puts_labels_of_a_block_together():
+    # labels of a block stand together
     first = np.repeat([True, False], 20)
     noise = np.random.default_rng(0).random((40, 6)) < 0.05
     targets = np.stack([first, ~first, first, ~first, first, ~first], axis=1) ^ noise
@@ -229,7 +227,7 @@ def curves_of(ax):
     return [y_of(line) for line in ax.get_lines() if len(line.get_xdata()) == 3]
 
 
-def test_history_of_one_model_shows_every_score_and_the_best_epoch():
+def test_histories_show_every_score_and_each_best_epoch():
     fig = plots.plot_history(HISTORY)
     loss, score = fig.axes
     assert curves_of(loss) == [[0.9, 0.5, 0.4]]
@@ -237,9 +235,6 @@ def test_history_of_one_model_shows_every_score_and_the_best_epoch():
     assert legend(fig) == ["F2: 0.300 at epoch 2", "F1"]
     (ring,) = [line for line in score.get_lines() if len(line.get_xdata()) == 1]
     assert (x_of(ring), y_of(ring)) == ([2], [0.3])
-
-
-def test_histories_of_several_models_are_overlaid_with_each_best():
     fig = plots.plot_history({"A": HISTORY, "B": HISTORY.assign(val_f2=[0.5, 0.1, np.nan])})
     assert legend(fig) == ["A: 0.300 at epoch 2", "B: 0.500 at epoch 1"]
     assert curves_of(fig.axes[1])[0] == [0.1, 0.3, 0.2]

@@ -94,27 +94,18 @@ def test_the_first_start_makes_an_environment_and_the_second_asks_for_nothing(pr
         assert result.stderr == ""
 
 
-@pytest.mark.parametrize("link", ["absolute", "relative", "of a link"])
+@pytest.mark.parametrize("link", ["my project/run_all.sh", "absolute", "relative", "again"])
 def test_a_link_starts_it_from_anywhere_and_a_cdpath_does_not_mislead(project, tmp_path, link):
     project.run("setup")
-    started = f"{project.venv}/bin/python -P -m imet_tools.pipeline in"
-    bin_folder = tmp_path / "bin"
-    bin_folder.mkdir()
     script = project.folder / "run_all.sh"
-    target = script if link == "absolute" else Path("..", script.relative_to(tmp_path))
-    (bin_folder / "imet").symlink_to(target)
-    (bin_folder / "again").symlink_to("imet")
-    places = {"relative": bin_folder / "imet", "of a link": bin_folder / "again"}
-    for command in (places.get(link, bin_folder / "imet"), "my project/run_all.sh"):
-        result = subprocess.run(
-            ["bash", command],
-            env={**project.environment, "CDPATH": f".:{tmp_path}"},
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-        )
-        assert result.stderr == ""
-        assert project.notes.read_text().splitlines()[-1] == f"{started} {tmp_path}"
+    (tmp_path / "absolute").symlink_to(script)
+    (tmp_path / "relative").symlink_to(script.relative_to(tmp_path))
+    (tmp_path / "again").symlink_to("relative")
+    environment = {**project.environment, "CDPATH": f".:{tmp_path}"}
+    options = {"env": environment, "cwd": tmp_path, "capture_output": True, "text": True}
+    assert subprocess.run(["bash", link], **options).stderr == ""
+    started = f"{project.venv}/bin/python -P -m imet_tools.pipeline in {tmp_path}"
+    assert project.notes.read_text().splitlines()[-1] == started
 
 
 def test_tests_bring_the_extras_and_run_in_the_project(project, tmp_path):
@@ -258,17 +249,14 @@ def test_a_check_of_packages_that_fails_is_no_sign_that_none_is_missing(project,
     assert "could not say which packages it has" in result.stderr
 
 
-def test_conda_s_base_environment_is_left_alone(project, tmp_path):
-    project.add_python(tmp_path / "conda/bin/python3")
-    base = {"CONDA_PREFIX": str(tmp_path / "conda"), "CONDA_DEFAULT_ENV": "base"}
-    assert project.run("setup", **base)[1][0] == "venv"
-
-
-def test_a_python_that_has_every_package_is_used_as_it_is(project):
+def test_a_python_with_every_package_is_used_and_conda_s_base_environment_is_not(project, tmp_path):
     python = project.add_python(project.python.with_name("python3"))
     _, asked = project.run(MISSING="", cwd=project.folder)
     assert asked == [f"{python} -P -m imet_tools.pipeline in {project.folder}"]
     assert not project.venv.exists()
+    project.add_python(tmp_path / "conda/bin/python3")
+    base = {"CONDA_PREFIX": str(tmp_path / "conda"), "CONDA_DEFAULT_ENV": "base"}
+    assert project.run("setup", **base)[1][0] == "venv"
 
 
 @pytest.mark.parametrize(
@@ -283,27 +271,19 @@ def test_an_old_python_is_refused(project, tmp_path, active, fault):
     assert not project.venv.exists()
 
 
-def test_help_needs_no_set_up(project):
-    result, asked = project.run("--help", cwd=project.folder)
-    assert result.returncode == 0
-    assert asked == [f"{project.python} -m imet_tools.pipeline --help in {project.folder}"]
-
-
 @pytest.mark.parametrize(
     ("command", "module"),
     [("label a.jpg", "labelling label"), ("collect a", "museums"), ("kaggle me", "kaggle")],
 )
-def test_other_commands_start_where_ctrl_c_is_handled_before_packages_are_imported(
+def test_other_commands_start_where_ctrl_c_is_handled_and_help_needs_no_set_up(
     project, command, module
 ):
+    _, asked = project.run("--help", cwd=project.folder)
+    assert asked == [f"{project.python} -m imet_tools.pipeline --help in {project.folder}"]
     project.run("setup")
     (started,) = project.run(*command.split())[1]
     wanted = f"-P -m imet_tools.command imet_tools.{module} {command.split()[1]} in "
     assert started.startswith(f"{project.venv}/bin/python {wanted}")
-
-
-def test_the_exit_code_is_the_pipeline_s(project):
-    project.run("setup")
     (project.venv / "bin/python").write_text(STAND_IN.replace('in $PWD" >>"$NOTES"', '"; exit 7'))
     assert project.run("--from", "06")[0].returncode == 7
 

@@ -13,11 +13,9 @@ from small_data import SHARED, needs
 
 from imet_tools.sample import collection as writer
 from imet_tools.sample import draw_records, image_id, render_image, write_sample_data
-from imet_tools.sample.borders import draw_border
 from imet_tools.sample.motifs import MOTIFS
-from imet_tools.sample.pen import SUPERSAMPLE, Canvas, smooth_curve
+from imet_tools.sample.pen import SUPERSAMPLE, Canvas
 from imet_tools.sample.styles import STYLES
-from imet_tools.sample.surfaces import finish, texture
 from imet_tools.sample.vocabulary import CULTURES, UNNOTED, VOCABULARY
 
 TAGS = [name.removeprefix("tag::") for name in VOCABULARY if name.startswith("tag::")]
@@ -54,13 +52,20 @@ def contents(folder):
 # --- the table ------------------------------------------------------------------------------------
 
 
-def test_labels_per_image_and_missing_cultures_are_as_in_the_competition(records):
+def test_labels_are_as_many_as_in_the_competition_and_some_are_not_annotated(records):
+    assert list(VOCABULARY) == sorted(set(VOCABULARY))
+    assert set(CULTURES) <= set(STYLES)
     counts = [len(record.labels) for record in records]
-    assert min(counts) >= 1
-    assert max(counts) <= 8
+    assert 1 <= min(counts) <= max(counts) <= 8
     assert 3.0 <= np.mean(counts) <= 3.5
     without = np.mean([not any(n.startswith("culture::") for n in r.labels) for r in records])
     assert 0.08 <= without <= 0.14
+    annotated = 0
+    for record in records:
+        tags = {n.removeprefix("tag::") for n in record.labels if n.startswith("tag::")}
+        assert tags <= set(record.drawn) - UNNOTED
+        annotated += len(tags)
+    assert 0.08 <= 1 - annotated / sum(len(record.drawn) for record in records) <= 0.18
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
@@ -80,16 +85,10 @@ def test_label_frequencies_are_long_tailed_with_a_few_rare_ones(seed):
     ("wanted", "given", "least", "lift"),
     [
         ({"tag::bodies of water"}, "bridges", 0.75, 2),
-        ({"tag::bodies of water", "tag::seas"}, "ships", 0.5, 2),
         ({"tag::men"}, "horse riding", 0.75, 2),
-        ({"tag::men"}, "soldiers", 0.6, 2),
         ({"tag::men", "tag::women"}, "portraits", 0.85, 2),
         ({"tag::musical instruments"}, "lutes", 0.4, 2),
-        ({"tag::mythical creatures"}, "dragons", 0.6, 2),
         ({"culture::egyptian"}, "hieroglyphs", 0, 3),
-        ({"culture::dutch"}, "skulls", 0, 3),
-        ({"culture::american"}, "actresses", 0, 3),
-        ({"culture::babylonian"}, "cuneiform", 0, 3),
         ({"culture::japan"}, "actors", 0, 3),
     ],
 )
@@ -102,35 +101,10 @@ def test_labels_depend_on_each_other(many_records, wanted, given, least, lift):
     assert found[chosen].mean() > lift * found.mean()
 
 
-def test_human_figures_follow_from_bridges_with_boats(many_records):
-    drawn = [set(record.drawn) for record in many_records]
-    both = [tags for tags in drawn if {"bridges", "boats"} <= tags]
-    bridges = [tags for tags in drawn if {"bridges", "boats"} & tags == {"bridges"}]
-    assert len(both) >= 12
-    assert np.mean(["human figures" in tags for tags in both]) > 0.7
-    assert np.mean(["human figures" in tags for tags in bridges]) < 0.65
-
-
-def test_the_annotator_leaves_some_out(records):
-    drawn = sum(len(record.drawn) for record in records)
-    noted = sum(name.startswith("tag::") for record in records for name in record.labels)
-    assert 0.08 <= 1 - noted / drawn <= 0.18
-    for record in records:
-        noted = {n.removeprefix("tag::") for n in record.labels if n.startswith("tag::")}
-        assert noted <= set(record.drawn)
-        assert not noted & UNNOTED
-
-
 @needs("imet2019")
 def test_all_names_are_of_the_competition():
     rows = read_rows(SHARED / "imet2019/labels.csv")
     assert {row["attribute_name"] for row in rows} >= set(VOCABULARY)
-
-
-def test_vocabulary_is_sorted_cultures_first_and_has_a_manner_for_each_culture():
-    assert list(VOCABULARY) == sorted(VOCABULARY)
-    assert set(CULTURES) <= set(STYLES)
-    assert len(VOCABULARY) == len(set(VOCABULARY))
 
 
 # --- pictures -------------------------------------------------------------------------------------
@@ -170,46 +144,6 @@ def test_a_box_is_where_the_motif_is():
     rows, columns = np.nonzero(changed)
     found = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
     assert np.abs(np.array(found) - frame.extent).max() <= 2.5
-
-
-def test_manners_differ():
-    means = []
-    for style in ("egyptian", "greek", "porcelain", "dutch", "byzantine", "indonesia"):
-        image, _ = render_image(["vases"], style, np.random.default_rng(1))
-        means.append(np.asarray(image).reshape(-1, 3).mean(0))
-    distance = np.linalg.norm(np.array(means)[:, None] - np.array(means)[None], axis=2)
-    assert distance[~np.eye(6, dtype=bool)].min() > 12
-
-
-def test_smooth_curve_runs_through_its_points():
-    knots = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
-    assert np.allclose(smooth_curve(knots)[::6], knots)
-    opened = smooth_curve(knots, closed=False)
-    assert np.allclose(opened[[0, -1]], knots[[0, -1]])
-
-
-def test_textures_stay_around_one():
-    for kind in {ground for style in STYLES.values() for ground in style.grounds}:
-        field = texture(kind, 60, 80, np.random.default_rng(0))
-        assert field.shape == (60, 80)
-        assert abs(field.mean() - 1) < 0.15, kind
-        assert 0.005 < field.std() < 0.2, kind
-
-
-@pytest.mark.parametrize(
-    "call",
-    [
-        lambda rng: render_image(["boats"], "martian", rng),
-        lambda rng: render_image(["spaceships"], "japan", rng),
-        lambda rng: render_image([], "japan", rng),
-        lambda rng: texture("velvet", 4, 4, rng),
-        lambda rng: finish("lacquer", Image.new("RGB", (4, 4)), "silk", (0, 0, 0), rng),
-        lambda rng: draw_border("barbed wire", Canvas(9, 9, STYLES["plain"], rng), 2.0),
-    ],
-)
-def test_unknown_names_are_refused(call):
-    with pytest.raises(ValueError, match=r"no |given"):
-        call(np.random.default_rng(0))
 
 
 # --- the folder -----------------------------------------------------------------------------------
@@ -314,7 +248,7 @@ def test_a_complete_collection_is_kept_and_another_one_replaced(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
 
 
-def test_other_folders_are_refused_and_left_alone(tmp_path):
+def test_other_folders_are_refused_and_left_alone_and_a_crash_leaves_nothing(tmp_path, monkeypatch):
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(FileExistsError, match="no sample collection"):
         write_sample_data(tmp_path, 2)
@@ -325,20 +259,9 @@ def test_other_folders_are_refused_and_left_alone(tmp_path):
     with pytest.raises(FileExistsError, match="my predictions"):
         write_sample_data(folder, 2)
     assert (folder / "my predictions.csv").read_text() == "mine"
-    assert {path.name for path in tmp_path.iterdir()} == {"notes.txt", "data"}
-
-
-def test_a_crash_leaves_nothing_behind(tmp_path, monkeypatch):
-    def broken(*_):
-        raise RuntimeError("out of paint")
-
-    monkeypatch.setattr(writer, "render_image", broken)
-    with pytest.raises(RuntimeError, match="out of paint"):
-        write_sample_data(tmp_path / "deep" / "data", 2)
-    assert list((tmp_path / "deep").iterdir()) == []
-
-
-@pytest.mark.parametrize("numbers", [{"num_images": 0}, {"num_test": -1}, {"seed": -1}])
-def test_impossible_numbers_are_refused(tmp_path, numbers):
     with pytest.raises(ValueError, match="wanted at least"):
-        write_sample_data(tmp_path / "data", **{"num_images": 2, **numbers})
+        write_sample_data(tmp_path / "new", 0)
+    monkeypatch.setattr(writer, "render_image", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        write_sample_data(tmp_path / "new", 2)
+    assert {path.name for path in tmp_path.iterdir()} == {"notes.txt", "data"}
