@@ -251,7 +251,7 @@ def test_all_faults_are_reported_at_once(folder, tmp_path):
     assert message.endswith('set ON_BAD_IMAGE = "skip".')
 
 
-def test_skipped_images_are_left_out_and_listed(folder, tmp_path):
+def test_skipped_images_are_left_out_and_listed_until_they_are_mended(folder, tmp_path):
     collection = load_collection(folder, tmp_path / "out", on_bad_image="skip")
     assert collection.tables.images["id"].tolist() == list(IDS.replace("b", ""))
     assert collection.tables.images.index.tolist() == list(range(len(IDS) - 1))
@@ -266,10 +266,6 @@ def test_skipped_images_are_left_out_and_listed(folder, tmp_path):
     assert unlabelled["id"].tolist() == list(IDS)
     assert unlabelled["path"].isna().tolist() == [*[False] * (len(IDS) - 1), True]
     assert read_skipped(tmp_path / "out").equals(listed)  # those of train/ stay
-
-
-def test_the_list_goes_once_the_images_are_mended(folder, tmp_path):
-    load_collection(folder, tmp_path / "out", on_bad_image="skip")
     mend(folder)
     assert len(load_collection(folder, tmp_path / "out").tables.images) == len(IDS)
     assert not (tmp_path / "out/skipped_images.csv").exists()
