@@ -60,12 +60,6 @@ def trap(tmp_path):
     assert not trap.sprung.exists()
 
 
-def test_the_trap_would_run_code(tmp_path):
-    trap = Trap(tmp_path / "sprung")
-    pickle.loads(pickle.dumps(trap)).close()  # noqa: S301
-    assert trap.sprung.exists()
-
-
 @pytest.mark.parametrize("write", WRITERS)
 @pytest.mark.parametrize("name", ["last.pt", "best.pt"])
 def test_training_refuses_a_pickle_for_a_checkpoint(trap, tmp_path, write, name):

@@ -66,16 +66,6 @@ def test_equals_scikit_image_for_any_settings(data, orientations, cell, block, c
     )
 
 
-@pytest.mark.parametrize("orientations", [4, 8, 9, 180])
-def test_gradients_of_all_angles_vote_in_scikit_image_s_bin(orientations):
-    """In images of 3 x 3 pixels the middle one has the gradient."""
-    rise, run = np.random.default_rng(0).integers(-255, 256, (2, 2000))
-    images = np.zeros((2000, 1, 3, 3), dtype=np.uint8)
-    images[:, 0, 2, 1], images[:, 0, 0, 1] = np.maximum(rise, 0), np.maximum(-rise, 0)
-    images[:, 0, 1, 2], images[:, 0, 1, 0] = np.maximum(run, 0), np.maximum(-run, 0)
-    assert_equals_reference(images, orientations, 3, 1)
-
-
 def test_neither_batch_nor_layout_in_memory_nor_inference_mode_matters():
     images = torch.from_numpy(random_images(3, (7, 3, 224, 224)))
     before, together = images.clone(), hog(images, 9)

@@ -211,15 +211,6 @@ def test_ones_own_picture_by_upload_and_by_path(explorer, folder):
     assert picture(own) == before
 
 
-def test_a_threshold_slides(explorer):
-    sliding = box(explorer, 3)
-    before = picture(sliding)
-    [start] = re.findall(r"From (0\.\d\d)", sliding.inner_text())
-    sliding.locator(".noUi-handle").press("ArrowRight")
-    changed(sliding, before)
-    sync_api.expect(sliding).to_contain_text(f"From {float(start) + 0.01:.2f}")
-
-
 def test_nothing_went_wrong_on_the_way(explorer):
     assert [text for text in explorer.wrong if not LABS_OWN.search(text)] == []
     assert explorer.locator(".jp-Dialog").count() == 0

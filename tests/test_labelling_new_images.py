@@ -73,17 +73,6 @@ def test_files_whose_names_can_be_no_ids_are_skipped(photos):
     assert all("plain name in UTF-8" in fault for fault in skipped.values())
 
 
-def test_without_a_file_or_an_image_there_is_nothing_to_label(tmp_path):
-    with pytest.raises(FileNotFoundError, match="there is no "):
-        list_images([tmp_path / "absent"])
-    (tmp_path / "empty/empty").mkdir(parents=True)
-    with pytest.raises(ValueError, match="no file in "):
-        list_images([tmp_path / "empty"])
-    (tmp_path / "empty/a.txt").write_text("text")
-    with pytest.raises(ValueError, match=r"none of the 1 files can be used: a\.txt: not an image"):
-        check(tmp_path / "empty")
-
-
 def test_each_set_of_images_has_results_of_its_own(photos, tmp_path):
     write(tmp_path / "other/photos", "a.png")
     given = [[photos], [tmp_path / "other/photos"], [photos / "vase.png"], [photos / "b/vase.png"]]

@@ -98,17 +98,6 @@ def test_additive_attention_gives_no_evidence_of_its_own():
         model.label_attention(maps, **vectors)
 
 
-def test_evaluation_is_deterministic_and_does_not_depend_on_batch_mates():
-    model, maps, vectors = make_model(), make_maps(), make_vectors()
-    together = model(maps, **vectors)
-    assert torch.equal(model(maps, **vectors), together)
-    for b in range(8):
-        alone = model(maps[b : b + 1], **{name: v[b : b + 1] for name, v in vectors.items()})
-        torch.testing.assert_close(alone, together[b : b + 1], atol=1e-5, rtol=1e-4)
-    model.train()
-    assert not torch.equal(model(maps, **vectors), model(maps, **vectors))
-
-
 class Head(nn.Module):
     """Two inputs, of which one has positions."""
 

@@ -5,7 +5,6 @@ import importlib
 import re
 import subprocess
 import sys
-from graphlib import TopologicalSorter
 
 import pytest
 
@@ -57,26 +56,6 @@ def test_imports_look_back_along_the_way_and_enter_a_room_by_its_door():
             assert taken in before, f"{path.name} imports {taken}"
             assert not inner, f"{path.name} imports {taken}.{'.'.join(inner)}"
             assert all(hasattr(importlib.import_module(f"imet_utils.{taken}"), n) for n in names)
-
-
-def test_modules_of_a_room_do_not_go_in_circles():
-    takes = {}
-    for room, path, (taken, *inner), _ in imports():
-        if taken == room and inner and path.stem != "__init__":
-            takes.setdefault((room, path.stem), set()).add((room, inner[0]))
-    TopologicalSorter(takes).prepare()  # raises CycleError with the modules
-
-
-def test_a_thing_has_one_address():
-    owners = {}
-    for door in PACKAGE.glob("*/__init__.py"):
-        room = door.parent.name
-        for node in ast.parse(door.read_text(encoding="utf-8")).body:
-            assert isinstance(node, ast.Expr | ast.ImportFrom), room  # a docstring and names
-            if isinstance(node, ast.ImportFrom):
-                assert node.module.startswith(f"imet_utils.{room}."), room
-                for alias in node.names:
-                    assert owners.setdefault(alias.name, room) == room
 
 
 def test_the_helper_package_imports_no_tool_and_names_no_notebook():

@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from imet_utils import provenance, runs
-from imet_utils.files import save_csv
 from imet_utils.provenance import current_data, data_state, is_current, list_upstream, stale_reason
 from imet_utils.runs import (
     PROJECT_DIR,
@@ -134,15 +133,6 @@ def test_a_notebook_sees_what_those_before_it_left(collection, output, monkeypat
     assert list(models) == [CHAIN[0], "own", "own"]  # validation first
 
 
-def test_a_figure_is_saved_under_the_notebook_s_number(collection, output):
-    run = begin("01_explore_data", collection, output)
-    figure = Figure()
-    figure.subplots().plot([1, 2])
-    run.show(figure, "line")
-    with Image.open(output / "figures/01_line.png") as picture:
-        assert len(picture.convert("L").getcolors()) > 2
-
-
 def test_a_parameter_that_changes_under_way_is_refused(collection, output):
     names = {"DATA_DIR": str(collection), "OUTPUT_DIR": str(output), "EPOCHS": 30}
     names["open_run"] = open_run
@@ -178,14 +168,6 @@ def test_a_reader_s_own_notebook_opens_a_run_and_is_guarded_like_the_others(coll
 # --- nothing stale --------------------------------------------------------------------------------
 
 
-def test_a_whole_chain_is_sound_also_after_the_same_again(collection, output):
-    for _ in range(2):
-        play_all(collection, output)
-        assert reason(output) == ""
-    save_csv(pd.DataFrame({"a": [1]}), output / "01_explore_data/other.csv")  # nobody reads it
-    assert reason(output) == ""
-
-
 def test_what_has_not_run_to_its_end_is_named_with_all_that_follow_it(collection, output):
     assert reason(output).startswith("05_fuse_hog has not run to its end: run 05 again, then 06")
     play_all(collection, output)
@@ -199,7 +181,9 @@ def test_what_has_not_run_to_its_end_is_named_with_all_that_follow_it(collection
 
 
 def test_another_parameter_concerns_what_depends_on_it(collection, output):
-    play_all(collection, output, SPLIT_SEED=0)
+    for _ in range(2):  # the same again changes nothing
+        play_all(collection, output, SPLIT_SEED=0)
+        assert reason(output) == ""
     play(CHAIN[1], collection, output, SPLIT_SEED=0, ORIENTATIONS=9)
     assert reason(output, CHAIN[2]) == ""
     assert reason(output).startswith("03_visualize_hog was run anew with ORIENTATIONS 9 after 05")
@@ -378,9 +362,3 @@ def test_improbable_labels_are_listed_only_where_they_are_true_or_predicted(coll
     listed = list_predictions(part, probs, preds)
     assert len(listed) == part.targets[1:].sum() + 2
     assert len(list_predictions(part, probs, preds, least=0)) == probs.size
-
-
-def test_a_run_that_was_not_evaluated_has_no_predictions(collection, output):
-    play_all(collection, output)
-    with pytest.raises(FileNotFoundError, match=r"preds_test\.npy"):
-        read_predictions(output)
