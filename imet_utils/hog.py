@@ -9,13 +9,11 @@ The gradient of bytes is one of 511^2 pairs of integers, whose bin and magnitude
 table that NumPy computes as scikit-image does: gradients on the border of two bins count alike.
 """
 
-import math
 from functools import lru_cache
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from skimage.draw import line
 from torch import Tensor
 
 _EPSILON, _CLIP = 1e-5, 0.2  # of L2-Hys, as in scikit-image
@@ -45,7 +43,7 @@ def hog(
             f"images are {images.dtype} {tuple(images.shape)}; wanted uint8 (B, 1 | 3, H, W)"
         )
     height, width = images.shape[2:]
-    _descriptor_shape((height, width), orientations, pixels_per_cell, cells_per_block)
+    _check_settings((height, width), orientations, pixels_per_cell, cells_per_block)
     on_cpu = images.device.type == "cpu"
     chunk = _CPU_CHUNK * torch.get_num_threads() if on_cpu else _OTHER_CHUNK
     parts = images.split(max(1, chunk // (height * width)))
@@ -53,65 +51,17 @@ def hog(
     return torch.cat([_normalise_blocks(some, cells_per_block) for some in cells])  # (B, H)
 
 
-def hog_picture(
-    features: Tensor,
-    image_size: tuple[int, int],
-    orientations: int = 8,
-    pixels_per_cell: int = 16,
-    cells_per_block: int = 3,
-) -> Tensor:
-    """Draw descriptors (B, H) of images (rows, columns) as pictures (B, rows, columns) float32.
-
-    The strokes are those of `skimage.feature.hog(visualize=True)`, which weights them by the
-    histograms of the cells before normalisation. A descriptor no longer holds those: a cell's
-    histogram is the mean over the blocks that contain it. Black beyond the last whole cell.
-
-    Raises:
-        ValueError: if the settings do not fit the length of `features`.
-    """
-    shape = _descriptor_shape(image_size, orientations, pixels_per_cell, cells_per_block)
-    if features.ndim != 2 or features.shape[1] != math.prod(shape):
-        raise ValueError(
-            f"features are {tuple(features.shape)}; wanted (B, {math.prod(shape)}) for images of "
-            f"{image_size} and these settings"
-        )
-    blocks = features.float().reshape(-1, *shape).permute(0, 5, 3, 4, 1, 2)  # (B, O, b, b, r, c)
-    columns = blocks.flatten(4).flatten(1, 3)  # as `fold` wants them
-    grid = tuple(side // pixels_per_cell for side in image_size)
-    sums, counts = (F.fold(c, grid, cells_per_block) for c in (columns, torch.ones_like(columns)))
-    strokes = _draw_strokes(orientations, pixels_per_cell).to(features.device)
-    drawn = F.conv_transpose2d(sums / counts, strokes, stride=pixels_per_cell)[:, 0]
-    margins = (0, image_size[1] - drawn.shape[2], 0, image_size[0] - drawn.shape[1])
-    return F.pad(drawn, margins)  # (B, rows, columns)
-
-
-def _draw_strokes(orientations: int, cell: int) -> Tensor:
-    """Draw the stroke of each bin (O, 1, cell, cell), at right angles to its gradient."""
-    strokes = torch.zeros(orientations, 1, cell, cell)
-    radius, middle = max(0, cell // 2 - 1), cell // 2
-    for number, stroke in enumerate(strokes):
-        angle = math.pi * (number + 0.5) / orientations
-        down, right = radius * math.cos(angle), radius * math.sin(angle)
-        ends = (middle - down, middle + right, middle + down, middle - right)
-        stroke[0, *line(*map(int, ends))] = 1
-    return strokes
-
-
-def _descriptor_shape(
-    image_size: tuple[int, int], orientations: int, cell: int, block: int
-) -> tuple[int, ...]:
-    """Return rows and columns of blocks, cells of a block and orientations; check the settings."""
+def _check_settings(image_size: tuple[int, int], orientations: int, cell: int, block: int) -> None:
+    """Refuse settings that are out of range, or for which the images are too small."""
     settings = {"orientations": orientations, "pixels_per_cell": cell, "cells_per_block": block}
     for name, value in settings.items():
         if not isinstance(value, int) or not 1 <= value <= _LARGEST_SETTING:
             raise ValueError(f"{name} is {value!r}; wanted an integer, 1 to {_LARGEST_SETTING}")
-    rows, columns = (side // cell - block + 1 for side in image_size)
-    if rows < 1 or columns < 1:
+    if min(image_size) // cell < block:
         raise ValueError(
             f"images are {image_size[0]} x {image_size[1]}; blocks of {block} x {block} cells of "
             f"{cell} x {cell} pixels want at least {block * cell} pixels a side"
         )
-    return rows, columns, block, block, orientations
 
 
 def _histograms(images: Tensor, orientations: int, cell: int) -> Tensor:

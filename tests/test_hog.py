@@ -3,10 +3,9 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from skimage import draw
 from skimage.feature import hog as skimage_hog
 
-from imet_utils.hog import hog, hog_picture
+from imet_utils.hog import hog
 
 AXES = np.mgrid[:64, :64]
 TIED = [  # patterns whose gradients lie on borders of bins or are equally strong
@@ -104,36 +103,3 @@ def test_cuda_equals_the_cpu():
 def test_refuses_what_it_cannot_describe(shape, dtype, options, message):
     with pytest.raises(ValueError, match=message):
         hog(torch.zeros(shape, dtype=dtype), **options)
-
-
-@pytest.mark.parametrize("cell", [16, 9, 4])
-def test_picture_has_the_strokes_of_scikit_image(cell):
-    image = random_images(9, (1, 1, 130, 150))
-    _, expected = skimage_hog(image[0, 0], 9, (cell, cell), (1, 1), visualize=True)
-    picture = hog_picture(hog(torch.from_numpy(image), 9, cell, 1), (130, 150), 9, cell, 1)
-    assert torch.equal(picture[0] > 0, torch.from_numpy(expected > 0))
-
-
-def test_picture_shows_the_mean_of_the_blocks_over_a_cell():
-    blocks = np.random.default_rng(10).random((2, 3, 2, 2, 5)).astype(np.float32)  # of 3 x 4 cells
-    expected = np.zeros((31, 40))
-    for row, column in np.ndindex(3, 4):
-        over = [
-            blocks[r, c, row - r, column - c]
-            for r, c in np.ndindex(2, 3)
-            if 0 <= row - r < 2 and 0 <= column - c < 2
-        ]
-        for k, weight in enumerate(np.mean(over, axis=0)):
-            angle = np.pi * (k + 0.5) / 5
-            reach = 4 * np.array([np.cos(angle), -np.sin(angle)])
-            middle = np.array([row * 10 + 5, column * 10 + 5])
-            ends = np.concatenate([middle - reach, middle + reach]).astype(int)
-            expected[draw.line(*ends)] += weight
-    picture = hog_picture(torch.from_numpy(blocks.reshape(1, -1)), (31, 40), 5, 10, 2)
-    np.testing.assert_allclose(picture[0], expected, rtol=1e-5)
-
-
-@pytest.mark.parametrize("shape", [(1, 287), (288,)])
-def test_picture_refuses_a_descriptor_of_other_settings(shape):
-    with pytest.raises(ValueError, match="288"):
-        hog_picture(torch.zeros(shape), (64, 64))

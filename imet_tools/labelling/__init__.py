@@ -12,7 +12,6 @@ from imet_tools.labelling.explore import (
     compare_known,
     describe_threshold,
     open_album,
-    page_of,
     plot_image,
     train_pictures,
 )

@@ -26,7 +26,6 @@ from imet_utils.tables.csv_files import file_key
 from imet_utils.tables.images import (
     SUFFIXES,
     find_images,
-    is_image,
     name_files,
     read_image,
     read_thumbnail,

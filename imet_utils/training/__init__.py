@@ -3,12 +3,9 @@
 from imet_utils.training.cross_fitting import (
     choose_share,
     cross_fit,
-    cross_fit_head,
-    cross_fit_votes,
     train_to_the_end,
 )
 from imet_utils.training.heads import (
-    HeadJob,
     TrainedHead,
     configure_recipe,
     index_images,
@@ -18,14 +15,11 @@ from imet_utils.training.heads import (
     open_inputs,
     refit_head,
     train_head,
-    train_job,
 )
 from imet_utils.training.loop import (
-    Loss,
     TrainConfig,
     evaluate,
     fit,
-    own_random_state,
     start_training,
     train_one_epoch,
 )
@@ -34,7 +28,6 @@ from imet_utils.training.recipes import (
     ENSEMBLE,
     NEIGHBOURS,
     POSTER,
-    POSTER_LAYERS,
     POSTER_RNN,
     RECIPES,
     SIZES,
