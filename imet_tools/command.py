@@ -55,10 +55,8 @@ def _interrupt(*_: object) -> NoReturn:
 def lock_folder(folder: Path) -> Iterator[None]:
     """Hold the lock of a folder, which the system releases however the process ends.
 
-    Some shared file systems have no locks: there a sentence asks for care instead.
-
-    Raises:
-        FolderInUse: if another process holds it.
+    A FolderInUse if another process holds it. Some shared file systems have no locks: there a
+    sentence asks for care instead.
     """
     from filelock import FileLock, Timeout  # here, since --help needs no package
 

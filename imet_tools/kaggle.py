@@ -24,7 +24,7 @@ from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
 
 from imet_tools.command import run_command
-from imet_tools.pipeline.parameters import Plan, make_plan
+from imet_tools.pipeline.parameters import Plan, find_profile, make_plan
 from imet_utils.files import atomic_folder, save_json
 from imet_utils.runs import PROJECT_DIR, home_dir
 
@@ -130,7 +130,8 @@ def build_dataset(user: str, folder: Path, plan: Plan) -> None:
     with atomic_folder(folder) as whole:
         fetch_wheels(find_lacking(requirements), whole)
         build_wheel(whole)
-        for path in [*plan.notebooks.values(), find_profile(plan)]:
+        profile = find_profile(str(plan.profile), home_dir() / "notebooks/profiles")
+        for path in [*plan.notebooks.values(), profile]:
             copy(path, whole)
         metadata = {
             "title": "iMet utils bundle",
@@ -183,12 +184,6 @@ def run_pip(command: str, *arguments: str) -> None:
         raise ValueError(f"pip {command} failed; is there a network? {' '.join(last)}")
 
 
-def find_profile(plan: Plan) -> Path:
-    """Return the file of the profile of a plan."""
-    named = next(iter(plan.notebooks.values())).parent / "profiles" / f"{plan.profile}.yaml"
-    return named if named.is_file() else Path(str(plan.profile)).expanduser()
-
-
 def build_kernels(user: str, folder: Path, plan: Plan, overrides: Iterable[Sequence[str]]) -> None:
     """Write a folder for each notebook, and one for a kernel that runs them all.
 
@@ -203,7 +198,7 @@ def build_kernels(user: str, folder: Path, plan: Plan, overrides: Iterable[Seque
             notebook.cells.append(new_code_cell(SUBMIT, id="kaggle-last"))
             write_kernel(user, whole / stem, notebook, before)
             before = [slug_of(stem)]
-        arguments = ["--profile", find_profile(plan).stem]
+        arguments = ["--profile", Path(str(plan.profile)).name.removesuffix(".yaml")]
         arguments += [part for name, value in overrides for part in ("-p", name, value)]
         sources = [INSTALL, RUN.format(arguments=arguments), SUBMIT]
         cells = [new_code_cell(source, id=f"kaggle-{n}") for n, source in enumerate(sources)]

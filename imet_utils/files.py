@@ -137,8 +137,7 @@ def save_checkpoint(state: Mapping[str, Any], path: Path | str) -> None:
 def load_checkpoint(path: Path | str) -> dict[str, Any]:
     """Read a checkpoint onto the CPU as tensors and plain values only; no pickled code runs.
 
-    Raises:
-        ValueError: if it holds anything else, or is damaged.
+    A ValueError if it holds anything else, or is damaged.
     """
     import torch  # here, as above
 

@@ -106,13 +106,10 @@ def _vote_table(orientations: int, device: torch.device) -> tuple[Tensor, Tensor
 
 
 def _normalise_blocks(cells: Tensor, block: int) -> Tensor:
-    """Line up the overlapping blocks of cells (B, R, C, O), each normalised: (B, H).
-
-    L2-Hys: each block is scaled to length 1, clipped, and scaled to length 1 again.
-    """
+    """Line up overlapping blocks of cells (B, R, C, O), normalised by L2-Hys: (B, H)."""
     windows = cells.unfold(1, block, 1).unfold(2, block, 1)  # (B, r, c, O, block, block)
     blocks = windows.permute(0, 1, 2, 4, 5, 3).flatten(3)  # (B, r, c, block * block * O)
-    for limit in (_CLIP, 1.0):
+    for limit in (_CLIP, 1.0):  # scaled to length 1 and clipped, twice
         lengths = (blocks.square().sum(-1, keepdim=True) + _EPSILON**2).sqrt_()
         blocks = (blocks / lengths).clamp_(max=limit)
     return blocks.flatten(1)

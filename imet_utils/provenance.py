@@ -82,10 +82,8 @@ def find_product(
 ) -> tuple[Path, Provenance]:
     """Find a file by the last parts of its path, such as `mlp/best.pt`, and its maker's record.
 
-    Of several notebooks that made one, of all in the run or of those in `records`, the last counts.
-
-    Raises:
-        FileNotFoundError: if none has made it.
+    Of several notebooks that made one, of all in the run or of those in `records`, the last counts;
+    a FileNotFoundError if none has.
     """
     records = list_finished(output_dir) if records is None else records
     for record in reversed(list(records.values())):

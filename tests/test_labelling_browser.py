@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from imet_tools.labelling import ReviewImage, Suggestion, add_images, write_review
+from imet_tools.labelling import ReviewImage, add_images, write_review
 from imet_utils.decoding import CANDIDATES, NeighbourIndex, Neighbours, revise_probs
 from imet_utils.tables import load_tables
 
@@ -46,12 +46,10 @@ def visit(browser):
 def make_image(number, *, near=(BOATS,)):
     """Suggest french and dogs, which are ticked beforehand, and hot dogs, which are not."""
     picture = Image.new("RGB", (60, 40), (40 * number, 90, 160))
-    suggestions = [
-        Suggestion(FRENCH, 0.9, CORNER),
-        Suggestion(DOGS, 0.6, np.ones((2, 3))),
-        Suggestion(HOT_DOGS, 0.2),
-    ]
-    return ReviewImage(f"{number}.png", f"id{number}", picture, suggestions, [(picture, near)])
+    probs, attention = np.zeros(4), {FRENCH: CORNER, DOGS: np.ones((2, 3)), HOT_DOGS: CORNER}
+    probs[[*attention]] = 0.9, 0.6, 0.2
+    rest = (picture, [*attention], probs, attention, [(picture, near)])
+    return ReviewImage(f"{number}.png", f"id{number}", *rest)
 
 
 def write(folder, images=range(4), **options):
@@ -225,10 +223,9 @@ def revised(tmp_path, request):
 
     shown = revise({})
     first = np.argsort(-shown, kind="stable")[:7]
-    suggestions = [Suggestion(k, shown[k]) for k in first]
     near = list(zip(cosines[0], labels, strict=True))
-    rest = (Image.new("RGB", (60, 40), (9, 90, 160)), suggestions, (), shown, near, request.param)
-    images = [ReviewImage(f"{n}.png", f"{n}", *rest) for n in range(2)]
+    rest = (Image.new("RGB", (60, 40), (9, 90, 160)), first.tolist(), shown, None, (), near)
+    images = [ReviewImage(f"{n}.png", f"{n}", *rest, request.param) for n in range(2)]
     names = [f"tag::{k}" for k in range(40)]
     options = {"strength": 0.75, "temperature": 0.08, "thresholds": {0.7: shown[first[2]] - 1e-4}}
     page = write_review(images, 2, range(40), names, tmp_path, **options)[0]
@@ -368,9 +365,9 @@ def test_hostile_names_are_text(visit, tmp_path):
         "__proto__",
     ]
     ids = [10**17 + k for k in range(len(names))]  # more digits than a number of JavaScript has
-    chosen = [Suggestion(k, 0.5, CORNER) for k in range(len(names))]
-    picture = Image.new("RGB", (20, 30))
-    image = ReviewImage("<b>&amp;.png", 'a, "b" </script>', picture, chosen, [(picture, [0, 1])])
+    picture, count = Image.new("RGB", (20, 30)), len(names)
+    rest = (picture, range(count), np.full(count, 0.5), [CORNER] * count, [(picture, [0, 1])])
+    image = ReviewImage("<b>&amp;.png", 'a, "b" </script>', *rest)
     page = visit(write_review([image], 1, ids, names, tmp_path, thresholds={0.7: 0.5})[0])
     assert title(page) == image.id
     assert page.locator("#fact").inner_text() == image.file
@@ -436,8 +433,7 @@ def test_an_image_unlike_all_labelled_ones_is_marked_and_only_what_is_known_is_t
     visit, tmp_path
 ):
     picture = Image.new("RGB", (60, 40))
-    suggestions = [Suggestion(DOGS, 1.0), Suggestion(FRENCH, 0.9)]
-    rest = (picture, suggestions, (), np.array([0.9, 1.0, 0.0, 0.0]))
+    rest = (picture, [DOGS, FRENCH], np.array([0.9, 1.0, 0.0, 0.0]), None, ())
     images = [
         ReviewImage(f"{cosine}.png", f"{cosine}", *rest, [(cosine, (BOATS,))], (DOGS,))
         for cosine in (0.19, 0.21)

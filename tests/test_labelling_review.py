@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from imet_tools.labelling import ReviewImage, Suggestion, write_review
+from imet_tools.labelling import ReviewImage, write_review
 from imet_tools.labelling.review import similarity_limit
 from imet_utils.decoding import REVISION, NeighbourIndex
 
@@ -46,6 +46,7 @@ class Page(HTMLParser):
 
 def make_image(number=0, suggestions=(), size=(6, 4), mode="RGB", **more):
     picture = Image.new("RGB", size, (number, 102, 204)).convert(mode)
+    more = {"probs": np.zeros(3), **more}
     return ReviewImage(f"{number}.png", str(number), picture, suggestions, **more)
 
 
@@ -66,20 +67,21 @@ def decode(uri):
 
 def test_a_page_holds_images_labels_and_suggestions(tmp_path):
     near = [(Image.new("RGB", (300, 200)), (0, 2))]
-    chosen = [Suggestion(2, 0.91237, 8 * HALF), Suggestion(0, np.float32(0.25))]
     alike = [(np.float32(0.81239), (0, 2)), (0.5, (2,))]
     probs = np.array([0.25, 0.1, 0.91237], dtype=np.float32)
-    image = make_image(5, chosen, neighbours=near, probs=probs, near=alike)
-    [path] = write(tmp_path, [image], strength=0.5)
+    attention = np.stack([HALF, HALF, 8 * HALF.T])
+    seen = {"probs": probs, "attention": attention, "neighbours": near, "near": alike}
+    [path] = write(tmp_path, [make_image(5, [2, 0], **seen), make_image(6, [1])], strength=0.5)
     page, text = Page(path), path.read_text(encoding="utf-8")
     assert page.loaded == ["data:,"]  # and nothing else
     assert "default-src 'none'; img-src data:" in text
     assert not any(word in text for word in ("http://", "https://", "@import", "url("))
     assert page.labels == {"ids": ["7", "30", "4"], "names": NAMES}
-    [image] = page.images
+    image, other = page.images
+    assert other["suggestions"] == [{"label": 1, "probability": 0.0, "attention": None}]
     assert (image["id"], image["file"]) == ("5", "5.png")
-    first = {"label": 2, "probability": 0.9124, "attention": [[0, 99], [50, 25]]}
-    second = {"label": 0, "probability": 0.25, "attention": None}
+    first = {"label": 2, "probability": 0.9124, "attention": [[0, 50], [99, 25]]}
+    second = {"label": 0, "probability": 0.25, "attention": [[0, 99], [50, 25]]}
     assert image["suggestions"] == [first, second]
     [neighbour] = image["neighbours"]
     assert neighbour["labels"] == [0, 2]
@@ -162,9 +164,9 @@ def test_choices_outlive_other_suggestions_and_more_images_alone(tmp_path):
         return Page(path).keys[at]
 
     key = key_of(make_image(1))
-    assert key_of(make_image(1, [Suggestion(0, 0.5)])) == key
+    assert key_of(make_image(1, [0])) == key
     assert key_of(make_image(2), make_image(1), at=1) == key
-    moved = ReviewImage("1.png", "another", make_image(1).picture, ())
+    moved = ReviewImage("1.png", "another", make_image(1).picture, (), np.zeros(3))
     others = [key_of(moved), key_of(make_image(1, size=(8, 4)))]
     others.append(key_of(make_image(1), labels=([7, 31, 4], NAMES)))
     assert len({key, *others}) == 4

@@ -29,7 +29,6 @@ from imet_tools.labelling.review import (
     PICTURE_SIDE,
     PRECISION,
     ReviewImage,
-    Suggestion,
     similarity_limit,
     write_review,
 )
@@ -241,11 +240,6 @@ def _review(
     """Prepare each image for its review, with the nearest labelled images if they are at hand."""
     find_picture = train_pictures(output_dir, labeller)
     for number, (image, found) in enumerate(zip(images, explanations, strict=True)):
-        attention = [None] * len(found.probs) if found.attention is None else found.attention
-        suggestions = [
-            Suggestion(label, found.probs[label], attention[label])
-            for label in rank_labels(found, max(top, SUGGESTED))
-        ]
         near = found.neighbours
         shown = near.head(NEIGHBOURS).itertuples()
         neighbours = [(find_picture(other.id), other.labels) for other in shown]
@@ -253,9 +247,10 @@ def _review(
             image.file,
             image.id,
             read_thumbnail(image.path, PICTURE_SIDE),
-            suggestions,
-            [(picture, labels) for picture, labels in neighbours if picture],
+            rank_labels(found, max(top, SUGGESTED)).tolist(),
             found.probs,
+            found.attention,
+            [(picture, labels) for picture, labels in neighbours if picture],
             list(zip(near["similarity"], near["labels"], strict=True)),
             known[number] if known else (),
         )

@@ -36,10 +36,8 @@ class Comparison:
 def compare_runs(first: pd.DataFrame, second: pd.DataFrame, names: tuple[str, str]) -> Comparison:
     """Compare two tables of `read_predictions` on the test images that both have.
 
-    Labels that only one of them has are left out, and images whose true labels differ.
-
-    Raises:
-        ValueError: if no image is left.
+    Labels that only one of them has are left out, and images whose true labels differ; a ValueError
+    if no image is left.
     """
     tables = [table[table["split"] == "test"] for table in (first, second)]
     common = set(first["attribute_name"]) & set(second["attribute_name"])

@@ -53,11 +53,7 @@ class Added:
 
 
 def read_reviewed(path: Path) -> list[list[str]]:
-    """Read the rows of a table of suspect labels that have a verdict, as text; none without a file.
-
-    Raises:
-        ValueError: if it is no such table.
-    """
+    """Read the rows of a table of suspect labels that have a verdict, as text; none without it."""
     if not path.exists():
         return []
     table = read_csv(path, SUSPECT_COLUMNS)

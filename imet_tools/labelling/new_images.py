@@ -38,9 +38,7 @@ class NewImage:
 def list_images(given: Sequence[Path]) -> list[Path]:
     """List the given files, and the files of the given folders and of theirs, each once.
 
-    Raises:
-        FileNotFoundError: if one is missing.
-        ValueError: if there is none.
+    A FileNotFoundError if one is missing, a ValueError if there is none.
     """
     files: dict[Path, Path] = {}  # by where they are
     for path in given:
@@ -71,10 +69,7 @@ def check_images(
     """Read files, and give ids to those that are images; of several with one id the first is taken.
 
     Returns:
-        The images, and the others: columns file and fault.
-
-    Raises:
-        ValueError: if there is no image.
+        The images, at least one, else a ValueError is raised; the others, columns file and fault.
     """
     good: dict[str, NewImage] = {}  # by id
     skipped = []
@@ -113,15 +108,13 @@ def read_known_labels(
 ) -> tuple[dict[str, list[int]], Counter[str]]:
     """Read a table in one of the forms that `train.csv` may have; an image may have no label.
 
-    Args:
-        path: of the table.
-        labels: columns attribute_id and attribute_name; row k is class k.
-        has_ids: whether the collection has attribute ids, so that a table without any letter has
-            them, too; else every table has names.
+    Row k of `labels` is class k. A collection that has attribute ids has them also in a table
+    without any letter; every other table has names.
 
     Returns:
         Class indices by the id of an image, as `file_key` writes it, and how often labels occur
-        that are none of the classes.
+        that
+        are none of the classes.
 
     Raises:
         FileNotFoundError: if there is none.

@@ -4,7 +4,7 @@ import base64
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import count, groupby, takewhile
 from pathlib import Path
 from typing import Any
@@ -27,24 +27,16 @@ UNUSUAL = 0.05  # share of the labelled images that are as far from all others a
 
 
 @dataclass(frozen=True, eq=False)
-class Suggestion:
-    """A label that a model suggests for an image."""
-
-    label: int  # class index
-    probability: float  # from 0 to 1
-    attention: np.ndarray | None = None  # over the whole picture, (h, w), of any scale
-
-
-@dataclass(frozen=True, eq=False)
 class ReviewImage:
     """An image to review; each decision of a person revises the other labels (`revise_probs`)."""
 
     file: str  # its name
     id: str  # in `train.csv`
     picture: Image.Image
-    suggestions: Sequence[Suggestion]  # the most probable first
+    suggestions: Sequence[int]  # labels, the most probable first
+    probs: np.ndarray  # (C,), from 0 to 1
+    attention: np.ndarray | None = None  # (C, h, w) over the whole picture, of any scale
     neighbours: Sequence[tuple[Image.Image, Sequence[int]]] = ()  # nearest images, their labels
-    probs: np.ndarray = field(default_factory=lambda: np.zeros(0))  # (C,)
     near: Sequence[tuple[float, Sequence[int]]] = ()  # cosines and labels, to revise `probs` by
     known: Sequence[int] = ()  # labels by which `probs` were revised already
 
@@ -64,19 +56,16 @@ def write_review(
 ) -> list[Path]:
     """Write `review.html`, `review_2.html`, …, which need no other file and no network.
 
-    The images are taken one by one, so that few are in memory. All pages are renamed into place
-    together, and pages of an earlier, longer review are removed. A browser stores a person's
-    choices by an image's id, its picture and the table of labels, so that they outlive a review
-    written again with other suggestions or more images.
+    The images, at least one, else a ValueError is raised, are taken one by one, so that few are in
+    memory. All pages are renamed into place together, and pages of an earlier, longer review are
+    removed. A browser stores a person's choices by an image's id, its picture and the table of
+    labels, so that they outlive a review written again with other suggestions or more images.
 
     `thresholds` are the lowest probabilities that reached each precision on validation. Labels from
     that of `precision` on, or else of the highest that was reached, are ticked beforehand; a person
     can move it. An image whose nearest labelled image has a cosine below `least_similarity` (see
     `similarity_limit`) is marked, and only what is known is ticked. `strength` is that of
     `revise_probs`, `temperature` that of the neighbours' votes.
-
-    Raises:
-        ValueError: if there is no image.
     """
     folder = Path(folder)
     labels = {"ids": [str(label) for label in label_ids], "names": list(label_names)}
@@ -127,6 +116,7 @@ def _make_records(
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the key of each image in the browser's storage, and its data."""
     for image in images:
+        attention = image.attention
         voted = sorted({label for _, labels in image.near for label in labels})
         data = {
             "id": image.id,
@@ -134,11 +124,11 @@ def _make_records(
             "picture": encode_picture(image.picture, PICTURE_SIDE),
             "suggestions": [
                 {
-                    "label": int(suggestion.label),
-                    "probability": round(float(suggestion.probability), 4),
-                    "attention": quantise(suggestion.attention),
+                    "label": label,
+                    "probability": round(float(image.probs[label]), 4),
+                    "attention": None if attention is None else quantise(attention[label]),
                 }
-                for suggestion in image.suggestions
+                for label in image.suggestions
             ],
             "neighbours": [
                 {"picture": encode_picture(picture, NEIGHBOUR_SIDE), "labels": list(map(int, row))}
@@ -172,13 +162,11 @@ def encode_picture(picture: Image.Image, side: int) -> str:
     return f"data:image/jpeg;base64,{base64.b64encode(content.getvalue()).decode()}"
 
 
-def quantise(attention: np.ndarray | None) -> list[list[int]] | None:
+def quantise(attention: np.ndarray) -> list[list[int]]:
     """Scale attention (h, w) to whole numbers, its highest to 99.
 
     >>> quantise(np.array([[0.0, 0.1], [0.2, 0.4]]))
     [[0, 25], [50, 99]]
     """
-    if attention is None:
-        return None
     scale = LEVELS / (attention.max() or 1)
     return np.rint(attention * scale).astype(int).tolist()

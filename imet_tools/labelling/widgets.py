@@ -141,11 +141,7 @@ class Explainer(ipywidgets.VBox):
         self.layout.display = "none"  # until there is an image
 
     def show(self, image: Picture, true: Sequence[str] | None = None) -> None:
-        """Explain another image.
-
-        Raises:
-            ValueError: if it cannot be read.
-        """
+        """Explain another image; a ValueError if it cannot be read."""
         self.pixels, self.image, self.true = np.asarray(read_image(image)), image, true
         if self.known.value:
             self.known.value = []  # which explains it
@@ -222,11 +218,7 @@ def try_own(labeller: Labeller, find_picture: FindPicture) -> ipywidgets.VBox | 
 
 
 def read_upload(name: str, content: bytes) -> Image.Image:
-    """Read an uploaded image.
-
-    Raises:
-        ValueError: as `read_image`.
-    """
+    """Read an uploaded image; a ValueError if it cannot be read."""
     with TemporaryDirectory() as folder:
         path = Path(folder, Path(name).name or "picture")
         path.write_bytes(content)

@@ -55,9 +55,7 @@ def parse_record(content: bytes, object_id: int) -> Record:
 def read_met_objects(path: Path | str, wanted: set[int]) -> dict[int, Record]:
     """Read the wanted objects in the public domain from MetObjects.csv, all but their images.
 
-    Raises:
-        OSError: if the file cannot be read.
-        ValueError: if it is another table.
+    An OSError if the file cannot be read, a ValueError if it is another table.
     """
     try:
         table = pd.read_csv(

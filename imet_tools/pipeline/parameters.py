@@ -30,13 +30,10 @@ class Parameter:
     comment: str
 
     def convert(self, value: Any) -> Any:  # noqa: ANN401
-        """Turn a value of YAML or of a command line into the annotated type.
+        """Turn a value of YAML or of a command line into the annotated type, else a ValueError.
 
         `1e-3` becomes a number for a `float`, though YAML has it as text, and `12` stays text for a
         `str`. Annotations other than those of `CASTS` take any value.
-
-        Raises:
-            ValueError: if the value does not fit the annotation.
         """
         kind = self.annotation.split("|")[0].strip()
         if isinstance(value, str) and kind != "str":
@@ -124,8 +121,7 @@ def find_notebooks(folder: Path) -> dict[str, Path]:
 def select(stems: Sequence[str], first: str | None, last: str | None) -> list[str]:
     """Take the notebooks from one to another, each given as `6`, `06` or its name.
 
-    Raises:
-        ValueError: if one matches no notebook, or nothing is left.
+    A ValueError if one matches no notebook, or nothing is left.
 
     >>> select(["01_explore", "02_train", "03_test"], "2", None)
     ['02_train', '03_test']
@@ -143,12 +139,9 @@ def select(stems: Sequence[str], first: str | None, last: str | None) -> list[st
 
 
 def declared_parameters(notebook: Path) -> dict[str, Parameter]:
-    """Read the annotated literals of the cell tagged `parameters`.
+    """Read the annotated literals of the cell tagged `parameters`; a ValueError for any other line.
 
     papermill's `inspect_notebook` misreads `"a#b"` and drops `"a=b"` and types like `int | None`.
-
-    Raises:
-        ValueError: if the cell holds a line of another form.
     """
     cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
     tagged = [cell for cell in cells if "parameters" in cell["metadata"].get("tags", [])]
@@ -181,20 +174,23 @@ def declared_upstream(notebook: Path) -> list[str]:
     return []
 
 
+def find_profile(profile: str, folder: Path) -> Path:
+    """Return the file of a profile, which is a name in `folder` or a path."""
+    named = folder / f"{profile}.yaml"
+    return named if named.is_file() else Path(profile).expanduser()
+
+
 def read_profile(
     profile: str | None, folder: Path, stems: Iterable[str]
 ) -> tuple[Values, dict[str, Values]]:
     """Read values for all notebooks, and values for single ones by their stem.
 
-    A profile is a name in `folder`, or a path of a YAML file; None sets nothing.
-
-    Raises:
-        ValueError: if there is no such profile, or it is not of that form.
+    A profile is a name in `folder`, or a path of a YAML file; None sets nothing. A ValueError if
+    there is no such profile, or it is not of that form.
     """
     if profile is None:
         return {}, {}
-    named = folder / f"{profile}.yaml"
-    path = named if named.is_file() else Path(profile).expanduser()
+    path = find_profile(profile, folder)
     if not path.is_file():
         names = ", ".join(sorted(found.stem for found in folder.glob("*.yaml"))) or "none"
         raise ValueError(f"There is no profile {profile!r}. Profiles: {names}; or give a path.")

@@ -128,8 +128,7 @@ def path_thresholds(paths: Paths, thresholds: Tensor) -> Tensor:
 def stop_paths(paths: Paths, thresholds: Tensor) -> Tensor:
     """Cut each path at the first step whose path probability is below `path_thresholds`.
 
-    Returns:
-        keep (B, K, T) bool; the first label always stays.
+    The first label always stays: keep (B, K, T) bool.
     """
     keep = paths.path_probs >= path_thresholds(paths, thresholds)
     keep[..., 0] = True

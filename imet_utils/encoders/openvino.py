@@ -14,8 +14,7 @@ from imet_utils.encoders.encoder import OUTPUTS, Encoder, autocast_dtype, normal
 def check_engine(engine: str, device: torch.device | str) -> str:
     """Return the version of an engine, which changes its results; "" for torch.
 
-    Raises:
-        ValueError: if there is no such engine, or it is not installed or not for the device.
+    A ValueError if there is no such engine, or it is not installed or not for the device.
     """
     if engine not in ("torch", "openvino"):
         raise ValueError(f"ENGINE must be torch or openvino, got {engine!r}")

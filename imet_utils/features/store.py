@@ -210,9 +210,8 @@ def check_space(blocks: Mapping[str, np.ndarray], folder: Path, num_images: int)
 def open_features(folder: Path | str, fingerprint: Mapping[str, Any] | None = None) -> Arrays:
     """Open a store's arrays (N, V, ...) float16 by name, read-only.
 
-    Raises:
-        FileNotFoundError: if there is no store.
-        ValueError: if its fingerprint is damaged or differs from what `fingerprint` has.
+    A FileNotFoundError if there is no store, a ValueError if its fingerprint is damaged or differs
+    from what `fingerprint` has.
     """
     folder = Path(folder)
     stored = read_fingerprint(folder)

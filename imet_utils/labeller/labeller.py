@@ -99,18 +99,14 @@ class Labeller:
     def label(
         self, images: Sequence[Picture], top: int = 0, known: Sequence[Collection[str]] = ()
     ) -> pd.DataFrame:
-        """Label images.
+        """Label images: paths of files, named by `name_files`, or Pillow's images, named by number.
 
-        Args:
-            images: paths of files, named by `name_files`, or Pillow's images, named by number.
-            top: list at least so many labels of each image, chosen or not.
-            known: names of labels that each image has; they revise the others (`revise_probs`).
+        `top` lists at least so many labels of each image, chosen or not; `known` are the names of
+        labels that each image has, which revise the others (`revise_probs`). A ValueError for a
+        file that cannot be read, or a label that does not exist.
 
         Returns:
             Columns image, attribute_id, attribute_name, probability, chosen, best first.
-
-        Raises:
-            ValueError: for a file that cannot be read, or a label that does not exist.
         """
         if known and len(known) != len(images):
             raise ValueError(f"known has labels of {len(known)} images, got {len(images)} images")
@@ -189,13 +185,11 @@ class Labeller:
         attend: bool,
         description: str,
     ) -> Iterator[Explanation]:
-        """Explain images by this labeller alone.
-
-        An encoder's rounding depends on the size of a batch, so the last one is filled up.
-        """
+        """Explain images by this labeller alone."""
         dataset, device = self._views(images), self.ensemble.device
         step = max(1, views_at_once(device) // dataset.num_views)
         numbers = np.arange(0, len(images), step)[:, np.newaxis] + np.arange(step)
+        # The last part is filled up: an encoder's rounding depends on the size of a batch.
         parts = numbers.clip(max=len(images) - 1).tolist()
         compute = partial(self.ensemble, attend=attend)
         batches = compute_views(dataset, parts, compute, num_cores(), device)

@@ -60,10 +60,8 @@ def _ratios(upper: np.ndarray, lower: np.ndarray) -> np.ndarray:
 def frequency_bands(train_counts: np.ndarray) -> dict[str, np.ndarray]:
     """Group the classes at the quartiles of their training counts (C,), rarest first.
 
-    Classes of equal count stay together; bands that this leaves empty are left out.
-
-    Returns:
-        Up to four groups, bool (C,), under names such as `3-21 images`.
+    Classes of equal count stay together; bands that this leaves empty are left out. There are up to
+    four, bool (C,), under names such as `3-21 images`.
     """
     edges = np.quantile(train_counts, [0.25, 0.5, 0.75], method="lower")
     band_of = np.searchsorted(edges, train_counts, side="left")  # (C,)

@@ -103,8 +103,8 @@ def clean_text(text: object, width: float | None = None) -> str:
     >>> clean_text("price: $5\n to $9")
     'price: \\$5 to \\$9'
 
-    Runs of blanks become one blank, letters that no font has become "?"; a text longer than
-    `width` inches at `SMALL_SIZE` ends in "…".
+    Runs of blanks become one blank, letters that no font has become "?"; a text longer than `width`
+    inches at `SMALL_SIZE` ends in "…".
     """
     flat = unicodedata.normalize("NFC", " ".join(str(text).split()))
     lacking = {letter for letter in flat if ord(letter) not in drawable()}
