@@ -18,19 +18,12 @@ STOP_SCALES = (
 
 
 class Paths(NamedTuple):
-    """Labels predicted one after the other, in K beams an image, the most probable beam first.
+    """Labels predicted one after the other, in K beams an image, the most probable beam first."""
 
-    Attributes:
-        labels: (B, K, T) long, no label twice on a path.
-        step_probs: (B, K, T) probability of each label at its step.
-        path_probs: (B, K, T) geometric mean of the step probabilities up to each step.
-        attention: (B, K, T, P) over the positions of the maps, of the step that gave the label.
-    """
-
-    labels: Tensor
-    step_probs: Tensor
-    path_probs: Tensor
-    attention: Tensor
+    labels: Tensor  # (B, K, T) long, no label twice on a path
+    step_probs: Tensor  # (B, K, T), probability of each label at its step
+    path_probs: Tensor  # (B, K, T), geometric mean of the step probabilities up to each step
+    attention: Tensor  # (B, K, T, P) over the maps' positions, of the step that gave the label
 
     def best(self) -> "Paths":
         """Keep the most probable beam alone: K = 1."""

@@ -109,19 +109,12 @@ class _GradientTaps(torch.autograd.Function):
 
 @dataclass(frozen=True)
 class DecoderState:
-    """State of `AttnDecoder` between steps; all K beams of an image share maps and keys.
+    """State of `AttnDecoder` between steps; all K beams of an image share maps and keys."""
 
-    Attributes:
-        maps: (B, P, E).
-        keys: (B, P, A) or (B, P, C), the maps' side of the attention energies.
-        hidden: (B, K, D) of the LSTM.
-        cell: (B, K, D) of the LSTM.
-    """
-
-    maps: Tensor
-    keys: Tensor
-    hidden: Tensor
-    cell: Tensor
+    maps: Tensor  # (B, P, E)
+    keys: Tensor  # (B, P, A) or (B, P, C), the maps' side of the attention energies
+    hidden: Tensor  # (B, K, D) of the LSTM
+    cell: Tensor  # (B, K, D) of the LSTM
 
     def select(self, parents: Tensor) -> "DecoderState":
         """Continue from beams `parents` (B, K')."""

@@ -36,20 +36,18 @@ SplitLabels = Callable[[str], list]  # of a text into attribute ids or names
 class Tables:
     """A collection: its images and their labels.
 
-    Attributes:
-        images: columns id (str), labels (ascending class indices, a tuple) and split, which is
-            `train`, `val`, `test` or, before the split, empty; once the image files are checked
-            also file (name in `train/`) and hash.
-        labels: row k is class k: attribute_id (int), attribute_name, and its two halves around
-            `::`, kind and name, see `split_label`.
-        data_dir: the folder of the collection.
-        notes: how tables that are not in iMet's layout were read, a sentence each.
+    The columns of `images` are id (str), labels (ascending class indices, a tuple) and split, which
+    is `train`, `val`, `test` or, before the split, empty; once the image files are checked also
+    file (name in `train/`) and hash. Row k of `labels` is class k: attribute_id (int),
+    attribute_name, and its two halves around `::`, kind and name, see `split_label`.
     """
 
     images: pd.DataFrame
     labels: pd.DataFrame
-    data_dir: Path
-    notes: tuple[str, ...] = ()
+    data_dir: Path  # of the collection
+    notes: tuple[
+        str, ...
+    ] = ()  # how tables that are not in iMet's layout were read, a sentence each
 
     @property
     def num_classes(self) -> int:
