@@ -97,6 +97,14 @@ def load_json(path: Path | str) -> Any:  # noqa: ANN401
     return json.loads(Path(path).read_text(encoding="utf-8"))
 
 
+def try_json(path: Path | str) -> Any:  # noqa: ANN401
+    """Read a JSON file; None if it is missing or damaged."""
+    try:
+        return load_json(path)
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return None
+
+
 def save_csv(frame: pd.DataFrame, path: Path | str, spreadsheet_safe: bool = False) -> None:
     """Write a table without its index.
 

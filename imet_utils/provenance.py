@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from imet_utils.code import code_digest
-from imet_utils.files import fingerprint_of, load_json, sample_file
+from imet_utils.files import fingerprint_of, sample_file, try_json
 
 RECORD = "provenance.json"
 PARTS = {"train": ("train.csv", "labels.csv"), "test": ("sample_submission.csv",)}
@@ -26,10 +26,7 @@ Records = Mapping[str, Provenance | None]  # of notebooks, None where one has no
 
 def read_provenance(output_dir: Path, notebook: str) -> Provenance | None:
     """Read what a notebook's results were made from; None where it has not run to its end."""
-    try:
-        return load_json(output_dir / notebook / RECORD)
-    except (FileNotFoundError, NotADirectoryError, ValueError):
-        return None
+    return try_json(output_dir / notebook / RECORD)
 
 
 def make_provenance(

@@ -14,7 +14,7 @@ from urllib3 import Retry
 from urllib3.exceptions import InvalidHeader
 
 from imet_utils import __version__
-from imet_utils.files import load_json, save_json
+from imet_utils.files import save_json, try_json
 
 HOSTS = ("collectionapi.metmuseum.org", "images.metmuseum.org", "www.metmuseum.org")
 AGENT = f"imet_utils/{__version__} (collects images for research, one request at a time)"
@@ -90,7 +90,7 @@ class Client:
         self.failures = 0  # requests that were refused, cut, wrong or unanswered
         self.in_a_row = 0  # of these, since the last success
         self.failed = 0  # addresses that were given up
-        until, interval = load_cached(cache / "pace.json") or (0.0, 0.0)
+        until, interval = try_json(cache / "pace.json") or (0.0, 0.0)
         self.pace = PacedAdapter(max(seconds, interval), max(0.0, until - time.time()))
         self.session = requests.Session()
         self.session.headers["User-Agent"] = AGENT
@@ -127,7 +127,7 @@ class Client:
 
     def get_cached(self, url: str, parse: Callable[[bytes], Any], name: str) -> Any:  # noqa: ANN401
         """Like `get`, but once for all runs: a cached file keeps the result, {} for nothing."""
-        result = load_cached(self.cache / name)
+        result = try_json(self.cache / name)
         if result is None:
             result = self.get(url, parse) or {}
             save_json(result, self.cache / name)
@@ -163,11 +163,3 @@ class Client:
             self.pace.interval *= 1.5
             save_json([time.time() + wait, self.pace.interval], self.cache / "pace.json")
         log.warning("%s; next in %.0f s, pace %.1f s", cause, wait, self.pace.interval)
-
-
-def load_cached(path: Path) -> Any:  # noqa: ANN401
-    """Read a JSON file; None if it is missing or damaged."""
-    try:
-        return load_json(path)
-    except (FileNotFoundError, ValueError):
-        return None

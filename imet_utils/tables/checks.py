@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from imet_utils.files import load_json, sample_file, save_csv, save_json
+from imet_utils.files import sample_file, save_csv, save_json, try_json
 from imet_utils.progress import progress
 from imet_utils.tables.collection_tables import FILES, Tables, limit_images, load_tables, take_split
 from imet_utils.tables.csv_files import list_faults, printable
@@ -176,7 +176,7 @@ def check_images(
         (upright; 0 where there is a fault), hash and fault ("" for a good image).
     """
     found = match_images(folder, ids) if ids else []
-    known = load_json(memory) if memory.is_file() else {}
+    known = try_json(memory) or {}
     states = {path: _state(path) for path, _ in found if path}
     new = [path for path, state in states.items() if known.get(path.name, [])[:2] != state]
     for path, (*size, fault) in zip(new, measure_files(new, num_workers), strict=True):

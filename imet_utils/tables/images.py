@@ -219,23 +219,19 @@ def match_images(folder: Path | str, ids: Sequence[str]) -> list[tuple[Path | No
     files = list_files(Path(folder))
     found: list[tuple[Path | None, str]] = []
     for image_id in ids:
-        some = files.get(file_key(image_id)) or _find_named(files, image_id)
+        stem, suffix = Path(image_id).stem, Path(image_id).suffix.lower()
+        whole = [path for path in files.get(file_key(stem), []) if path.suffix.lower() == suffix]
+        some = files.get(file_key(image_id)) or whole  # an id may be a whole name
         images = [path for path in some if is_image(path)]
         names = sorted(printable(path.name) for path in images or some)
-        suffix = "" if is_image(Path(image_id)) else ".png or the like"
-        fault = f"no image {image_id}. Add {image_id}{suffix}"
+        ending = "" if is_image(Path(image_id)) else ".png or the like"
+        fault = f"no image {image_id}. Add {image_id}{ending}"
         if len(images) > 1:
             fault = f"several files: {', '.join(names)}. Keep one"
         elif names:
             fault = f"no image {image_id}; there is {names[0]}, which is {NO_IMAGE}"
         found.append((images[0], "") if len(images) == 1 else (None, fault))
     return found
-
-
-def _find_named(files: dict[str, list[Path]], image_id: str) -> list[Path]:
-    """Find the file whose whole name, with its suffix in any case, is the id."""
-    stem, suffix = Path(image_id).stem, Path(image_id).suffix.lower()
-    return [path for path in files.get(file_key(stem), []) if path.suffix.lower() == suffix]
 
 
 def list_files(folder: Path) -> dict[str, list[Path]]:
