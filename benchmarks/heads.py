@@ -23,13 +23,7 @@ from stores import (
 from torch import nn
 
 from imet_utils.encoders import build_encoder
-from imet_utils.models import (
-    EndToEnd,
-    MlpClassifier,
-    Rnn,
-    positive_weights,
-    weighted_bce,
-)
+from imet_utils.models import EndToEnd, MlpClassifier, Rnn, positive_weights, weighted_bce
 from imet_utils.training import AVERAGED, RECIPES, TrainConfig
 
 Dims = Mapping[str, int]

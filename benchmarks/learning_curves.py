@@ -49,12 +49,7 @@ from imet_utils.decoding import (
 from imet_utils.features import FeatureBatches, view_targets
 from imet_utils.files import atomic_path, save_array, save_json
 from imet_utils.metrics import bootstrap_mean, constant_guess, f2_per_image
-from imet_utils.models import (
-    MlpClassifier,
-    Rnn,
-    positive_weights,
-    weighted_bce,
-)
+from imet_utils.models import MlpClassifier, Rnn, positive_weights, weighted_bce
 from imet_utils.plots import save_figure, style
 from imet_utils.training import SIZES as TRAINING_SIZES
 from imet_utils.training import choose_size, train_to_the_end

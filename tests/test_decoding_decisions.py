@@ -1,10 +1,7 @@
 import numpy as np
 import pytest
 
-from imet_utils.decoding import (
-    best_expected_sets,
-    precision_thresholds,
-)
+from imet_utils.decoding import best_expected_sets, precision_thresholds
 from imet_utils.decoding.decisions import choose_decision
 from imet_utils.metrics import sample_scores, threshold_curve
 

@@ -54,14 +54,6 @@ def test_an_image_at_the_mean_is_alike_to_all():
     np.testing.assert_allclose(probs, 0.25)
 
 
-def test_features_are_read_only_and_may_be_short_floats():
-    queries, references, targets = (values.astype(np.float16) for values in draw())
-    queries.flags.writeable = references.flags.writeable = False
-    found = build_neighbour_index(references, targets).nearest(queries, 5).vote()
-    long = build_neighbour_index(references.astype(float), targets)
-    np.testing.assert_allclose(found, long.nearest(queries.astype(float), 5).vote(), atol=0.01)
-
-
 def test_training_images_vote_on_every_other_split():
     rng = np.random.default_rng(0)
     centres = rng.normal(size=(2, 6)) * 5

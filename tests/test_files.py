@@ -16,7 +16,6 @@ from imet_utils.files import (
     remove_leftovers,
     save_csv,
     save_json,
-    temporary_path,
 )
 
 
@@ -59,11 +58,6 @@ def test_names_cannot_become_formulas_where_people_open_a_table(tmp_path):
     assert (safe["share"] == -0.5).all()
     save_csv(frame[:4], tmp_path / "exact.csv")
     assert pd.read_csv(tmp_path / "exact.csv")["=name"].tolist() == names[:4]
-
-
-def test_the_temporary_name_is_beside_the_file_and_keeps_the_suffix(tmp_path):
-    assert temporary_path(tmp_path / "a.b.csv") == tmp_path / f".a.b.{os.getpid()}.tmp.csv"
-    assert temporary_path(tmp_path / "store").name == f".store.{os.getpid()}.tmp"
 
 
 def test_only_what_dead_processes_were_writing_is_removed(tmp_path):

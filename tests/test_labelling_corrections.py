@@ -145,10 +145,7 @@ def add(folder, train, *reviews, labels=RUN_LABELS):
             "\ufeffid;title;tags\r\na;x;men;;\r\nb;y;oaks\r\n".replace("men;;", '"men;oil, wood"'),
             'n1;;"men; oil, wood"\r\nn2;;oil, wood\r\n',
         ),
-        (
-            "sep=\t\ntags\tid\nmen|oil, wood\ta\noaks\tb\n",
-            "men| oil, wood\tn1\noil, wood\tn2\n",
-        ),
+        ("sep=\t\ntags\tid\nmen|oil, wood\ta\noaks\tb\n", "men| oil, wood\tn1\noil, wood\tn2\n"),
     ],
 )
 def test_reviewed_images_come_behind_a_table_of_names_in_its_form(tmp_path, train, rows, review):

@@ -10,8 +10,6 @@ from imet_utils.models import order_free_loss
 from imet_utils.models.decoder import (
     AttnDecoder,
     LabelAttention,
-    SharedProjection,
-    candidate_logits,
 )
 
 
@@ -110,12 +108,6 @@ def test_mixed_precision_stays_near():
     assert decoder.lstm.weight_ih.grad.isfinite().all()
 
 
-def test_candidates_never_fall_back_on_chosen_labels():
-    logits = torch.tensor([torch.inf, -torch.inf, -torch.inf])
-    chosen = torch.tensor([True, True, False])
-    assert candidate_logits(logits, chosen).argmax() == 2
-
-
 @pytest.mark.parametrize(
     ("maps", "probs", "named"),
     [((4, 6), (4, 7), "maps"), ((3, 4, 5), (3, 7), "maps"), ((3, 4, 6), (2, 7), "probs")],
@@ -135,16 +127,3 @@ def test_label_logits_are_half_mean_half_attended_evidence():
             weights = (1.5 * evidence).exp() / (1.5 * evidence).exp().sum()
             wanted = (evidence.mean() + weights @ evidence) / 2
             torch.testing.assert_close(attention.label_logits(keys)[b, c], wanted)
-
-
-@pytest.mark.parametrize("announced", [5, 9])
-def test_the_shared_projection_equals_plain_products(announced):
-    weight = torch.randn(3, 3, dtype=torch.float64, requires_grad=True)
-    start = torch.rand(4, 1, 3, dtype=torch.float64, requires_grad=True)
-    found = []
-    for project in (SharedProjection(weight, announced, (4, 1)), lambda values: values @ weight.T):
-        values = start
-        for _ in range(5):
-            values = torch.tanh(project(values))
-        found.append((values, *torch.autograd.grad(values.square().sum(), [weight, start])))
-    torch.testing.assert_close(*found)

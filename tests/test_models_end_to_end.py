@@ -8,13 +8,7 @@ from timm.models.resnet import BasicBlock, ResNet
 from imet_utils.decoding import predict, search_views
 from imet_utils.encoders import Encoder, encode_images, speed_up
 from imet_utils.features import FeatureBatches
-from imet_utils.models import (
-    EndToEnd,
-    LinearClassifier,
-    Rnn,
-    order_free_loss,
-    weighted_bce,
-)
+from imet_utils.models import EndToEnd, LinearClassifier, Rnn, order_free_loss, weighted_bce
 from imet_utils.training import TrainConfig, fit, start_training
 
 NUM_IMAGES, NUM_VIEWS, NUM_CLASSES = 12, 2, 3

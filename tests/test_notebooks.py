@@ -15,11 +15,7 @@ import papermill
 import pytest
 from PIL import Image
 
-from imet_tools.pipeline.parameters import (
-    declared_parameters,
-    find_notebooks,
-    make_plan,
-)
+from imet_tools.pipeline.parameters import declared_parameters, find_notebooks, make_plan
 from imet_utils.features import EncoderSettings
 from imet_utils.models import Rnn
 from imet_utils.runs import PROJECT_DIR, RESULT_COLUMNS, find_data_dir

@@ -86,11 +86,7 @@ def test_the_page_shows_a_figure_with_what_is_written_below_it(pages):
 
 def test_a_notebook_keeps_code_prose_and_results_alone(pages):
     text = (pages / f"notebooks/{FIRST}.md").read_text()
-    parts = [
-        "\nEPOCHS = 3\n```",
-        "    A view takes … ms, of outputs/features",
-        "<td>5</td>",
-    ]
+    parts = ["\nEPOCHS = 3\n```", "    A view takes … ms, of outputs/features", "<td>5</td>"]
     parts += [f"[the last]({STEMS[-1]}.md)", "![1.2 A figure, looked at](figures/01_cell_4.webp)"]
     assert [part for part in [*parts, "    <function f>"] if part not in text] == []
     gone = ["training", "OUTPUT_DIR", "<style", str(pages.parent), "\n\n\n"]

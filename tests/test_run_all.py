@@ -126,11 +126,7 @@ def test_tests_bring_the_extras_and_run_in_the_project(project, tmp_path):
 
 @pytest.mark.parametrize(
     ("variables", "spins"),
-    [
-        ({}, "1000"),
-        ({"GOMP_SPINCOUNT": "7"}, "7"),
-        ({"OMP_WAIT_POLICY": "PASSIVE"}, "unset"),
-    ],
+    [({}, "1000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "PASSIVE"}, "unset")],
 )
 def test_jupyterlab_opens_on_the_notebooks_with_the_environment_of_a_run(project, variables, spins):
     (project.folder / "notebooks").mkdir()

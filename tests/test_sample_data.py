@@ -221,14 +221,9 @@ def test_hash_seed_and_cpu_change_nothing():
         "    digest.update(image.tobytes() + repr((record, boxes)).encode())\n"
         "print(digest.hexdigest())\n"
     )
+    command = [sys.executable, "-c", code]
     outputs = {
-        subprocess.run(
-            [sys.executable, "-c", code],
-            env=os.environ | machine,
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
+        subprocess.check_output(command, env=os.environ | machine, text=True)
         for machine in OTHER_MACHINES
     }
     assert len(outputs) == 1

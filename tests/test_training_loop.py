@@ -10,13 +10,7 @@ from small_data import DIM, NUM_CLASSES, NUM_IMAGES, make_data
 
 from imet_utils.decoding import predict
 from imet_utils.features import FeatureBatches
-from imet_utils.models import (
-    LinearClassifier,
-    MlpClassifier,
-    Rnn,
-    order_free_loss,
-    weighted_bce,
-)
+from imet_utils.models import LinearClassifier, MlpClassifier, Rnn, order_free_loss, weighted_bce
 from imet_utils.training import TrainConfig, evaluate, fit, start_training, train_one_epoch
 from imet_utils.training.loop import training_fingerprint
 

@@ -23,7 +23,6 @@ from imet_utils.tables import load_collection, read_image, read_tables, save_tab
 from imet_utils.views import (
     LUMA,
     View,
-    ViewArray,
     ViewDataset,
     channel_stats,
     colour_matrix,
@@ -304,11 +303,8 @@ def test_data_sets_crop_and_augment_by_split(tables):
     }  # fmt: skip
     assert datasets["train"].cropped.tolist() == [True, False]
     assert datasets["val"].paths == [str(tables.data_dir / "train" / "c.png")]
-
-
-def test_where_no_label_is_a_culture_all_images_are_cropped(tables):
     tags = replace(tables, labels=tables.labels.assign(kind=["medium", "tag"]))
-    assert split_dataset(tags, "train").cropped.tolist() == [True, True]
+    assert split_dataset(tags, "train").cropped.tolist() == [True, True]  # no label is a culture
 
 
 def test_checked_files_are_neither_looked_for_nor_hashed_again(tables, tmp_path):
@@ -397,11 +393,3 @@ def test_workers_end_when_their_parent_is_killed():
     for worker in left:
         worker.kill()
     assert not left
-
-
-def test_rows_of_an_array_are_the_views_of_the_data_set(dataset):
-    views = np.stack([dataset[index].numpy() for index in range(7)])  # (N, V, 3, H, W)
-    array = ViewArray(dataset)
-    assert array.shape == views.shape
-    rows = np.array([4, 0, 4, 2]), np.array([2, 1, 0, 2])  # of image and view
-    np.testing.assert_array_equal(array[rows], views[rows])
