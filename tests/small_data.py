@@ -1,5 +1,7 @@
 """Small collections, images and features that tests of several rooms are made of."""
 
+import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +42,16 @@ def write_collection(folder, rows, names, size=(40, 40)):
     images = pd.DataFrame({"id": rows.keys(), "attribute_ids": rows.values()})
     images.to_csv(folder / "train.csv", index=False)
     return folder
+
+
+def copy_run(run, target):
+    """Copy a finished run; of checkpoints and features, only ever replaced whole, make links."""
+
+    def copy(source, path):
+        is_replaced = source.endswith(".pt") or "/features/" in source
+        return (os.link if is_replaced else shutil.copy2)(source, path)
+
+    return shutil.copytree(run, target, copy_function=copy)
 
 
 def make_data():

@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from urllib.request import urlopen
 import nbformat
 import pytest
 from PIL import Image
+from small_data import copy_run
 
 from imet_tools.pipeline.parameters import find_notebooks
 from imet_utils.decoding import Decision
@@ -36,7 +36,7 @@ def folder(smoke, module_path):
     folder = module_path / "notebooks"
     folder.mkdir()
     output = folder.parent / "output"
-    shutil.copytree(smoke[0], output)
+    copy_run(smoke[0], output)
     own = {"OUTPUT_DIR": str(output)}
     run = open_run("20_my_labeller", ["08_evaluate_test"], parameters=own)
     probs = run.probs("attncnn_rnn")["val"]

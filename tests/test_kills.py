@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from small_data import copy_run
 
 from imet_utils.features import FeatureBatches, extract_features, open_features
 from imet_utils.files import load_checkpoint, remove_leftovers
@@ -135,7 +136,7 @@ def test_a_store_killed_at_any_file_it_writes_is_the_old_or_the_new_one(tmp_path
 def state_before(stem, whole, folder):
     """Copy an undisturbed run without what one notebook made; return the list of that."""
     shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(whole, folder)
+    copy_run(whole, folder)
     products = list(read_provenance(whole, stem)["products"])
     for product in [*products, f"{stem}/provenance.json"]:
         (folder / product).unlink()

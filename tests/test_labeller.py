@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from small_data import copy_run
 
 from imet_tools.labelling import compare_known
 from imet_tools.labelling.__main__ import main
@@ -36,7 +37,7 @@ def open_notebook(output_dir, **parameters):
 @pytest.fixture(scope="module")
 def run(smoke, module_path):
     """A reader's own notebook on a copy of a finished run."""
-    shutil.copytree(smoke[0], module_path / "run")
+    copy_run(smoke[0], module_path / "run")
     return open_notebook(module_path / "run")
 
 
@@ -192,7 +193,7 @@ def test_without_an_rnn_there_is_no_attention(run, probs_of, files):
 
 
 def test_a_head_with_an_encoder_of_its_own_is_saved_whole(smoke, probs_of, files, tmp_path):
-    shutil.copytree(smoke[0], tmp_path / "run")
+    copy_run(smoke[0], tmp_path / "run")
     own = {"EPOCHS": 1, "UNFROZEN_STAGES": 1, "ENCODER": "efficientnet_lite0"}
     first = open_notebook(tmp_path / "run", **own)
     train_head(first, "attncnn_rnn")
@@ -221,7 +222,7 @@ def test_labellers_are_averaged_and_saved_together(run, labeller, probs_of, file
 def test_the_command_averages_runs_of_one_split(smoke, tmp_path, capsys):
     runs, made = [tmp_path / "a", tmp_path / "b"], tmp_path / "made"
     for folder in runs:
-        shutil.copytree(smoke[0], folder)
+        copy_run(smoke[0], folder)
     for _ in range(2):  # also over itself
         assert main(["ensemble", *map(str, runs), "--output", str(made)]) == 0
     results = pd.read_csv(made / "results.csv")
@@ -240,7 +241,7 @@ def test_the_command_averages_runs_of_one_split(smoke, tmp_path, capsys):
     assert "at least two runs" in capsys.readouterr().err
     path = runs[0] / "08_evaluate_test/provenance.json"
     record = json.loads(path.read_text())
-    record["parameters"]["DECISION"] = "0.9"  # which the second run does not reach, but the mean
+    record["parameters"]["DECISION"] = "0.5"  # which the second run does not reach, but the mean
     path.write_text(json.dumps(record))
     path = runs[1] / "08_evaluate_test/probs_val.npy"
     np.save(path, np.full_like(np.load(path), 0.1))
@@ -266,7 +267,7 @@ def test_what_is_no_labeller_or_of_former_results_is_refused(smoke, saved, tmp_p
     save_json(load_json(saved / "labeller.json") | {"format": 0}, saved / "labeller.json")
     with pytest.raises(ValueError, match="saved has format 0"):
         Labeller.load(saved)
-    shutil.copytree(smoke[0], tmp_path / "run")
+    copy_run(smoke[0], tmp_path / "run")
     record = tmp_path / "run/06_train_attncnn_rnn/provenance.json"
     record.write_text(json.dumps(load_json(record) | {"id": "another"}))
     with pytest.raises(ValueError, match="06_train_attncnn_rnn has run"):
@@ -275,7 +276,7 @@ def test_what_is_no_labeller_or_of_former_results_is_refused(smoke, saved, tmp_p
 
 def test_the_command_labels_what_can_be_read_and_lists_the_rest(smoke, tmp_path, files, capsys):
     output_dir, given = tmp_path / "run", tmp_path / "given"
-    shutil.copytree(smoke[0], output_dir)
+    copy_run(smoke[0], output_dir)
     before = {path: path.stat().st_mtime_ns for path in output_dir.rglob("*") if path.is_file()}
     given.mkdir()
     for file in files[:3]:

@@ -4,7 +4,6 @@ import ast
 import csv
 import json
 import re
-import shutil
 import subprocess
 import sys
 from dataclasses import fields
@@ -14,6 +13,7 @@ import numpy as np
 import papermill
 import pytest
 from PIL import Image
+from small_data import copy_run
 
 from imet_tools.pipeline.parameters import declared_parameters, find_notebooks, make_plan
 from imet_utils.features import EncoderSettings
@@ -303,7 +303,7 @@ for stem, path in plan.notebooks.items():
 
 def test_a_second_run_of_cells_run_twice_leaves_the_same(smoke, tmp_path):
     """In a copy of a finished run, whose heads are loaded where that one trained them."""
-    again = shutil.copytree(smoke[0], tmp_path / "output")
+    again = copy_run(smoke[0], tmp_path / "output")
     for path in [*again.glob("*.csv"), *again.glob("0*/**/*.npy"), *again.glob("0*/*.csv")]:
         path.unlink()
     command = [sys.executable, "-c", TWICE, str(again)]
