@@ -142,10 +142,3 @@ def test_a_damaged_table_is_read_or_refused_by_name(folder, file_name, place, dr
         assert_read_or_refused(folder, "train.csv" if file_name == "train.csv" else "")
     finally:
         path.write_bytes(whole)
-
-
-@many
-@given(content=st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
-def test_any_bytes_are_read_or_refused_by_name(folder, content):
-    (folder / "train.csv").write_bytes(b"id,attribute_ids\n" + content)
-    assert_read_or_refused(folder, "train.csv")

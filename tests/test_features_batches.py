@@ -119,14 +119,6 @@ def test_processes_share_every_batch(store, views):
         assert torch.equal(batch[1::2] if other else batch[:1], two["pooled"])
 
 
-def test_a_process_without_a_row_gets_one_that_does_not_count(store):
-    arrays = {name: values[:3] for name, values in store[0].items()}
-    batches = FeatureBatches(arrays, store[1][:3], batch_size=2, shuffle=False)
-    (_, half), (last, none) = batches.shares(1, 2)
-    assert (half, none) == (0.5, 0.0)
-    assert last["pooled"][0, 0] // 10 == 2
-
-
 @pytest.mark.parametrize("views", ["all", "random", "whole"])
 def test_arrays_one_behind_the_other_are_read_as_one(store, views):
     arrays, targets = store

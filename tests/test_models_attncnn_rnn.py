@@ -4,8 +4,6 @@ from torch import nn
 
 from imet_utils.models import (
     Components,
-    HogFusionClassifier,
-    LinearClassifier,
     MlpClassifier,
     Rnn,
     Standardise,
@@ -32,15 +30,6 @@ def make_model():
 
 def make_maps(batch=8):
     return 3 + 2 * torch.randn(batch, POSITIONS, DIM)
-
-
-def test_linear_classifiers_add_the_shares_of_their_inputs():
-    pooled, hog = make_vectors().values()
-    fusion, linear = HogFusionClassifier(4, 3, NUM_CLASSES), LinearClassifier(4, NUM_CLASSES)
-    of_pooled, of_hog = fusion.fc.weight[:, :4], fusion.fc.weight[:, 4:]
-    wanted = pooled @ of_pooled.T + hog @ of_hog.T + fusion.fc.bias
-    torch.testing.assert_close(fusion(pooled, hog), wanted)
-    torch.testing.assert_close(linear(pooled), pooled @ linear.fc.weight.T + linear.fc.bias)
 
 
 def test_classifier_equals_a_computation_by_hand():
