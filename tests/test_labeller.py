@@ -1,7 +1,6 @@
 """The labeller of a run: the same labels as the run's, from a folder that stands on its own."""
 
 import json
-import os
 import re
 import shutil
 import stat
@@ -332,30 +331,8 @@ def test_the_command_uses_known_labels_and_an_exported_labeller(smoke, tmp_path,
     page = (results / "review.html").read_text(encoding="utf-8")
     assert page.count('"known": [[1, 1]]') == 1
     assert page.count('"known": []') == 2
-
-
-def test_the_command_labels_images_of_subfolders_and_keeps_the_labels_of_others(
-    smoke, tmp_path, files
-):
-    small, given = tmp_path / "small", tmp_path / "photos"
-    assert main(["export", str(small), "--output", str(smoke[0])]) == 0
-    for place, file in zip(("a.png", "1984/a.png", "1985/b.png"), files, strict=False):
-        (given / place).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(file, given / place)
-    shutil.copy(files[0], os.fsencode(given) + b"/Mu\xf1oz.png")
-    assert main(["label", str(given), "--output", str(small)]) == 0
-    results = small / "labelled/photos"
-    found = pd.read_csv(results / "labels.csv").drop_duplicates("file")["file"]
-    assert found.tolist() == ["a.png", "1984/a.png", "b.png"]
-    assert pd.read_csv(results / "submission.csv")["id"].tolist() == ["a", "1984_a", "b"]
-    skipped = pd.read_csv(results / "skipped_images.csv")["file"]
-    assert skipped.tolist() == [r"Mu\xf1oz.png"]
-    before = {path: path.read_bytes() for path in results.iterdir()}
-    shutil.copytree(given / "1985", tmp_path / "other/photos")
-    assert main(["label", str(tmp_path / "other/photos"), "--output", str(small)]) == 0
-    assert pd.read_csv(small / "labelled/photos_2/submission.csv")["id"].tolist() == ["b"]
-    assert main(["export", str(small), "--output", str(smoke[0])]) == 2  # it would replace all
-    assert {path: path.read_bytes() for path in results.iterdir()} == before
+    assert main(["export", small, "--output", str(smoke[0])]) == 2  # it would replace the labels
+    assert (results / "review.html").read_text(encoding="utf-8") == page
 
 
 def test_the_command_refuses_with_a_sentence(smoke, tmp_path, files, capsys):
