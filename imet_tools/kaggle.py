@@ -207,11 +207,7 @@ def build_kernels(user: str, folder: Path, plan: Plan, overrides: Iterable[Seque
 
 
 def slug_of(stem: str) -> str:
-    """Name a kernel; Kaggle makes the slug from the title.
-
-    >>> slug_of("04_train_baseline")
-    'imet-04-train-baseline'
-    """
+    """Name a kernel, such as `imet-04-train-baseline`; Kaggle makes the slug from the title."""
     return f"imet-{stem.replace('_', '-')}"
 
 

@@ -34,9 +34,6 @@ def hog(
 
     Raises:
         ValueError: for other images, settings out of range, or images smaller than one block.
-
-    >>> hog(torch.zeros(2, 3, 224, 224, dtype=torch.uint8)).shape
-    torch.Size([2, 10368])
     """
     if images.ndim != 4 or images.shape[1] not in (1, 3) or images.dtype != torch.uint8:
         raise ValueError(

@@ -103,11 +103,7 @@ def write_review(
 
 
 def page_name(page: int) -> str:
-    """Name a page, counted from 0.
-
-    >>> page_name(0), page_name(1)
-    ('review.html', 'review_2.html')
-    """
+    """Name a page, counted from 0: `review.html`, `review_2.html` and so on."""
     return f"review_{page + 1}.html" if page else "review.html"
 
 

@@ -103,9 +103,8 @@ class Client:
     def get(self, url: str, parse: Callable[[bytes], Parsed]) -> Parsed | None:
         """Fetch an address and parse its bytes; None if nothing is there (404 or 410).
 
-        Raises:
-            Failed: if no attempt gave bytes that `parse` takes, or the host is not the museum's.
-            Unavailable: if too many requests in a row failed.
+        Failed if no attempt gave bytes that `parse` takes, or the host is not the museum's;
+        Unavailable if too many requests in a row failed.
         """
         for _ in range(ATTEMPTS):
             try:

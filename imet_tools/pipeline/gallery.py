@@ -46,9 +46,8 @@ EMPTY_LINES = re.compile(r"(\n[ \t]*)+\n\n")
 def write_gallery(output_dir: Path, pages: Path) -> Path:
     """Write the gallery of a finished run into the folder `pages`; return the path of its page.
 
-    Raises:
-        ValueError: if a notebook has failed or not run to its end, if other files would be
-            replaced, or if images other than the sample's would go into the project's own pages.
+    A ValueError if a notebook has failed or not run to its end, if other files would be replaced,
+    or if images other than the sample's would go into the project's own pages.
     """
     notebooks = read_executed(output_dir)
     check_finished(output_dir, notebooks)

@@ -84,11 +84,8 @@ def make_plan(
     """Check what the user asks for against the notebooks of a folder before anything runs.
 
     The `first` and the `last` notebook are given by number or name, the profile by name or path;
-    `overrides` are values that the user sets, by parameter.
-
-    Raises:
-        ValueError: for an unknown notebook, profile or parameter, a value of the wrong type, or
-            one that no chosen notebook takes.
+    `overrides` are values that the user sets, by parameter. A ValueError for an unknown notebook,
+    profile or parameter, a value of the wrong type, or one that no chosen notebook takes.
     """
     notebooks = find_notebooks(folder)
     if not notebooks:
@@ -211,9 +208,8 @@ def assign(
 ) -> dict[str, Values]:
     """Give every notebook those values that it declares: common, single, then the user's own.
 
-    Raises:
-        ValueError: for a name that is not declared, with those that are spelled like it, or a
-            value of the wrong type.
+    A ValueError for a name that is not declared, with those that are spelled like it, or a value of
+    the wrong type.
     """
     everything = sorted(set().union(*declared.values()))
     wanted = [("No notebook declares", name, everything) for name in {**common, **overrides}]

@@ -53,9 +53,7 @@ def choose_folder(plan: Plan) -> Path:
 def claim_folder(output_dir: Path) -> Iterator[None]:
     """Lock a folder, record the holder in `run.json`, and remove leftovers of a killed run.
 
-    Raises:
-        FolderInUse: if another run holds the lock.
-        OSError: if the folder cannot be written, now or later.
+    A FolderInUse if another run holds the lock; an OSError if it cannot be written, now or later.
     """
     try:
         with lock_folder(output_dir):

@@ -24,9 +24,8 @@ from imet_utils.tables import check_tables
 def prepare(plan: Plan) -> Iterator[Path]:
     """Check the collection and everything upstream, and yield the output folder, locked.
 
-    Raises:
-        OSError: if a part of the collection is missing, or the folder cannot be had.
-        ValueError: if a table is wrong, or a notebook upstream must run first.
+    An OSError if a part of the collection is missing, or the folder cannot be had; a ValueError if
+    a table is wrong, or a notebook upstream must run first.
     """
     if data_dir := plan.find("DATA_DIR"):
         check_tables(data_dir)

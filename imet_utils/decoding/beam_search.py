@@ -101,11 +101,7 @@ def _best_labels(logits: Tensor, width: int) -> tuple[Tensor, Tensor]:
 
 
 def class_thresholds(frequencies: Tensor, scale: float = 2.5) -> Tensor:
-    """Set each class's path threshold to `scale` (0 or more) times its training frequency (C,).
-
-    >>> class_thresholds(torch.tensor([0.0, 0.1]))
-    tensor([0.0000, 0.2500])
-    """
+    """Set each class's path threshold to `scale`, 0 or more, times its training frequency (C,)."""
     if not scale >= 0:
         raise ValueError(f"scale must be 0 or more, got {scale}")
     return scale * frequencies

@@ -174,11 +174,7 @@ def autocast_dtype(device: torch.device | str) -> torch.dtype | None:
 
 
 def normalise(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
-    """Turn uint8 images (B, 3, H, W) into floats of the statistics given, channels last.
-
-    >>> normalise(torch.full((1, 3, 1, 1), 255, dtype=torch.uint8), (0.5,) * 3, (0.25,) * 3).max()
-    tensor(2.)
-    """
+    """Turn uint8 images (B, 3, H, W) into floats of the statistics given, channels last."""
     if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[1] != 3:
         raise ValueError(f"images must be uint8 (B, 3, H, W), got {images.dtype} {images.shape}")
     scale = torch.tensor([1 / (255 * s) for s in std], device=images.device).view(3, 1, 1)

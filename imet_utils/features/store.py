@@ -52,15 +52,11 @@ def extract_features(
     computed in full batches, and rows of a last smaller one are never copied: a store with copied
     rows is equal to one that was computed as a whole.
 
-    Args:
-        dataset: items (V, 3, H, W) uint8.
-        compute: as for `compute_views`.
-        folder: of the store, `<split>/<name>`.
-        fingerprint: settings of `compute`, as JSON can hold them; those of the views are added.
-        modules: that `compute` is made of, such as `imet_utils.hog`; an edit to them counts, too.
-        batch_size: the most views at a time, whole images at least; None for `views_at_once`.
-        num_workers: processes that read images for a GPU; 0 reads them in this one.
-        device: where `compute` runs.
+    The items of the data set are (V, 3, H, W) uint8; `compute`, `num_workers` and `device` are as
+    for `compute_views`. `folder` is `<split>/<name>`. The `fingerprint` has the settings of
+    `compute`, as JSON can hold them; those of the views are added, and the code of the `modules`
+    that `compute` is made of, such as `imet_utils.hog`. `batch_size` is the most views at a time,
+    whole images at least; by default it is that of `views_at_once`.
 
     Returns:
         Read-only arrays (N, V, ...) float16 by name.

@@ -34,11 +34,8 @@ def bootstrap_mean(values: np.ndarray) -> Interval:
     """Bound the mean of one finite value per image, (N,), such as `f2_per_image`.
 
     Images are drawn with replacement (the percentile bootstrap of Efron and Tibshirani, 1993); the
-    interval does not cover another training run. For a difference of two models, take that of
-    their values image by image.
-
-    >>> bootstrap_mean(np.array([0.5, 0.5, 0.5]))
-    Interval(mean=0.5, low=0.5, high=0.5)
+    interval does not cover another training run. For a difference of two models, take that of their
+    values image by image.
     """
     values = np.asarray(values, dtype=float)
     mean = float(values.mean())
