@@ -8,8 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from imet_utils.decoding import mixed_precision
-from imet_utils.encoders import Encoder, encode_images, normalise
+from imet_utils.encoders import Encoder, encode_images, mixed_precision, normalise
 
 NUM_MIXTURES = 64
 SMALLEST_DEVIATION = 1e-3  # that a channel is divided by

@@ -61,7 +61,7 @@ def wait_for_all() -> None:
 
 
 def run_in_processes(count: int, function: Callable[..., Any], *args: Any) -> None:  # noqa: ANN401
-    """Call `function(*args)` in so many new processes of this machine, and wait for them.
+    """Call `function(*args)` in `count` new processes of this machine, and wait for them.
 
     They start afresh instead of as forks (as accelerate's `notebook_launcher` does), so that it
     works where CUDA is in use already. The function is one of a module; its arguments may be or

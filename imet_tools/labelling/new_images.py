@@ -142,7 +142,7 @@ def read_known_labels(
 
 
 def pick_new_images(run: Run, images: str = "", most: int = 200) -> tuple[list[Path], str]:
-    """Choose at most so many files to label, those that can be read, and describe their source.
+    """Choose at most `most` files to label, those that can be read, and describe their source.
 
     They are those of `images`, a folder or a file, or else of the collection's `test/`, or else the
     images of the test part.

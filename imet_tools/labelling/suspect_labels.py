@@ -73,7 +73,7 @@ def find_suspects(index: NeighbourIndex, most: int, strength: float = 0.0) -> pd
     """Find pairs of image and label that are annotated and unlikely, or missing and likely.
 
     Returns:
-        Columns image and label (numbers), annotated and probability: at most so many pairs of
+        Columns image and label (numbers), annotated and probability: at most `most` pairs of
         either kind, the most suspect first, the two kinds in turns.
     """
     predicted = predict_from_others(index, strength)

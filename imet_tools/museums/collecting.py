@@ -67,7 +67,7 @@ def collect_met(
     than `min_images` are dropped, and so are images without any other; with `classification` the
     museum's own (Paintings, Prints) is a tag, too. With `table`, the museum's MetObjects.csv,
     labels come from it, and only objects that are free and labelled there are requested. Two
-    requests are at least so many `seconds` apart.
+    requests are at least `seconds` apart.
 
     Raises:
         Unavailable: if the museum refuses or cannot be reached for long; existing files stay.

@@ -28,7 +28,6 @@ from imet_utils.decoding.prediction import (
     average_probs,
     head_inputs,
     head_probs,
-    mixed_precision,
     predict,
     predict_splits,
     search_views,

@@ -85,7 +85,7 @@ class NeighbourIndex:
     temperature: float = TEMPERATURE  # above 0
 
     def nearest(self, vectors: Vectors | None, count: int = VOTERS) -> Neighbours:
-        """Find so many labelled images, at the most, nearest to features (N, F) of others.
+        """Find at most `count` labelled images, those nearest to features (N, F) of others.
 
         Without features, they are sought for each labelled image among the others.
 

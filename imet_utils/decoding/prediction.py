@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from imet_utils.decoding.beam_search import Paths, beam_search
 from imet_utils.distributed import gather_items, own_range
-from imet_utils.encoders import autocast_dtype
+from imet_utils.encoders import mixed_precision
 from imet_utils.features import Array, FeatureBatches
 from imet_utils.files import save_array
 from imet_utils.models import AttnCnnRnn, EndToEnd
@@ -19,12 +19,6 @@ from imet_utils.progress import progress
 def head_inputs(batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return a head's inputs in a batch: all but the targets."""
     return {name: values for name, values in batch.items() if name != "targets"}
-
-
-def mixed_precision(device: torch.device) -> torch.autocast:
-    """Compute in the 16-bit float type that the device is fast at, if there is one."""
-    dtype = autocast_dtype(device)
-    return torch.autocast(device.type, dtype=dtype or torch.bfloat16, enabled=dtype is not None)
 
 
 def head_probs(logits: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ from imet_utils.encoders.encoder import (
     Encoder,
     autocast_dtype,
     encode_images,
+    mixed_precision,
     normalise,
     style_statistics,
 )

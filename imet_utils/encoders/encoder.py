@@ -173,6 +173,12 @@ def autocast_dtype(device: torch.device | str) -> torch.dtype | None:
     return None
 
 
+def mixed_precision(device: torch.device) -> torch.autocast:
+    """Compute in the short float type that the device is fast at, if there is one."""
+    dtype = autocast_dtype(device)
+    return torch.autocast(device.type, dtype=dtype or torch.bfloat16, enabled=dtype is not None)
+
+
 def normalise(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
     """Turn uint8 images (B, 3, H, W) into floats of the statistics given, channels last."""
     if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[1] != 3:
@@ -199,6 +205,5 @@ def encode_images(
         gradients where the encoder has them.
     """
     floats = normalise(images, mean or encoder.mean, std or encoder.std)
-    dtype = autocast_dtype(images.device)
-    with torch.autocast(images.device.type, dtype=dtype, enabled=dtype is not None):
+    with mixed_precision(images.device):
         return encoder(floats, outputs)

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from imet_utils.decoding import Paths, beam_search, head_probs, mixed_precision
-from imet_utils.encoders import OUTPUTS, build_encoder, encode_images
+from imet_utils.decoding import Paths, beam_search, head_probs
+from imet_utils.encoders import OUTPUTS, build_encoder, encode_images, mixed_precision
 from imet_utils.hog import hog
 from imet_utils.models import EndToEnd, Rnn
 from imet_utils.training import RECIPES, find_recipe

@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from imet_utils.code import code_digest, describe_code, plain_attributes
-from imet_utils.decoding import head_inputs, mixed_precision, predict
+from imet_utils.decoding import head_inputs, predict
 from imet_utils.distributed import gather_items, process_index, wait_for_all
-from imet_utils.encoders import autocast_dtype
+from imet_utils.encoders import autocast_dtype, mixed_precision
 from imet_utils.features import FeatureBatches
 from imet_utils.files import fingerprint_of, load_checkpoint, save_checkpoint, save_csv
 from imet_utils.metrics import best_threshold, mean_average_precision, sample_scores
