@@ -210,7 +210,7 @@ def test_new_images_are_those_named_or_of_test_or_else_of_the_test_part(run, tmp
 def test_pictures_of_training_images_where_they_are_at_hand(tmp_path, data_dir):
     labeller = SimpleNamespace(train_images=pd.DataFrame({"id": ["a", "b"]}))
     assert train_pictures(tmp_path, labeller)("a") is None  # no run, no collection
-    record = {"data_dir": str(data_dir), "data_dir_from_here": "data", "products": ["1/images.csv"]}
+    record = {"data_dir": str(data_dir), "data_dir_from_here": "data", "upstream": {}}
     save_json(record, tmp_path / "1/provenance.json")
     find = train_pictures(tmp_path, labeller, side=60)
     assert find("a").size == (60, 30)

@@ -156,8 +156,8 @@ def run(tmp_path, targets):
     order, index = pd.concat(splits).index.to_numpy(), make_index(targets)
     index = build_neighbour_index(index.embeddings[order], index.targets[order])
     folder = tmp_path / "output/10_suspect_labels"
-    products = ["10_suspect_labels/images.csv", "10_suspect_labels/suspect_labels.csv"]
-    record = {"data_dir": str(data), "data_dir_from_here": "../data", "products": products}
+    record = {"data_dir": str(data), "data_dir_from_here": "../data", "upstream": {}}
+    record["products"] = ["10_suspect_labels/suspect_labels.csv"]
     save_json(record, folder / "provenance.json")
     fields = {"folder": folder, "tables": tables, "label_names": np.array(names)}
     return SimpleNamespace(**fields, output_dir=folder.parent, data_dir=data, index=index)
@@ -229,7 +229,7 @@ def test_the_command_finds_the_table_of_the_run_and_corrects_the_collection_s(ru
     assert main(["correct", str(path), *output]) == 2
     assert "line 2: verdict 'what?'" in capsys.readouterr().err
     assert main(["correct", "--output", str(run.output_dir / "none")]) == 2
-    assert "images.csv" in capsys.readouterr().err
+    assert "no notebook has run to its end here" in capsys.readouterr().err
 
 
 def test_the_benchmark_knows_what_the_sample_overlooks_and_plants(tmp_path, targets):

@@ -15,7 +15,7 @@ import pandas as pd
 from imet_tools.command import run_command
 from imet_tools.labelling.corrections import add_images, correct_labels
 from imet_tools.labelling.ensembles import write_ensemble
-from imet_tools.labelling.explore import find_collection, train_pictures
+from imet_tools.labelling.explore import train_pictures
 from imet_tools.labelling.new_images import (
     RESULTS,
     SOURCE,
@@ -39,7 +39,7 @@ from imet_utils.labeller import Explanation, Labeller, rank_labels
 from imet_utils.processes import num_cores
 from imet_utils.progress import say
 from imet_utils.provenance import find_product
-from imet_utils.runs import find_output_dir
+from imet_utils.runs import find_output_dir, read_run
 from imet_utils.tables import file_key, read_thumbnail
 from imet_utils.tables.images import match_images
 
@@ -131,7 +131,7 @@ def check_replaceable(folder: Path) -> Path:
 
 def correct_table(output_dir: Path, verdicts: Path | None = None) -> None:
     """Write `train_corrected.csv` from a filled-in table of suspect labels (the run's)."""
-    data_dir = find_collection(output_dir)
+    data_dir = read_run(output_dir).data_dir
     verdicts = verdicts or find_product(output_dir, SUSPECTS)[0]
     train = data_dir / "train.csv"
     done = correct_labels(data_dir, verdicts, output_dir / CORRECTED)
@@ -143,7 +143,7 @@ def correct_table(output_dir: Path, verdicts: Path | None = None) -> None:
 
 def add_reviewed(output_dir: Path, reviews: Sequence[Path], labeller: Labeller) -> None:
     """Write `train_extended.csv`: the table of the collection with reviewed images behind."""
-    data_dir = find_collection(output_dir)
+    data_dir = read_run(output_dir).data_dir
     added = add_images(data_dir, reviews, labeller.labels, output_dir / EXTENDED)
     say(f"{len(added.ids):,} images added: {output_dir / EXTENDED}")
     if added.without_label:

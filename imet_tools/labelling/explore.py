@@ -16,8 +16,7 @@ from imet_tools.labelling.review import NEIGHBOUR_SIDE
 from imet_utils.labeller import Explanation, Labeller, Picture
 from imet_utils.metrics import sample_scores
 from imet_utils.plots.style import SCORES
-from imet_utils.provenance import collection_of, find_product
-from imet_utils.runs import TABLES, Run
+from imet_utils.runs import Run, read_run
 from imet_utils.tables import (
     find_images,
     name_files,
@@ -179,16 +178,11 @@ def describe_threshold(probs: np.ndarray, targets: np.ndarray, threshold: float)
     return f"From {threshold:.2f}: {shown}; {preds.sum() / len(preds):.1f} labels an image"
 
 
-def find_collection(output_dir: Path) -> Path:
-    """Return the collection that a run was made from; a FileNotFoundError if there is no run."""
-    return collection_of(output_dir, find_product(output_dir, TABLES)[1])
-
-
 def train_pictures(output_dir: Path, labeller: Labeller, side: int = NEIGHBOUR_SIDE) -> FindPicture:
     """Return a function from a training image's id to a small picture, or None without its file."""
     ids, files = labeller.train_images["id"], {}
     with suppress(OSError, ValueError):  # if the collection is gone
-        paths = find_images(find_collection(output_dir) / "train", ids)
+        paths = find_images(read_run(output_dir).data_dir / "train", ids)
         files = dict(zip(ids, paths, strict=True))
 
     @lru_cache(CACHED)
