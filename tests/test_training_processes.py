@@ -73,7 +73,7 @@ def train(folder, name, num_images, loss):
     batches = FeatureBatches(data, targets, 8)
     val_batches = FeatureBatches(data, targets, 8, "all", shuffle=False)
     config = TrainConfig(epochs=3, learning_rate=0.01, average_decay=0.5)
-    with patch("imet_utils.decoding.prediction.autocast_dtype", return_value=None):
+    with patch("imet_utils.encoders.encoder.autocast_dtype", return_value=None):
         history = fit(model, batches, val_batches, loss, config, folder)
         probs = predict(model, val_batches)
     if process_index() == 0:

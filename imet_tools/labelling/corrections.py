@@ -180,13 +180,11 @@ def _join_labels(tables: Tables, table: CsvFile, rows: list[set[int]]) -> list[s
 def _read_changes(path: Path, tables: Tables) -> dict[int, dict[int, bool]]:
     """Read verdicts by image number and class index."""
     number_of = {defuse(image_id): n for n, image_id in enumerate(tables.images["id"])}
-    names = [file_key(defuse(name)) for name in tables.labels["attribute_name"]]
-    ids = tables.labels["attribute_id"].astype(str)
-    by_name = {name: k for k, name in enumerate(names)}
-    by_both = {both: k for k, both in enumerate(zip(ids, names, strict=True))}
+    names = tables.labels["attribute_name"]  # by which, as without labels.csv ids may change
+    class_of = {file_key(defuse(name)): k for k, name in enumerate(names)}
     changes: dict[int, dict[int, bool]] = {}
 
-    def parse(_: int, image_id: str, label: str, name: str, annotated: str, verdict: str) -> None:
+    def parse(_: int, image_id: str, name: str, annotated: str, verdict: str) -> None:
         answer = ANSWERS.get(verdict.casefold())
         if not verdict:
             return
@@ -196,10 +194,9 @@ def _read_changes(path: Path, tables: Tables) -> dict[int, dict[int, bool]]:
             cause = "id {} is not in train.csv. Where a spreadsheet has changed it (0012 to 12), "
             raise RowFault(cause + "open the table again with this column as text", image_id)
         name = file_key(name)
-        k = by_both.get((label, name), by_name.get(name))  # without labels.csv ids may change
-        if k is None:
+        if name not in class_of:
             raise RowFault("the collection has no label {} any more. Remove the row", name)
-        n = number_of[image_id]
+        n, k = number_of[image_id], class_of[name]
         has = k in tables.images["labels"][n]
         if has not in (answer, ANSWERS.get(annotated.casefold())):
             cause = "annotated is {}, but train.csv differs for image {} and {}: one of them has "
@@ -208,7 +205,7 @@ def _read_changes(path: Path, tables: Tables) -> dict[int, dict[int, bool]]:
             cause = "image {} and {} have both verdicts, yes and no. Remove one"
             raise RowFault(cause, image_id, name)
 
-    columns = [column for column in SUSPECT_COLUMNS if column != "probability"]
+    columns = ("id", "attribute_name", "annotated", "verdict")
     parse_rows(read_csv(path, SUSPECT_COLUMNS), columns, parse)
     if not changes:
         raise ValueError(f"{path} has no verdict yet: the column verdict {WHAT_TO_WRITE}")
