@@ -143,8 +143,19 @@ class Run:
         return [np.asarray(read_image(path)) for path in find_images(self.data_dir / "train", ids)]
 
     def predictions(self, least: float = 0.01) -> pd.DataFrame:
-        """Read what the run has predicted, see `read_predictions`."""
-        return read_predictions(self.output_dir, least)
+        """Read what the last notebook upstream with predictions has predicted for val and test.
+
+        A table as of `list_predictions`. Test images where horses were missed: `table.query(
+        "split == 'test' and attribute_name == 'tag::horses' and true and not predicted")`.
+
+        Raises:
+            FileNotFoundError: if the run has no predictions.
+        """
+        folder, parts = self.find("preds_test.npy").parent, []
+        for split in EVALUATED:
+            probs, preds = (np.load(folder / f"{name}_{split}.npy") for name in ("probs", "preds"))
+            parts.append(list_predictions(take_split(self.tables, split), probs, preds, least))
+        return pd.concat(parts, ignore_index=True)
 
     def save_predictions(
         self, probs: Mapping[str, np.ndarray], decide: Callable[[np.ndarray], np.ndarray]
@@ -268,25 +279,6 @@ def _imported_modules(namespace: Mapping[str, Any]) -> set[str]:
         for value in namespace.values()
     ]
     return {name for name in names if isinstance(name, str) and is_ours(name)}
-
-
-def read_predictions(output_dir: Path, least: float = 0.01) -> pd.DataFrame:
-    """Read the predictions of a run for validation and test, a table as of `list_predictions`.
-
-    Test images where horses were missed:
-    `table.query("split == 'test' and attribute_name == 'tag::horses' and true and not predicted")`.
-
-    Raises:
-        FileNotFoundError: if the run has no predictions.
-    """
-    folder = find_product(output_dir, "preds_test.npy")[0].parent
-    path, record = find_product(output_dir, TABLES)
-    tables = read_tables(path.parent, collection_of(output_dir, record))
-    parts = []
-    for split in EVALUATED:
-        probs, preds = (np.load(folder / f"{name}_{split}.npy") for name in ("probs", "preds"))
-        parts.append(list_predictions(take_split(tables, split), probs, preds, least))
-    return pd.concat(parts, ignore_index=True)
 
 
 def list_predictions(

@@ -180,7 +180,7 @@ def test_without_another_run_its_own_model_of_the_poster_is_compared(run):
     table, name = other_predictions(run)
     assert name == "AttnCNN-RNN (poster)"
     assert (table["predicted"] == (table["probability"] >= 0.45)).all()
-    with pytest.raises(FileNotFoundError, match=r"preds_test\.npy"):
+    with pytest.raises(FileNotFoundError, match="no notebook has run"):
         other_predictions(run, str(run.output_dir))
 
 

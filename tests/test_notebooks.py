@@ -13,13 +13,16 @@ import numpy as np
 import papermill
 import pytest
 from PIL import Image
+from sklearn.metrics import fbeta_score
 from small_data import copy_run
 
+from imet_tools.pipeline.execution import execute, kernel_environment
 from imet_tools.pipeline.parameters import declared_parameters, find_notebooks, make_plan
 from imet_utils.features import EncoderSettings
+from imet_utils.labeller import Labeller
 from imet_utils.models import Rnn
-from imet_utils.runs import PROJECT_DIR, RESULT_COLUMNS, find_data_dir
-from imet_utils.training import Decoding, TrainConfig
+from imet_utils.runs import PROJECT_DIR, RESULT_COLUMNS, find_data_dir, read_run
+from imet_utils.training import Decoding, TrainConfig, load_head
 
 FOLDER = PROJECT_DIR / "notebooks"
 NOTEBOOKS = find_notebooks(FOLDER)
@@ -312,3 +315,34 @@ def test_a_second_run_of_cells_run_twice_leaves_the_same(smoke, tmp_path):
     once, twice = results_of(smoke[0]), results_of(again)
     assert once.keys() == twice.keys()
     assert [path for path in once if once[path] != twice[path]] == []
+
+
+def test_a_readers_head_loss_and_data_in_a_notebook_of_their_own(smoke, tmp_path):
+    """The example on a copy of a finished run: nothing of it changes, and the scores are right."""
+    example = PROJECT_DIR / "docs/own_head.ipynb"
+    cells = nbformat.read(example, as_version=4).cells
+    assert [cell for cell in cells if cell.cell_type == "code" and cell.outputs] == []
+    output_dir = copy_run(smoke[0], tmp_path / "run")
+    before = {path: path.stat().st_mtime_ns for path in output_dir.rglob("*")}
+    with kernel_environment():
+        failed = execute(
+            example, tmp_path / "a.ipynb", {"OUTPUT_DIR": str(output_dir), "EPOCHS": 2}
+        )
+    assert failed is None
+    now = {path: path.stat().st_mtime_ns for path in before}
+    assert {path for path in before if now[path] != before[path]} <= {output_dir}
+    run = read_run(output_dir)
+    table = run.results().set_index(["model", "split"])["f2"]
+    mean = 0.3 * run.probs("cosine")["test"] + 0.4 * run.probs("mlp")["test"]
+    mean += 0.3 * run.probs("neighbours")["test"]
+    path = run.find("preds_test.npy")
+    np.testing.assert_allclose(np.load(path.with_name("probs_test.npy")), mean, atol=1e-6)
+    f2 = fbeta_score(run.targets["test"], np.load(path), beta=2, average="samples", zero_division=0)
+    assert table["mean with cosine", "test"] == pytest.approx(f2)
+    assert ("Cosine (own)", "val") in table.index
+    assert ("heads and neighbours", "test") in table.index
+    refused = r"'cosine' is registered, .* register\('cosine', ...\)"
+    with pytest.raises(ValueError, match=refused):
+        load_head(run, "cosine")
+    with pytest.raises(ValueError, match=refused):
+        Labeller.load(output_dir / "11_own_head/own_labeller")

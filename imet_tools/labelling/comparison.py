@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from imet_tools.labelling.explore import COMPARED, THUMBNAIL_SIDE, score_images
 from imet_tools.labelling.plots import plot_flips
 from imet_utils.metrics import bootstrap_mean
-from imet_utils.runs import Run, list_predictions, read_predictions
+from imet_utils.runs import Run, list_predictions, read_run
 from imet_utils.tables import read_thumbnail, take_split
 from imet_utils.training import RECIPES
 
@@ -34,7 +34,7 @@ class Comparison:
 
 
 def compare_runs(first: pd.DataFrame, second: pd.DataFrame, names: tuple[str, str]) -> Comparison:
-    """Compare two tables of `read_predictions` on the test images that both have.
+    """Compare two tables of `Run.predictions` on the test images that both have.
 
     Labels that only one of them has are left out, and images whose true labels differ; a ValueError
     if no image is left.
@@ -76,7 +76,7 @@ def other_predictions(run: Run, other: str = "") -> tuple[pd.DataFrame, str]:
     """
     if other:
         folder = Path(other).expanduser()
-        return read_predictions(folder), folder.name
+        return read_run(folder).predictions(), folder.name
     probs, preds = (np.load(run.find(f"poster_rnn/{name}_test.npy")) for name in ("probs", "beam"))
     test = take_split(run.tables, "test")
     return list_predictions(test, probs, preds), RECIPES["poster_rnn"].title
