@@ -62,9 +62,6 @@ def remove(name: str) -> Damage:
     return lambda folder: (folder / name).unlink()
 
 
-# --- tables ---
-
-
 def table(fault: str, content: str | bytes, *reported: str) -> BadInput:
     """Refuse a train.csv."""
     return BadInput(fault, give("train.csv", content), ("train.csv", *reported))
@@ -185,8 +182,6 @@ TABLES = [
     odd_id("id with the suffix of another format", "scan.tif"),
 ]  # fmt: skip
 
-# --- folders ---
-
 
 def unlabelled(fault: str, damage: Damage, *reported: str) -> BadInput:
     """Refuse what `damage` does to a folder `test/` of two images."""
@@ -239,8 +234,6 @@ FOLDERS = [
     BadInput("empty folder test/", lambda folder: (folder / "test").mkdir(),
              check=nothing_to_predict),
 ]  # fmt: skip
-
-# --- small and one-sided collections ---
 
 
 def rows(labels: str, train: list[str]) -> Damage:

@@ -10,7 +10,6 @@ import torch
 from label_queries import LabelQueryClassifier
 from PIL import Image
 from small_data import write_noise
-from texture import texture_products
 
 from imet_utils.views import ViewDataset
 
@@ -105,17 +104,3 @@ def test_only_views_of_the_whole_image_are_reshaped(tmp_path, train, has_culture
     same = [torch.equal(*pair) for pair in zip(usual[0], reshaped[0], strict=True)]
     assert same == [False] * changed + [True] * (6 - changed)
     assert reshaped.fingerprint() != usual.fingerprint()
-
-
-def test_texture_keeps_the_distances_between_correlations_at_any_scale():
-    channels = torch.randn(6, 30, 30) @ torch.randn(6, 30, 49)  # six images, each of its texture
-    stage = channels.view(6, 30, 7, 7)
-    texture = texture_products([stage])
-    exact = np.stack([np.corrcoef(image) for image in channels.numpy()])  # (6, 30, 30)
-    ratios = torch.pdist(texture) / torch.pdist(torch.from_numpy(exact).float().flatten(1))
-    assert texture.shape == (6, 64 * 65 // 2)
-    assert ratios.std() < 0.1 * ratios.mean()
-    scale, shift = torch.rand(2, 1, 30, 1, 1) + 0.5
-    around = torch.randn(6, 3, 28, 28), torch.randn(6, 9, 6, 6)  # the last has too few rows
-    again = texture_products([around[0], stage * scale + shift, around[1]])
-    torch.testing.assert_close(again, texture, atol=1e-4, rtol=1e-4)

@@ -3,7 +3,7 @@ import copy
 import pytest
 import timm
 import torch
-from timm.layers import BatchNormAct2d, Conv2dSame
+from timm.layers import Conv2dSame
 from torch import nn
 
 from imet_utils.encoders import (
@@ -159,9 +159,6 @@ def test_unfreezing_the_last_stage_reaches_its_weights_alone(name):
     assert [*map(id, moved)] == [*map(id, encoder.stages()[-1])]
 
 
-# --- folding ---
-
-
 @pytest.mark.parametrize(
     "name",
     ["test_resnet", "test_efficientnet", "hgnetv2_b0", "repvgg_a0", "repvit_m0_9", "test_coatnet"],
@@ -180,18 +177,6 @@ def test_folding_changes_values_by_rounding_only(name):
     assert norms[1] < norms[0] / 2
 
 
-def test_folding_keeps_the_rectifier_inside_a_batch_norm_and_takes_direct_pairs_only():
-    direct, before, inplace = BatchNormAct2d(4), nn.BatchNorm2d(4), nn.BatchNorm2d(4)
-    parts = nn.Conv2d(3, 4, 1), direct, nn.Conv2d(4, 4, 1), nn.ReLU(), before
-    net = as_trained(nn.Sequential(*parts, nn.Conv2d(4, 4, 1), nn.ReLU(inplace=True), inplace))
-    images = torch.randn(2, 3, 5, 5)
-    expected = net(images)
-    speed_up(net, images)
-    assert net[1] is direct.act
-    assert (net[4], net[7]) == (before, inplace)
-    torch.testing.assert_close(net(images), expected)
-
-
 @pytest.mark.parametrize("size", [(8, 8), (9, 9), (8, 9), (1, 2)])
 @pytest.mark.parametrize(
     ("kernel", "stride", "groups"), [(3, 2, 4), (5, 2, 1), (7, 4, 1), (2, 2, 1)]
@@ -206,9 +191,6 @@ def test_padding_is_folded_into_convolutions(kernel, stride, groups, size):
     torch.testing.assert_close(module(images), expected)
     # Other devices pad in another way; `meta` tells the shape alone.
     assert module.to("meta")(images.to("meta")).shape == expected.shape
-
-
-# --- normalisation, style, precision ---
 
 
 def test_style_by_hand_and_in_full_precision_from_short_floats():

@@ -131,9 +131,6 @@ def test_a_licence_that_is_not_free_is_shown_where_its_weights_are_wanted(tmp_pa
         build_encoder(name, "none")
 
 
-# --- the hub ---
-
-
 def test_weights_come_from_the_hub_as_safetensors(state, tmp_path, monkeypatch):
     def download(repo_id, filename, **_):
         assert (repo_id, filename) == (f"timm/{NAME}", "model.safetensors")

@@ -83,8 +83,6 @@ def test_a_refused_image_can_be_skipped(folder, case):
     assert case.reported[-1] in row.fault
 
 
-# --- tables at random ---
-
 labels_of_images = st.sets(st.sampled_from([3, 7, 10]), min_size=1)
 plain = st.characters(min_codepoint=33, max_codepoint=126, exclude_characters="/\\.")
 good_ids = st.text(plain, min_size=1, max_size=8)

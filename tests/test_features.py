@@ -152,9 +152,6 @@ def test_what_the_disk_or_float16_cannot_hold_is_refused(dataset, tmp_path, monk
     assert not list(tmp_path.rglob(".store*"))
 
 
-# --- rows that are kept ---
-
-
 class Counted:
     """Stands in for an encoder that rounds by the size of a batch; counts the views it sees."""
 
@@ -230,9 +227,6 @@ def test_rows_of_another_encoder_or_seed_are_not_taken(dataset, tmp_path):
     dataset.seed = 1
     extract(dataset, tmp_path / "test/store", {"encoder": "x"}, again)
     assert again.num_views == 2 * first.num_views == 30
-
-
-# --- a collection ---
 
 
 @pytest.fixture

@@ -47,9 +47,6 @@ def metadata(built, stem):
     return load_json(built / stem / "kernel-metadata.json")
 
 
-# --- kernels ---
-
-
 def test_each_notebook_is_a_kernel_and_one_runs_them_all(built):
     assert sorted(path.name for path in built.iterdir()) == [*STEMS, "run_all"]
     for path in built.iterdir():
@@ -74,9 +71,6 @@ def test_a_kernel_is_its_notebook_between_two_cells_with_the_values_of_the_profi
     values = {}
     exec(injected[0].source, values)
     assert (values["SPLIT_SEED"], values["MIN_COUNT"]) == (3, 1)
-
-
-# --- dataset ---
 
 
 def test_the_oldest_version_that_is_allowed_is_the_one_that_is_tested():
@@ -120,8 +114,6 @@ def test_a_name_that_cannot_be_an_address_is_refused(user, tmp_path, capsys):
     assert "as in the address of your profile" in capsys.readouterr().err
     assert not (tmp_path / "built").exists()
 
-
-# --- Kaggle mocked: our first notebook, and a tiny one that needs its output and submits ---
 
 SUBMIT = """\
 from imet_utils.files import load_json

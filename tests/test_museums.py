@@ -57,9 +57,6 @@ def rows(path):
     return pd.read_csv(path, dtype=str, keep_default_na=False).to_dict("records")
 
 
-# --- what a collection is ---
-
-
 def test_a_collection_is_in_imets_layout_with_the_source_of_each_image(met, tmp_path):
     met.add_mixed(27)
     met.add(100, culture="Probably Italian, Venice", title="=1+1", tags=None)
@@ -140,9 +137,6 @@ def test_cultures_are_cleaned(record, cultures):
     assert label_names(record, classification=True) == [*expected, "tag::prints"]
 
 
-# --- the museum's table ---
-
-
 def write_table(path, met, **changes):
     fields = {"Culture": "Dutch", "Country": "", "Artist Nationality": "", "Classification": ""}
     fields |= {"Tags": "Ships|Sea", "Link Resource": "there"}
@@ -177,9 +171,6 @@ def test_another_table_is_refused(met, tmp_path, text):
     (tmp_path / "MetObjects.csv").write_text(text)
     with pytest.raises(ValueError, match=r"MetObjects\.csv is not the museum's"):
         collect(met, tmp_path / "new", table=tmp_path / "MetObjects.csv")
-
-
-# --- faults ---
 
 
 def test_what_is_cut_wrong_or_refused_is_fetched_again(met, tmp_path):
@@ -267,9 +258,6 @@ def test_images_are_made_smaller_never_larger_and_huge_ones_are_refused(tmp_path
     assert list(tmp_path.iterdir()) == []
 
 
-# --- pace ---
-
-
 def test_it_waits_as_long_as_told_and_then_goes_slower(met, tmp_path):
     met.add_mixed(12)
     met.faults[met.object_path(4)].append((429, "1"))
@@ -309,25 +297,6 @@ def test_waits_double_until_too_many_failures_in_a_row_end_the_run(met, tmp_path
     assert waits[1:] == pytest.approx([0.02 * 2**k for k in range(8)], rel=0.5)
 
 
-# --- ends and starts ---
-
-
-def test_offline_it_stops_and_goes_on_when_the_museum_is_back(met, tmp_path):
-    with serve_met() as museum:
-        museum.add_mixed(20)
-        collect(museum, tmp_path, images=4)
-        first, port = contents(tmp_path), int(museum.base.rpartition(":")[2])
-    with pytest.raises(Unavailable, match="9 requests in a row"):
-        collect(museum, tmp_path, images=9)
-    assert contents(tmp_path) == first
-    assert leftovers(tmp_path) == []
-    with serve_met(port) as museum:
-        museum.add_mixed(20)
-        assert collect(museum, tmp_path, images=9).images == 9
-        collect(museum, tmp_path / "../whole", images=9)
-    assert contents(tmp_path) == contents(tmp_path / "../whole")
-
-
 def fill(met):
     """Hang up 160 objects in two departments, and spoil a twelfth of what is asked."""
     for store in (met.departments, met.records, met.images, met.faults, met.asked):
@@ -364,9 +333,6 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_collection(met, tmp_path):
     assert contents(tmp_path / "new") == contents(tmp_path / "whole")
     assert leftovers(tmp_path) == []
     assert len(met.asked) - alone <= 3 * KILLS  # requests under way when it was killed
-
-
-# --- the command ---
 
 
 def test_the_command_collects_and_reports(met, tmp_path, capsys):

@@ -70,9 +70,6 @@ def png(width=8):
     return b64encode(file.getvalue()).decode()
 
 
-# --- the page -------------------------------------------------------------------------------------
-
-
 def test_one_page_that_needs_nothing_else_and_whose_links_have_targets(output_dir):
     before = {file.name for file in output_dir.iterdir()}
     text = build_report(output_dir).read_text(encoding="utf-8")
@@ -124,18 +121,6 @@ def test_the_first_screen_says_in_words_how_good_the_predictions_are(output_dir)
     assert [part for part in parts if part not in lead] == []
 
 
-def test_an_anchor_lasts_when_sections_are_numbered_anew_or_put_in_between(tmp_path):
-    def anchors(*titles):
-        write_copy(tmp_path, "01_a_b", *[prose(f"## {title}") for title in titles])
-        tags = parse(build_report(tmp_path).read_text()).find("main").find_all("h3", id=True)
-        return [tag["id"] for tag in tags if tag["id"] != "how-it-was-run"]
-
-    before = anchors("A", "1.1 Is *F2* enough?", "1.2 Labels", "1.3 Labels")
-    assert before == ["01_a_b", "01_a_b-is-f2-enough", "01_a_b-labels", "01_a_b-labels-2"]
-    after = anchors("A", "1.1 New", "1.2 Is *F2* enough?", "1.3 Labels", "1.4 Labels")
-    assert after == [before[0], "01_a_b-new", *before[1:]]
-
-
 def test_results_of_an_earlier_run_are_not_shown(output_dir):
     (output_dir / "08_evaluate_test/provenance.json").unlink()
     assert "0.513" not in build_report(output_dir).read_text()
@@ -179,9 +164,6 @@ def test_a_report_that_fails_leaves_the_last_one_whole(output_dir):
     with pytest.raises(Exception, match=re.compile("nbformat|cells|metadata|version", re.I)):
         build_report(output_dir)
     assert (output_dir / "report.html").read_text() == before
-
-
-# --- cells ----------------------------------------------------------------------------------------
 
 
 def test_prose_keeps_its_markup_but_no_raw_html_and_no_images_from_elsewhere(tmp_path):

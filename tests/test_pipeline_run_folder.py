@@ -134,9 +134,6 @@ def test_versions_are_those_of_the_packages_required(tmp_path, monkeypatch):
     assert package_versions(tmp_path / "absent.txt") == wanted  # as of an installed package
 
 
-# --- the first page -------------------------------------------------------------------------------
-
-
 def test_the_overview_shows_what_can_be_run_and_what_is_outdated(tmp_path, monkeypatch):
     (tmp_path / "data/train").mkdir(parents=True)
     output = str(tmp_path / "out")

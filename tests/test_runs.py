@@ -80,9 +80,6 @@ def reason(output, notebook=RNN, data_dir=None):
     return stale_reason(output, notebook, records, current_data(output, records, data_dir))
 
 
-# --- folders --------------------------------------------------------------------------------------
-
-
 def test_folders_are_the_given_ones_then_kaggle_s_then_the_repository_s(tmp_path, monkeypatch):
     monkeypatch.setattr(runs, "KAGGLE_WORKING", tmp_path / "working")
     monkeypatch.setattr(runs, "KAGGLE_INPUTS", [tmp_path / "absent", tmp_path / "input"])
@@ -108,9 +105,6 @@ def test_an_installed_package_works_in_the_folder_of_notebooks_or_the_current_on
         assert find_data_dir() == tmp_path / "copy/data/sample"
     monkeypatch.chdir(tmp_path)
     assert (find_output_dir(), find_data_dir()) == (tmp_path / "outputs", tmp_path / "data/sample")
-
-
-# --- a run ----------------------------------------------------------------------------------------
 
 
 def test_a_notebook_sees_what_those_before_it_left(collection, output, monkeypatch):
@@ -162,9 +156,6 @@ def test_a_reader_s_own_notebook_opens_a_run_and_is_guarded_like_the_others(coll
     play(CHAIN[0], collection, output, SPLIT_SEED=5)
     with pytest.raises(RuntimeError, match="run 04 again, then 10"):
         exec(cell, names)
-
-
-# --- nothing stale --------------------------------------------------------------------------------
 
 
 def test_what_has_not_run_to_its_end_is_named_with_all_that_follow_it(collection, output):
@@ -259,9 +250,6 @@ def test_new_images_in_test_concern_the_notebook_that_labels_them_alone(collecti
     assert is_current(output, LAST, {})
 
 
-# --- moved ----------------------------------------------------------------------------------------
-
-
 def test_a_copied_collection_is_the_same_one(collection, output, tmp_path):
     play_all(collection, output)
     copy = tmp_path / "copy"
@@ -296,8 +284,6 @@ def test_after_a_move_of_the_collection_the_notebooks_that_read_it_run_again_and
     assert all(is_current(output, name, {}) for name in CHAIN)
     assert begin(RNN, "", output).data_dir == moved
 
-
-# --- predictions ----------------------------------------------------------------------------------
 
 COLUMNS = ["id", "split", "attribute_id", "attribute_name", "true", "predicted", "probability"]
 

@@ -49,9 +49,6 @@ def contents(folder):
     }
 
 
-# --- the table ------------------------------------------------------------------------------------
-
-
 def test_labels_are_as_many_as_in_the_competition_and_some_are_not_annotated(records):
     assert list(VOCABULARY) == sorted(set(VOCABULARY))
     assert set(CULTURES) <= set(STYLES)
@@ -107,9 +104,6 @@ def test_all_names_are_of_the_competition():
     assert {row["attribute_name"] for row in rows} >= set(VOCABULARY)
 
 
-# --- pictures -------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("part", range(6))
 def test_every_tag_is_drawn_within_the_picture(part):
     for number, tag in list(enumerate(TAGS))[part::6]:
@@ -124,16 +118,6 @@ def test_every_tag_is_drawn_within_the_picture(part):
         assert largest >= 0.001 * width * height, (tag, style)
 
 
-def test_sizes_are_those_of_the_competition():
-    rng = np.random.default_rng(0)
-    sizes = np.array([writer._draw_size(rng) for _ in range(2000)])
-    ratio = sizes[:, 1] / sizes[:, 0]
-    assert (sizes.min(1) == 300).all()
-    assert 0.4 <= ratio.min() < 0.6
-    assert 1.7 < ratio.max() <= 2.5
-    assert np.mean((ratio > 0.7) & (ratio < 1.43)) > 0.7
-
-
 def test_a_box_is_where_the_motif_is():
     """A motif drawn alone in bright ink lies in its frame's extent, to the pixel."""
     canvas = Canvas(120, 90, STYLES["italian"], np.random.default_rng(0))
@@ -144,9 +128,6 @@ def test_a_box_is_where_the_motif_is():
     rows, columns = np.nonzero(changed)
     found = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
     assert np.abs(np.array(found) - frame.extent).max() <= 2.5
-
-
-# --- the folder -----------------------------------------------------------------------------------
 
 
 def test_the_layout_is_the_competitions(collection):

@@ -35,9 +35,6 @@ def touch(folder, *names):
         (folder / name).touch()
 
 
-# --- finding ---
-
-
 def test_find_images_in_the_order_asked_for(tmp_path):
     names = ["a.png", "b.JPG", "c.1.Jpeg", "e\u0301.png", "f.tif", "g.TIFF", "h.webp", "i.Gif"]
     touch(tmp_path, *names, "j.bmp", "a.txt", "._a.png", "other.png")
@@ -88,9 +85,6 @@ def test_load_boxes_gives_shares_of_width_and_height_by_label(tmp_path):
     assert list(first) == ["tag::men"]
     np.testing.assert_allclose(first["tag::men"], [[0.1, 0.1, 0.5, 0.5]] * 2)
     assert second == {}
-
-
-# --- reading ---
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "png", "tif", "webp"])
@@ -156,9 +150,6 @@ def test_a_file_that_may_not_be_read_is_refused(tmp_path):
         read_image(tmp_path / "a.png")
 
 
-# --- checking every image ---
-
-
 @pytest.fixture
 def images(tmp_path):
     """Return a folder of five images, of which `c` is empty and `e` is missing."""
@@ -219,9 +210,6 @@ def test_a_good_image_that_becomes_bad_is_found_until_it_is_mended(images, tmp_p
         assert checked.loc[checked["fault"].ne(""), "id"].tolist() == ["b"]
     assert decoded == ["a.png", "b.png", "d.png", "b.png", "b.png"]
     assert checked["hash"].tolist() == [first["hash"][0], "", sample_file(images / "d.png")]
-
-
-# --- whole collections ---
 
 
 @pytest.fixture

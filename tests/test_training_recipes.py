@@ -2,7 +2,6 @@ import math
 
 import pytest
 
-from imet_utils.decoding import TEMPERATURE
 from imet_utils.models import Mlp, Rnn, weighted_bce
 from imet_utils.training import (
     AVERAGED,
@@ -47,14 +46,6 @@ def test_heads_are_built_by_the_size(head, size):
     else:  # the poster's
         sizes = {repr(RECIPES[head].build(DIMS, 7, one.measured[0])) for one in SIZES}
         assert len(sizes) == 1
-
-
-def test_small_is_what_the_models_are_by_themselves():
-    own = Rnn().build({k: v for k, v in DIMS.items() if k != "hog"}, 7)
-    built = RECIPES["attncnn_rnn"].build(DIMS, 7, 1_000)
-    assert repr(built) == repr(own)
-    assert choose_size(1_000).temperature == TEMPERATURE
-    assert (built.decoder.dropout, built.num_steps) == (own.decoder.dropout, own.num_steps)
 
 
 @pytest.mark.parametrize("setting", [{"attention": "soft"}, {"width": 0}, {"dropout": 1.0}])

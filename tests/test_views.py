@@ -88,9 +88,6 @@ def dataset(collection):
     return ViewDataset(**collection, train=True, seed=5)
 
 
-# --- views ---
-
-
 def test_view_0_is_the_whole_image_and_the_others_are_crops_of_it():
     image = coordinates(90, 60)
     made = crops_of(image, 32, 40)
@@ -182,9 +179,6 @@ def test_views_of_a_device_are_those_of_pillow(crop, augment):
     assert errors.shape == (4, 6, 3, 48, 48)
     assert errors.max() <= 1 + augment  # rounded once and again
     assert errors.float().mean() < 0.1
-
-
-# --- data sets ---
 
 
 def test_training_images_are_augmented_and_cropped_only_with_a_culture(collection):
@@ -311,9 +305,6 @@ def test_checked_files_are_neither_looked_for_nor_hashed_again(tables, tmp_path)
 def test_images_themselves_have_the_views_of_their_files(collection, dataset):
     images = [read_image(path) for path in collection["paths"]]
     assert torch.equal(replace(dataset, paths=images)[1], dataset[1])
-
-
-# --- what is computed of all views ---
 
 
 def itself(views):
