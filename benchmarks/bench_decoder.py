@@ -2,14 +2,9 @@
 
     python benchmarks/bench_decoder.py [--rounds 5] [--threads 1] [--page]
 
-Prints a Markdown table: milliseconds for one training step (forward, loss, backward, clipping,
-AdamW, with dropout) and for one beam search, for 32 images of 2,048 channels at 7 x 7 positions,
-1,103 labels, 10 steps, 5 beams, attention and LSTM 512 wide: the processor time of one thread on
-the CPU, and the time on the clock for more threads or a CUDA device. The two versions have the same
-weights and the same optimizer and take turns, so that a busy machine slows both; each figure is the
-median of the rounds. The rows of short floats run both under autocast. The last column compares our
-outputs in evaluation with the direct version's in float32. With `--page` the table also replaces
-the one in `benchmarks/results`.
+A training step is forward, loss, backward, clipping and AdamW, with dropout. Both versions have
+the same weights and optimizer; the rows of short floats run both under autocast. The last column
+compares our outputs in evaluation with the direct version's in float32.
 """
 
 import copy

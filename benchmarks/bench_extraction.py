@@ -2,14 +2,11 @@
 
     python benchmarks/bench_extraction.py [--encoder resnet50] [--folder IMAGES] [--page]
 
-Prints Markdown tables. The first has images a second, six views each: the encoder alone on
-views in memory, `extract_features` from the files to the store, and the alternatives of
-`extraction_ways.py`. The second has milliseconds an image of each part of the work. Without
+The first table has images a second, six views each, of the ways of `extraction_ways.py`, the second
+milliseconds an image of each part of the work, the third what collections take, computed. Without
 `--folder` the images are painted sample images, 300 pixels on the short side, saved as JPEG.
 Figures are processor time of one thread that also reads the images; with more threads, worker
-processes or a CUDA device they are time on the clock. The ways take turns, so that a busy machine
-slows them all; each figure is the median of the rounds. A third table computes from them what other
-collections take. With `--page` all this also replaces the file in `benchmarks/results`.
+processes or a CUDA device they are time on the clock.
 """
 
 import argparse

@@ -2,11 +2,7 @@
 
     python benchmarks/bench_hog.py [--rounds 7] [--folder IMAGES] [--page]
 
-Prints a Markdown table: milliseconds an image for a batch of 32 colour images of 224 x 224 pixels,
-8 orientations, cells of 16 x 16 pixels and blocks of 3 x 3 cells: the processor time of one thread
-on the CPU, and the time on the clock where there is a CUDA device. The ways take turns, so that a
-busy machine slows them all; each figure is the median of the rounds. With `--page` the table also
-replaces the one in `benchmarks/results`.
+The ways take turns, so that a busy machine slows them all.
 """
 
 import sys

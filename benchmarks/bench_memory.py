@@ -2,28 +2,25 @@
 
     python benchmarks/bench_memory.py [--sizes 1000 10000 100000] [--folder DIR] [--page]
 
-Prints a Markdown table: the largest private memory of each step, which runs in a process of its
-own, for generated collections of small images with 100 labels. What counts is anonymous memory
-(`RssAnon` of Linux), looked at every five milliseconds: pages of a memory-mapped store are left
-out, since the system takes them back whenever it wants. Features are 2,048 numbers a view, of a
-stand-in for the encoder, whose own memory does not depend on the collection. With `--page` the
-table also replaces the one in `benchmarks/results`.
+Each step runs in a process of its own, on a generated collection of small images. What counts is
+anonymous memory: pages of a memory-mapped store are left out, since the system takes them back
+whenever it wants. Features are those of a stand-in for the encoder, whose own memory does not
+depend on the collection.
 """
 
 import json
 import os
-import re
 import subprocess
 import sys
 import tempfile
-import threading
-import time
 from collections.abc import Iterable
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 import torch
+from measured_run import own_memory, watching
 from page import format_table, make_parser, publish
 from PIL import Image
 
@@ -104,27 +101,12 @@ STEPS = {
 }
 
 
-def private_megabytes() -> float:
-    """Return this process's anonymous memory in 10^6 bytes."""
-    text = Path("/proc/self/status").read_text(encoding="utf-8")
-    return int(re.search(r"^RssAnon:\s+(\d+) kB", text, re.MULTILINE)[1]) * 1024 / 1e6
-
-
 def measure_step(step: str, folder: Path) -> float:
-    """Run a step and return the largest private memory meanwhile beyond that at its start."""
-    start, seen, over = private_megabytes(), [], threading.Event()
-
-    def watch() -> None:
-        while not over.is_set():
-            seen.append(private_megabytes())
-            time.sleep(0.005)
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    STEPS[step](folder)
-    over.set()
-    watcher.join()
-    return max(seen) - start
+    """Run a step and return its largest memory beyond that at its start, in 10^6 bytes."""
+    start = own_memory("self")
+    with watching(partial(own_memory, "self"), seconds=0.005) as peaks:
+        STEPS[step](folder)
+    return (peaks[0] - start) / 1e6
 
 
 def measure_collection(

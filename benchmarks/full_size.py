@@ -6,8 +6,7 @@ For each share of the table a collection is rendered (`render_collection.py`) an
 on it with the profile `imet`, changed by parameters alone: random weights, since speed is the same
 with them, every label that occurs, and one epoch for each head. Reading and splitting the table,
 which needs no image, is measured at 1 %, 10 % and 100 %. What was not run is extrapolated from the
-two largest shares and marked so. With `--page` the tables also replace those in
-`benchmarks/results`.
+two largest shares and marked so.
 """
 
 import shlex

@@ -3,10 +3,12 @@
 import re
 import subprocess
 import sys
-import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from time import perf_counter, sleep
+from threading import Event, Thread
+from time import perf_counter
 
 import psutil
 
@@ -21,10 +23,11 @@ def run_pipeline(arguments: Sequence[str]) -> dict[str, tuple[float, float]]:
     """Run `imet_tools.pipeline`: seconds and peak bytes of each notebook and the report."""
     command = [sys.executable, "-P", "-m", "imet_tools.pipeline", *arguments]
     options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    names, peaks = [REPORT], [0.0]  # of the steps so far; the last one is at work
-    seconds, lines, end = {}, [], perf_counter()
-    with subprocess.Popen(command, cwd=PROJECT_DIR, **options) as process:
-        threading.Thread(target=watch_memory, args=(process, peaks), daemon=True).start()
+    names, seconds, lines, end = [REPORT], {}, [], perf_counter()  # the last step is at work
+    with (
+        subprocess.Popen(command, cwd=PROJECT_DIR, **options) as process,
+        watching(partial(tree_memory, process.pid), INTERVAL) as peaks,
+    ):
         for line in process.stdout:
             lines.append(line.rstrip())
             if found := START.match(lines[-1]):
@@ -41,12 +44,22 @@ def run_pipeline(arguments: Sequence[str]) -> dict[str, tuple[float, float]]:
     return {name: (spent, last[name]) for name, spent in seconds.items()}
 
 
-def watch_memory(process: subprocess.Popen, peaks: list[float]) -> None:
-    """Raise the last of the peaks to what a process and its descendants hold, until it ends."""
-    while process.poll() is None:
-        held = tree_memory(process.pid)
-        peaks[-1] = max(peaks[-1], held)
-        sleep(INTERVAL)
+@contextmanager
+def watching(memory: Callable[[], float], seconds: float) -> Iterator[list[float]]:
+    """Look at a memory again and again, and raise the last of the peaks to what is seen."""
+    peaks, over = [0.0], Event()
+
+    def watch() -> None:
+        while not over.wait(seconds):
+            peaks[-1] = max(peaks[-1], memory())
+
+    watcher = Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield peaks
+    finally:
+        over.set()
+        watcher.join()
 
 
 def tree_memory(pid: int) -> float:
@@ -62,7 +75,7 @@ def tree_memory(pid: int) -> float:
     return float(sum(map(own_memory, family)))
 
 
-def own_memory(pid: int) -> int:
+def own_memory(pid: int | str) -> int:
     """Return a process's share of anonymous and shared memory in bytes; 0 if it has ended."""
     try:
         text = Path(f"/proc/{pid}/smaps_rollup").read_text()

@@ -350,7 +350,7 @@ def test_the_command_collects_and_reports(met, tmp_path, capsys):
     met.faults[LISTING].append((429, "90000"))
     assert main([str(tmp_path / "other"), *options]) == 1
     assert "resume" in capsys.readouterr().err
-    assert main([str(tmp_path / "new"), "--seconds", "0.01"]) == 2
+    assert main([str(tmp_path / "fast"), "--seconds", "0.01"]) == 2
     assert "80 requests a second: 0.01 s" in capsys.readouterr().err
 
 
