@@ -1,3 +1,5 @@
+"""Worker processes, and the progress of loops read back from what it writes."""
+
 import platform
 import subprocess
 import sys
@@ -6,6 +8,7 @@ import numpy as np
 import pytest
 
 from imet_utils.processes import keep_freed_memory, load_items, num_cores
+from imet_utils.progress import progress
 
 COUNT_FAULTS = """
 import resource
@@ -46,3 +49,19 @@ def test_items_are_loaded_as_they_are_and_in_order(num_workers):
     loaded = load_items(np.arange, range(4), num_workers)
     assert [item.tolist() for item in loaded] == [list(range(k)) for k in range(4)]
     assert num_cores() >= 1
+
+
+def test_a_bar_on_standard_output_counts_on_from_where_an_earlier_run_stopped(capsys):
+    list(progress(range(3, 5), "views", total=5, unit="view", initial=3))
+    out, err = capsys.readouterr()
+    bars = out.strip().split("\r")
+    assert "views:  60%" in bars[0]
+    assert "5/5" in bars[-1]
+    assert "view/s" in bars[-1]
+    assert err == ""
+
+
+def test_of_several_processes_the_first_one_tells(capsys, monkeypatch):
+    monkeypatch.setenv("RANK", "1")
+    assert list(progress([3, 1], "views")) == [3, 1]
+    assert capsys.readouterr().out == ""
