@@ -350,6 +350,9 @@ def test_the_command_collects_and_reports(met, tmp_path, capsys):
     met.faults[LISTING].append((429, "90000"))
     assert main([str(tmp_path / "other"), *options]) == 1
     assert "resume" in capsys.readouterr().err
+
+
+def test_a_faster_pace_than_the_museum_allows_is_refused(tmp_path, capsys):
     assert main([str(tmp_path / "fast"), "--seconds", "0.01"]) == 2
     assert "80 requests a second: 0.01 s" in capsys.readouterr().err
 
