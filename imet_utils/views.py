@@ -226,7 +226,7 @@ def compute_views(
 def _compute_in_threads(
     dataset: ViewDataset, parts: Sequence[Sequence[int]], compute: Compute
 ) -> Generator[Mapping[str, Tensor], None, None]:
-    """Let each thread read, view and compute a part; sharing each layer takes a third longer."""
+    """Let each thread compute a part of its own: sharing each layer costs a third of the time."""
 
     @torch.inference_mode()
     def work(part: Sequence[int]) -> Mapping[str, Tensor]:
