@@ -46,7 +46,7 @@ CHANGES = {  # fields of the training and of the layers that become ours
     ),
     "an MLP with style as classifier, trained along": ([], ["frozen"]),
     "a step revises the step before": ([], ["residual"]),
-    "maps standardised, with dropout": ([], ["standardise", "map_dropout"]),
+    "maps standardised": ([], ["standardise"]),
     "LSTM of 256, dropout 0.8": ([], ["width", "dropout"]),
     "three steps": ([], ["num_steps"]),
     "attention by labels: ours": ([], ["attention", "attention_dim"]),

@@ -114,7 +114,7 @@ def list_rows(targets: np.ndarray) -> dict[str, dict[str, Row]]:
         "linear + HOG": plain,
         "linear + HOG components": reduced,
         RNN: rnn,
-        "AttnCNN-RNN + HOG": as_notebooks("attncnn_rnn_hog"),
+        "AttnCNN-RNN + HOG": replace(rnn, inputs=(*rnn.inputs, "hog")),
         "label queries": queries,
         "label queries, 15 epochs at 5e-4": replace(queries, config=GENTLE),
     }

@@ -107,7 +107,7 @@ def list_rows() -> dict[str, Row]:
         MLP: mlp,
         f"{MLP} + HOG": replace(mlp, inputs=(*mlp.inputs, "hog"), build=build_mlp_with_hog),
         RNN: rnn,
-        f"{RNN} + HOG": as_notebooks("attncnn_rnn_hog"),
+        f"{RNN} + HOG": replace(rnn, inputs=(*rnn.inputs, "hog")),
     }
     for name, changed in mlps.items():
         rows[f"{MLP}, {name}"] = replace(mlp, build=partial(MlpClassifier, **changed))

@@ -52,7 +52,7 @@ def make_rnn():
     settings = {"dropout": 0.0, "residual": True, "attend_by_labels": True}
     decoder = AttnDecoder(NUM_CLASSES, DIM, 4, 8, **settings)
     classifier = MlpClassifier({"pooled": DIM}, NUM_CLASSES, 8, dropout=0.0)
-    return AttnCnnRnn(classifier, decoder, map_dropout=0.0)
+    return AttnCnnRnn(classifier, decoder)
 
 
 def write_loss():

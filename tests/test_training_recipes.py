@@ -40,7 +40,7 @@ def test_a_notebook_tells_the_size_and_how_far_it_is_extrapolated():
 @pytest.mark.parametrize("head", RECIPES)
 def test_heads_are_built_by_the_size(head, size):
     built = RECIPES[head].build(DIMS, 7, size.measured[0])
-    if head in ("mlp", "attncnn_rnn", "attncnn_rnn_hog"):
+    if head in ("mlp", "attncnn_rnn"):
         mlp = built if head == "mlp" else built.classifier
         assert mlp.layers[1].out_features == size.hidden_dim
     else:  # the poster's

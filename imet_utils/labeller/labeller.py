@@ -47,7 +47,7 @@ from imet_utils.views import ViewDataset, compute_views
 FOLDER = "labeller"  # in the output folder of a run
 SETTINGS, TENSORS = "labeller.json", "tensors.safetensors"  # its files
 MEMBER = "member_"  # folders in it, of further labellers that are averaged in
-FORMAT = 6  # of the folder
+FORMAT = 7  # of the folder
 REMAKE = "Run the notebook again that makes it"
 SPACE = ("centre", "axes", "embeddings")  # arrays of `NeighbourIndex`
 PRECISIONS = [percent / 100 for percent in range(5, 100)]  # targets to choose from

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from imet_utils.models.classifiers import HOG_COMPONENTS, Linear, MlpClassifier, Standardise
 from imet_utils.models.decoder import AttnDecoder, LabelAttention
@@ -22,7 +21,6 @@ class AttnCnnRnn(nn.Module):
         decoder: the RNN.
         num_steps: T in training.
         standardise: whether the maps are standardised.
-        map_dropout: of the maps.
     """
 
     def __init__(
@@ -31,13 +29,11 @@ class AttnCnnRnn(nn.Module):
         decoder: AttnDecoder,
         num_steps: int = 3,
         standardise: bool = True,
-        map_dropout: float = 0.5,
     ) -> None:
         super().__init__()
         self.classifier = classifier
         self.decoder = decoder
         self.num_steps = num_steps
-        self.map_dropout = map_dropout
         self.standardise = Standardise(decoder.encoder_dim) if standardise else nn.Identity()
 
     def forward(self, maps: Tensor, **vectors: Tensor) -> Tensor:
@@ -49,7 +45,7 @@ class AttnCnnRnn(nn.Module):
             attention learns from targets.
         """
         first = self.classifier(**vectors)  # (B, C)
-        state = self.decoder.start(self._prepare(maps))
+        state = self.decoder.start(self.standardise(maps))
         logits = [self.decoder.run(state, first.float().sigmoid(), self.num_steps)]
         if any(weights.requires_grad for weights in self.classifier.parameters()):
             logits.insert(0, first.unsqueeze(1))
@@ -59,17 +55,14 @@ class AttnCnnRnn(nn.Module):
 
     def decoder_inputs(self, maps: Tensor, **vectors: Tensor) -> tuple[Tensor, Tensor]:
         """Compute the decoder's inputs for `beam_search`: maps (B, P, E) and probs (B, C)."""
-        return self._prepare(maps), self.classifier(**vectors).float().sigmoid()
+        return self.standardise(maps), self.classifier(**vectors).float().sigmoid()
 
     def label_attention(self, maps: Tensor, **_: Tensor) -> Tensor:
         """Locate the evidence for each label: maps (B, P, E) to (B, C, P), each of sum 1."""
         attention = self.decoder.attention
         if not isinstance(attention, LabelAttention):
             raise ValueError("only a decoder that attends by labels has a map for each label")
-        return attention.by_label(attention.keys(self._prepare(maps)))
-
-    def _prepare(self, maps: Tensor) -> Tensor:
-        return functional.dropout(self.standardise(maps), self.map_dropout, self.training)
+        return attention.by_label(attention.keys(self.standardise(maps)))
 
 
 @dataclass(frozen=True)
@@ -84,7 +77,6 @@ class Rnn:
         num_steps: T in training.
         residual: whether a step revises the probabilities of the step before.
         standardise: whether the maps are standardised.
-        map_dropout: of the maps.
         frozen: the head of the recipes whose trained layers, one linear layer, give the first
             probabilities and stay as they are; empty for an MLP that is trained along.
         hidden_dim: of that MLP.
@@ -98,7 +90,6 @@ class Rnn:
     num_steps: int = 3
     residual: bool = True
     standardise: bool = True
-    map_dropout: float = 0.5
     frozen: str = ""
     hidden_dim: int = 1024
     classifier_dropout: float = 0.7
@@ -136,4 +127,4 @@ class Rnn:
             classifier = MlpClassifier(
                 vectors, num_classes, self.hidden_dim, self.classifier_dropout, components
             )
-        return AttnCnnRnn(classifier, decoder, self.num_steps, self.standardise, self.map_dropout)
+        return AttnCnnRnn(classifier, decoder, self.num_steps, self.standardise)

@@ -173,7 +173,6 @@ POSTER_LAYERS = Rnn(
     num_steps=10,
     residual=False,
     standardise=False,
-    map_dropout=0.0,
     frozen="baseline",
 )
 MEAN_LOGITS = Decoding("threshold", mean_of="logits")
@@ -221,14 +220,6 @@ RECIPES = {
     "attncnn_rnn": Recipe(
         "AttnCNN-RNN (ours)",
         ("maps", "pooled", "style"),
-        Rnn(),
-        order_free_loss,
-        AVERAGED,
-        sized=True,
-    ),
-    "attncnn_rnn_hog": Recipe(
-        "AttnCNN-RNN + HOG (ours)",
-        ("maps", "pooled", "style", "hog"),
         Rnn(),
         order_free_loss,
         AVERAGED,
