@@ -1,0 +1,74 @@
+"""Summarise finished runs of one collection: mean scores of each model, and each notebook's time.
+
+    python benchmarks/sample_runs.py NAME=DIR [NAME=DIR ...] [--page]
+
+Each name says what distinguishes a run, such as its seed (`-p SEED 1`), what else the machine had
+to do, or the instructions that its CPU offers (`ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2`).
+A time counts only where one run executed all notebooks from an empty folder, see `--times`.
+"""
+
+from pathlib import Path
+
+import pandas as pd
+from page import format_table, make_parser, publish
+
+from imet_utils.files import load_json
+
+
+def read_scores(folder: Path) -> pd.Series:
+    """Read the F2 of each model by (model, split) from a run's `results.csv`."""
+    return pd.read_csv(folder / "results.csv").set_index(["model", "split"])["f2"]
+
+
+def tabulate_scores(runs: dict[str, Path]) -> str:
+    """Write each model's F2 as mean and range over the runs, as Markdown."""
+    scores = pd.DataFrame({name: read_scores(folder) for name, folder in runs.items()})
+    if lacking := scores.columns[scores.isna().any()].tolist():
+        raise ValueError(f"the runs have other models: {', '.join(lacking)} lacks some of them")
+    rows = []
+    for model in scores.index.unique("model"):
+        cells = [model]
+        for split in ("val", "test"):
+            values = scores.loc[model, split]
+            cells.append(f"{values.mean():.3f} ({values.min():.3f} to {values.max():.3f})")
+        rows.append(cells)
+    return format_table(["model", "val F2, mean (range)", "test F2, mean (range)"], rows)
+
+
+def tabulate_seconds(runs: dict[str, Path]) -> str:
+    """Write the seconds of each notebook in each run, as Markdown."""
+    seconds = pd.DataFrame(
+        {
+            name: {
+                notebook: ran["seconds"]
+                for notebook, ran in load_json(folder / "run.json")["notebooks"].items()
+            }
+            for name, folder in runs.items()
+        }
+    )
+    seconds.loc["all"] = seconds.sum()
+    rows = [[notebook, *(f"{value:.0f}" for value in row)] for notebook, row in seconds.iterrows()]
+    return format_table(["notebook", *(f"{name} (s)" for name in runs)], rows)
+
+
+def main() -> None:
+    """Print both tables, and write the page."""
+    parser = make_parser(__doc__, "sample_runs")
+    parser.add_argument("runs", nargs="+", metavar="NAME=DIR", help="finished runs")
+    parser.add_argument("--times", nargs="*", default=[], metavar="NAME", help="whose times count")
+    arguments = parser.parse_args()
+    runs = {name: Path(folder) for name, _, folder in (run.partition("=") for run in arguments.runs)}
+    parts = [tabulate_scores(runs)]
+    if arguments.times:
+        parts.append(tabulate_seconds({name: runs[name] for name in arguments.times}))
+    publish(
+        arguments.page,
+        "# Several runs of the sample",
+        "`python benchmarks/sample_runs.py NAME=DIR ... --times NAME ... --page`",
+        f"{len(runs)} runs: {'; '.join(runs)}.",
+        *parts,
+    )
+
+
+if __name__ == "__main__":
+    main()
