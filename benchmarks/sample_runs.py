@@ -57,7 +57,8 @@ def main() -> None:
     parser.add_argument("runs", nargs="+", metavar="NAME=DIR", help="finished runs")
     parser.add_argument("--times", nargs="*", default=[], metavar="NAME", help="whose times count")
     arguments = parser.parse_args()
-    runs = {name: Path(folder) for name, _, folder in (run.partition("=") for run in arguments.runs)}
+    named = dict(run.split("=", 1) for run in arguments.runs)
+    runs = {name: Path(folder) for name, folder in named.items()}
     parts = [tabulate_scores(runs)]
     if arguments.times:
         parts.append(tabulate_seconds({name: runs[name] for name in arguments.times}))
