@@ -2,10 +2,13 @@
 
 import os
 import shutil
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 from PIL import Image
 
@@ -52,6 +55,17 @@ def copy_run(run, target):
         return (os.link if is_replaced else shutil.copy2)(source, path)
 
     return shutil.copytree(run, target, copy_function=copy)
+
+
+def has_ended(process_id, within=10.0):
+    """Wait until a process has ended, so many seconds at most."""
+    stop = time.monotonic() + within
+    with suppress(psutil.NoSuchProcess):
+        while psutil.Process(process_id).status() != psutil.STATUS_ZOMBIE:
+            if time.monotonic() > stop:
+                return False
+            time.sleep(0.05)
+    return True
 
 
 def make_data():

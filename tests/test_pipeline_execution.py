@@ -4,11 +4,10 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import nbformat
-import psutil
 import pytest
+from small_data import has_ended
 from tiny_notebooks import write_notebook
 
 from imet_tools.pipeline.execution import BarsAsLines, execute, kernel_environment
@@ -147,7 +146,7 @@ def test_an_interrupted_run_says_so_in_a_line_and_leaves_its_copy_and_no_kernel(
     assert err == "\nrun_all.sh: interrupted; --from NN continues with that notebook.\n"
     assert (tmp_path / "out/notebooks/01_a_b.ipynb").is_file()
     assert (tmp_path / "out/a").read_text(encoding="utf-8") == "Łódź"
-    assert _ends(kernel)
+    assert has_ended(kernel)
 
 
 @pytest.mark.slow
@@ -155,16 +154,4 @@ def test_the_kernel_of_a_killed_run_is_killed_with_it(running):
     process, kernel = running
     process.kill()
     process.wait()
-    assert _ends(kernel, within=0.3)  # ipykernel's own look at its parent takes a second
-
-
-def _ends(process_id, within=10.0):
-    """Wait until a process has ended, so many seconds at most."""
-    stop = time.monotonic() + within
-    while psutil.pid_exists(process_id):
-        if psutil.Process(process_id).status() == psutil.STATUS_ZOMBIE:
-            return True
-        if time.monotonic() > stop:
-            return False
-        time.sleep(0.05)
-    return True
+    assert has_ended(kernel, within=0.3)  # ipykernel's own look at its parent takes a second
