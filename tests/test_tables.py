@@ -287,6 +287,8 @@ def test_one_label_an_image_is_shared_out_exactly():
     labels = np.array([row[0] for row in rows])
     counts = [[int((parts[labels == k] == p).sum()) for p in range(3)] for k in range(3)]
     assert counts == [[40, 5, 5], [24, 3, 3], [16, 2, 2]]
+    parts = stratify([(0,)] * 7, range(7), names_of(1), (2, 1, 1))
+    assert np.bincount(parts).tolist() == [3, 2, 2]  # of 3.5, 1.75 and 1.75
 
 
 def test_save_and_read_give_the_same_tables(tmp_path):
