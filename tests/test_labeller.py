@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from sklearn.metrics import fbeta_score
 from small_data import copy_run
 
 from imet_tools.labelling import compare_known
@@ -19,7 +20,7 @@ from imet_utils.decoding import Decision, average_probs, best_expected_sets
 from imet_utils.files import load_json, save_json
 from imet_utils.labeller import Labeller, make_labeller
 from imet_utils.provenance import collection_of, find_product
-from imet_utils.runs import PROJECT_DIR, open_run
+from imet_utils.runs import PROJECT_DIR, open_run, read_run
 from imet_utils.tables import find_images, take_split
 from imet_utils.training import train_head
 
@@ -208,9 +209,13 @@ def test_a_head_with_an_encoder_of_its_own_is_saved_whole(smoke, probs_of, files
 
 def test_labellers_are_averaged_and_saved_together(run, labeller, probs_of, files, tmp_path):
     other = make_labeller(run, {"mlp": 1.0}, Decision(beta=2.0), probs_of["mlp"]["val"])
-    both = replace(labeller, others=(other,), decision=Decision(threshold=0.05))
-    found = [*both.explain_all(files, 1)]
+    parts = {"others": (other,), "decision": Decision(threshold=0.05)}
     mean = (probs(labeller, files) + probs(other, files)) / 2
+    np.testing.assert_array_equal(probs(replace(labeller, **parts), files), mean)
+    both = replace(labeller, **parts, shares=(0.75, 0.25))
+    found = [*both.explain_all(files, 1)]
+    mean = 0.75 * probs(labeller, files).astype(float) + 0.25 * probs(other, files).astype(float)
+    mean = mean.astype(np.float32)
     np.testing.assert_array_equal([each.probs for each in found], mean)
     np.testing.assert_array_equal([each.chosen for each in found], mean >= 0.05)
     assert found[0].attention.shape[0] == len(labeller.names)
@@ -243,13 +248,52 @@ def test_the_command_averages_runs_of_one_split(smoke, tmp_path, capsys):
     record["parameters"]["DECISION"] = "0.5"  # which the second run does not reach, but the mean
     path.write_text(json.dumps(record))
     path = runs[1] / "08_evaluate_test/probs_val.npy"
-    np.save(path, np.full_like(np.load(path), 0.1))
-    assert main(["ensemble", *map(str, runs), "--output", str(tmp_path / "precise")]) == 0
-    assert Labeller.load(tmp_path / "precise").decision.beta is None
+    np.save(path, np.full_like(np.load(path), 0.6))
+    precise = ["--output", str(tmp_path / "precise"), "--weights", "fitted"]
+    assert main(["ensemble", *map(str, runs), *precise]) == 0
+    labeller = Labeller.load(tmp_path / "precise")
+    assert labeller.decision.beta is None
+    assert labeller.shares == pytest.approx((1, 0), abs=1e-3)  # the second is right on nothing
     path = runs[1] / "02_preprocess_images/images.csv"
     path.write_text(path.read_text().replace(",val", ",test", 1))
     assert main(["ensemble", *map(str, runs), "--output", str(made)]) == 2
     assert f"{runs[1]} has other images of val than {runs[0]}" in capsys.readouterr().err
+
+
+def test_folds_are_scored_on_all_their_test_images_out_of_fold(smoke, tmp_path, capsys):
+    """Two runs: the second tests on what the first validates on."""
+    runs, made = [tmp_path / "a", tmp_path / "b"], tmp_path / "made"
+    for fold, folder in enumerate(runs):
+        copy_run(smoke[0], folder)
+        path = folder / "02_preprocess_images/provenance.json"
+        record = json.loads(path.read_text())
+        record["parameters"]["FOLD"] = fold
+        path.write_text(json.dumps(record))
+    arguments = ["ensemble", *map(str, runs), "--output", str(made), "--weights"]
+    assert main([*arguments, "fitted"]) == 2
+    assert "images are in test of several of these folds" in capsys.readouterr().err
+    path = runs[1] / "02_preprocess_images/images.csv"
+    swap = {",val": ",test", ",test": ",val"}
+    path.write_text(re.sub(r",(val|test)\b", lambda found: swap[found[0]], path.read_text()))
+    for name in ("probs", "preds"):
+        paths = [runs[1] / f"08_evaluate_test/{name}_{split}.npy" for split in ("val", "test")]
+        arrays = [np.load(path) for path in paths]
+        for path, array in zip(paths, reversed(arrays), strict=True):
+            np.save(path, array)
+    assert main([*arguments, "0.5", "0"]) == 2
+    assert "a weight above 0 for each of 2 runs, got [0.5, 0.0]" in capsys.readouterr().err
+    assert main([*arguments, "3", "1"]) == 0
+    assert capsys.readouterr().out.splitlines()[-2] == "weights 0.750 0.250"
+    labeller = Labeller.load(made)
+    assert labeller.shares == (0.75, 0.25)
+    run = read_run(smoke[0])
+    targets = np.concatenate([run.targets[split] for split in ("test", "val")])
+    folder = smoke[0] / "08_evaluate_test"
+    preds = np.concatenate([np.load(folder / f"preds_{split}.npy") for split in ("test", "val")])
+    row = pd.read_csv(made / "results.csv").iloc[-1]
+    assert (row["model"], row["split"]) == (f"out of fold, {len(targets)} images", "test")
+    wanted = fbeta_score(targets, preds, beta=2, average="samples", zero_division=0)
+    assert row["f2"] == pytest.approx(wanted)
 
 
 def test_what_is_no_labeller_or_of_former_results_is_refused(smoke, saved, tmp_path):

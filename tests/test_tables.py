@@ -181,6 +181,23 @@ def test_limit_images_takes_a_seeded_subset_in_order():
         limit_images(tables, 0)
 
 
+def test_five_folds_test_on_every_image_once():
+    tables = make(long_tailed(200, 8), 8)
+    splits = [split_tables(tables, seed=2, fold=k).images["split"].to_numpy() for k in range(5)]
+    assert (np.sum([split == "test" for split in splits], axis=0) == 1).all()
+    for split in splits:
+        assert [(split == name).sum() for name in SPLITS] == [142, 18, 40]
+        train, _, test = (tables.targets[split == name].sum(axis=0) for name in SPLITS)
+        assert train.all()
+        due = tables.targets.sum(axis=0) / 5
+        assert (np.abs(test - due) / due).mean() < 0.1  # a random fifth: 0.135
+    again = split_tables(tables, seed=2, fold=4).images["split"]
+    assert (again == splits[4]).all()
+    for fold in (5, -1):
+        with pytest.raises(ValueError, match=f"FOLD is {fold}; it must be 0 to 4, or None"):
+            split_tables(tables, fold=fold)
+
+
 @given(
     rows=st.lists(st.sets(st.integers(0, 6), min_size=1, max_size=4), min_size=9, max_size=40),
     ratios=st.tuples(*[st.floats(0.05, 10)] * 3),

@@ -14,7 +14,7 @@ import pandas as pd
 
 from imet_tools.command import run_command
 from imet_tools.labelling.corrections import add_images, correct_labels
-from imet_tools.labelling.ensembles import write_ensemble
+from imet_tools.labelling.ensembles import FITTED, write_ensemble
 from imet_tools.labelling.explore import train_pictures
 from imet_tools.labelling.new_images import (
     RESULTS,
@@ -53,6 +53,7 @@ examples:
   ./run_all.sh label photos/ --precision 0.7      fewer labels, 7 of 10 of them right on validation
   ./run_all.sh label photos/ --known some.csv     use labels that are already known
   ./run_all.sh ensemble A B --output C            the mean of finished runs A and B, as one labeller
+  ./run_all.sh ensemble A B --output C --weights 0.6 0.4    not alike
   ./run_all.sh export DIR                         the labeller alone, to give to others
   ./run_all.sh correct                            apply the verdicts in suspect_labels.csv
   ./run_all.sh add reviewed.csv                   add reviewed images to the table of the collection
@@ -78,6 +79,8 @@ def build_parser() -> argparse.ArgumentParser:
     label.add_argument("--known", type=Path, metavar="TABLE", help=known)
     ensemble = commands.add_parser("ensemble", help="average finished runs into one labeller")
     ensemble.add_argument("runs", nargs="+", type=Path, help="output folders of two or more runs")
+    weights = f"a weight for each run, or {FITTED!r} on validation; equal by default"
+    ensemble.add_argument("--weights", nargs="+", default=[], metavar="WEIGHT", help=weights)
     export = commands.add_parser("export", help="write the labeller of a run to a folder")
     export.add_argument("folder", type=Path)
     correct = commands.add_parser("correct", help=f"write DIR/{CORRECTED} from a person's verdicts")
@@ -97,8 +100,12 @@ def main(arguments: Sequence[str]) -> int:
     output_dir = find_output_dir(args.output)
     try:
         if args.command == "ensemble":
-            results = write_ensemble(args.runs, check_replaceable(output_dir))
+            weights = FITTED if args.weights == [FITTED] else [float(w) for w in args.weights]
+            folder = check_replaceable(output_dir)
+            labeller, results = write_ensemble(args.runs, folder, weights)
             say(results.to_string(index=False, float_format="{:.3f}".format))
+            if labeller.shares:
+                say("weights " + " ".join(f"{share:.3f}" for share in labeller.shares))
             say(f"{output_dir}: for ./run_all.sh label IMAGES --output")
             return 0
         if args.command == "correct":

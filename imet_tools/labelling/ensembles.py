@@ -1,60 +1,103 @@
-"""Several finished runs as one labeller: other encoders, seeds or settings, on the same split."""
+"""Several finished runs as one labeller: other encoders, seeds or settings, or folds."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from imet_utils.decoding import choose_decision
+from imet_utils.decoding import Decision, choose_decision
 from imet_utils.files import save_csv
 from imet_utils.labeller import Labeller, fit_thresholds
 from imet_utils.metrics import score_row, score_rule
+from imet_utils.provenance import find_product
 from imet_utils.runs import EVALUATED, Run, read_run
-from imet_utils.tables import SPLITS, load_unlabelled, take_split
+from imet_utils.tables import SPLITS, load_unlabelled
 
-MEAN = "mean of the runs"  # a row of the results
+MEAN, OUT_OF_FOLD = "mean of the runs", "out of fold"  # rows of the results
+LABELLER = "labeller/labeller.json"  # which the notebook of the predictions makes, too
 MADE = ("results.csv", "submission.csv")  # beside the labeller
+FITTED = "fitted"  # weights that are not given
+NUM_STEPS = 200  # of their fit
+
+Arrays = Mapping[str, np.ndarray]  # by split
 
 
-def join_runs(runs: Sequence[Run]) -> tuple[Labeller, pd.DataFrame]:
-    """Average the predictions of runs; decision and thresholds are chosen anew on validation.
+def join_runs(
+    runs: Sequence[Run], weights: Sequence[float] | str = ()
+) -> tuple[Labeller, pd.DataFrame]:
+    """Average the predictions of runs; decision and thresholds are chosen anew.
+
+    They are chosen on validation, or, where the runs are of several folds, on the test images of
+    all folds, each predicted by the runs of its own fold alone, which have not learned from it.
 
     Args:
-        runs: two at least, of one collection and one split.
+        runs: two at least, of one collection, of one split or of several of its folds.
+        weights: of the runs, above 0; `FITTED`, see `fit_weights`; empty for equal ones.
 
     Returns:
         The labeller, which averages the final ones of the runs, and the scores of each run and of
         their mean before they learned from validation and test, as in `results.csv`.
 
     Raises:
-        ValueError: for runs with other labels, other images or another split.
+        ValueError: for runs with other labels, other images or another split, or wrong weights.
     """
-    for run in runs[1:]:
-        _check_same(runs[0], run)
-    targets = runs[0].targets
-    mean = {
-        split: np.mean([_read(run, "probs", split) for run in runs], axis=0) for split in EVALUATED
-    }
-    decide = choose_decision(runs[0].setting("DECISION"), mean["val"], targets["val"])
-    rows = []
-    for run in runs:  # by its own decision
-        for split in EVALUATED:
-            preds, probs = _read(run, "preds", split), _read(run, "probs", split)
-            rows.append(score_row(str(run.output_dir), split, preds, targets[split], probs))
-    rows += score_rule(MEAN, decide, mean, targets)
+    folds = _group(runs)
+    shares = _weigh(runs, folds, weights)
+    means = [_average(fold, shares) for fold in folds]
+    rows = [row for run in runs for row in _score(run)]
+    if len(folds) == 1:
+        [(decide, probs, targets)] = means
+        rows += score_rule(MEAN, decide, probs, targets)
+        known, true = probs["val"], targets["val"]
+    else:
+        known = np.concatenate([probs["test"] for _, probs, _ in means])
+        true = np.concatenate([targets["test"] for _, _, targets in means])
+        preds = np.concatenate([decide(probs["test"]) for decide, probs, _ in means])
+        rows.append(score_row(f"{OUT_OF_FOLD}, {len(true):,} images", "test", preds, true, known))
+        decide = choose_decision(runs[0].setting("DECISION"), known, true)
     first, *others = (Labeller.load(run.output_dir) for run in runs)
-    settings = replace(first.settings, thresholds=fit_thresholds(mean["val"], targets["val"]))
-    labeller = replace(first, settings=settings, decision=decide, others=tuple(others))
+    labeller = replace(
+        first,
+        settings=replace(first.settings, thresholds=fit_thresholds(known, true)),
+        decision=decide,
+        others=tuple(others),
+        shares=tuple(shares[run] for run in runs) if shares else (),
+    )
     return labeller, pd.DataFrame(rows)
 
 
-def write_ensemble(output_dirs: Sequence[Path], folder: Path) -> pd.DataFrame:
+def fit_weights(probs: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Find the weights of the mean under which the targets are most likely, of sum 1.
+
+    The steps of expectation maximisation for the weights of a mixture (Dempster, Laird and Rubin,
+    1977).
+
+    Args:
+        probs: of several runs, (R, N, C).
+        targets: bool (N, C).
+
+    >>> probs, targets = np.array([[[0.9, 0.2]], [[0.5, 0.5]]]), np.array([[True, False]])
+    >>> fit_weights(probs, targets).round(3)
+    array([1., 0.])
+    """
+    likely = np.where(targets, probs, 1 - probs).reshape(len(probs), -1).clip(1e-6)
+    weights = np.full(len(probs), 1 / len(probs))
+    for _ in range(NUM_STEPS):
+        weights = weights * (likely / (weights @ likely)).mean(axis=1)
+    return weights
+
+
+def write_ensemble(
+    output_dirs: Sequence[Path], folder: Path, weights: Sequence[float] | str = ()
+) -> tuple[Labeller, pd.DataFrame]:
     """Write the labeller of `join_runs` to a folder, its scores, and the submission.
 
     Returns:
-        The scores.
+        The labeller and the scores.
 
     Raises:
         ValueError: for a single run, or as `join_runs`.
@@ -62,33 +105,96 @@ def write_ensemble(output_dirs: Sequence[Path], folder: Path) -> pd.DataFrame:
     if len(set(output_dirs)) < 2:
         raise ValueError(f"name at least two runs, got {', '.join(map(str, output_dirs))}")
     run, *others = map(read_run, output_dirs)
-    labeller, results = join_runs([run, *others])
+    labeller, results = join_runs([run, *others], weights)
     unlabelled = load_unlabelled(run.data_dir, run.output_dir, run.setting("ON_BAD_IMAGE"))
     submission = labeller.submit(unlabelled["id"], unlabelled["path"])
     labeller.save(folder)
     for table, name in zip((results, submission), MADE, strict=True):
         if len(table):
             save_csv(table, folder / name)
-    return results
+    return labeller, results
+
+
+def _weigh(
+    runs: Sequence[Run], folds: Sequence[Sequence[Run]], weights: Sequence[float] | str
+) -> dict[Run, float]:
+    """Give each run its weight, of sum 1; nothing where all are equal."""
+    if isinstance(weights, str):
+        fitted: dict[Run, float] = {}
+        for fold in folds:
+            val = np.stack([_read(run, "probs", "val") for run in fold])
+            own = fit_weights(val, fold[0].targets["val"]) / len(folds)
+            fitted |= zip(fold, own.tolist(), strict=True)
+        return {run: fitted[run] for run in runs}
+    if weights and (len(weights) != len(runs) or not all(0 < w < math.inf for w in weights)):
+        raise ValueError(f"wanted a weight above 0 for each of {len(runs)} runs, got {weights}")
+    return {run: weight / sum(weights) for run, weight in zip(runs, weights, strict=False)}
+
+
+def _average(fold: Sequence[Run], shares: Mapping[Run, float]) -> tuple[Decision, Arrays, Arrays]:
+    """Average the probabilities (N, C) of runs of one split, and decide by its validation.
+
+    Returns:
+        The decision, the mean and the targets, for validation and test.
+    """
+    own = [shares[run] for run in fold] if shares else None
+    mean = {
+        split: np.average([_read(run, "probs", split) for run in fold], axis=0, weights=own)
+        for split in EVALUATED
+    }
+    targets = fold[0].targets
+    return choose_decision(fold[0].setting("DECISION"), mean["val"], targets["val"]), mean, targets
+
+
+def _score(run: Run) -> list[dict[str, Any]]:
+    """Score a run by its own decision."""
+    found = {
+        split: [_read(run, "preds", split), run.targets[split], _read(run, "probs", split)]
+        for split in EVALUATED
+    }
+    return [score_row(str(run.output_dir), split, *arrays) for split, arrays in found.items()]
 
 
 def _read(run: Run, name: str, split: str) -> np.ndarray:
-    """Read `probs` or `preds` of the evaluation of a run, (N, C)."""
-    return np.load(run.find("preds_test.npy").with_name(f"{name}_{split}.npy"))
+    """Read `probs` or `preds` of the notebook that has made the labeller of a run, (N, C)."""
+    maker = {k: record for k, record in run.upstream.items() if LABELLER in record["products"]}
+    path, _ = find_product(run.output_dir, "preds_test.npy", maker)
+    return np.load(path.with_name(f"{name}_{split}.npy"))
 
 
-def _check_same(first: Run, other: Run) -> None:
-    """Refuse a run whose labels, images or split differ from those of the first."""
-    own = _list_parts(other)
-    for name, listed in _list_parts(first).items():
-        if listed != own[name]:
-            raise ValueError(
-                f"{other.output_dir} has other {name} than {first.output_dir}. Run both on one "
-                "collection, with the same LIMIT, MIN_COUNT and SPLIT_SEED"
+def _group(runs: Sequence[Run]) -> list[list[Run]]:
+    """Group runs by their fold; those without one are one group.
+
+    Raises:
+        ValueError: if labels or images differ, or the split within a fold, or if folds overlap.
+    """
+    folds: dict[str, list[Run]] = {}
+    for run in runs:
+        fold = folds.setdefault(str(run.setting("FOLD", default="None")), [])
+        fold.append(run)
+        for split in SPLITS:
+            _check_same(
+                fold[0], run, f"images of {split}", *(_ids(r, [split]) for r in (fold[0], run))
             )
+        _check_same(runs[0], run, "labels", *(r.label_names.tolist() for r in (runs[0], run)))
+        _check_same(runs[0], run, "images", *(sorted(_ids(r, SPLITS)) for r in (runs[0], run)))
+    tested = [image_id for fold in folds.values() for image_id in _ids(fold[0], ["test"])]
+    if len(set(tested)) < len(tested):
+        raise ValueError(
+            "images are in test of several of these folds. Run each with another FOLD, and all of "
+            "them with the same SPLIT_SEED"
+        )
+    return list(folds.values())
 
 
-def _list_parts(run: Run) -> dict[str, list[str]]:
-    """List the labels of a run and the images of each split."""
-    parts = {f"images of {s}": take_split(run.tables, s).images["id"].tolist() for s in SPLITS}
-    return {"labels": run.label_names.tolist(), **parts}
+def _ids(run: Run, splits: Sequence[str]) -> list[str]:
+    images = run.tables.images
+    return images.loc[images["split"].isin(splits), "id"].tolist()
+
+
+def _check_same(first: Run, other: Run, name: str, wanted: list[str], own: list[str]) -> None:
+    if wanted != own:
+        raise ValueError(
+            f"{other.output_dir} has other {name} than {first.output_dir}. Run both on one "
+            "collection, with the same LIMIT, MIN_COUNT and SPLIT_SEED"
+        )

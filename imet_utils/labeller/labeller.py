@@ -76,6 +76,7 @@ class Labeller:
     index: NeighbourIndex  # of the images that it learned from
     train_images: pd.DataFrame  # these, columns id, labels (class indices)
     others: tuple["Labeller", ...] = ()  # of the same labels, whose probabilities are averaged in
+    shares: tuple[float, ...] = ()  # of itself and of these in the mean; empty for equal ones
 
     @property
     def names(self) -> np.ndarray:
@@ -173,7 +174,8 @@ class Labeller:
         others = [other.explain_all(images, 0, known, attend=False) for other in self.others]
         for found, *rest in zip(own, *others, strict=True):
             if rest:
-                probs = np.mean([found.probs, *(each.probs for each in rest)], axis=0)
+                both = [found.probs, *(each.probs for each in rest)]
+                probs = np.average(both, axis=0, weights=self.shares or None).astype(np.float32)
                 found = replace(found, probs=probs, chosen=self.decision(probs[np.newaxis])[0])
             yield found
 
@@ -243,6 +245,7 @@ class Labeller:
             "temperature": self.index.temperature,
             "labels": self.labels.to_dict("list"),
             "train_ids": self.train_images["id"].tolist(),
+            "shares": self.shares,
             "weights_file": f"encoder{weights.suffix}" if weights.is_file() else "",
         }
         with atomic_folder(folder) as whole:
@@ -285,8 +288,9 @@ class Labeller:
         train_images = pd.DataFrame({"id": saved["train_ids"], "labels": rows})
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         decision, ensemble = Decision(**saved["decision"]), ensemble.to(device).eval()
-        others = tuple(map(Labeller.load, sorted(folder.glob(f"{MEMBER}*"))))
-        return Labeller(settings, labels, decision, ensemble, index, train_images, others)
+        members = sorted(folder.glob(f"{MEMBER}*"), key=lambda path: (len(path.name), path.name))
+        others, shares = tuple(map(Labeller.load, members)), tuple(saved.get("shares", ()))
+        return Labeller(settings, labels, decision, ensemble, index, train_images, others, shares)
 
 
 def make_labeller(

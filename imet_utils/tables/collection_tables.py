@@ -20,13 +20,14 @@ from imet_utils.tables.csv_files import (
     read_csv,
 )
 from imet_utils.tables.images import first_equal
-from imet_utils.tables.split import SPLITS, stratify
+from imet_utils.tables.split import SPLITS, stratify, stratify_folds
 
 LABELS = ["attribute_id", "attribute_name"]  # the columns of labels.csv
 COLUMNS = ["attribute_ids", "labels", "tags"]  # that may hold the labels of an image
 IMAGES = ["id", "attribute_ids", "split"]  # the first columns of images.csv
 FILES = ["file", "hash"]  # its others, once the image files are checked
 NO_KIND = "label"  # the kind of a label without `::`
+NUM_FOLDS = 5  # of which one may be test
 MOST_KINDS, OTHER_KINDS = 6, "other kinds"  # kinds that are told apart, and all the rest
 
 SplitLabels = Callable[[str], list]  # of a text into attribute ids or names
@@ -307,14 +308,33 @@ def drop_rare_labels(tables: Tables, min_count: int = 3, keep_images: bool = Fal
     return replace(tables, images=images.reset_index(drop=True), labels=labels)
 
 
-def split_tables(tables: Tables, ratios: Sequence[float] = (8, 1, 1), seed: int = 0) -> Tables:
-    """Split the images into train, val and test, see `assign_parts`."""
-    splits = [SPLITS[part] for part in assign_parts(tables, ratios, seed)]
-    return replace(tables, images=tables.images.assign(split=splits))
+def split_tables(
+    tables: Tables, ratios: Sequence[float] = (8, 1, 1), seed: int = 0, fold: int | None = None
+) -> Tables:
+    """Split the images into train, val and test, see `assign_parts`.
+
+    With a `fold`, 0 to 4, it is test of five folds; the rest is split as `ratios` have train and
+    val. So five runs test on every image once.
+    """
+    if fold is None:
+        parts = np.array(assign_parts(tables, ratios, seed))
+    elif fold not in range(NUM_FOLDS):
+        raise ValueError(f"FOLD is {fold}; it must be 0 to {NUM_FOLDS - 1}, or None")
+    else:
+        known = np.array(assign_parts(tables, [1] * NUM_FOLDS, seed, stratify_folds)) != fold
+        rest = replace(tables, images=tables.images[known].reset_index(drop=True))
+        parts = np.full(len(known), SPLITS.index("test"))
+        parts[known] = assign_parts(rest, ratios[:2], seed)
+    return replace(tables, images=tables.images.assign(split=[SPLITS[part] for part in parts]))
 
 
-def assign_parts(tables: Tables, ratios: Sequence[float], seed: int = 0) -> list[int]:
-    """Assign each image to a part, stratified by label, see `stratify`; equal files to the same.
+def assign_parts(
+    tables: Tables,
+    ratios: Sequence[float],
+    seed: int = 0,
+    rule: Callable[..., list[int]] = stratify,
+) -> list[int]:
+    """Assign each image to a part, stratified by label; equal files to the same.
 
     Images of equal files count as one there, which has the labels of all.
     """
@@ -324,7 +344,7 @@ def assign_parts(tables: Tables, ratios: Sequence[float], seed: int = 0) -> list
         labels.setdefault(image_id, set()).update(row)
     rows = [tuple(sorted(row)) for row in labels.values()]
     names = tables.labels["attribute_name"].tolist()
-    part_of = dict(zip(labels, stratify(rows, [*labels], names, ratios, seed), strict=True))
+    part_of = dict(zip(labels, rule(rows, [*labels], names, ratios, seed), strict=True))
     return [part_of[image_id] for image_id in same]
 
 

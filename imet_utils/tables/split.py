@@ -54,22 +54,55 @@ def stratify(
         ValueError: if there are too few images for that, or for one in each other part.
     """
     shares = np.asarray(ratios, dtype=float) / sum(ratios)
-    counts = np.bincount([label for row in labels for label in row], minlength=len(names))
-    rarest_first = np.argsort(counts, kind="stable").tolist()
-    rank = {label: place for place, label in enumerate(rarest_first)}
-    groups: list[list[int]] = [[] for _ in names]  # images by their rarest label
-    for image in np.argsort([_draw(seed, image_id) for image_id in ids]).tolist():
-        groups[min(labels[image], key=rank.__getitem__)].append(image)
+    counts, groups = _group_by_rarest(labels, ids, len(names), seed)
     parts = _Parts(labels, counts, len(shares))
-    for label in rarest_first:
+    for label, group in groups.items():
         for part in range(1, len(shares)):
             due = counts[label] * shares[part] - parts.have[part, label]
-            wanted = len(groups[label]) * shares[part] + _draw(seed, f"{part}:{names[label]}")
+            wanted = len(group) * shares[part] + _draw(seed, f"{part}:{names[label]}")
             slack = max(SLACK[0], SLACK[1] * counts[label] * shares[part])
             number = min(max(math.floor(wanted), math.ceil(due - slack)), math.floor(due + slack))
-            parts.move(groups[label], 0, part, number)
-    _meet_sizes(shares, [image for label in rarest_first[::-1] for image in groups[label]], parts)
+            parts.move(group, 0, part, number)
+    _meet_sizes(shares, [image for label in reversed(groups) for image in groups[label]], parts)
     return parts.of
+
+
+def stratify_folds(
+    labels: Rows, ids: Sequence[str], names: Sequence[str], ratios: Sequence[float], seed: int = 0
+) -> list[int]:
+    """Assign each image to the part that lacks most images of its rarest label, one by one.
+
+    As `stratify`, but all parts are alike: none has to have every label, and none is what others
+    leave. Sizes are met to two images; a corrected row may move many.
+    """
+    shares = np.asarray(ratios, dtype=float) / sum(ratios)
+    counts, groups = _group_by_rarest(labels, ids, len(names), seed)
+    lacking = np.outer(shares, counts)  # (parts, C)
+    room = shares * len(labels)
+    part_of = [0] * len(labels)
+    for label, group in groups.items():
+        for image in group:
+            part = int(np.lexsort((room, lacking[:, label], room > 0))[-1])
+            part_of[image] = part
+            lacking[part, list(labels[image])] -= 1
+            room[part] -= 1
+    return part_of
+
+
+def _group_by_rarest(
+    labels: Rows, ids: Sequence[str], num_classes: int, seed: int
+) -> tuple[np.ndarray, dict[int, list[int]]]:
+    """Count each label, and group the images, in a drawn order, by the rarest of their labels.
+
+    Returns:
+        Counts (C,), and the images by label, the rarest first.
+    """
+    counts = np.bincount([label for row in labels for label in row], minlength=num_classes)
+    groups: dict[int, list[int]] = {k: [] for k in np.argsort(counts, kind="stable").tolist()}
+    rank = {label: place for place, label in enumerate(groups)}
+    for image in np.argsort([_draw(seed, image_id) for image_id in ids]).tolist():
+        groups[min(labels[image], key=rank.__getitem__)].append(image)
+    return counts, groups
 
 
 def _draw(seed: int, name: str) -> float:
