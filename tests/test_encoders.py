@@ -92,6 +92,21 @@ def test_lite_equals_the_network_of_its_weights(lite, float32):
     torch.testing.assert_close(found["style"][0, ::192], torch.tensor(style), rtol=1e-4, atol=1e-4)
 
 
+def test_a_class_token_stands_beside_the_mean_that_a_network_pools(float32):
+    settings = {"num_classes": 0, "img_size": 64, "global_pool": "avg"}
+    images = random_images(2, 3, 64, 64)
+    for normed, number in ((False, 2), (True, 1)):
+        net = timm.create_model("test_vit", **settings, fc_norm=normed).eval()
+        encoder = Encoder("small", net, (0.5,) * 3, (0.25,) * 3, 64)
+        with torch.no_grad():
+            tokens = net.forward_features(normalise(images, encoder.mean, encoder.std))
+            mean = net.fc_norm(tokens[:, 1:].mean(dim=1))
+            pooled = encode_images(encoder, images)["pooled"]
+        wanted = torch.cat([tokens[:, 0], mean][-number:], dim=1)
+        torch.testing.assert_close(pooled, wanted)
+        assert encoder.pooled_dim == number * 64
+
+
 @pytest.mark.parametrize("name", TINY)
 def test_outputs_are_final_features_their_pooling_and_statistics_of_stages(name, float32):
     """The stages are found by hooks."""

@@ -121,6 +121,18 @@ def test_the_first_screen_says_in_words_how_good_the_predictions_are(output_dir)
     assert [part for part in parts if part not in lead] == []
 
 
+def test_an_anchor_lasts_when_sections_are_numbered_anew_or_put_in_between(tmp_path):
+    def anchors(*titles):
+        write_copy(tmp_path, "01_a_b", *[prose(f"## {title}") for title in titles])
+        tags = parse(build_report(tmp_path).read_text()).find("main").find_all("h3", id=True)
+        return [tag["id"] for tag in tags if tag["id"] != "how-it-was-run"]
+
+    before = anchors("A", "1.1 Is *F2* enough?", "1.2 Labels", "1.3 Labels")
+    assert before == ["01_a_b", "01_a_b-is-f2-enough", "01_a_b-labels", "01_a_b-labels-2"]
+    after = anchors("A", "1.1 New", "1.2 Is *F2* enough?", "1.3 Labels", "1.4 Labels")
+    assert after == [before[0], "01_a_b-new", *before[1:]]
+
+
 def test_results_of_an_earlier_run_are_not_shown(output_dir):
     (output_dir / "08_evaluate_test/provenance.json").unlink()
     assert "0.513" not in build_report(output_dir).read_text()

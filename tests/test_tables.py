@@ -25,7 +25,7 @@ from imet_utils.tables import (
     submission_ids,
     take_split,
 )
-from imet_utils.tables.csv_files import file_key
+from imet_utils.tables.csv_files import file_key, list_faults
 
 IMET, PAINTINGS = SHARED / "imet2019", SHARED / "met_paintings"
 LABELS = "attribute_id,attribute_name\n7,culture::french\n3,tag::men\n10,portrait\n"
@@ -145,6 +145,12 @@ def test_checking_and_loading_tables_find_the_same(tmp_path):
             check(tmp_path)
         messages.add(str(error.value))
     assert len(messages) == 1
+
+
+def test_ten_faults_are_shown_and_the_others_counted():
+    faults = [f"line {n}" for n in range(2, 14)]
+    shown = list_faults(faults).splitlines()
+    assert shown == ["12 faults:", *(f"- {fault}" for fault in faults[:10]), "and 2 more"]
 
 
 def test_drop_rare_labels_is_one_pass_and_drops_labels_left_without_image():

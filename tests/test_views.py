@@ -21,6 +21,7 @@ from imet_utils.features import view_targets
 from imet_utils.tables import load_collection, read_image, read_tables, save_tables
 from imet_utils.views import (
     LUMA,
+    View,
     ViewDataset,
     channel_stats,
     colour_matrix,
@@ -178,6 +179,16 @@ def test_views_of_a_device_are_those_of_pillow(crop, augment):
     assert errors.shape == (4, 6, 3, 48, 48)
     assert errors.max() <= 1 + augment  # rounded once and again
     assert errors.float().mean() < 0.1
+
+
+def test_crops_on_a_device_are_exact_and_colours_rounded_and_clipped():
+    image = paint(70, 50, 0)
+    view = View((11, 7, 43, 39), flip=True, colours=None)
+    made = make_device_views([torch.from_numpy(np.array(image))], [[view]], 32)
+    assert torch.equal(made[0, 0], pixels(image)[:, 7:39, 11:43].flip(-1))
+    pixel = torch.tensor([[[10, 100, 200]]], dtype=torch.uint8)
+    view = View((0, 0, 1, 1), flip=False, colours=np.diag([0.25, 3, -1]))
+    assert make_device_views([pixel], [[view]], 1).flatten().tolist() == [3, 255, 0]
 
 
 def test_training_images_are_augmented_and_cropped_only_with_a_culture(collection):
