@@ -92,6 +92,18 @@ def test_attention_and_probabilities_belong_to_the_path_returned():
     assert (paths.attention[:, :1, -1] - paths.attention[:, 1:, -1]).abs().max() > 1e-3
 
 
+@given(st.lists(st.sampled_from([-50.0, -2.5, -1e-40, -0.0, 0.0, 1e-40, 0.5]), min_size=1))
+def test_labels_are_ranked_as_by_a_stable_sort(logits):
+    decoder, maps, probs = make_flat_problem(num_classes=len(logits))
+    with torch.no_grad():
+        decoder.fc2.bias.copy_(torch.tensor(logits))
+    decoder, maps, probs = decoder.float(), maps.float(), probs.float()
+    paths = beam_search(decoder, maps, probs, beam_size=len(logits), max_steps=1)
+    values, order = torch.tensor(logits).sort(descending=True, stable=True)
+    assert paths.labels[0, :, 0].tolist() == order.tolist()
+    torch.testing.assert_close(paths.step_probs[0, :, 0], values.sigmoid())
+
+
 @pytest.mark.parametrize("bias", [-1e30, -200.0, 200.0, 1e30])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_probabilities_of_zero_and_one_are_safe(bias, dtype):
