@@ -5,7 +5,9 @@ import multiprocessing
 import os
 import platform
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 from typing import TypeVar, cast
 
@@ -15,6 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 TRIM_THRESHOLD, MMAP_THRESHOLD, ARENA_MAX = -1, -3, -8  # parameters of glibc's mallopt
 KEPT = 2**30  # bytes
 
+Argument = TypeVar("Argument")
 Item = TypeVar("Item")
 
 
@@ -68,3 +71,23 @@ def load_items(
         worker_init_fn=end_with_parent,
         generator=torch.Generator(),  # it draws a seed, which would change what others draw
     )
+
+
+def load_in_threads(
+    load: Callable[[Argument], Item], arguments: Iterable[Argument], num_threads: int = 1
+) -> Generator[Item, None, None]:
+    """Yield `load(argument)` of each argument in order, loaded ahead by threads.
+
+    What `load` raises is raised here. The threads end with the generator, used up or not.
+    """
+    waiting: deque[Future[Item]] = deque()
+    pool = ThreadPoolExecutor(num_threads)
+    try:
+        for argument in arguments:
+            waiting.append(pool.submit(load, argument))
+            if len(waiting) > num_threads:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)

@@ -7,9 +7,7 @@ the bytes, and augmented views take it a quarter longer on a CPU; a GPU gets ima
 import hashlib
 import math
 import struct
-from collections import deque
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,7 +20,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from imet_utils.files import fingerprint_of, sample_file
-from imet_utils.processes import load_items
+from imet_utils.processes import load_in_threads, load_items
 from imet_utils.tables import SPLITS, Tables, find_images, read_image, take_split
 
 HUE = 0.05  # the largest shift, in turns of the colour circle
@@ -230,20 +228,13 @@ def _compute_in_threads(
 
     @torch.inference_mode()
     def work(part: Sequence[int]) -> Mapping[str, Tensor]:
+        torch.set_num_threads(1)
         return compute(torch.cat([dataset[index] for index in part]))
 
     num_threads = torch.get_num_threads()
-    waiting: deque[Future[Mapping[str, Tensor]]] = deque()
-    pool = ThreadPoolExecutor(num_threads, initializer=torch.set_num_threads, initargs=(1,))
     try:
-        for part in parts:
-            waiting.append(pool.submit(work, part))
-            if len(waiting) > num_threads:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+        yield from load_in_threads(work, parts, num_threads)
     finally:
-        pool.shutdown(cancel_futures=True)
         torch.set_num_threads(num_threads)  # for the threads that are still to come
 
 

@@ -1,3 +1,4 @@
+import threading
 import tracemalloc
 
 import numpy as np
@@ -6,6 +7,7 @@ import torch
 from small_data import write_noise
 
 from imet_utils.features import FeatureBatches, JoinedArray
+from imet_utils.features import batches as module
 from imet_utils.views import ViewArray, ViewDataset
 
 
@@ -148,3 +150,58 @@ def test_batches_read_images_as_they_would_an_array(tmp_path, num_workers, views
         assert batch["images"].dtype == torch.uint8
         assert torch.equal(batch["images"], other["images"])
         assert torch.equal(batch["number"], other["number"])
+
+
+@pytest.mark.parametrize("budget", [0, 200, 525])  # bytes
+@pytest.mark.parametrize("views", ["random", "all"])
+def test_arrays_on_the_device_or_read_ahead_give_the_same_batches(
+    store, tmp_path, monkeypatch, views, budget
+):
+    """As on a GPU: targets take 21 bytes, pooled features 168, maps 336."""
+    arrays, targets = store
+    images = ViewDataset(write_noise(tmp_path, range(7)), "abcdefg", [True] * 7, True, 0, 32, 3)
+    options = {"batch_size": 2, "views": views, "seed": 1}
+    wanted = list(FeatureBatches({"images": ViewArray(images), **arrays}, targets, **options))
+    monkeypatch.setattr(module, "device_budget", lambda device: budget)
+    monkeypatch.setattr(module, "BLOCK", 1)
+    arrays["maps"] = JoinedArray(np.split(arrays["maps"], [3, 5]))
+    batches = FeatureBatches({"images": ViewArray(images), **arrays}, targets, **options)
+    batches.reads_ahead = True
+    list(batches.sample(2))
+    assert not batches.placed  # a sample is not worth it
+    for _ in range(2):
+        for batch, other in zip(batches, wanted, strict=True):
+            assert [*batch] == [*other]
+            for values, expected in zip(batch.values(), other.values(), strict=True):
+                torch.testing.assert_close(values, expected, rtol=0, atol=0)
+        on_device = {name for name, values in batches.placed.items() if values is not None}
+        assert (
+            on_device == {0: set(), 200: {"targets", "pooled"}, 525: {"targets", *arrays}}[budget]
+        )
+        batches = batches.of_images(np.arange(7))
+        batches.arrays |= dict.fromkeys(on_device)  # to be read no more
+
+
+class TornArray(np.ndarray):
+    """An array whose image 5 cannot be read."""
+
+    def __getitem__(self, index):
+        if 5 in index[0]:
+            raise OSError("image 5 cannot be read")
+        return np.asarray(self)[index]
+
+
+def test_the_reading_thread_passes_its_fault_on_and_ends_with_its_reader(store):
+    arrays = {"pooled": store[0]["pooled"].view(TornArray)}
+    batches = FeatureBatches(arrays, None, 2, "whole", shuffle=False)
+    batches.reads_ahead = True
+    others, reader = threading.enumerate(), iter(batches)
+    next(reader)
+    assert len(threading.enumerate()) == len(others) + 1
+    del reader
+    assert threading.enumerate() == others
+    found = []
+    with pytest.raises(OSError, match="image 5"):
+        found.extend(batch["pooled"][:, 0].tolist() for batch in batches)
+    assert found == [[0, 10], [20, 30]]
+    assert threading.enumerate() == others

@@ -1,18 +1,24 @@
-"""Batches of features, images and targets, read from disk as they are asked for."""
+"""Batches of features, images and targets, read from disk as they are asked for.
+
+A GPU holds the arrays that fit and gets the others from a thread that reads ahead. On a CPU each
+batch is read in turn.
+"""
 
 import copy
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from imet_utils.processes import load_items
+from imet_utils.processes import load_in_threads, load_items
 from imet_utils.views import ViewArray
 
 VIEWS = ("random", "all", "whole")
+BLOCK = 2**26  # bytes moved to a device at a time
 
 
 def spread_rows(num_rows: int, most: int) -> np.ndarray:
@@ -75,6 +81,31 @@ class JoinedArray:
 
 
 Array = np.ndarray | ViewArray | JoinedArray
+Rows = tuple[np.ndarray, np.ndarray]  # numbers of images and views, (B,) each
+
+
+def device_budget(device: torch.device) -> int:
+    """Return how many bytes of arrays a device may hold: half of a GPU's free memory, else 0."""
+    return torch.cuda.mem_get_info(device)[0] // 2 if device.type == "cuda" else 0
+
+
+def place_arrays(
+    arrays: Mapping[str, np.ndarray | JoinedArray], budget: int, device: torch.device
+) -> dict[str, Tensor]:
+    """Copy arrays to a device in their own types, the smallest first, up to `budget` bytes."""
+    placed: dict[str, Tensor] = {}
+    firsts = {name: torch.from_numpy(np.array(array[:1])) for name, array in arrays.items()}
+    for name, first in sorted(firsts.items(), key=lambda item: item[1].nbytes):
+        array = arrays[name]
+        budget -= first.nbytes * len(array)
+        if budget < 0:
+            break
+        values = first.new_empty(array.shape, device=device)
+        step = 1 + BLOCK // max(1, first.nbytes)
+        for k in range(0, len(array), step):
+            values[k : k + step] = torch.from_numpy(np.array(array[k : k + step]))
+        placed[name] = values
+    return placed
 
 
 class FeatureBatches:
@@ -120,6 +151,8 @@ class FeatureBatches:
         self.shuffle = shuffle
         self.seed = seed
         self.device = torch.device(device)
+        self.reads_ahead = self.device.type != "cpu"  # where it measured no gain
+        self.placed: dict[str, Tensor | None] = {}  # shared by copies; None for those too large
         self.epoch = 0
 
     @property
@@ -196,14 +229,38 @@ class FeatureBatches:
         return [index[k : k + self.batch_size] for k in range(0, len(index), self.batch_size)]
 
     def _read(self, batches: list[np.ndarray]) -> Iterator[dict[str, Tensor]]:
-        """Read the rows of each batch; images by worker processes, ahead of their use."""
+        """Read the rows of each batch, other than on a CPU ahead of their use."""
         files = {k: a for k, a in self.arrays.items() if hasattr(a, "num_workers")}
-        index = [tuple(batch.T) for batch in batches]  # numbers of images and views, (B,) each
-        ahead = {k: load_items(a.__getitem__, index, a.num_workers) for k, a in files.items()}
-        for image, view in index:
-            tensors = {}
-            for name, array in self.arrays.items():
-                rows = next(ahead[name]) if name in ahead else array[image, view]
-                values = torch.from_numpy(rows).to(self.device)
-                tensors[name] = values if values.dtype == torch.uint8 else values.float()
-            yield tensors
+        stored = {k: a for k, a in self.arrays.items() if k not in files}
+        placed = self._place(stored)
+        index: list[Rows] = [(batch[:, 0], batch[:, 1]) for batch in batches]
+        images = {k: load_items(a.__getitem__, index, a.num_workers) for k, a in files.items()}
+
+        def load(rows: Rows) -> dict[str, Tensor]:
+            found = {k: torch.from_numpy(a[rows]) for k, a in stored.items() if k not in placed}
+            on_gpu = self.device.type == "cuda"
+            return {k: values.pin_memory() for k, values in found.items()} if on_gpu else found
+
+        loaded = load_in_threads(load, index) if self.reads_ahead else (load(k) for k in index)
+        with closing(loaded):
+            for rows in index:
+                given = {k: torch.from_numpy(next(array)) for k, array in images.items()}
+                given |= next(loaded)
+                found = {k: v.to(self.device, non_blocking=True) for k, v in given.items()}
+                if placed:
+                    image, view = torch.from_numpy(np.stack(rows)).to(self.device)
+                    found |= {k: values[image, view] for k, values in placed.items()}
+                found = {k: found[k] for k in self.arrays}  # in their order
+                yield {k: v if v.dtype == torch.uint8 else v.float() for k, v in found.items()}
+
+    def _place(self, stored: Mapping[str, np.ndarray | JoinedArray]) -> dict[str, Tensor]:
+        """Return the arrays that the device holds, moved there by the first pass over many images.
+
+        A sample alone, such as that of a head that is trained already, is not worth the move.
+        """
+        num_images = next(iter(self.shapes.values()))[0]
+        budget = device_budget(self.device)
+        if budget and not self.placed and num_images <= 2 * len(self) * self.batch_size:
+            found = place_arrays(stored, budget, self.device)
+            self.placed.update({k: found.get(k) for k in stored})
+        return {k: values for k, values in self.placed.items() if values is not None}
