@@ -67,18 +67,25 @@ def probs(labeller, images, known=None):
     return np.stack([found.probs for found in labeller.explain_all(images, 0, known, attend=False)])
 
 
-def test_images_have_the_probabilities_of_the_run_in_any_company(labeller, files, probs_of):
-    found = probs(labeller, files)
-    assert found.dtype == np.float32
-    np.testing.assert_allclose(found, average_probs(probs_of, WEIGHTS)["test"], atol=2e-3)
+@pytest.fixture(scope="module")
+def own_probs(labeller, files):
+    """The labeller's probabilities of the test part."""
+    return probs(labeller, files)
+
+
+def test_images_have_the_probabilities_of_the_run_in_any_company(
+    labeller, files, probs_of, own_probs
+):
+    assert own_probs.dtype == np.float32
+    np.testing.assert_allclose(own_probs, average_probs(probs_of, WEIGHTS)["test"], atol=2e-3)
     for number in (1, len(files) - 1):
-        np.testing.assert_array_equal(probs(labeller, files[number:]), found[number:])
+        np.testing.assert_array_equal(probs(labeller, files[number:]), own_probs[number:])
 
 
-def test_a_saved_labeller_labels_alike_anywhere(labeller, saved, files, tmp_path):
+def test_a_saved_labeller_labels_alike_anywhere(labeller, saved, files, own_probs, tmp_path):
     saved.rename(tmp_path / "elsewhere")
     loaded = Labeller.load(tmp_path / "elsewhere")
-    np.testing.assert_array_equal(probs(loaded, files), probs(labeller, files))
+    np.testing.assert_array_equal(probs(loaded, files), own_probs)
     pd.testing.assert_frame_equal(loaded.label(files[:2], top=4), labeller.label(files[:2], top=4))
     assert loaded.train_images.equals(labeller.train_images)
     assert loaded.settings == labeller.settings
@@ -207,15 +214,17 @@ def test_a_head_with_an_encoder_of_its_own_is_saved_whole(smoke, probs_of, files
     assert np.abs(found - probs_of["attncnn_rnn"]["test"]).max() > 1e-3
 
 
-def test_labellers_are_averaged_and_saved_together(run, labeller, probs_of, files, tmp_path):
+def test_labellers_are_averaged_and_saved_together(
+    run, labeller, probs_of, files, own_probs, tmp_path
+):
     other = make_labeller(run, {"mlp": 1.0}, Decision(beta=2.0), probs_of["mlp"]["val"])
     parts = {"others": (other,), "decision": Decision(threshold=0.05)}
-    mean = (probs(labeller, files) + probs(other, files)) / 2
+    others = probs(other, files)
+    mean = (own_probs + others) / 2
     np.testing.assert_array_equal(probs(replace(labeller, **parts), files), mean)
     both = replace(labeller, **parts, shares=(0.75, 0.25))
     found = [*both.explain_all(files, 1)]
-    mean = 0.75 * probs(labeller, files).astype(float) + 0.25 * probs(other, files).astype(float)
-    mean = mean.astype(np.float32)
+    mean = (0.75 * own_probs.astype(float) + 0.25 * others.astype(float)).astype(np.float32)
     np.testing.assert_array_equal([each.probs for each in found], mean)
     np.testing.assert_array_equal([each.chosen for each in found], mean >= 0.05)
     assert found[0].attention.shape[0] == len(labeller.names)

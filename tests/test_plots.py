@@ -10,6 +10,7 @@ import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.text import Annotation
+from skimage.color import rgb2lab
 
 from imet_tools.labelling import plots as tools
 from imet_utils import plots
@@ -206,10 +207,36 @@ def test_letters_are_drawn_in_the_first_font_that_has_them(monkeypatch):
         fig.draw_without_rendering()  # a glyph without a font would warn
 
 
+# Machado, Oliveira and Fernandes (2009): what the three dichromacies make of linear RGB.
+DICHROMACIES = {
+    "none": np.eye(3),
+    "protan": [[0.1523, 1.0526, -0.2049], [0.1145, 0.7863, 0.0992], [-0.0039, -0.0481, 1.0520]],
+    "deutan": [[0.3673, 0.8606, -0.2280], [0.2801, 0.6725, 0.0474], [-0.0118, 0.0429, 0.9689]],
+    "tritan": [[1.2555, -0.0767, -0.1788], [-0.0784, 0.9308, 0.1476], [0.0047, 0.6914, 0.3039]],
+}
+VERDICT_COLORS = [color for color, _ in style.VERDICTS.values()]
+
+
+def linear(color):
+    values = np.array(to_rgb(color))
+    return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
+
+
+def seen(color, matrix):
+    values = np.clip(np.asarray(matrix) @ linear(color), 0, 1)
+    display = np.where(values <= 0.0031308, 12.92 * values, 1.055 * values ** (1 / 2.4) - 0.055)
+    return rgb2lab(display.reshape(1, 1, 3))[0, 0]
+
+
+@pytest.mark.parametrize("sight", DICHROMACIES)
+@pytest.mark.parametrize("colors", [VERDICT_COLORS, list(style.KIND_COLORS.values())])
+def test_colors_stay_apart_for_the_colour_blind(colors, sight):
+    points = [seen(color, DICHROMACIES[sight]) for color in colors]
+    distances = [np.linalg.norm(a - b) for i, a in enumerate(points) for b in points[:i]]
+    assert min(distances) > 30  # CIELAB; 2.3 is just noticeable
+
+
 def test_text_colors_are_legible_on_white():
-    verdicts = [color for color, _ in style.VERDICTS.values()]
-    for color in (style.INK, style.MUTED, *verdicts, *style.SPARE_COLORS):
-        values = np.array(to_rgb(color))
-        linear = np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
-        luminance = linear @ [0.2126, 0.7152, 0.0722]
+    for color in (style.INK, style.MUTED, *VERDICT_COLORS, *style.SPARE_COLORS):
+        luminance = linear(color) @ [0.2126, 0.7152, 0.0722]
         assert 1.05 / (luminance + 0.05) > 4.45, color  # WCAG asks for 4.5
