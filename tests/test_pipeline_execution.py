@@ -90,19 +90,6 @@ def test_bars_become_lines_in_a_log(capsys):
     ]
 
 
-def test_a_bar_of_a_notebook_ends_with_what_it_was_told(tmp_path, capfd):
-    lines = [
-        "from imet_utils.progress import progress",
-        "bar = progress(range(2), 'head', 2, 'epoch')",
-        "for epoch in bar:",
-        "    bar.set_postfix_str(f'loss {epoch}', refresh=False)",
-    ]
-    assert run(tmp_path, "\n".join(lines))[0] is None
-    last = capfd.readouterr().out.splitlines()[-1]
-    assert last.startswith("head: 2/2 [")
-    assert last.endswith("epoch/s, loss 1]")
-
-
 @pytest.fixture
 def running(tmp_path):
     """Start a pipeline, under an ASCII locale, whose notebook prints its process and sleeps."""

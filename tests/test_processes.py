@@ -52,12 +52,14 @@ def test_items_are_loaded_as_they_are_and_in_order(num_workers):
 
 
 def test_a_bar_on_standard_output_counts_on_from_where_an_earlier_run_stopped(capsys):
-    list(progress(range(3, 5), "views", total=5, unit="view", initial=3))
+    bar = progress(range(3, 5), "views", total=5, unit="view", initial=3)
+    for number in bar:
+        bar.set_postfix_str(f"loss {number}", refresh=False)
     out, err = capsys.readouterr()
     bars = out.strip().split("\r")
     assert "views:  60%" in bars[0]
     assert "5/5" in bars[-1]
-    assert "view/s" in bars[-1]
+    assert bars[-1].endswith("view/s, loss 4]")
     assert err == ""
 
 
