@@ -1,4 +1,4 @@
-"""Progress of a loop, the same for people at a screen and for logs."""
+"""Progress of a loop, the same for people at a screen and for logs, and for a tracker."""
 
 import os
 import sys
@@ -38,3 +38,22 @@ def progress(
         file=sys.stdout,
         disable=os.environ.get("RANK", "0") != "0" or initial == total,
     )
+
+
+def find_tracker() -> str | None:
+    """Return the experiment tracker that the environment variable `TRACKER` names, None for none.
+
+    Any of accelerate's, such as `tensorboard`, `wandb` or `mlflow`, each set up by its own
+    environment variables.
+
+    Raises:
+        ValueError: if it is not installed.
+    """
+    from accelerate.tracking import get_available_trackers  # here, as it takes a second to import
+
+    tracker = os.environ.get("TRACKER") or None
+    installed = [str(name) for name in get_available_trackers()]
+    if tracker and tracker not in installed:
+        there = ", ".join(installed) or "none"
+        raise ValueError(f"TRACKER is {tracker!r}; of accelerate's trackers {there} is installed")
+    return tracker

@@ -18,6 +18,7 @@ RECORD = "provenance.json"
 PARTS = {"train": ("train.csv", "labels.csv"), "test": ("sample_submission.csv",)}
 PLACES = ("DATA_DIR", "OUTPUT_DIR")  # parameters that say where, which the record has by itself
 SPEED = ("NUM_WORKERS", "NUM_PROCESSES")  # parameters that change no result
+TRACKED = "tracker"  # folders of experiment trackers, which are no products
 UNHASHED = ("figures/", "notebooks/")  # products that nothing else is made from
 
 Provenance = dict[str, Any]

@@ -15,6 +15,7 @@ from imet_utils.code import is_ours
 from imet_utils.files import atomic_path, load_json, save_array, save_csv, save_json
 from imet_utils.provenance import (
     RECORD,
+    TRACKED,
     Provenance,
     changed_upstream,
     collection_of,
@@ -197,7 +198,8 @@ class Run:
         save_json(metrics, self.folder / "metrics.json")
         number = self.notebook.partition("_")[0]
         patterns = (f"{self.notebook}/**/*", f"figures/{number}_*", *also)
-        found = {path for pattern in patterns for path in self.output_dir.glob(pattern)}
+        paths = {path for pattern in patterns for path in self.output_dir.glob(pattern)}
+        found = [path for path in paths if path.is_file() and TRACKED not in path.parts]
         record = make_provenance(
             self.output_dir,
             self.parameters,
@@ -205,7 +207,7 @@ class Run:
             self.data_dir,
             self.data,
             self.upstream,
-            [path.relative_to(self.output_dir).as_posix() for path in found if path.is_file()],
+            [path.relative_to(self.output_dir).as_posix() for path in found],
         )
         save_json(record, self.folder / RECORD)
 

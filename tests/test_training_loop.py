@@ -1,10 +1,15 @@
 import functools
 import itertools
+import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+import yaml
+from accelerate import tracking
+from accelerate.utils import LoggerType
 from sklearn.metrics import fbeta_score
 from small_data import DIM, NUM_CLASSES, NUM_IMAGES, make_data
 
@@ -134,6 +139,59 @@ def test_fit_leaves_the_global_random_state_alone(data, tmp_path):
 def test_a_loss_that_is_not_finite_is_refused(data, tmp_path):
     with pytest.raises(RuntimeError, match="non-finite"):
         train(data, tmp_path, lambda logits, targets: logits.sum() * float("nan"))
+
+
+class Recorder(tracking.GeneralTracker):
+    """Stands for a tracker that is installed, and writes what it is given to a file."""
+
+    name, requires_logging_directory, tracker = "tensorboard", True, None
+
+    def __init__(self, project, folder):
+        super().__init__()
+        self.path = Path(folder, project, "told.jsonl")
+
+    def start(self):
+        self.path.parent.mkdir(parents=True)
+
+    def store_init_configuration(self, values):
+        self.log(values)
+
+    def log(self, values, step=None):
+        with self.path.open("a") as file:
+            file.write(json.dumps([step, values]) + "\n")
+
+
+def test_a_tracker_gets_parameters_losses_and_scores_of_each_epoch(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(tracking, "_available_trackers", [LoggerType.TENSORBOARD])
+    monkeypatch.setitem(tracking.LOGGER_TYPE_TO_CLASS, "tensorboard", Recorder)
+    untracked = train(data, tmp_path / "untracked")[1]
+    assert not (tmp_path / "untracked/tracker").exists()
+    monkeypatch.setenv("TRACKER", "tensorboard")
+    for _ in range(2):  # the second finds the first done
+        history = train(data, tmp_path / "tracked")[1]
+    pd.testing.assert_frame_equal(history, untracked, check_exact=True)
+    told = (tmp_path / "tracked/tracker/imet/told.jsonl").read_text().splitlines()
+    (_, given), *epochs = map(json.loads, told)
+    assert (given["epochs"], given["learning_rate"]) == (len(history), 0.05)
+    assert [step for step, _ in epochs] == history["epoch"].tolist()
+    assert [row for _, row in epochs] == history.to_dict("records")
+    monkeypatch.setenv("TRACKER", "wandb")
+    with pytest.raises(ValueError, match=r"TRACKER is 'wandb'; of .* tensorboard is installed"):
+        train(data, tmp_path / "other")
+
+
+@pytest.mark.filterwarnings("ignore")  # of TensorBoard's own code
+def test_tensorboard_s_files_have_losses_and_scores_of_each_epoch(data, tmp_path, monkeypatch):
+    name = "tensorboard.backend.event_processing.event_accumulator"
+    accumulator = pytest.importorskip(name, exc_type=ImportError)
+    monkeypatch.setenv("TRACKER", "tensorboard")
+    history = train(data, tmp_path)[1]
+    events = accumulator.EventAccumulator(str(tmp_path / "tracker/imet")).Reload()
+    for column in history.columns:
+        found = [(event.step, event.value) for event in events.Scalars(column)]
+        assert found == [*zip(history["epoch"], pytest.approx(history[column]), strict=True)]
+    [parameters] = (tmp_path / "tracker/imet").glob("*/hparams.yml")
+    assert yaml.safe_load(parameters.read_text())["learning_rate"] == 0.05
 
 
 @pytest.mark.parametrize(

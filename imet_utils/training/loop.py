@@ -22,7 +22,8 @@ from imet_utils.features import FeatureBatches
 from imet_utils.files import fingerprint_of, load_checkpoint, save_checkpoint, save_csv
 from imet_utils.metrics import best_threshold, mean_average_precision, sample_scores
 from imet_utils.models import EndToEnd, fit_statistics
-from imet_utils.progress import progress, say
+from imet_utils.progress import find_tracker, progress, say
+from imet_utils.provenance import TRACKED
 
 Loss = Callable[..., Tensor]  # of logits and targets
 SHOWN = {"train_loss": "loss", "val_f2": "F2"}  # of each epoch, beside the bar
@@ -114,8 +115,13 @@ class Training:
         return {name: part for name, part in parts.items() if part is not None}
 
 
-def start_training(model: nn.Module, config: TrainConfig, batches: FeatureBatches) -> Training:
-    """Move a model to the batches' device, and make what trains it there once it is calibrated."""
+def start_training(
+    model: nn.Module, config: TrainConfig, batches: FeatureBatches, folder: Path | None = None
+) -> Training:
+    """Move a model to the batches' device, and make what trains it there once it is calibrated.
+
+    With a `folder` a tracker, if one is asked for (`find_tracker`), logs to its `TRACKED`.
+    """
     device = batches.device
     model.to(device)
     scaled = autocast_dtype(device) == torch.float16
@@ -123,6 +129,8 @@ def start_training(model: nn.Module, config: TrainConfig, batches: FeatureBatche
         device_placement=False,
         mixed_precision="fp16" if scaled else "no",  # `mixed_precision` does for bfloat16
         cpu=device.type == "cpu",
+        log_with=find_tracker() if folder else None,
+        project_dir=folder and folder / TRACKED,
     )
     averaged = None
     if config.average_decay > 0:  # buffers are copied
@@ -267,13 +275,15 @@ def fit(
         batches,
         [asdict(config), inputs, val_batches and val_batches.fingerprint(), describe_code(score)],
     )
-    training = start_training(model, config, batches)
+    training = start_training(model, config, batches, folder)
     history = _resume(folder, fingerprint, training.parts)
-    done = len(history)
+    done, accelerator = len(history), training.accelerator
     if not done:  # else the checkpoint has the statistics
         fit_statistics(model, map(head_inputs, batches.sample()))
     if done == config.epochs and process_index() == 0:
         say(f"{description}: already trained, {done} epochs")
+    if done < config.epochs:
+        accelerator.init_trackers("imet", asdict(config) | {"head": description})
     bar = progress(range(done, config.epochs), description, config.epochs, "epoch", initial=done)
     for epoch in bar:
         learning_rate = training.schedule.get_last_lr()[0]
@@ -282,12 +292,15 @@ def fit(
         scores = score(training.used, val_batches) if val_batches else {}
         row |= {f"val_{name}": float(score) for name, score in scores.items()}
         history.append(row)
+        accelerator.log(row, step=epoch + 1)
         shown = [f"{name} {row[key]:.4f}" for key, name in SHOWN.items() if key in row]
         bar.set_postfix_str(", ".join(shown), refresh=False)
         if process_index() == 0:
             _save(training, fingerprint, history, folder)
     wait_for_all()
-    training.accelerator.unwrap_model(model, keep_fp32_wrapper=False)
+    for tracker in accelerator.trackers:
+        tracker.finish()
+    accelerator.unwrap_model(model, keep_fp32_wrapper=False)
     model.load_state_dict(load_checkpoint(folder / "best.pt")["model"])
     table = pd.DataFrame(history)
     if process_index() == 0:
