@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from imet_utils import provenance, runs
+from imet_utils.files import save_csv
 from imet_utils.provenance import current_data, data_state, is_current, list_upstream, stale_reason
 from imet_utils.runs import (
     PROJECT_DIR,
@@ -189,7 +190,8 @@ def test_other_results_of_the_same_settings_count_downstream(collection, output)
     play_all(collection, output)
     play(CHAIN[2], collection, output, [{"model": "edited", "split": "val", "f2": 0.9}])
     assert reason(output).startswith("04_train_baseline was run anew with other results after 05")
-    play(CHAIN[2], collection, output)  # as it was
+    save_csv(pd.DataFrame({"a": [1]}), output / CHAIN[2] / "mlp/tracker/imet/events.csv")
+    play(CHAIN[2], collection, output)  # as it was, but tracked
     assert reason(output) == ""
 
 
