@@ -109,7 +109,8 @@ def _describe(thing: Any, seen: set[Any]) -> Any:  # noqa: ANN401
         return [name]
     seen.add(thing)
     if isinstance(thing, type):
-        parts = [part for key, part in vars(thing).items() if _is_code(part) or key[:2] != "__"]
+        named = sorted(vars(thing).items())  # a copy in another process may have another order
+        parts = [part for key, part in named if _is_code(part) or key[:2] != "__"]
         bases = [base for base in thing.__bases__ if base is not object]
         return [name, *(_describe(part, seen) for part in bases + parts if _is_kept(part))]
     used = [thing.__globals__[n] for n in _globals(thing.__code__) if n in thing.__globals__]

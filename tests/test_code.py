@@ -1,11 +1,13 @@
 """The hash of the code that a result depends on."""
 
 import os
+import pickle
 import shutil
 import subprocess
 import sys
 
 import pytest
+from joblib import wrap_non_picklable_objects
 
 from imet_utils import code
 
@@ -110,3 +112,15 @@ def test_a_readers_class_is_described_with_what_it_uses(edit):
         found.append(code.describe_code(names["Head"]))
     assert found[0] == found[1]
     assert (found[2] == found[0]) == edit[1].startswith("#")
+
+
+def test_a_readers_class_is_described_alike_in_a_process_that_it_was_sent_to(tmp_path):
+    names = {"__name__": "__main__"}
+    exec(READERS, names)
+    sent = wrap_non_picklable_objects((names["Head"],), keep_wrapper=False)
+    (tmp_path / "sent").write_bytes(pickle.dumps(sent))
+    command = "import pathlib, pickle, sys; from imet_utils.code import describe_code; "
+    command += "print(describe_code(*pickle.loads(pathlib.Path(sys.argv[1]).read_bytes())))"
+    arguments = [sys.executable, "-c", command, str(tmp_path / "sent")]
+    described = subprocess.check_output(arguments, text=True, cwd=code.ROOT)
+    assert described.strip() == str(code.describe_code(names["Head"]))
