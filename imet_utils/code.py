@@ -8,7 +8,7 @@ from dataclasses import is_dataclass
 from dis import get_instructions
 from functools import cache, partial
 from pathlib import Path
-from types import BuiltinFunctionType, CodeType, FunctionType
+from types import BuiltinFunctionType, CodeType, FunctionType, MethodType
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -100,8 +100,10 @@ def _describe(thing: Any, seen: set[Any]) -> Any:  # noqa: ANN401
     if isinstance(thing, partial):
         keywords = {name: _describe(value, seen) for name, value in thing.keywords.items()}
         return [_describe(thing.func, seen), [_describe(v, seen) for v in thing.args], keywords]
+    if isinstance(thing, MethodType):
+        return [_describe(thing.__func__, seen), _describe_object(thing.__self__, seen)]
     if not isinstance(thing, FunctionType | BuiltinFunctionType | type):
-        return [_describe(type(thing), seen), plain_attributes(thing)]
+        return _describe_object(thing, seen)
     name = f"{thing.__module__}.{thing.__qualname__}"
     if is_ours(str(thing.__module__)):
         return [name, code_digest(thing.__module__)]
@@ -117,6 +119,14 @@ def _describe(thing: Any, seen: set[Any]) -> Any:  # noqa: ANN401
     used += [cell.cell_contents for cell in thing.__closure__ or ()]
     own = [_describe(value, seen) for value in used if _is_kept(value)]
     return [name, _describe(thing.__code__, seen), repr(thing.__defaults__), own]
+
+
+def _describe_object(thing: Any, seen: set[Any]) -> Any:  # noqa: ANN401
+    """Describe an object by its class, its plain settings, and its arrays, also of a module."""
+    state = vars(thing) if hasattr(thing, "__dict__") else {}
+    state = state | (thing.state_dict() if hasattr(thing, "state_dict") else {})
+    arrays = {name: value.tolist() for name, value in state.items() if hasattr(value, "tolist")}
+    return [_describe(type(thing), seen), plain_attributes(thing), arrays]
 
 
 def _is_of_library(thing: FunctionType | type) -> bool:

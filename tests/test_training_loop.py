@@ -274,6 +274,9 @@ def test_the_code_and_the_arguments_of_a_loss_count(data):
     tripled = functools.partial(weighted_bce, pos_weight=torch.full((NUM_CLASSES,), 3.0))
     cells = [written("return bce(logits, targets)"), written("return 2 * bce(logits, targets)")]
     losses = [weighted_bce, order_free_loss, doubled, tripled, *cells, torch.nn.MSELoss()]
+    weights = [torch.full((NUM_CLASSES,), weight) for weight in (2.0, 3.0)]
+    losses += [torch.nn.BCEWithLogitsLoss(pos_weight=weight) for weight in weights]
+    losses += [loss.forward for loss in losses[-3:]]  # bound to different objects
     found = [fingerprint(data, model, loss) for loss in losses]
     assert len(set(found)) == len(found)
     assert fingerprint(data, model, written("return bce(logits, targets)")) == found[4]

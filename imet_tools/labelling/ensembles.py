@@ -15,7 +15,7 @@ from imet_utils.labeller import Labeller, fit_thresholds
 from imet_utils.metrics import score_row, score_rule
 from imet_utils.provenance import find_product
 from imet_utils.runs import EVALUATED, Run, read_run
-from imet_utils.tables import SPLITS, load_unlabelled
+from imet_utils.tables import SPLITS, load_unlabelled, take_split
 
 MEAN, OUT_OF_FOLD = "mean of the runs", "out of fold"  # rows of the results
 LABELLER = "labeller/labeller.json"  # which the notebook of the predictions makes, too
@@ -125,7 +125,7 @@ def _weigh(
             val = np.stack([_read(run, "probs", "val") for run in fold])
             own = fit_weights(val, fold[0].targets["val"]) / len(folds)
             fitted |= zip(fold, own.tolist(), strict=True)
-        return {run: fitted[run] for run in runs}
+        return fitted
     if weights and (len(weights) != len(runs) or not all(0 < w < math.inf for w in weights)):
         raise ValueError(f"wanted a weight above 0 for each of {len(runs)} runs, got {weights}")
     return {run: weight / sum(weights) for run, weight in zip(runs, weights, strict=False)}
@@ -172,13 +172,9 @@ def _group(runs: Sequence[Run]) -> list[list[Run]]:
     for run in runs:
         fold = folds.setdefault(str(run.setting("FOLD", default="None")), [])
         fold.append(run)
-        for split in SPLITS:
-            _check_same(
-                fold[0], run, f"images of {split}", *(_ids(r, [split]) for r in (fold[0], run))
-            )
-        _check_same(runs[0], run, "labels", *(r.label_names.tolist() for r in (runs[0], run)))
-        _check_same(runs[0], run, "images", *(sorted(_ids(r, SPLITS)) for r in (runs[0], run)))
-    tested = [image_id for fold in folds.values() for image_id in _ids(fold[0], ["test"])]
+        _check_same(runs[0], run, ["labels", "images"])
+        _check_same(fold[0], run, [f"images of {split}" for split in SPLITS])
+    tested = [image for fold in folds.values() for image in _list_parts(fold[0])["images of test"]]
     if len(set(tested)) < len(tested):
         raise ValueError(
             "images are in test of several of these folds. Run each with another FOLD, and all of "
@@ -187,14 +183,16 @@ def _group(runs: Sequence[Run]) -> list[list[Run]]:
     return list(folds.values())
 
 
-def _ids(run: Run, splits: Sequence[str]) -> list[str]:
-    images = run.tables.images
-    return images.loc[images["split"].isin(splits), "id"].tolist()
+def _check_same(first: Run, other: Run, parts: Sequence[str]) -> None:
+    for name in parts:
+        if _list_parts(first)[name] != _list_parts(other)[name]:
+            raise ValueError(
+                f"{other.output_dir} has other {name} than {first.output_dir}. Run both on one "
+                "collection, with the same LIMIT, MIN_COUNT and SPLIT_SEED"
+            )
 
 
-def _check_same(first: Run, other: Run, name: str, wanted: list[str], own: list[str]) -> None:
-    if wanted != own:
-        raise ValueError(
-            f"{other.output_dir} has other {name} than {first.output_dir}. Run both on one "
-            "collection, with the same LIMIT, MIN_COUNT and SPLIT_SEED"
-        )
+def _list_parts(run: Run) -> dict[str, list[str]]:
+    """List the labels of a run, its images, and those of each split in their order."""
+    parts = {f"images of {s}": take_split(run.tables, s).images["id"].tolist() for s in SPLITS}
+    return {"labels": run.label_names.tolist(), "images": sorted(run.tables.images["id"]), **parts}
