@@ -19,9 +19,10 @@ from imet_utils.encoders import Encoder, build_encoder, encode_images, normalise
 from imet_utils.features import extract_features
 from imet_utils.hog import hog
 from imet_utils.tables import read_image
-from imet_utils.views import ViewDataset, make_device_views, make_views, plan_views
+from imet_utils.views import Compute, ViewDataset, make_device_views, make_views, plan_views
 
 ALONE, OURS = "encoder alone, views in memory", "`extract_features`, from file to store"
+PLAIN = "plain float32 network alone, views in memory"
 DECODING, TRAINING_VIEWS = "decoding", "six views for training"
 DEVICE_VIEWS = "six views for training, made on the device"
 SIZE, NUM_VIEWS = 224, 6
@@ -49,12 +50,6 @@ def extraction_ways(setting: Setting, paths: list[Path], folder: Path) -> Ways:
     encode = partial(encode_images, encoder)
     store = folder / "features/all/encoder"
 
-    def extract() -> dict[str, tuple[int, ...]]:
-        settings = (setting.batch, setting.workers, setting.device)
-        arrays = extract_features(dataset, encode, store, {}, (), *settings)
-        shutil.rmtree(store)  # one that is there already would only be opened
-        return {name: array.shape for name, array in arrays.items()}
-
     def decode_and_run() -> None:
         images = [pil_to_tensor(read_image(path)).to(setting.device) for path in paths]
         run_tensor_views(encode, images, setting.batch)
@@ -62,13 +57,21 @@ def extraction_ways(setting: Setting, paths: list[Path], folder: Path) -> Ways:
     plain = (network, encoder, paths, setting.batch, setting.workers)
     return {
         ALONE: partial(run_encoder, encode, views, setting.batch),
-        OURS: extract,
+        OURS: partial(extract_anew, setting, encode, dataset, store),
         "torchvision transforms on tensors, our encoder": decode_and_run,
-        "plain float32 network alone, views in memory": partial(
-            run_network, network, floats, setting.batch
-        ),
+        PLAIN: partial(run_network, network, floats, setting.batch),
         "`DataLoader` on PIL transforms, plain float32 network": partial(run_pil_views, *plain),
     }
+
+
+def extract_anew(
+    setting: Setting, encode: Compute, dataset: ViewDataset, store: Path
+) -> dict[str, np.ndarray]:
+    """Extract features to a store, and remove the files: one that is there would only be opened."""
+    settings = (setting.batch, setting.workers, setting.device)
+    arrays = extract_features(dataset, encode, store, {}, (), *settings)
+    shutil.rmtree(store)
+    return arrays
 
 
 def part_ways(setting: Setting, paths: list[Path]) -> Ways:

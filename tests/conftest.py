@@ -33,6 +33,10 @@ def pytest_collection_modifyitems(items):
 
     So several processes are busy to the end, and none waits for that run before it must.
     """
+    if not torch.cuda.is_available():
+        for item in items:
+            if item.get_closest_marker("gpu"):
+                item.add_marker(pytest.mark.skip(reason="needs a GPU"))
     looking = [item for item in items if "smoke" in getattr(item, "fixturenames", ())]
     for item in looking:
         item.add_marker(pytest.mark.slow)

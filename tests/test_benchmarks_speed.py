@@ -2,10 +2,12 @@
 
 import itertools
 import re
+import sys
 
 import bench_decoder as bench
 import bench_extraction as tables
 import extraction_ways as ways
+import gpu
 import page as pages
 import pytest
 import torch
@@ -18,15 +20,59 @@ def page(monkeypatch, tmp_path):
     return pages
 
 
-def test_decoders_are_timed_and_compared(monkeypatch):
+def write_gpu_test(folder, line):
+    """Write a file with one test marked `gpu`, and one without the mark."""
+    folder.mkdir()
+    text = f"import pytest\n\n@pytest.mark.gpu\ndef test_it():\n    {line}\n"
+    (folder / "test_some.py").write_text(text)
+    (folder / "test_other.py").write_text("assert False\n")
+
+
+@pytest.mark.slow
+def test_a_failing_test_ends_the_measurement(monkeypatch, tmp_path):
+    monkeypatch.setattr(gpu, "TESTS", tmp_path / "tests")
+    write_gpu_test(gpu.TESTS, "assert 1 == 2")
+    with pytest.raises(SystemExit, match="assert 1 == 2"):
+        gpu.run_tests()
+
+
+@pytest.mark.slow
+def test_without_a_gpu_the_cpu_is_measured_and_no_page_written(monkeypatch, page, capsys, tmp_path):
+    monkeypatch.setattr(gpu, "TESTS", tmp_path / "tests")
+    write_gpu_test(gpu.TESTS, "assert True")
+    monkeypatch.setattr(gpu.bench_hog, "BATCH", 2)
     for name, size in {"BATCH": 2, "POSITIONS": 4, "CHANNELS": 8, "CLASSES": 12}.items():
         monkeypatch.setattr(bench, name, size)
-    reference, *_ = bench.make_cases("cpu")
-    training, search = bench.time_case(reference, reference, rounds=1)
-    assert training[:3] == ("training step", "CPU", "float32")
-    assert search[:3] == ("beam search", "CPU", "float32")
-    assert float(training[-1].removeprefix("logits ")) < 1e-5
-    assert search[-1].startswith("100.0% of labels equal")
+    monkeypatch.setattr(gpu, "ENCODERS", ["efficientnet_lite0"])
+    monkeypatch.setattr(sys, "argv", ["gpu.py", "--rounds", "1", "--images", "1"])
+    gpu.main()
+    text = capsys.readouterr().out
+    rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("|")]
+    differences = {(row[0], row[2]): row[-1] for row in rows[2:] if row[1] == "CPU"}
+    assert float(differences["HOG", "float32"]) < 1e-6
+    assert float(differences["training step", "float32"].removeprefix("logits ")) < 1e-5
+    assert differences["beam search", "float32"].startswith("100.0% of labels equal")
+    [alone, stored] = (value for (task, _), value in differences.items() if "lite0" in task)
+    assert float(alone) < 0.1
+    assert float(stored) < 0.1
+    assert "Tests marked `gpu`: 1 passed" in text
+    assert page.RESULTS.exists() == torch.cuda.is_available()
+
+
+def test_what_a_gpu_has_no_time_for_is_named_on_its_page(monkeypatch, page):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "a GPU")
+    monkeypatch.setattr(gpu, "run_tests", lambda: "3 passed")
+    monkeypatch.setattr(gpu, "find_paths", lambda *_: [])
+    monkeypatch.setattr(gpu, "LATEST", -1)
+    monkeypatch.setattr(sys, "argv", ["gpu.py"])
+    gpu.main()
+    text = (page.RESULTS / "gpu.md").read_text()
+    assert "Tests marked `gpu`: 3 passed.\n" in text
+    steps = [f"{name} on {{0}}" for name in ("HOG", "the RNN", *gpu.ENCODERS)]
+    names = [step.format(device) for device in ("cuda", "cpu") for step in steps]
+    assert f"Left out, as time was up: {', '.join(names)}.\n" in text
+    assert "a GPU, torch" in text
 
 
 def test_ways_take_turns_and_the_first_turn_is_not_counted():
@@ -51,7 +97,7 @@ def test_every_way_runs_from_files_to_a_store(tmp_path):
     setting = ways.Setting("efficientnet_lite0", torch.device("cpu"), batch=6, workers=0)
     paths = write_noise(tmp_path, "a", (420, 300))
     found = ways.extraction_ways(setting, paths, tmp_path)
-    assert found.pop(ways.OURS)()["maps"] == (1, 6, 49, 1280)
+    assert found.pop(ways.OURS)()["maps"].shape == (1, 6, 49, 1280)
     assert not list(tmp_path.rglob("*.npy"))  # to be computed again
     for way in (found | ways.part_ways(setting, paths)).values():
         way()

@@ -232,7 +232,7 @@ def test_autocast_dtype_is_full_precision_where_short_types_are_slow(monkeypatch
     assert autocast_dtype("cpu") == torch.bfloat16
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.gpu
 @pytest.mark.parametrize("name", ["resnet50", "efficientnet_lite0", "test_vit", "test_convnext"])
 def test_a_gpu_equals_a_cpu(name):
     size = 64 if name == "test_vit" else 65

@@ -82,7 +82,7 @@ def test_neither_batch_nor_layout_in_memory_nor_inference_mode_matters():
     assert torch.equal(layer.weight.grad[0], features.sum(0))
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.gpu
 def test_cuda_equals_the_cpu():
     images = torch.from_numpy(random_images(8, (4, 3, 96, 96), 6))
     torch.testing.assert_close(hog(images.cuda()).cpu(), hog(images), rtol=0, atol=1e-6)
