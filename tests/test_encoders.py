@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import timm
 import torch
-from timm.layers import BatchNormAct2d, Conv2dSame
+from timm.layers import Conv2dSame
 from torch import nn
 
 from imet_utils.encoders import (
@@ -184,18 +184,6 @@ def test_folding_changes_values_by_rounding_only(name):
     assert (found - expected).abs().max() < 1e-4 * expected.abs().max()
     norms = [sum(isinstance(m, nn.BatchNorm2d) for m in part.modules()) for part in (net, folded)]
     assert norms[1] < norms[0] / 2
-
-
-def test_folding_keeps_the_rectifier_inside_a_batch_norm_and_takes_direct_pairs_only():
-    direct, before, inplace = BatchNormAct2d(4), nn.BatchNorm2d(4), nn.BatchNorm2d(4)
-    parts = nn.Conv2d(3, 4, 1), direct, nn.Conv2d(4, 4, 1), nn.ReLU(), before
-    net = as_trained(nn.Sequential(*parts, nn.Conv2d(4, 4, 1), nn.ReLU(inplace=True), inplace))
-    images = torch.randn(2, 3, 5, 5)
-    expected = net(images)
-    speed_up(net, images)
-    assert net[1] is direct.act
-    assert (net[4], net[7]) == (before, inplace)
-    torch.testing.assert_close(net(images), expected)
 
 
 @pytest.mark.parametrize("size", [(8, 8), (9, 9), (8, 9), (1, 2)])
