@@ -297,6 +297,22 @@ def test_waits_double_until_too_many_failures_in_a_row_end_the_run(met, tmp_path
     assert waits[1:] == pytest.approx([0.02 * 2**k for k in range(8)], rel=0.5)
 
 
+def test_offline_it_stops_and_goes_on_when_the_museum_is_back(met, tmp_path):
+    with serve_met() as museum:
+        museum.add_mixed(20)
+        collect(museum, tmp_path, images=4)
+        first, port = contents(tmp_path), int(museum.base.rpartition(":")[2])
+    with pytest.raises(Unavailable, match="9 requests in a row"):
+        collect(museum, tmp_path, images=9)
+    assert contents(tmp_path) == first
+    assert leftovers(tmp_path) == []
+    with serve_met(port) as museum:
+        museum.add_mixed(20)
+        assert collect(museum, tmp_path, images=9).images == 9
+        collect(museum, tmp_path / "../whole", images=9)
+    assert contents(tmp_path) == contents(tmp_path / "../whole")
+
+
 def fill(met):
     """Hang up 160 objects in two departments, and spoil a twelfth of what is asked."""
     for store in (met.departments, met.records, met.images, met.faults, met.asked):

@@ -312,6 +312,8 @@ def test_one_label_an_image_is_shared_out_exactly():
     assert counts == [[40, 5, 5], [24, 3, 3], [16, 2, 2]]
     parts = stratify([(0,)] * 7, range(7), names_of(1), (2, 1, 1))
     assert np.bincount(parts).tolist() == [3, 2, 2]  # of 3.5, 1.75 and 1.75
+    with pytest.raises(ValueError, match="2 images are too few"):
+        split_tables(make([(0,), (0,)], 1))
 
 
 def test_save_and_read_give_the_same_tables(tmp_path):
