@@ -38,8 +38,12 @@ def keep_freed_memory() -> bool:
 
 
 def num_cores() -> int:
-    """Count the cores that this process may use, which torch's loader warns about exceeding."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Count the cores for this process, its share where several of a job are on the machine.
+
+    torch's loader warns about exceeding those that it may use.
+    """
+    every = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return max(1, (every or 1) // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
 
 
 def end_with_parent(_: int) -> None:

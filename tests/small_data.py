@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+import sys
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -11,6 +13,8 @@ import pandas as pd
 import psutil
 import pytest
 from PIL import Image
+
+from imet_utils.runs import PROJECT_DIR
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 NUM_IMAGES, NUM_VIEWS, DIM, NUM_CLASSES = 40, 3, 8, 4
@@ -66,6 +70,15 @@ def has_ended(process_id, within=10.0):
                 return False
             time.sleep(0.05)
     return True
+
+
+def launch(*command):
+    """Run a command line of Python, such as `-m module`, on two CPU processes."""
+    launcher = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes=2"]
+    launcher += ["--num_machines=1", "--mixed_precision=no", "--dynamo_backend=no"]
+    options = {"cwd": PROJECT_DIR, "capture_output": True, "text": True, "timeout": 300}
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(PROJECT_DIR)}
+    return subprocess.run([*launcher, *map(str, command)], env=environment, **options)
 
 
 def make_data():

@@ -1,12 +1,11 @@
-import os
 import shutil
-import subprocess
 import sys
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from small_data import launch
 
 from imet_tools.sample import write_sample_data
 from imet_utils.decoding import best_expected_sets
@@ -21,7 +20,7 @@ from imet_utils.files import load_json, save_array
 from imet_utils.hog import hog
 from imet_utils.metrics import f2_per_image
 from imet_utils.models import EndToEnd
-from imet_utils.runs import PROJECT_DIR, open_run
+from imet_utils.runs import open_run
 from imet_utils.tables import SPLITS, load_tables, save_tables, split_tables
 from imet_utils.training import (
     RECIPES,
@@ -178,17 +177,6 @@ def test_a_head_streams_what_is_not_stored_and_cannot_tell(collection, run):
     assert inputs.arrays["val"].keys() == {"pooled", "images"}
 
 
-def launch(*arguments):
-    """Run the command line on two CPU processes."""
-    launcher = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes=2"]
-    launcher += ["--num_machines=1", "--mixed_precision=no", "--dynamo_backend=no"]
-    command = [*launcher, "-m", "imet_utils.training", *map(str, arguments)]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    return subprocess.run(
-        command, cwd=PROJECT_DIR, capture_output=True, text=True, timeout=300, env=environment
-    )
-
-
 def test_notebook_and_command_line_train_the_same_on_two_processes(run):
     data_dir, output_dir = run
     alone = train(run, "baseline", EPOCHS=2, LEARNING_RATE=1e-3)
@@ -197,7 +185,7 @@ def test_notebook_and_command_line_train_the_same_on_two_processes(run):
     shutil.rmtree(alone.folder)
     arguments = ["--data", data_dir, "--output", output_dir, "--epochs", 2]
     arguments += ["--learning-rate", 1e-3, "--encoder", ENCODER]
-    result = launch("04_baseline/baseline", *arguments)
+    result = launch("-m", "imet_utils.training", "04_baseline/baseline", *arguments)
     assert result.returncode == 0, result.stderr[-3000:]
     assert result.stdout.count("baseline:   0%") == 1  # process 0 alone reports
     history = pd.read_csv(alone.folder / "history.csv")

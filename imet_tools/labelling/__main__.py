@@ -1,6 +1,7 @@
 """Label new images with a trained run, or correct the labels of its collection.
 
-These are `./run_all.sh label`, `ensemble`, `export`, `correct` and `add`.
+These are `./run_all.sh label`, `ensemble`, `export`, `correct` and `add`. Several processes share
+images by `accelerate launch -m imet_tools.labelling label`.
 """
 
 import argparse
@@ -10,12 +11,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-import pandas as pd
-
 from imet_tools.command import run_command
 from imet_tools.labelling.corrections import add_images, correct_labels
 from imet_tools.labelling.ensembles import FITTED, write_ensemble
 from imet_tools.labelling.explore import train_pictures
+from imet_tools.labelling.in_parts import (
+    TABLES,
+    label_in_parts,
+    labeller_fingerprint,
+    write_tables,
+)
 from imet_tools.labelling.new_images import (
     RESULTS,
     SOURCE,
@@ -33,8 +38,8 @@ from imet_tools.labelling.review import (
     write_review,
 )
 from imet_tools.labelling.suspect_labels import SUSPECTS
-from imet_utils.decoding import CANDIDATES
-from imet_utils.files import append_csv, atomic_path, save_csv, save_json
+from imet_utils.distributed import gather_items, join_processes, num_processes, process_index
+from imet_utils.files import atomic_path, save_csv, save_json
 from imet_utils.labeller import Explanation, Labeller, rank_labels
 from imet_utils.processes import num_cores
 from imet_utils.progress import say
@@ -52,6 +57,8 @@ examples:
   ./run_all.sh label a.jpg b.tif --output DIR     with another run, or a labeller of `export`
   ./run_all.sh label photos/ --precision 0.7      fewer labels, 7 of 10 of them right on validation
   ./run_all.sh label photos/ --known some.csv     use labels that are already known
+  ./run_all.sh label photos/ --no-review          many images: the tables alone, resumable
+  accelerate launch -m imet_tools.labelling label photos/ --output DIR    on several processes
   ./run_all.sh ensemble A B --output C            the mean of finished runs A and B, as one labeller
   ./run_all.sh ensemble A B --output C --weights 0.6 0.4    not alike
   ./run_all.sh export DIR                         the labeller alone, to give to others
@@ -77,6 +84,8 @@ def build_parser() -> argparse.ArgumentParser:
     label.add_argument("--precision", type=float, help="target precision, such as 0.7")
     known = "labels that are already known, in the form of a train.csv"
     label.add_argument("--known", type=Path, metavar="TABLE", help=known)
+    tables = "write the tables alone, in parts: called again it goes on; so do several processes"
+    label.add_argument("--no-review", action="store_true", help=tables)
     ensemble = commands.add_parser("ensemble", help="average finished runs into one labeller")
     ensemble.add_argument("runs", nargs="+", type=Path, help="output folders of two or more runs")
     weights = f"a weight for each run, or {FITTED!r} on validation; equal by default"
@@ -111,6 +120,7 @@ def main(arguments: Sequence[str]) -> int:
         if args.command == "correct":
             correct_table(output_dir, args.table)
             return 0
+        join_processes()
         labeller = Labeller.load(output_dir)
         if args.command == "add":
             add_reviewed(output_dir, args.tables, labeller)
@@ -122,7 +132,8 @@ def main(arguments: Sequence[str]) -> int:
             return 0
         if args.precision is not None:
             labeller = labeller.with_precision(args.precision)
-        label_files(labeller, args.images, output_dir, args.top, args.known)
+        review = not args.no_review and num_processes() == 1
+        label_files(labeller, args.images, output_dir, args.top, args.known, review)
     except (ValueError, OSError) as error:
         sys.stderr.write(f"run_all.sh: {error}\n")
         return 2
@@ -168,28 +179,36 @@ def label_files(
     output_dir: Path,
     top: int = 0,
     known: Path | None = None,
+    review: bool = True,
 ) -> None:
     """Label files, and those of folders; write `labels.csv`, `submission.csv` and `review.html`.
 
     They go to a folder in `labelled` that no other images have, with `skipped_images.csv` for files
     that are not labelled. All are written completely or not at all; memory does not grow with the
-    number of images. `known` is a table as of `read_known_labels`.
+    number of images. `known` is a table as of `read_known_labels`. Without a `review` the processes
+    of this job share the images, see `label_in_parts`.
     """
     if top < 0:
         raise ValueError(f"--top must be 0 or more, got {top}")
     table = read_known_labels(known, labeller.labels, labeller.settings.has_ids) if known else None
     images, skipped = check_images(list_images(given), num_cores())
     classes = _list_known(*table, images) if table else []
-    folder, source = choose_results(output_dir, given)
-    save_json(source, folder / SOURCE)
-    (folder / "skipped_images.csv").unlink(missing_ok=True)
-    if len(skipped):
-        save_csv(skipped, folder / "skipped_images.csv")
+    folder, source = gather_items([choose_results(output_dir, given)])[0]
+    if process_index() == 0:
+        save_json(source, folder / SOURCE)
+        (folder / "skipped_images.csv").unlink(missing_ok=True)
+        if len(skipped):
+            save_csv(skipped, folder / "skipped_images.csv")
+    done = f"{len(images):,} images labelled, {len(skipped):,} files skipped: {folder}"
+    if not review:
+        made_by = labeller_fingerprint(output_dir, labeller)
+        label_in_parts(labeller, images, folder, made_by, top, classes)
+        _say_once(done)
+        return
     target = [p for p, cut in labeller.thresholds.items() if cut == labeller.decision.threshold]
     with ExitStack() as unfinished:
-        names = ("labels.csv", "submission.csv")
-        tables = [unfinished.enter_context(atomic_path(folder / name)) for name in names]
-        explanations = _write_tables(labeller, images, tables, top, classes)
+        tables = [unfinished.enter_context(atomic_path(folder / name)) for name in TABLES]
+        explanations = write_tables(labeller, images, tables, top, classes)
         pages = write_review(
             _review(labeller, images, explanations, output_dir, top, classes),
             len(images),
@@ -202,7 +221,7 @@ def label_files(
             precision=max(target, default=PRECISION),
             least_similarity=similarity_limit(labeller.index),
         )
-    say(f"{len(images):,} images labelled, {len(skipped):,} files skipped: {folder}")
+    say(done)
     say(f"To review the labels: {pages[0]}")
 
 
@@ -211,29 +230,16 @@ def _list_known(
 ) -> list[list[int]]:
     """List the known class indices of each image, and report what cannot be used."""
     classes = [rows.get(image.id) or rows.get(file_key(image.file), []) for image in images]
-    say(f"Labels are known for {sum(map(bool, classes)):,} of {len(images):,} images.")
+    _say_once(f"Labels are known for {sum(map(bool, classes)):,} of {len(images):,} images.")
     if unknown:
         shown = ", ".join(label for label, _ in unknown.most_common(5))
-        say(f"Ignored {len(unknown):,} labels that the run does not have: {shown}")
+        _say_once(f"Ignored {len(unknown):,} labels that the run does not have: {shown}")
     return classes
 
 
-def _write_tables(
-    labeller: Labeller,
-    images: Sequence[NewImage],
-    tables: Sequence[Path],
-    top: int,
-    known: Sequence[Sequence[int]],
-) -> Iterator[Explanation]:
-    """Write the rows of each image to both tables, and yield its explanation."""
-    paths = [image.path for image in images]
-    explanations = labeller.explain_all(paths, CANDIDATES, known, description="labelling images")
-    for image, explanation in zip(images, explanations, strict=True):
-        rows = labeller.tabulate(image.file, explanation, top)
-        append_csv(rows.rename(columns={"image": "file"}), tables[0], spreadsheet_safe=True)
-        row = {"id": [image.id], "attribute_ids": [labeller.join_ids(explanation.chosen)]}
-        append_csv(pd.DataFrame(row), tables[1])
-        yield explanation
+def _say_once(text: str) -> None:
+    if process_index() == 0:
+        say(text)
 
 
 def _review(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from imet_utils.distributed import gather_items, own_range
 from imet_utils.files import load_json
 from imet_utils.runs import Run
 from imet_utils.tables import file_key, find_images, measure_files, name_files, take_split
@@ -68,12 +69,15 @@ def check_images(
 ) -> tuple[list[NewImage], pd.DataFrame]:
     """Read files, and give ids to those that are images; of several with one id the first is taken.
 
+    Several processes, which all give the same files, read a part each.
+
     Returns:
         The images, at least one, else a ValueError is raised; the others, columns file and fault.
     """
     good: dict[str, NewImage] = {}  # by id
     skipped = []
-    measured = measure_files(files, num_workers)
+    own = [files[number] for number in own_range(len(files))]
+    measured = gather_items([*measure_files(own, num_workers)])
     for path, name, (_, _, fault) in zip(files, name_files(files), measured, strict=True):
         image_id = file_key(name.removesuffix(path.suffix).replace("/", "_"))
         if not is_plain_name(image_id):

@@ -4,6 +4,7 @@ from imet_utils.labeller.labeller import (
     Explanation,
     Labeller,
     Picture,
+    find_labeller,
     fit_thresholds,
     make_labeller,
     rank_labels,

@@ -265,7 +265,7 @@ class Labeller:
             FileNotFoundError: if there is none.
             ValueError: if the run has changed since, or the folder is damaged or of another format.
         """
-        folder = _find_folder(Path(folder))
+        folder = find_labeller(Path(folder))
         saved = load_json(folder / SETTINGS)
         if saved.get("format") != FORMAT:
             raise ValueError(f"{folder} has format {saved.get('format')}, not {FORMAT}. {REMAKE}")
@@ -380,7 +380,11 @@ def _name_images(images: Sequence[Picture]) -> list[str]:
     return name_files([Path(name) for name in named])
 
 
-def _find_folder(folder: Path) -> Path:
+def find_labeller(folder: Path) -> Path:
+    """Find the files of a labeller: in this folder, or in a run's output folder.
+
+    A FileNotFoundError if there are none, a ValueError if the run has changed since.
+    """
     if (folder / SETTINGS).is_file():
         return folder
     path, record = find_product(folder, f"{FOLDER}/{SETTINGS}")

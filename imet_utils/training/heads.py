@@ -19,7 +19,7 @@ from imet_utils.decoding import (
     predict_splits,
     search_views,
 )
-from imet_utils.distributed import join_processes, num_processes, process_index, run_in_processes
+from imet_utils.distributed import join_processes, process_index, run_in_processes
 from imet_utils.encoders import OUTPUTS, build_encoder
 from imet_utils.features import (
     Array,
@@ -101,7 +101,7 @@ def open_inputs(
     for split, dataset in datasets.items():
         arrays[split] = {name: stored[split][name] for name in names if name not in computed}
         if computed:
-            arrays[split]["images"] = ViewArray(dataset, num_cores() // num_processes())
+            arrays[split]["images"] = ViewArray(dataset, num_cores())
     return HeadInputs(arrays, {name: dims[name] for name in names}, computed, made_by)
 
 
