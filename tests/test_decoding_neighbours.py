@@ -113,3 +113,14 @@ def test_few_images_have_few_dimensions_and_no_nan():
     index = build_neighbour_index(references, np.eye(2))
     assert index.embeddings.shape == (2, 2)
     assert np.isfinite(index.nearest(np.array([[2.0, 2.0, 6.0]])).vote()).all()
+
+
+def test_components_that_are_rounding_alone_count_for_nothing():
+    rng = np.random.default_rng(0)
+    references = rng.normal(size=(20, 50))  # 19 components at the most
+    index = build_neighbour_index(references, np.eye(20))
+    shifted = references + 1e-3 * rng.normal(size=references.shape)
+    np.testing.assert_array_equal(index.nearest(shifted).indices[:, 0], np.arange(20))
+    assert index.nearest(shifted).cosines[:, 0].min() > 0.999
+    unseen = index.nearest(rng.normal(size=(200, 50))).cosines[:, 0]
+    assert unseen.mean() > 0.3

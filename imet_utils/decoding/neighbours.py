@@ -15,6 +15,7 @@ from imet_utils.features import spread_rows
 
 VOTERS = 30  # neighbours that vote
 TEMPERATURE = 0.1  # of their weights, for a small collection
+NO_VARIANCE = 1e-10  # of the first component's: a component below is rounding alone
 FITTED_ROWS = 10_000  # vectors that the embedding is fitted to, at the most
 EMBEDDED_ROWS = 1_000  # vectors embedded at once
 
@@ -123,8 +124,9 @@ def build_neighbour_index(
     scaler = StandardScaler().fit(sample)
     pca = PCA(min(num_dims, *sample.shape), svd_solver="randomized", random_state=0)
     pca.fit(scaler.transform(sample))
-    smallest = np.finfo(np.float32).tiny  # a component without variance is 0 and stays 0
-    lengths = np.maximum(pca.explained_variance_, smallest) ** -0.25  # (D,)
+    variances = np.nan_to_num(pca.explained_variance_)  # (D,)
+    real = variances > NO_VARIANCE * variances.max()  # of M images M - 1 components at most are
+    lengths = np.where(real, np.where(real, variances, 1.0) ** -0.25, 0.0)  # (D,)
     axes = ((pca.components_ / scaler.scale_).T * lengths).astype(np.float32)  # (F, D)
     centre = (scaler.mean_ + scaler.scale_ * pca.mean_).astype(np.float32)
     embeddings = _embed(references, centre, axes)
