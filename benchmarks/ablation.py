@@ -131,13 +131,15 @@ def train_recipe(
 
 
 def decide(found: np.ndarray, rule: str, targets: np.ndarray, fold_of: np.ndarray) -> np.ndarray:
-    """Choose the labels, bool (N, C); a threshold is fitted to the other folds."""
+    """Choose the labels, bool (N, C); a threshold is fitted to the other folds, two at least."""
     if rule == "beam":
         return found.astype(bool)
     if rule == "expected F2":
         return best_expected_sets(found)
-    preds = np.empty_like(targets)
-    for fold in np.unique(fold_of):
+    preds, folds = np.empty_like(targets), np.unique(fold_of)
+    if len(folds) < 2:
+        raise ValueError("wanted two folds at least: a threshold is fitted to the others")
+    for fold in folds:
         mine = fold_of == fold
         preds[mine] = decide_by_threshold(found[mine], best_cut(found[~mine], targets[~mine]))
     return preds
@@ -181,6 +183,7 @@ def main() -> None:
     train, evaluation = open_store(tables, arguments.work, SQUEEZED)
     fold_of, targets = draw_folds(tables), tables.targets
     judged = fold_of < arguments.folds
+    part_of = fold_of if arguments.folds > 1 else np.arange(len(targets)) % 2  # fit a threshold
     scores = {}
     for number, (name, step) in enumerate(list_steps(arguments.epochs).items()):
         found = np.empty(targets.shape, dtype=np.float32)
@@ -198,7 +201,7 @@ def main() -> None:
                 sys.stdout.write(f"{name}, fold {fold + 1}: {seconds:.0f} s\n")
                 sys.stdout.flush()
             found[fold_of == fold] = np.load(path)
-        preds = decide(found[judged], step.rule, targets[judged], fold_of[judged])
+        preds = decide(found[judged], step.rule, targets[judged], part_of[judged])
         scores[name] = f2_per_image(preds, targets[judged])
     name = arguments.page or "ablation"
     plot_steps(scores, (RESULTS if arguments.page else arguments.work) / f"{name}.png")

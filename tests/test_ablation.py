@@ -63,6 +63,8 @@ def test_a_threshold_is_fitted_to_the_other_folds(targets):
         cut = best_cut(probs[~mine], targets[~mine])
         np.testing.assert_array_equal(preds[mine], ablation.decide_by_threshold(probs[mine], cut))
     np.testing.assert_array_equal(ablation.decide(targets, "beam", targets, FOLD_OF), targets)
+    with pytest.raises(ValueError, match="two folds"):
+        ablation.decide(probs, "threshold", targets, np.zeros(24, dtype=int))
 
 
 def test_the_table_has_paired_differences_to_the_row_above(targets):
