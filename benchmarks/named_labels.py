@@ -89,7 +89,7 @@ class ToldRnn(nn.Module):
         named = (draw_named(truth) if self.training else truth.bool()).unsqueeze(1)  # (B, 1, C)
         rnn, chosen = self.rnn, named
         logits = rnn.classifier(**vectors).unsqueeze(1).masked_fill(named, SURE)  # (B, 1, C)
-        state = rnn.decoder.start(rnn._prepare(maps))
+        state = rnn.decoder.start(rnn.standardise(maps))
         evidence = rnn.decoder.attention.label_logits(state.keys).unsqueeze(1)
         opinions = [logits, evidence.masked_fill(named, SURE)]
         for _ in range(rnn.num_steps):

@@ -92,7 +92,7 @@ def test_the_package_unpickles_nothing():
     for path in [*PROJECT_DIR.glob("imet_utils/**/*.py"), *PROJECT_DIR.glob("notebooks/*.ipynb")]:
         text = path.read_text(encoding="utf-8")
         assert not re.search(
-            r"pickle\.load|read_pickle|joblib|allow_pickle=True|(?<![.\w])eval\(", text
+            r"pickle\.load|read_pickle|joblib.*\bload\b|allow_pickle=True|(?<![.\w])eval\(", text
         )
         loads = re.findall(r"torch\.load\([^)]*\)", text)
         assert all("weights_only=True" in load for load in loads), path

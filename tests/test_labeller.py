@@ -79,7 +79,8 @@ def test_images_have_the_probabilities_of_the_run_in_any_company(
     assert own_probs.dtype == np.float32
     np.testing.assert_allclose(own_probs, average_probs(probs_of, WEIGHTS)["test"], atol=2e-3)
     for number in (1, len(files) - 1):
-        np.testing.assert_array_equal(probs(labeller, files[number:]), own_probs[number:])
+        found = probs(labeller, files[number:])  # a product may round a row by its place
+        np.testing.assert_allclose(found, own_probs[number:], rtol=0, atol=1e-6)
 
 
 def test_a_saved_labeller_labels_alike_anywhere(labeller, saved, files, own_probs, tmp_path):
