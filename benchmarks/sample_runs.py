@@ -4,7 +4,8 @@
 
 Each name says what distinguishes a run, such as its seed (`-p SEED 1`), what else the machine had
 to do, or the instructions that its CPU offers (`ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2`).
-A time counts only where one run executed all notebooks from an empty folder, see `--times`.
+A time means something only where one run executed all notebooks in an empty folder, the painting of
+the sample among them, see `--times`.
 """
 
 from pathlib import Path
