@@ -49,11 +49,13 @@ def find_tracker() -> str | None:
     Raises:
         ValueError: if it is not installed.
     """
+    tracker = os.environ.get("TRACKER")
+    if not tracker:
+        return None
     from accelerate.tracking import get_available_trackers  # here, as it takes a second to import
 
-    tracker = os.environ.get("TRACKER") or None
     installed = [str(name) for name in get_available_trackers()]
-    if tracker and tracker not in installed:
+    if tracker not in installed:
         there = ", ".join(installed) or "none"
         raise ValueError(f"TRACKER is {tracker!r}; of accelerate's trackers {there} is installed")
     return tracker

@@ -184,8 +184,9 @@ def _group(runs: Sequence[Run]) -> list[list[Run]]:
 
 
 def _check_same(first: Run, other: Run, parts: Sequence[str]) -> None:
+    wanted, found = _list_parts(first), _list_parts(other)
     for name in parts:
-        if _list_parts(first)[name] != _list_parts(other)[name]:
+        if wanted[name] != found[name]:
             raise ValueError(
                 f"{other.output_dir} has other {name} than {first.output_dir}. Run both on one "
                 "collection, with the same LIMIT, MIN_COUNT and SPLIT_SEED"

@@ -124,9 +124,10 @@ def build_neighbour_index(
     scaler = StandardScaler().fit(sample)
     pca = PCA(min(num_dims, *sample.shape), svd_solver="randomized", random_state=0)
     pca.fit(scaler.transform(sample))
-    variances = np.nan_to_num(pca.explained_variance_)  # (D,)
+    variances = pca.explained_variance_  # (D,), nan of a single image
     real = variances > NO_VARIANCE * variances.max()  # of M images M - 1 components at most are
-    lengths = np.where(real, np.where(real, variances, 1.0) ** -0.25, 0.0)  # (D,)
+    lengths = np.zeros_like(variances)
+    lengths[real] = variances[real] ** -0.25
     axes = ((pca.components_ / scaler.scale_).T * lengths).astype(np.float32)  # (F, D)
     centre = (scaler.mean_ + scaler.scale_ * pca.mean_).astype(np.float32)
     embeddings = _embed(references, centre, axes)

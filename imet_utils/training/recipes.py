@@ -197,7 +197,6 @@ RECIPES = {
         order_free_loss,
         POSTER_RNN,
         BEAM,
-        sized=True,
     ),
     "poster_rnn_hog": Recipe(
         "AttnCNN-RNN + HOG (poster)",
@@ -206,7 +205,6 @@ RECIPES = {
         order_free_loss,
         POSTER_RNN,
         BEAM,
-        sized=True,
     ),
     "mlp": Recipe("MLP (ours)", ("pooled", "style"), Mlp(), weighted_bce, AVERAGED, sized=True),
     "baseline_components": Recipe(
