@@ -1,7 +1,6 @@
 """Encoders: maps, pooled features and style of any network, folded, by torch and by OpenVINO."""
 
 import copy
-import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -14,13 +13,14 @@ from imet_utils.encoders import (
     Encoder,
     autocast_dtype,
     build_encoder,
-    check_engine,
+    choose_engine,
     compile_encoder,
     encode_images,
     normalise,
     speed_up,
     style_statistics,
 )
+from imet_utils.encoders import openvino as openvino_engine
 from imet_utils.models import EndToEnd, LinearClassifier
 
 # Of timm's own tests: CNNs, a ConvNeXt, a network whose maps have their channels last, a ViT with a
@@ -260,10 +260,22 @@ def test_outputs_are_those_of_torch_in_any_batch_and_thread(name):
 
 
 def test_an_engine_that_cannot_be_had_is_refused(monkeypatch):
-    assert check_engine("torch", "cuda") == ""
+    assert choose_engine("torch", "cuda", 1) == ""
     for engine, device, fault in (("tpu", "cpu", "'tpu'"), ("openvino", "cuda", "GPU")):
         with pytest.raises(ValueError, match=fault):
-            check_engine(engine, device)
-    monkeypatch.setitem(sys.modules, "openvino", None)
+            choose_engine(engine, device, 1)
+    monkeypatch.setattr(openvino_engine, "find_spec", lambda _: None)
     with pytest.raises(ValueError, match="pip install openvino"):
-        check_engine("openvino", "cpu")
+        choose_engine("openvino", "cpu", 1)
+
+
+def test_openvino_is_chosen_where_it_is_installed_and_pays(monkeypatch):
+    monkeypatch.setattr(openvino_engine, "version", lambda _: "2026.4.1-1234")
+    for installed, device, num_images, chosen in (
+        (True, "cpu", openvino_engine.PAYS_FROM, "openvino 2026.4.1"),
+        (True, "cpu", openvino_engine.PAYS_FROM - 1, ""),
+        (True, "cuda", openvino_engine.PAYS_FROM, ""),
+        (False, "cpu", openvino_engine.PAYS_FROM, ""),
+    ):
+        monkeypatch.setattr(openvino_engine, "find_spec", lambda _, there=installed: there or None)
+        assert choose_engine("auto", device, num_images) == chosen

@@ -245,7 +245,7 @@ def test_maps_are_stored_only_if_all_of_them_fit(tables, tmp_path, fraction, has
 
 def test_a_store_is_made_anew_by_another_engine(tables, tmp_path, monkeypatch):
     wanted = np.array(encode_collection(tables, tmp_path, SETTINGS)["val"]["pooled"])
-    monkeypatch.setattr(encoding, "check_engine", lambda engine, _: engine.removeprefix("torch"))
+    monkeypatch.setattr(encoding, "choose_engine", lambda engine, *_: engine.removeprefix("torch"))
     monkeypatch.setattr(encoding, "compile_encoder", lambda *_: channel_means)
     for engine in ("openvino", "torch"):
         stores = encode_collection(tables, tmp_path, replace(SETTINGS, engine=engine))

@@ -10,4 +10,4 @@ from imet_utils.encoders.encoder import (
     style_statistics,
 )
 from imet_utils.encoders.networks import build_encoder, speed_up
-from imet_utils.encoders.openvino import check_engine, compile_encoder
+from imet_utils.encoders.openvino import choose_engine, compile_encoder

@@ -3,6 +3,8 @@
 import threading
 import warnings
 from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from importlib.util import find_spec
 from typing import Any
 
 import torch
@@ -10,23 +12,30 @@ from torch import Tensor
 
 from imet_utils.encoders.encoder import OUTPUTS, Encoder, autocast_dtype, normalise
 
+ENGINES = ("auto", "openvino", "torch")
+PAYS_FROM = 1_000  # images: with fewer, compiling takes longer than it saves
 
-def check_engine(engine: str, device: torch.device | str) -> str:
-    """Return the version of an engine, which changes its results; "" for torch.
 
-    A ValueError if there is no such engine, or it is not installed or not for the device.
+def choose_engine(engine: str, device: torch.device | str, num_images: int) -> str:
+    """Return the version of the engine that encodes, which changes its results; "" for torch.
+
+    `auto` is OpenVINO on a CPU where it is installed, for `PAYS_FROM` images or more.
+
+    Raises:
+        ValueError: if there is no such engine, or it is not installed or not for the device.
     """
-    if engine not in ("torch", "openvino"):
-        raise ValueError(f"ENGINE must be torch or openvino, got {engine!r}")
+    if engine not in ENGINES:
+        raise ValueError(f"ENGINE must be {', '.join(ENGINES[:-1])} or torch, got {engine!r}")
+    is_cpu, installed = torch.device(device).type == "cpu", find_spec("openvino") is not None
+    if engine == "auto":
+        engine = "openvino" if is_cpu and installed and num_images >= PAYS_FROM else "torch"
     if engine == "torch":
         return ""
-    if torch.device(device).type != "cpu":
-        raise ValueError("ENGINE openvino is for CPUs; here is a GPU: set ENGINE to torch")
-    try:
-        import openvino  # here, as it is an extra
-    except ImportError as error:
-        raise ValueError("ENGINE openvino needs a package: pip install openvino") from error
-    return f"openvino {openvino.__version__.split('-')[0]}"
+    if not is_cpu:
+        raise ValueError("ENGINE openvino is for CPUs; here is a GPU: set ENGINE to auto or torch")
+    if not installed:
+        raise ValueError("ENGINE openvino needs a package: pip install openvino")
+    return f"openvino {version('openvino').split('-')[0]}"
 
 
 def compile_encoder(
@@ -41,7 +50,7 @@ def compile_encoder(
     Takes some seconds. The function returned maps uint8 images (B, 3, size, size) to the outputs by
     name, float32; it may be called from as many threads as torch has.
     """
-    import openvino
+    import openvino  # here, as it is an extra
     from openvino import properties
 
     def encode(images: Tensor) -> tuple[Tensor, ...]:

@@ -13,7 +13,7 @@ from imet_utils.distributed import join_processes, run_in_processes
 from imet_utils.encoders import (
     OUTPUTS,
     build_encoder,
-    check_engine,
+    choose_engine,
     compile_encoder,
     encode_images,
 )
@@ -28,7 +28,7 @@ class EncoderSettings:
 
     encoder: str = "efficientnet_lite0"
     weights: str = "imagenet"
-    engine: str = "torch"  # or on a CPU `openvino`, where it is installed
+    engine: str = "auto"  # see `choose_engine`
     statistics: tuple[Sequence[float], Sequence[float]] | None = None  # mean, std; None: encoder's
     image_size: int = 224  # side of a view, pixels
     seed: int = 0  # of the views
@@ -62,6 +62,7 @@ def _encode(
     device = join_processes()
     encoder = build_encoder(settings.encoder, settings.weights, settings.image_size).to(device)
     mean, std = settings.statistics or (encoder.mean, encoder.std)
+    num_images = sum(map(len, datasets.values()))
     num_views = sum(len(dataset) * dataset.num_views for dataset in datasets.values())
     num_bytes = 2 * encoder.num_positions * encoder.dim * num_views  # of all maps, float16
     fits = num_bytes <= settings.cache_gb * 1e9
@@ -71,7 +72,7 @@ def _encode(
     made_by |= {"mean": mean, "std": std}
     modules = ["imet_utils.encoders.networks"]
     compute: Compute = partial(encode_images, encoder, mean=mean, std=std, outputs=outputs)
-    if version := check_engine(settings.engine, device):
+    if version := choose_engine(settings.engine, device, num_images):
         made_by["engine"] = version
         modules.append("imet_utils.encoders.openvino")
         compute = compile_encoder(encoder, settings.image_size, mean, std, outputs)
