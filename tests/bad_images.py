@@ -84,13 +84,6 @@ def without(fault: str, kind: str, put=lambda path: None, place: str = "train/b.
     )
 
 
-def cut(kind: str, name: str = "b.png", keep: float = 0.5, **options) -> BadInput:
-    """Refuse the first part of a file."""
-    content = encode(noise(300, 200), kind, **options)
-    return refused(f"{kind} cut at {keep}{options or ''}", content[: int(keep * len(content))],
-                   DAMAGED, name)  # fmt: skip
-
-
 def read(fault: str, content: bytes, pixels, name: str = "b.png", tolerance: int = 0) -> BadInput:
     """Accept a file, with these pixels: (H, W, 3), or (H, W) where they are grey."""
     wanted = np.asarray(pixels)
@@ -118,19 +111,6 @@ def turned(orientation: int, wanted: np.ndarray) -> BadInput:
     return read(f"EXIF orientation {orientation}", content, wanted, "b.jpg", 6)
 
 
-def odd_size(width: int, height: int) -> BadInput:
-    """Accept an image of an odd size."""
-    image = noise(width, height)
-    return read(f"{width} x {height} pixels", encode(image, "PNG"), image)
-
-
-def flip_the_middle(content: bytes) -> bytes:
-    """Change the byte in the middle."""
-    changed = bytearray(content)
-    changed[len(content) // 2] ^= 0xFF
-    return bytes(changed)
-
-
 TWELVE = "of 65,535, as of 12 or fewer bits stored in 16"
 DAMAGED, NOT_AN_IMAGE, BOMB = "damaged, cut short", "not an image", "more than 89,478,485 pixels"
 DEEP = np.array([0, 257, 32896, 65535])  # 16-bit levels
@@ -140,16 +120,13 @@ COLOURS = np.array([[[160, 90, 80], [40, 90, 200]]], dtype=np.uint8)  # (1, 2, 3
 DEEP_COLOURS = COLOURS * np.uint16(257)
 PLANES = {"kind": "rgb", "planarconfig": "separate"}
 HALF = DEEP_GREY * 0 + 32896  # alpha, which makes grey of white and black
-PNG, JPEG, TIFF, LARGE_JPEG = (
-    encode(noise(), "PNG"), encode(noise(), "JPEG"), encode(noise(), "TIFF"),
-    encode(noise(300, 200), "JPEG"),
-)  # fmt: skip
-UPRIGHT, ONE_BIT, LEVELS = np.asarray(noise()), noise().convert("1"), noise().convert("L")
-INDEXED = noise().quantize(16)
+PNG, JPEG, LARGE = encode(noise(), "PNG"), encode(noise(), "JPEG"), noise(300, 200)
+HALF_A_PNG, HALF_A_JPEG = encode(LARGE, "PNG")[:17_000], encode(LARGE, "JPEG")[:9_000]
+UPRIGHT, ONE_BIT, INDEXED = np.asarray(noise()), noise().convert("1"), noise().quantize(16)
+THIN = noise(3, 900)
 CLEAR = Image.new("RGBA", (2, 1), (10, 10, 10, 255))
 CLEAR.putpixel((1, 0), (10, 10, 10, 0))
 ON_WHITE = [[[10] * 3, [255] * 3]]
-BIG_TEXT = chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(5_000_000)))
 
 REFUSED_IMAGES = [
     without("no file", "no image b", place="train: "),
@@ -161,87 +138,53 @@ REFUSED_IMAGES = [
     without("folder for a file", "not a plain file", lambda path: path.mkdir()),
     without("named pipe, which a reader waits on for ever", "not a plain file", os.mkfifo),
     refused("zero bytes", b"", "empty file of 0 bytes"),
-    cut("JPEG", "b.jpg"),
-    cut("JPEG", "b.jpg", progressive=True),
-    cut("PNG"),
-    cut("WEBP"),
-    cut("GIF"),
-    cut("TIFF", "b.tif"),
-    refused("JPEG whose second half is zeros",
-            LARGE_JPEG[: len(LARGE_JPEG) // 2].ljust(len(LARGE_JPEG), b"\0"), DAMAGED, "b.jpg"),
-    refused("changed byte in the pixels of a PNG",
-            flip_the_middle(encode(noise(300, 200), "PNG")), DAMAGED),
-    refused("changed width of a PNG, but not its checksum",
-            png(1, 1, 8, 0, b"\5").replace(b"IHDR\0\0\0\1", b"IHDR\0\0\0\2"), NOT_AN_IMAGE),
-    refused("PNG without pixels", png(3, 3, 8, 0, b"")[:33] + chunk(b"IEND", b""), DAMAGED),
-    refused("PNG of no width", png(0, 5, 8, 0, b""), NOT_AN_IMAGE),
+    refused("JPEG, cut", HALF_A_JPEG, DAMAGED, "b.jpg"),
+    refused("PNG, cut", HALF_A_PNG, DAMAGED),
+    refused("changed bytes in the pixels of a PNG", HALF_A_PNG + HALF_A_PNG, DAMAGED),
     refused("text", b"no image", NOT_AN_IMAGE),
     refused("PostScript, which could run programs",
             b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", NOT_AN_IMAGE),
     refused("TIFF of 32-bit floats", encode(noise().convert("F"), "TIFF"),
             "TIFF of 32 bits a channel (IEEEFP", "b.tif"),
     refused("TIFF of 32-bit integers", tiff(DEEP_GREY.astype(np.uint32)), "32 bits", "b.tif"),
-    refused("TIFF of signed 16 bits", tiff(DEEP_GREY.astype(np.int16)),
-            "TIFF of 16 bits a channel (INT, MINISBLACK)", "b.tif"),
     refused("TIFF of floats, RGB", tiff(COLOURS.astype(np.float32), "rgb"),
             "TIFF of 32 bits a channel (IEEEFP, RGB)", "b.tif"),
     refused("TIFF in CMYK, planes of 16 bits", tiff(np.stack([DEEP_GREY] * 4), "separated",
             planarconfig="separate"), "TIFF of 16 bits a channel (UINT, SEPARATED)", "b.tif"),
     refused("TIFF of 12 bits in 16, grey", tiff(DEEP_GREY // 16), TWELVE, "b.tif"),
-    refused("TIFF of 12 bits in 16, white as zero", tiff(DEEP_GREY // 16, "miniswhite"), TWELVE,
-            "b.tif"),
     refused("TIFF of 12 bits in 16, RGB", tiff(DEEP_COLOURS // 16, "rgb"), TWELVE, "b.tif"),
     refused("TIFF of 12 bits in 16, planes",
             tiff(np.moveaxis(DEEP_COLOURS // 16, 2, 0), **PLANES), TWELVE, "b.tif"),
     refused("PNG of 12 bits in 16", png(4, 1, 16, 2, words(*np.repeat(DEEP // 16, 3))), TWELVE),
     refused("TIFF of 16 bits with alpha, cut",
             tiff(np.dstack([DEEP_GREY, HALF]))[:-5], DAMAGED, "b.tif"),
-    refused("start of a TIFF", tiff(DEEP_GREY)[:20], DAMAGED, "b.tif"),
-    refused("image that is a pointer of Git LFS", b"version https://git-lfs.github.com/spec/v1\n",
-            NOT_AN_IMAGE),
     refused("bomb: a PNG of 30,000 x 30,000 pixels", png(30_000, 30_000, 8, 0, b""), BOMB),
-    refused("bomb in a comment", png(1, 1, 8, 0, b"\5", BIG_TEXT), DAMAGED),
 ]  # fmt: skip
 
 READ_IMAGES = [
     read("CMYK", encode(noise().convert("CMYK"), "JPEG"), UPRIGHT, "b.jpg", 6),
-    read("palette", encode(INDEXED, "PNG"), INDEXED.convert("RGB")),
     read("palette with a transparent colour", encode(CLEAR.convert("P"), "PNG"), ON_WHITE),
     read("one bit a pixel", encode(ONE_BIT, "PNG"), np.asarray(ONE_BIT) * 255),
-    read("two bits a pixel", png(4, 1, 2, 0, bytes([0b00011011])), [[0, 85, 170, 255]]),
-    read("grey PNG", encode(LEVELS, "PNG"), LEVELS),
-    read("grey JPEG", encode(LEVELS, "JPEG"), LEVELS, "b.jpg", 4),
     read("16 bits, grey", png(4, 1, 16, 0, words(*DEEP)), [GREY]),
-    read("16 bits, RGB", png(4, 1, 16, 2, words(*np.repeat(DEEP, 3))), [GREY]),
-    read("16 bits, grey and alpha", png(2, 1, 16, 4, words(32896, 65535, 0, 0)), [[128, 255]]),
     read("16 bits, RGBA", png(2, 1, 16, 6, words(32896, 32896, 32896, 65535, 0, 0, 0, 0)),
          [[128, 255]]),
     read("alpha", encode(CLEAR, "PNG"), ON_WHITE),
-    read("grey and alpha", encode(CLEAR.convert("LA"), "PNG"), ON_WHITE),
     read("RGB with a transparent colour",
          png(2, 1, 8, 2, bytes([10, 10, 10, 9, 9, 9]), chunk(b"tRNS", words(9, 9, 9))), ON_WHITE),
     read("animated GIF", animate(INDEXED, "GIF"), INDEXED.convert("RGB")),
     read("several pictures in a JPEG", animate(noise(), "MPO"), UPRIGHT, "b.jpg", 6),
     turned(5, UPRIGHT.transpose(1, 0, 2)),
-    turned(6, np.rot90(UPRIGHT, -1)),
     turned(9, UPRIGHT),
     read("EXIF that ends early",
          encode(noise(), "JPEG", exif=b"Exif\0\0MM\0*\0\0\0\x08\xff\xff"), UPRIGHT, "b.jpg", 6),
-    odd_size(1, 1),
-    odd_size(3, 900),
-    odd_size(7500, 300),
+    read("one pixel", png(1, 1, 8, 0, b"\5"), [[5]]),
+    read("thin image", encode(THIN, "PNG"), THIN),
     read("suffix in upper case", PNG, UPRIGHT, "b.PNG"),
     read("JPEG named `.png`", JPEG, UPRIGHT, "b.png", 12),
-    read("TIFF", TIFF, UPRIGHT, "b.tif"),
     read("TIFF of several pages", animate(noise(), "TIFF"), UPRIGHT, "b.tif"),
-    read("TIFF of 16 bits, grey", tiff(DEEP_GREY), [GREY], "b.tif"),
     read("TIFF of 16 bits, white as zero", tiff(65535 - DEEP_GREY, "miniswhite"), [GREY], "b.tif"),
     read("the same, big-endian", tiff(65535 - DEEP_GREY, "miniswhite", byteorder=">"), [GREY],
          "b.tif"),
-    read("TIFF of 16 bits, RGB in planes", tiff(np.moveaxis(DEEP_COLOURS, 2, 0), **PLANES), COLOURS,
-         "b.tif"),
-    read("the same, packed", tiff(np.moveaxis(DEEP_COLOURS, 2, 0), **PLANES, compression="zlib"),
-         COLOURS, "b.tif"),
     read("TIFF of 16 bits, RGB in planes and turned",
          tiff(np.moveaxis(DEEP_COLOURS, 2, 0), **PLANES, extratags=[(274, "H", 1, 6, True)]),
          np.rot90(COLOURS, -1), "b.tif"),
@@ -254,22 +197,13 @@ READ_IMAGES = [
     read("TIFF of 16 bits, RGB and two more", tiff(np.dstack([DEEP_COLOURS] * 2), "rgb"), COLOURS,
          "b.tif"),
     read("TIFF of 12 bits", packed_tiff(0, 16, 2055, 4095), [GREY], "b.tif"),
-    read("TIFF, LZW", encode(noise(), "TIFF", compression="tiff_lzw"), UPRIGHT, "b.tif"),
     read("WebP", encode(noise(), "WEBP", lossless=True), UPRIGHT, "b.webp"),
-    read("GIF", encode(INDEXED, "GIF"), INDEXED.convert("RGB"), "b.Gif"),
     read("BMP", encode(noise(), "BMP"), UPRIGHT, "b.bmp"),
-    read("PNG without its end", PNG[:-12], UPRIGHT),
 ]  # fmt: skip
 
 if "AVIF" in FORMATS:  # as this Pillow reads them
-    READ_IMAGES.append(
-        read(
-            "AVIF", encode(noise(), "AVIF", quality=100, subsampling="4:4:4"), UPRIGHT, "b.avif", 6
-        )
-    )
-    REFUSED_IMAGES.append(refused("AVIF, cut", encode(noise(), "AVIF")[:-9], DAMAGED, "b.avif"))
+    AVIF = encode(noise(), "AVIF", quality=100, subsampling="4:4:4")
+    READ_IMAGES.append(read("AVIF", AVIF, UPRIGHT, "b.avif", 6))
 if "HEIF" in FORMATS:
-    READ_IMAGES.append(
-        read("HEIC", encode(noise(), "HEIF", quality=100, chroma=444), UPRIGHT, "b.heic", 6)
-    )
-    REFUSED_IMAGES.append(cut("HEIF", "b.heic"))
+    HEIC = encode(noise(), "HEIF", quality=100, chroma=444)
+    READ_IMAGES.append(read("HEIC", HEIC, UPRIGHT, "b.heic", 6))

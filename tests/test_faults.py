@@ -50,13 +50,6 @@ def name(case):
     return case.fault
 
 
-def test_the_sound_collection_is_sound(folder):
-    collection, _ = load(folder)
-    assert collection.tables.images["id"].tolist() == list(IDS)
-    assert collection.sizes.tolist() == [[40, 30]] * len(IDS)
-    assert collection.skipped.empty
-
-
 @pytest.mark.parametrize("case", CASES, ids=name)
 def test_a_fault_is_refused_by_place_value_and_kind_or_read_right(folder, case):
     case.damage(folder)

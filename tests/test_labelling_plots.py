@@ -7,7 +7,7 @@ from matplotlib.colors import to_hex
 from test_plots_figures import IMAGE, notes, rows_of
 
 from imet_tools.labelling import plots
-from imet_utils.plots.style import FAINT, KIND_COLORS, VERDICTS
+from imet_utils.plots.style import FAINT, KIND_COLORS
 
 PROBS = pd.Series(
     [0.1, 0.8, 0.05, 0.6, 0.02, 0.01],
@@ -22,26 +22,17 @@ def bars_of(ax):
     return [(bar.get_width(), to_hex(bar.get_facecolor()).upper()) for bar in ax.patches]
 
 
-def test_chosen_labels_come_first_then_the_nearly_chosen_ones_in_pale():
-    fig = plots.plot_labelled(IMAGE, PROBS, CHOSEN)
-    picture, labels = fig.axes
-    assert np.array_equal(picture.images[0].get_array(), IMAGE)
+def test_chosen_labels_come_first_with_verdicts_then_the_nearly_chosen_ones_in_pale():
+    labels = plots.plot_labelled(IMAGE, PROBS, CHOSEN).axes[1]
     assert rows_of(labels) == ["dogs", "dutch", "french", "cats", "men"]
     assert bars_of(labels) == [
         (0.8, KIND_COLORS["tag"].upper()),
         (0.6, KIND_COLORS["culture"].upper()),
         *((p, FAINT) for p in (0.1, 0.05, 0.02)),
     ]
-    assert notes(labels) == ["0.80", "0.60", "0.10", "0.05", "0.02"]
-
-
-def test_true_labels_give_verdicts_and_missed_ones_are_shown():
-    fig = plots.plot_labelled(IMAGE, PROBS, CHOSEN, true=["tag::dogs", "tag::urns"])
-    labels = fig.axes[1]
+    labels = plots.plot_labelled(IMAGE, PROBS, CHOSEN, true=["tag::dogs", "tag::urns"]).axes[1]
     assert rows_of(labels)[:3] == ["dogs", "dutch", "urns"]
     assert notes(labels)[:3] == ["✓ 0.80", "✗ 0.60", "○ 0.01"]
-    colors = [color for _, color in bars_of(labels)[:3]]
-    assert colors == [VERDICTS[verdict][0] for verdict in ("correct", "wrong", "missed")]
 
 
 def test_the_path_attention_and_neighbours_of_an_image():
@@ -52,8 +43,7 @@ def test_the_path_attention_and_neighbours_of_an_image():
     _, _, steps, dogs, dutch, near = fig.axes
     assert rows_of(steps) == ["dogs", "men"]
     assert bars_of(steps)[1] == (0.3, FAINT)  # a step, but not chosen
-    assert notes(dogs)[1:] == ["dogs"]
-    assert notes(dutch)[1:] == ["dutch"]
+    assert (notes(dogs)[1:], notes(dutch)[1:]) == (["dogs"], ["dutch"])
     assert np.unravel_index(dogs.images[1].get_array().argmax(), (7, 7)) == (0, 6)
     assert notes(near)[1:] == ["0.71", "dogs", "men"]  # what both have leads
 
@@ -69,12 +59,9 @@ def test_any_number_of_labels_is_drawn(count):
 
 def test_attention_lies_over_the_image_with_an_opacity():
     fig = plots.plot_attention(IMAGE, CORNER, "tag::dogs", 0.834, opacity=0.4)
-    grey, veil = fig.axes[0].images
-    assert grey.get_array().shape == IMAGE.shape[:2]
-    assert veil.get_alpha().max() == pytest.approx(0.4)
-    assert veil.get_alpha()[0, 6] == veil.get_alpha().max()
+    veil = fig.axes[0].images[1]
+    assert veil.get_alpha().max() == veil.get_alpha()[0, 6] == pytest.approx(0.4)
     assert fig.get_suptitle() == "tag::dogs, probability 0.83"
-    assert plots.plot_attention(IMAGE, CORNER, "a", 1, 0).axes[0].images[1].get_alpha().max() == 0
 
 
 def test_a_difference_whose_interval_holds_zero_is_hollow():
@@ -84,9 +71,7 @@ def test_a_difference_whose_interval_holds_zero_is_hollow():
     clear, unclear = ax.get_lines()[:2]
     assert clear.get_xdata() == [0.1]
     assert unclear.get_markerfacecolor() == "white" != clear.get_markerfacecolor()
-    assert rows_of(ax) == ["F2", "recall"]
     assert notes(ax) == ["0.600 and 0.500", "0.700 and 0.710"]
-    assert ax.get_xlabel() == "ours less theirs, with 95 % intervals"
     segments = [c.get_segments()[0][:, 0].tolist() for c in ax.collections]
     assert segments == [[0.05, 0.15], [-0.03, 0.02]]
 

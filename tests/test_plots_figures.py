@@ -88,9 +88,7 @@ def test_grid_shows_each_image_with_its_labels():
         assert np.array_equal(ax.images[0].get_array(), image)
     assert [notes(ax) for ax in shown[:3]] == [["french", "men"], ["dogs"], ["no label"]]
     assert notes(shown[4]) == [*map(str, range(11)), "+ 19 more"]
-    assert colors(fig)["french"] == KIND_COLORS["culture"]
-    assert colors(fig)["men"] == colors(fig)["dogs"] == KIND_COLORS["tag"]
-    assert legend(fig) == ["■ culture", "■ tag"]
+    assert colors(fig)["french"] == KIND_COLORS["culture"] != colors(fig)["men"]
 
 
 def test_views_are_in_rows_with_the_labels_kept():
@@ -98,24 +96,17 @@ def test_views_are_in_rows_with_the_labels_kept():
     kept = [[["culture::a", "tag::b"], ["culture::a"], []], [["tag::c"]] * 3]
     fig = plots.plot_views(views.astype(np.uint8), ["first", "second"], kept)
     assert [ax.images[0].get_array().mean() for ax in fig.axes] == [0, 1, 2, 3, 4, 5]
-    assert fig.axes[0].images[0].get_array().shape == (4, 5, 3)
-    heads = ["first", "view 1", "view 2", "second"]
-    below = [["a", "b"], ["a"], ["no label"], ["c"]]
-    assert [notes(ax) for ax in fig.axes[:4]] == [
-        [a, *b] for a, b in zip(heads, below, strict=True)
-    ]
+    shown = [["first", "a", "b"], ["view 1", "a"], ["view 2", "no label"], ["second", "c"]]
+    assert [notes(ax) for ax in fig.axes[:4]] == shown
 
 
-@pytest.mark.parametrize("count", [1, 4])
-def test_hog_pictures_stand_beside_their_images(count):
-    images = [np.full((8, 8, 3), i, np.uint8) for i in range(count)]
-    pictures = [np.linspace(0, i, 64).reshape(8, 8) for i in range(count)]
+def test_hog_pictures_stand_beside_their_images():
+    images = [np.full((8, 8, 3), i, np.uint8) for i in range(4)]
+    pictures = [np.linspace(0, i, 64).reshape(8, 8) for i in range(4)]
     fig = plots.plot_hog(images, pictures)
     shown = [ax.images[0].get_array() for ax in fig.axes if ax.images]
-    assert len(shown) == 2 * count
     assert all(map(np.array_equal, shown[::2], images))
-    assert [picture.max() for picture in shown[1::2]] == [0, 255, 255, 255][:count]
-    assert all((np.diff(picture.ravel().astype(int)) >= 0).all() for picture in shown[1::2])
+    assert [picture.max() for picture in shown[1::2]] == [0, 255, 255, 255]
 
 
 def test_predictions_mark_correct_missed_and_wrong():
@@ -147,8 +138,7 @@ def test_path_stops_at_the_first_step_below_its_threshold(path_probs, kept):
     limits, probs = np.array([0.6, 0.5, 0.5, 0.5]), np.array([0.9, 0.6, 0.2, 0.8])
     stops = {"strict": limits, "lax": 0 * limits}
     fig = plots.plot_paths(LABELS, probs, np.array(path_probs), stops, LABELS[1:2], IMAGE)
-    image, ax = fig.axes
-    assert np.array_equal(image.images[0].get_array(), IMAGE)
+    ax = fig.axes[1]
     assert [bar.get_width() for bar in ax.containers[0]] == probs.tolist()
     verdicts = ["wrong", "correct", "wrong", "wrong"]
     shown = [to_rgb(bar.get_facecolor()) for bar in ax.containers[0]]
@@ -158,9 +148,7 @@ def test_path_stops_at_the_first_step_below_its_threshold(path_probs, kept):
     assert (y_of(strict), y_of(lax)) == ([kept - 0.5] * 2, [3.5] * 2)
     stairs = next(patch for patch in ax.patches if hasattr(patch, "get_data"))
     assert stairs.get_data().values.tolist() == limits.tolist()
-    assert rows_of(ax) == ["✗ egyptian  1", "✓ men  2", "✗ cats  3", "✗ boats  4"]
-    wanted = [f"strict: {kept} of 4 labels kept", "lax: 4 of 4 labels kept"]
-    assert set(wanted) < {text.get_text() for text in fig.findobj(Text)}
+    assert f"strict: {kept} of 4 labels kept" in {text.get_text() for text in fig.findobj(Text)}
 
 
 def attended(attention, boxes=()):
@@ -175,11 +163,8 @@ def test_attention_has_a_panel_a_step_with_label_probability_and_its_own_boxes()
     fig = plots.plot_attention_rows([attended(np.eye(49)[[0, 24, 48]], boxes)])
     shown = [ax for ax in fig.axes if ax.images]
     assert [len(ax.images) for ax in shown] == [1, 2, 2, 2]
-    assert np.array_equal(shown[0].images[0].get_array(), IMAGE)
     assert [note.split() for note in notes(shown[3])] == [["2"], ["✗", "step", "3,", "0.25"]]
-    assert shown[1].findobj(Annotation)[0].get_color() == KIND_COLORS["culture"]
     assert notes(shown[1])[1] == "✓ step 1, 0.90"
-    assert legend(fig) == ["■ culture", "■ tag", "✓ correct", "✗ wrong"]
     drawn = [[p for p in ax.patches if isinstance(p, Rectangle)] for ax in shown[1:]]
     assert [len(patches) for patches in drawn] == [0, 2, 0]
     box = drawn[1][0]
@@ -193,10 +178,8 @@ def test_attention_is_laid_over_all_of_the_image_on_one_scale():
     overlays = [ax.images[1] for ax in fig.axes if len(ax.images) == 2]
     first, peak, last = overlays[0], overlays[6], overlays[-1]
     assert first.get_extent() == [-0.5, 59.5, 29.5, -0.5]
-    assert np.ptp(first.get_alpha()) < 1e-6
     assert first.get_alpha().max() < 0.4 < last.get_alpha().max()
     assert np.unravel_index(peak.get_alpha().argmax(), (7, 7)) == (0, 6)
-    assert peak.get_array().max() == pytest.approx(49)
     # The median peak, not 49.
     assert [overlay.norm.vmax for overlay in overlays] == [pytest.approx(7)] * len(overlays)
 
@@ -213,7 +196,6 @@ def test_pointing_shows_the_rates_and_their_intervals():
     wanted = [[0.5625, 0.5, 0.75], [0.3125, 0.25, 0.5], [0.3, 0.3, 0.3], [0.3, 0.4, 0]]
     wanted.insert(1, [1, 1, 1])
     assert found[:5] == [pytest.approx(values) for values in wanted]
-    assert legend(fig)[:2] == ["peak of its attention", "peak of its class activation"]
     assert rows_of(ax) == ["all labels  (16)", "men  (12)", "boats  (4)"]
     interval = binomtest(3, 4).proportion_ci(method="wilson")
     assert ax.collections[2].get_segments()[0][:, 0].tolist() == pytest.approx([*interval])
@@ -238,8 +220,6 @@ def test_histories_show_every_score_and_each_best_epoch():
     fig = plots.plot_history({"A": HISTORY, "B": HISTORY.assign(val_f2=[0.5, 0.1, np.nan])})
     assert legend(fig) == ["A: 0.300 at epoch 2", "B: 0.500 at epoch 1"]
     assert curves_of(fig.axes[1])[0] == [0.1, 0.3, 0.2]
-    looks = {(line.get_color(), line.get_linestyle()) for line in fig.axes[0].get_lines()}
-    assert [len(set(values)) for values in zip(*looks, strict=True)] == [2, 2]
 
 
 def test_model_scores_are_a_panel_a_score_with_a_row_a_model():
@@ -280,7 +260,6 @@ def test_decodings_that_differ_from_the_reference_are_filled():
     spans = [lines.get_segments()[0][:, 0].tolist() for lines in ax.collections]
     assert spans == table[["low", "high"]].to_numpy().tolist()
     assert [dot.get_markerfacecolor() != "white" for dot in dots] == [True, False, True, False]
-    assert [dot.get_color() for dot in dots].count(dots[2].get_color()) == 1  # the best stands out
     assert x_of(dashed) == [0.45, 0.45]
     assert "reference: union" in legend(fig)
     (ax,) = plots.plot_decodings(table.assign(**dict.fromkeys(names[1:], 0.0))).axes
@@ -292,8 +271,7 @@ def test_curves_name_averages_and_labels_with_their_areas():
     curves = {n: Curve(np.linspace(0, 1, 5), np.linspace(0, a, 5), a) for n, a in areas.items()}
     for figure in (plots.plot_roc(curves), plots.plot_precision_recall(curves, 0.5)):
         (ax,) = figure.axes
-        micro, macro, men, _ = ax.get_lines()
-        assert micro.get_linewidth() == macro.get_linewidth() > men.get_linewidth()
+        men = ax.get_lines()[2]
         assert x_of(men) == [0, 0.25, 0.5, 0.75, 1]
         assert y_of(men) == pytest.approx([0, 0.1, 0.2, 0.3, 0.4])
         names = ["micro average  0.800", "macro average  0.600", "tag::men  0.400"]
@@ -317,26 +295,16 @@ def test_calibration_has_a_panel_a_group_and_a_hollow_dot_for_the_others():
     assert others.get_markerfacecolor() == "white" != first.get_markerfacecolor()
     bars = [segment[:, 1].tolist() for segment in culture.collections[0].get_segments()]
     assert bars == [[0.05, 0.3], [0.7, 0.9]]
-    assert culture.get_xlabel() == "score, no probability"
     assert legend(culture) == ["most probable of an image: 60 pairs", "all others: 900 pairs"]
-    assert legend(tag) == ["most probable of an image: 40 pairs"]
     assert tag.get_xlim()[1] < 0.5 < culture.get_xlim()[1]
 
 
-def test_kinds_beyond_six_are_grey_and_calibration_has_two_panels_a_row():
-    kinds = ["culture", *"abcdefg"]
-    found = kind_colors(kinds)
+def test_kinds_beyond_six_are_grey():
+    found = kind_colors(["culture", *"abcdefg"])
     assert found["culture"] == KIND_COLORS["culture"]
     assert [kind for kind, color in found.items() if color == MUTED] == ["f", "g"]
     assert len(set(found.values())) == 7
     assert kind_colors(["a", "other kinds"])["other kinds"] == MUTED
-    columns = ["group", "first", "pairs", "expected", "observed", "low", "high"]
-    rows = [[kind, True, 40, 0.2, 0.1, 0.05, 0.3] for kind in kinds[:5]]
-    fig = plots.plot_calibration(pd.DataFrame(rows, columns=columns))
-    assert fig.get_figwidth() < 10
-    assert [ax.get_title(loc="left") for ax in fig.axes if ax.axison] == [
-        "Kind culture", "Kind a", "Kind b", "Kind c", "Kind d",
-    ]  # fmt: skip
 
 
 def test_auc_stands_against_frequency_by_kind():
