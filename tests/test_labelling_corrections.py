@@ -40,18 +40,13 @@ def test_labels_are_added_and_removed_and_all_else_stays(collection):
     assert correct(collection, f"0012,9,{defuse('=tag')},yes,0,no", rows[1]) == Corrected(0, 1, 0)
 
 
-def test_a_byte_order_mark_and_line_ends_stay(collection):
+def test_a_spreadsheet_s_semicolons_byte_order_mark_and_quotes_are_read_and_stay(collection):
     before = b"\xef\xbb\xbf" + TRAIN.replace("\n", "\r\n").encode()
     (collection / "train.csv").write_bytes(before)
-    correct(collection, REMOVE)
-    assert (collection / "new/train.csv").read_bytes() == before.replace(b"a,3 7", b"a,3")
-
-
-def test_a_spreadsheet_s_semicolons_byte_order_mark_and_quotes_are_read(collection):
     header = "\ufeff" + HEADER.replace(",", ";")
     row = f"{defuse('-c')};9;{defuse('=tag')};no;0,93;YES"
     assert correct(collection, row, header=header) == Corrected(1, 0, 0)
-    assert written(collection).splitlines()[-1] == "-c,3 9,"
+    assert (collection / "new/train.csv").read_bytes() == before.replace(b"-c,3", b"-c,3 9")
 
 
 @pytest.mark.parametrize(
@@ -68,12 +63,7 @@ def test_a_museum_s_own_table_keeps_its_form(tmp_path, before, after):
     assert correct(tmp_path, *rows) == Corrected(1, 1, 0)
     assert written(tmp_path) == after
     (tmp_path / "train.csv").write_text(after)
-    tables = load_tables(tmp_path)
-    names = tables.labels["attribute_name"]
-    assert [[names[k] for k in row] for row in tables.images["labels"]] == [
-        ["men"],
-        ["dogs", "men"],
-    ]
+    assert load_tables(tmp_path).images["labels"].tolist() == [(1,), (0, 1)]
 
 
 def test_a_second_label_in_a_table_of_single_ones_is_separated_by_a_semicolon(tmp_path):
@@ -90,7 +80,6 @@ def test_a_second_label_in_a_table_of_single_ones_is_separated_by_a_semicolon(tm
         (["a,7,tag::women,yes,0.01,no"], "line 2: .*'tag::women'"),
         (["a,7,tag::men,no,0.9,no"], "line 2: annotated is 'no'.* 'a' and 'tag::men'"),
         (["a,7,tag::men,WAHR,0.9,no"], "line 2: annotated is 'WAHR'"),
-        (["a,7,tag::men"], "line 2: 3 fields"),
         (["a,7,tag::men,yes,0.01,"], "no verdict"),
         (["a,7,tag::men,yes,0,no", "a,7,tag::men,yes,0,yes"], "line 3: .*'a' and 'tag::men'.*both"),
     ],
@@ -101,9 +90,7 @@ def test_what_does_not_fit_is_refused_with_its_line(collection, rows, message):
     assert not (collection / "new").exists()
 
 
-def test_a_missing_table_or_column_and_an_empty_result_are_refused(collection):
-    with pytest.raises(FileNotFoundError, match=r"missing\.csv"):
-        correct_labels(collection, collection / "missing.csv", collection / "new.csv")
+def test_a_missing_column_and_an_empty_result_are_refused(collection):
     with pytest.raises(ValueError, match=r"header.*verdict"):
         correct(collection, "a,7,tag::men,yes,0", header=HEADER.removesuffix(",verdict"))
     (collection / "train.csv").write_text("id,attribute_ids\na,7\n")
@@ -116,8 +103,6 @@ def test_a_missing_table_or_column_and_an_empty_result_are_refused(collection):
 
 def test_reviewed_rows_are_read_as_they_are(tmp_path):
     path = tmp_path / "verdicts.csv"
-    assert read_reviewed(path) == []
-    path.write_text(f"{HEADER}\n")
     assert read_reviewed(path) == []
     path.write_text(f"{HEADER}\na,7,tag::men,yes,0.1,perhaps\nb,7,tag::men,yes,0.1,\n")
     assert read_reviewed(path) == [["a", "7", "tag::men", "yes", "0.1", "perhaps"]]
@@ -156,8 +141,6 @@ def test_reviewed_images_come_behind_a_table_of_names_in_its_form(tmp_path, trai
     (tmp_path / "extended.csv").replace(tmp_path / "train.csv")
     tables = load_tables(tmp_path)
     assert tables.labels.equals(before)
-    names = tables.labels["attribute_name"].tolist()
-    assert names == ["men", "oaks", "oil, wood"]
     assert tables.images["labels"].tolist() == [(0, 2), (1,), (0, 2), (2,)]
 
 

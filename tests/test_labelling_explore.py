@@ -82,7 +82,7 @@ def album(run, tmp_path):
     return open_album(run, FakeLabeller(), [tmp_path / "a.png"])
 
 
-def test_an_album_holds_every_image_with_its_file_and_score(album, data_dir, tmp_path):
+def test_an_album_holds_every_image_with_its_file_score_and_verdicts(album, data_dir, tmp_path):
     images = album.images.set_index(["part", "id"])
     assert images.index.tolist() == [("val", "d"), *(("test", k) for k in "abc"), ("new", "a.png")]
     assert album.path_of(("test", "b")) == data_dir / "train/b.png"
@@ -90,14 +90,10 @@ def test_an_album_holds_every_image_with_its_file_and_score(album, data_dir, tmp
     rows = [3, 0, 1, 2]
     np.testing.assert_allclose(images["f2"][:4], f2_per_image(PREDS[rows], TARGETS[rows]))
     assert np.isnan(images.loc[("new", "a.png"), "f2"])
-
-
-def test_verdicts_are_those_of_true_and_predicted(album):
-    rows = album.labels_of(("test", "b")).set_index("name")["verdict"]
-    assert rows.to_dict() == {
-        "tag::boats": "correct", "tag::hot dogs": "wrong", "tag::dogs": "missed",
-        "culture::french": "",
-    }  # fmt: skip
+    rows = album.labels_of(("test", "b"))
+    found = dict(zip(rows["verdict"], rows["name"], strict=True))
+    verdicts = ["correct", "wrong", "missed", ""]
+    assert found == dict(zip(verdicts, [NAMES[k] for k in (3, 2, 1, 0)], strict=True))
     assert set(album.labels_of(("new", "a.png"))["verdict"]) == {""}
     assert album.true_of(("test", "b")) == ["tag::boats", "tag::dogs"]
     assert album.true_of(("new", "a.png")) is None
@@ -106,27 +102,21 @@ def test_verdicts_are_those_of_true_and_predicted(album):
 @pytest.mark.parametrize(
     ("query", "wanted"),
     [
-        (("test",), ["a", "b", "c"]),
         (("test", "", "any", "worst F2 first"), ["b", "c", "a"]),
-        (("test", "tag::dogs"), ["a", "b"]),
+        (("test", "french"), ["a", "c"]),  # not b, where it is neither true nor predicted
         (("test", "dogs", "missed"), ["b"]),  # not hot dogs, which c misses
         (("test", "dog", "missed"), ["b", "c"]),
         (("test", "HOT", "wrong"), ["b"]),
-        (("test", "boats", "wrong"), ["c"]),
         (("test", "boats", "any", "most probable first"), ["b", "c"]),
         (("test", "boats", "any", "least probable first"), ["c", "b"]),
         (("test", "french", "correct"), ["a", "c"]),
-        (("val", "dogs", "predicted"), ["d"]),
         (("new", "dogs", "predicted"), ["a.png"]),
         (("new", "boats", "predicted"), []),
         (("test", "no such label"), []),
     ],
 )
 def test_images_are_found_by_part_label_verdict_and_order(album, query, wanted):
-    found = album.find(*query)
-    assert found["id"].tolist() == wanted
-    if query[1:] == ("boats", "any", "most probable first"):
-        assert found["probability"].tolist() == pytest.approx([0.7, 0.4])
+    assert album.find(*query)["id"].tolist() == wanted
 
 
 def test_thumbnails_show_every_label_with_its_verdict_matching_ones_first(album):
@@ -141,9 +131,6 @@ def test_thumbnails_show_every_label_with_its_verdict_matching_ones_first(album)
 
 
 def test_a_difference_is_that_of_the_scores_and_flips_are_its_images():
-    same = compare_runs(listed(), listed(), ("one", "other"))
-    assert (same.num_images, len(same.flips)) == (3, 0)
-    assert (same.scores[["difference", "low", "high"]] == 0).all(axis=None)
     better = PREDS.copy()
     better[1] = TARGETS[1]
     compared = compare_runs(listed(better), listed(), ("better", "former"))
@@ -177,8 +164,7 @@ def test_without_another_run_its_own_model_of_the_poster_is_compared(run):
     np.save(folder / "probs_test.npy", PROBS[:3])
     np.save(folder / "beam_test.npy", PROBS[:3] >= 0.45)
     run.find = folder.parent.joinpath
-    table, name = other_predictions(run)
-    assert name == "AttnCNN-RNN (poster)"
+    table, _ = other_predictions(run)
     assert (table["predicted"] == (table["probability"] >= 0.45)).all()
     with pytest.raises(FileNotFoundError, match="no notebook has run"):
         other_predictions(run, str(run.output_dir))

@@ -51,13 +51,11 @@ def test_images_of_subfolders_are_taken_and_named_by_their_path_where_needed(pho
 
 
 def test_of_files_of_one_name_the_first_good_one_is_taken(photos):
-    write(photos, "vase.tif", "a.tif", "a_.png", kind="TIFF")
+    write(photos, "vase.tif", "a.tif", kind="TIFF")
     (photos / "a.jpg").write_bytes(b"no image")
     write(photos, "b_vase.png")  # the id of b/vase.png
     named, skipped = check(photos)
-    assert {name: named.get(name) for name in ("vase.png", "vase.tif", "a.tif", "a.jpg")} == {
-        "vase.png": "vase", "vase.tif": None, "a.tif": "a", "a.jpg": None,
-    }  # fmt: skip
+    assert (named["vase.png"], named["a.tif"]) == ("vase", "a")
     assert skipped.pop("a.jpg").startswith("not an image")
     assert skipped == {
         "vase.tif": "vase.png has the same name and is labelled instead",
@@ -98,13 +96,9 @@ def read(folder, text):
         "id,tags\na,culture::french|tag::dogs\nb,\nc,tag::men|99\n",
     ],
 )
-def test_labels_are_read_by_ids_or_names(tmp_path, text):
-    found = read(tmp_path, text)
-    assert found == ({"a": [1, 0], "b": [], "c": [2]}, {"99": 1})
-
-
-def test_ids_are_those_of_files_in_any_unicode_form(tmp_path):
-    assert read(tmp_path, "id,attribute_ids\ne\u0301,7\n")[0] == {"\u00e9": [0]}
+def test_labels_are_read_by_ids_or_names_and_ids_in_any_unicode_form(tmp_path, text):
+    found = read(tmp_path, text.replace("\nb", "\ne\u0301"))
+    assert found == ({"a": [1, 0], "\u00e9": [], "c": [2]}, {"99": 1})
 
 
 def test_names_without_a_letter_are_names_where_the_collection_has_names(tmp_path):
@@ -119,13 +113,9 @@ def test_names_without_a_letter_are_names_where_the_collection_has_names(tmp_pat
     [
         ("id,attribute_ids\na,7\na,4\n", "line 3: id 'a'"),
         ("id,attribute_ids\na,7;4\n", "line 2: attribute_id '7;4'"),
-        ("id,title\na,7\n", "header"),
         ("id,attribute_ids\n../a,7\n", "line 2: id '../a'"),
     ],
 )
 def test_what_is_wrong_is_refused_with_its_line(tmp_path, text, message):
     with pytest.raises(ValueError, match=message):
         read(tmp_path, text)
-    (tmp_path / "known.csv").unlink()
-    with pytest.raises(FileNotFoundError, match=r"known\.csv"):
-        read_known_labels(tmp_path / "known.csv", LABELS)
