@@ -3,12 +3,37 @@
 import math
 
 import numpy as np
+import torch
+
+from imet_utils.models import AttnDecoder
 
 SMALLEST_PROB = 1e-6  # and 1 - this is the greatest that a residual step revises
 
 
+def make_decoder(num_classes=7, dim=6, spread=3.0, **sizes):
+    """A decoder whose steps differ clearly: the default weights give nearly equal logits."""
+    decoder = AttnDecoder(num_classes, dim, **{"attn_dim": 5, "decoder_dim": 4, **sizes})
+    with torch.no_grad():
+        for weights in decoder.parameters():
+            weights.mul_(spread)
+    return decoder.eval()
+
+
+def make_inputs(batch=3, positions=4, dim=6, num_classes=7):
+    return torch.rand(batch, positions, dim), torch.rand(batch, num_classes)
+
+
 def sigmoid(values):
     return 1 / (1 + np.exp(-values))
+
+
+def count_kept(labels, path_probs, thresholds):
+    """Count the labels of a path (T,) before it stops, one at least."""
+    for step in range(1, len(labels)):
+        limit = np.prod(thresholds[labels[: step + 1]]) ** (1 / (step + 1))
+        if path_probs[step] < limit:
+            return step
+    return len(labels)
 
 
 class ReferenceDecoder:
@@ -83,17 +108,17 @@ class ReferenceDecoder:
         return np.array(all_logits), np.array(all_attention), labels
 
     def beam_search(self, maps, probs, beam_size, num_steps):
-        """Beam search for one image with lists: [(log-probability, labels)], best first."""
-        beams = [(0.0, [], *self.start(maps), probs)]
+        """Beam search for one image with lists: [(labels, probs and attention of each)]."""
+        beams = [(0.0, [], [], *self.start(maps), probs)]
         for _ in range(min(num_steps, self.num_classes)):
             grown = []
-            for score, labels, hidden, cell, previous in beams:
-                logits, _, h, c = self.step(maps, hidden, cell, previous, labels)
+            for score, labels, steps, hidden, cell, previous in beams:
+                logits, attention, h, c = self.step(maps, hidden, cell, previous, labels)
                 p = sigmoid(logits)
                 grown += [
-                    (score + math.log(p[k]), [*labels, k], h, c, p)
+                    (score + math.log(p[k]), [*labels, k], [*steps, (p[k], attention)], h, c, p)
                     for k in range(self.num_classes)
                     if k not in labels
                 ]
             beams = sorted(grown, key=lambda beam: -beam[0])[:beam_size]
-        return [(score, labels) for score, labels, *_ in beams]
+        return [(labels, *zip(*steps, strict=True)) for _, labels, steps, *_ in beams]

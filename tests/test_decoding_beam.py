@@ -5,7 +5,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from reference_decoder import ReferenceDecoder
+from reference_decoder import ReferenceDecoder, count_kept, make_decoder, make_inputs
 
 from imet_utils.decoding import (
     Paths,
@@ -15,18 +15,13 @@ from imet_utils.decoding import (
     stop_paths,
     union_of_views,
 )
-from imet_utils.models import AttnDecoder
 
 
 def make_problem(num_classes=5, batch=3, positions=4, seed=0, by_labels=False):
     """A decoder in float64, with weights that make the steps differ clearly, and its inputs."""
     torch.manual_seed(seed)
-    sizes = {"attn_dim": 5, "decoder_dim": 4}
-    decoder = AttnDecoder(num_classes, 6, **sizes, attend_by_labels=by_labels).double()
-    with torch.no_grad():
-        for weights in decoder.parameters():
-            weights.mul_(3)
-    maps, probs = torch.rand(batch, positions, 6), torch.rand(batch, num_classes)
+    decoder = make_decoder(num_classes, attend_by_labels=by_labels).double().train()
+    maps, probs = make_inputs(batch, positions, num_classes=num_classes)
     return decoder, maps.double(), probs.double()
 
 
@@ -68,28 +63,13 @@ def test_beam_search_equals_a_plain_one(num_classes, beam_size, steps, seed, by_
     for b in range(2):
         image = maps[b].numpy(), probs[b].numpy()
         wanted = ReferenceDecoder(decoder).beam_search(*image, beam_size, steps)
-        assert paths.labels[b].tolist() == [labels for _, labels in wanted]
-        means = [math.exp(score / len(labels)) for score, labels in wanted]
-        np.testing.assert_allclose(paths.path_probs[b, :, -1], means, rtol=1e-9)
+        labels, step_probs, attention = zip(*wanted, strict=True)
+        assert paths.labels[b].tolist() == [*labels]
+        np.testing.assert_allclose(paths.step_probs[b], step_probs, rtol=1e-9)
+        np.testing.assert_allclose(paths.attention[b], attention, rtol=1e-9)
     lengths = torch.arange(1, paths.labels.shape[2] + 1)
     means = (paths.step_probs.log().cumsum(-1) / lengths).exp()
     torch.testing.assert_close(paths.path_probs, means)
-
-
-def test_attention_and_probabilities_belong_to_the_path_returned():
-    decoder, maps, probs = make_problem(num_classes=8)
-    paths = beam_search(decoder, maps, probs, beam_size=5, max_steps=6)
-    state = decoder.start(maps).select(torch.zeros(3, 5, dtype=torch.long))
-    previous = probs.unsqueeze(1).expand(-1, 5, -1)
-    chosen = torch.zeros(3, 5, 8, dtype=torch.bool)
-    for t in range(6):
-        logits, attention, state = decoder.step(state, previous, chosen)
-        label = paths.labels[:, :, t : t + 1]
-        previous, chosen = logits.sigmoid(), chosen.scatter(-1, label, True)
-        torch.testing.assert_close(paths.attention[:, :, t], attention)
-        torch.testing.assert_close(paths.step_probs[:, :, t : t + 1], previous.gather(-1, label))
-    # The beams come from several parents, so that a mix-up would show.
-    assert (paths.attention[:, :1, -1] - paths.attention[:, 1:, -1]).abs().max() > 1e-3
 
 
 @given(st.lists(st.sampled_from([-50.0, -2.5, -1e-40, -0.0, 0.0, 1e-40, 0.5]), min_size=1))
@@ -126,23 +106,24 @@ def test_decoding_needs_no_eval_keeps_the_mode_and_builds_no_graph():
     assert_equal_paths(paths, beam_search(decoder, maps, probs, 3, 5))
 
 
-@pytest.mark.parametrize(
-    ("labels", "probs", "thresholds", "kept"),
-    [
-        # Path probabilities 0.9, 0.3 (= sqrt 0.9 * 0.1), 0.448 (= cbrt 0.9 * 0.1 * 1): with 0.4
-        # for every label the second step fails, and the third would pass.
-        ([3, 0, 1], [0.9, 0.1, 1.0], [0.4] * 4, 1),
-        ([3, 0, 1], [0.9, 0.1, 1.0], [0.2] * 4, 3),
-        # sqrt(0.9 * 0.25) = 0.474 lets 0.5 pass although 0.5 < 0.9; sqrt(0.9 * 0.3) does not.
-        ([2, 0], [0.5, 0.5], [0.25, 1.0, 0.9], 2),
-        ([2, 0], [0.5, 0.5], [0.3, 0.0, 0.9], 1),
-        ([0, 1, 2], [0.4] * 3, [1.5] * 3, 1),  # the first always stays
-        ([0, 1], [0.25] * 2, [0.25] * 2, 2),  # equality passes
-    ],
-)
-def test_stop_by_hand(labels, probs, thresholds, kept):
-    keep = stop_paths(make_paths(labels, probs), torch.tensor(thresholds))
-    assert keep.tolist() == [[[t < kept for t in range(len(labels))]]]
+@given(seed=st.integers(0, 1000), num_views=st.integers(1, 3))
+def test_paths_stop_where_they_fall_below_and_the_best_of_all_views_are_united(seed, num_views):
+    rng = np.random.default_rng(seed)
+    labels = rng.permuted(np.tile(np.arange(6), (2 * num_views, 2, 1)), axis=2)[..., :4]
+    step_probs = torch.from_numpy(rng.random(labels.shape))  # (2 V, K, T)
+    means = (step_probs.log().cumsum(-1) / torch.arange(1, 5)).exp()
+    paths = Paths(torch.from_numpy(labels), step_probs, means, torch.zeros(*labels.shape, 1))
+    thresholds = torch.from_numpy(1.2 * rng.random(6))
+    keep, united = stop_paths(paths, thresholds), np.zeros((2, 6), dtype=bool)
+    for row, beam in np.ndindex(labels.shape[:2]):
+        path = labels[row, beam]
+        kept = count_kept(path, means[row, beam].numpy(), thresholds.numpy())
+        assert keep[row, beam].tolist() == [step < kept for step in range(4)]
+        if beam == 0:
+            united[row // num_views, path[:kept]] = True
+    np.testing.assert_array_equal(union_of_views(paths, thresholds, num_views), united)
+    equal = make_paths([0, 1], [0.25] * 2)
+    assert stop_paths(equal, torch.full((2,), 0.25)).all()
 
 
 def test_sizes_below_one_and_negative_scales_are_refused():
@@ -161,16 +142,6 @@ def test_concatenate_and_best_keep_what_belongs_together():
     assert_equal_paths(Paths.concatenate(parts), whole)
     assert_equal_paths(whole.best().cpu(), Paths.concatenate([part.best() for part in parts]))
     assert whole.best().labels.shape == (3, 1, 4)
-
-
-def test_union_of_views_by_hand():
-    best, second = make_paths([0, 1], [0.9, 0.9]), make_paths([3, 1], [0.8, 0.8])
-    both = Paths(*(torch.cat(pair, dim=1) for pair in zip(best, second, strict=True)))  # K = 2
-    other = make_paths([2, 0], [0.9, 0.1])
-    views = [both.best(), other, make_paths([3, 1], [0.9, 0.1]), make_paths([3, 2], [0.9, 0.1])]
-    preds = union_of_views(Paths.concatenate(views), torch.full((4,), 0.5), num_views=2)
-    assert preds.tolist() == [[True, True, True, False], [False, False, False, True]]
-    assert union_of_views(both, torch.zeros(4), 1).tolist() == [[True, True, False, False]]
 
 
 def test_best_path_scale_finds_the_stop_that_fits_the_targets():

@@ -3,27 +3,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from reference_decoder import ReferenceDecoder
+from reference_decoder import ReferenceDecoder, make_decoder, make_inputs
 from torch import nn
 
 from imet_utils.models import order_free_loss
-from imet_utils.models.decoder import (
-    AttnDecoder,
-    LabelAttention,
-)
-
-
-def make_decoder(num_classes=7, dim=6, spread=3.0, **sizes):
-    """A decoder whose steps differ clearly: the default weights give nearly equal logits."""
-    decoder = AttnDecoder(num_classes, dim, **{"attn_dim": 5, "decoder_dim": 4, **sizes})
-    with torch.no_grad():
-        for weights in decoder.parameters():
-            weights.mul_(spread)
-    return decoder.eval()
-
-
-def make_inputs(batch=3, positions=4, dim=6, num_classes=7):
-    return torch.rand(batch, positions, dim), torch.rand(batch, num_classes)
+from imet_utils.models.decoder import LabelAttention
 
 
 def assert_equals_reference(decoder, maps, probs, num_steps):
