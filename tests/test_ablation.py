@@ -8,8 +8,6 @@ import numpy as np
 import pytest
 from decision_rules import best_cut
 
-from imet_utils.metrics import f2_per_image
-
 STEPS = ablation.list_steps(epochs=1)
 FOLD_OF = np.arange(24) % 3
 
@@ -65,12 +63,3 @@ def test_a_threshold_is_fitted_to_the_other_folds(targets):
     np.testing.assert_array_equal(ablation.decide(targets, "beam", targets, FOLD_OF), targets)
     with pytest.raises(ValueError, match="two folds"):
         ablation.decide(probs, "threshold", targets, np.zeros(24, dtype=int))
-
-
-def test_the_table_has_paired_differences_to_the_row_above(targets):
-    rng = np.random.default_rng(2)
-    scores = {name: f2_per_image(rng.random(targets.shape) < 0.5, targets) for name in "ab"}
-    first, second = ablation.tabulate(scores).splitlines()[2:]
-    assert first.split("|")[2].strip() == f"{scores['a'].mean():.3f}"
-    assert first.split("|")[4].strip() == ""
-    assert f"{(scores['b'] - scores['a']).mean():+.3f}" in second

@@ -24,9 +24,7 @@ def test_costs_grow_along_a_line_or_a_power_law_and_what_was_not_measured_is_mar
     assert growth.extrapolate((10, 1.0), (20, 4.0), 40) == pytest.approx(16)  # quadratic
     assert growth.extrapolate((10, 4.0), (20, 3.0), 1000) == 3  # it fell
     costs = {10: {"train": 1.0}, 100: {"train": 10.0}}
-    extrapolated = growth.format_growth(costs, 1000).splitlines()
-    assert extrapolated[0] == "| Step | 10 images | 100 images | 1,000 (extrapolated) | Exponent |"
-    assert extrapolated[2] == "| train | 1.00 | 10 | 100 | 1.00 |"
+    assert "1,000 (extrapolated)" in growth.format_growth(costs, 1000)
     assert "extrapolated" not in growth.format_growth(costs, 100)
 
 

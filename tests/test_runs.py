@@ -25,6 +25,7 @@ from imet_utils.training import TrainConfig
 
 CHAIN = ["02_preprocess_images", "03_visualize_hog", "04_train_baseline", "05_fuse_hog"]
 RNN, LAST = "06_train_attncnn_rnn", "08_evaluate_test"
+LABELS = [(1, "tag::men"), (2, "tag::boats")]
 UPSTREAM = {
     CHAIN[1]: CHAIN[:1],
     CHAIN[2]: CHAIN[:1],
@@ -287,9 +288,6 @@ def test_after_a_move_of_the_collection_the_notebooks_that_read_it_run_again_and
     assert begin(RNN, "", output).data_dir == moved
 
 
-COLUMNS = ["id", "split", "attribute_id", "attribute_name", "true", "predicted", "probability"]
-
-
 @pytest.fixture
 def judged(collection, output):
     """A run whose evaluation has kept what it predicted, all labels of one image among it."""
@@ -310,6 +308,9 @@ def test_a_run_is_read_without_a_change_and_without_what_is_outdated(judged, col
     assert {k: v.tolist() for k, v in run.targets.items()} == {
         k: v.tolist() for k, v in judged.targets.items()
     }
+    listed = run.predictions(least=0)
+    assert listed["split"].tolist() == ["val", "val", "test", "test"]
+    assert listed["probability"].tolist() == pytest.approx([0.4, 0.005] * 2)
     for write in (lambda: run.folder, lambda: run.finish({}), lambda: run.show(Figure(), "x")):
         with pytest.raises(RuntimeError, match="read_run"):
             write()
@@ -321,31 +322,18 @@ def test_a_run_is_read_without_a_change_and_without_what_is_outdated(judged, col
         read_run(collection)
 
 
-def test_predictions_are_a_table_of_ids_labels_and_probabilities(judged, collection):
-    run = read_run(judged.output_dir)
-    table = run.predictions(least=0)
-    assert table.columns.tolist() == COLUMNS
-    assert table["split"].tolist() == ["val", "val", "test", "test"]
-    assert [type(value) for value in table.loc[0, ["id", "attribute_name"]]] == [str, str]
-    assert pd.api.types.is_integer_dtype(table["attribute_id"])
-    assert [table[name].dtype for name in ("true", "predicted")] == [bool, bool]
-    names = dict(zip(table["attribute_id"], table["attribute_name"], strict=True))
-    assert names == {1: "tag::men", 2: "tag::boats"}
-    assert table["probability"].tolist() == pytest.approx([0.4, 0.005] * 2)  # best first
-    given = pd.read_csv(collection / "train.csv", dtype=str).set_index("id")["attribute_ids"]
-    true = run.predictions().query("true")
-    found = true.groupby("id")["attribute_id"].agg(lambda ids: " ".join(map(str, sorted(ids))))
-    assert found.to_dict() == given[found.index].to_dict()
-    missed = table.query("split == 'test' and attribute_name == 'tag::men' and true")
-    assert missed["predicted"].tolist() == [False]
-
-
-def test_improbable_labels_are_listed_only_where_they_are_true_or_predicted(collection):
+@pytest.mark.parametrize("least", [0, 0.6, np.inf])
+def test_labels_that_are_true_predicted_or_probable_are_listed_best_first(collection, least):
     part = take_split(split_tables(load_tables(collection)), "train")
-    probs = np.zeros((len(part.images), 2), np.float32)
-    preds = np.zeros(probs.shape, bool)
-    assert len(list_predictions(part, probs, preds)) == part.targets.sum()
-    preds[0] = True
-    listed = list_predictions(part, probs, preds)
-    assert len(listed) == part.targets[1:].sum() + 2
-    assert len(list_predictions(part, probs, preds, least=0)) == probs.size
+    rng = np.random.default_rng(0)
+    probs = rng.random((len(part.images), 2)).astype(np.float32)
+    preds = rng.random(probs.shape) < 0.3
+    wanted = []
+    for image, image_id in enumerate(part.images["id"]):
+        for k in np.argsort(-probs[image]):
+            true, pred, prob = part.targets[image, k], preds[image, k], probs[image, k]
+            if true or pred or prob >= least:
+                wanted.append([image_id, "train", *LABELS[k], true, pred, prob])
+    columns = ["id", "split", "attribute_id", "attribute_name", "true", "predicted", "probability"]
+    wanted = pd.DataFrame(wanted, columns=columns).astype({"probability": np.float32})
+    pd.testing.assert_frame_equal(list_predictions(part, probs, preds, least), wanted)

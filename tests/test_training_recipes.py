@@ -9,7 +9,6 @@ from imet_utils.training import (
     SIZES,
     Recipe,
     choose_size,
-    describe_size,
     mean_weights,
     register,
 )
@@ -28,12 +27,6 @@ def test_every_number_of_images_has_one_size_that_was_measured_near_it():
             assert choose_size(size.most) is size
         for number in size.measured:
             assert choose_size(number) is size
-
-
-def test_a_notebook_tells_the_size_and_how_far_it_is_extrapolated():
-    assert describe_size(1_436) == "1,436 training images: small (chosen on 1,000 and 4,000)"
-    far = "87,360 training images: large (chosen on 11,050, 8 times fewer)"
-    assert describe_size(87_360) == far
 
 
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: size.name)
