@@ -34,6 +34,7 @@ NEIGHBOURS_SHARE = 0.3  # in a mean with them
 MORE_SEEDS = (1, 2)  # beside 0
 SIDE_BY_SIDE = (  # encoders of a mean; "" is the default, Lite0 at 224 pixels
     ("", LITE0_288),
+    ("", LITE1_240),
     ("", LITE2_260),
     (LITE1_240, LITE2_260),
     ("", LITE0_288, LITE1_240, LITE2_260),

@@ -1,11 +1,11 @@
 """Run every benchmark and write the page of results anew.
 
-    python benchmarks/measure_all.py --tables DIR --data DIR --many DIR --work DIR --output DIR
+    python benchmarks/measure_all.py --data DIR --many DIR --work DIR --output DIR
 
-`--tables` holds iMet's label tables, `--data` a labelled collection of real images, `--many` one
-of ten thousand or more, `--work` may be filled with what takes long, `--output` holds a finished
-run of the sample. A benchmark whose folder is not given is left out, and so its section stays as
-it is; `--only NAME` measures some. On two cores all takes some hours.
+`--data` is a labelled collection of real images, `--many` one of ten thousand or more, `--work` may
+be filled with what takes long, `--output` holds a finished run. A benchmark whose folder is not
+given is left out, and so its page stays as it is; `--only NAME` measures some. On two cores all
+takes some hours.
 """
 
 import argparse
@@ -21,7 +21,7 @@ BENCHMARKS = {  # name: script, options; a folder in braces comes from the comma
     "extraction_resnet50": "bench_extraction.py --encoder resnet50",
     "memory": "bench_memory.py",
     "engines": "bench_engines.py",
-    "full_size": "full_size.py --tables {tables} --work {work}",
+    "neighbours": "bench_neighbours.py --output {output}",
     "cross_validation": "cross_validate.py --data {data} --work {work}",
     "ablation": "ablation.py --data {data} --work {work} --epochs 10",
     "learning_curves": "learning_curves.py --data {many} --work {work}",
@@ -43,14 +43,13 @@ def fill_in(command: str, folders: dict[str, Path | None]) -> list[str] | None:
 def main() -> int:
     """Run the benchmarks one after the other; return the first exit code that is not 0."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--tables", type=Path, help="iMet's label tables")
     parser.add_argument("--data", type=Path, help="a collection of real images")
     parser.add_argument("--many", type=Path, help="another, of ten thousand or more")
     parser.add_argument("--work", type=Path, help="folder for data and results")
     parser.add_argument("--output", type=Path, help="a finished run of the sample")
     parser.add_argument("--only", nargs="+", choices=BENCHMARKS, default=[*BENCHMARKS])
     asked = parser.parse_args()
-    folders = {name: getattr(asked, name) for name in ("tables", "data", "many", "work", "output")}
+    folders = {name: getattr(asked, name) for name in ("data", "many", "work", "output")}
     for name in asked.only:
         command = fill_in(BENCHMARKS[name], folders)
         if command is None:

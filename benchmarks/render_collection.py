@@ -1,4 +1,6 @@
-"""Images for a real label table, in the layout of iMet Collection 2019, for `full_size`.
+"""Images for a real label table, in the layout of iMet Collection 2019, to rehearse its size.
+
+    python benchmarks/render_collection.py TABLES OUT [--share 1] [--thumbnails DIR]
 
 The folder of the tables holds `train.csv`, `labels.csv` and, if there is one, `image_sizes.csv`
 (id, height, width); without it images are 300 x 300 pixels. A random share of the rows is taken as
@@ -7,6 +9,7 @@ its own, and has grain on it, so that its file is as large as a photograph's; it
 labels, which speed and memory do not depend on.
 """
 
+import argparse
 import hashlib
 import shutil
 from collections.abc import Sequence
@@ -94,3 +97,18 @@ def take_part(path: Path, rng: np.random.Generator) -> Image.Image:
     left = rng.integers(pixels.shape[1] - width)
     part = pixels[top : top + height, left : left + width] * rng.uniform(0.7, 1.3, 3)
     return Image.fromarray(part[:, :: rng.choice((-1, 1))].clip(0, 255).astype(np.uint8))
+
+
+def main() -> None:
+    """Render."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("tables", type=Path, help="folder of the label tables")
+    parser.add_argument("out", type=Path, help="new folder for the collection")
+    parser.add_argument("--share", type=float, default=1.0, help="of the rows")
+    parser.add_argument("--thumbnails", type=Path, help="JPEG files to make the images of")
+    asked = parser.parse_args()
+    render_collection(asked.tables, asked.out, asked.share, thumbnails=asked.thumbnails)
+
+
+if __name__ == "__main__":
+    main()
