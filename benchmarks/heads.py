@@ -186,7 +186,7 @@ def list_means() -> dict[str, dict[str, dict[str, float]]]:
         f"{name}, {TEXTURE}": {TEXTURED if k == NEIGHBOURS else k: v for k, v in shares.items()}
         for name, shares in with_neighbours.items()
     }
-    both = f"{MLP} and {RNN}, with neighbours"
+    single = f"{MLP}, with neighbours"
     encoders = {
         f"{MLP} with neighbours, {', '.join(kind or 'Lite0' for kind in kinds)}": {
             f"{row}, {kind}" if kind else row: share / len(kinds)
@@ -199,5 +199,5 @@ def list_means() -> dict[str, dict[str, dict[str, float]]]:
     return {
         "Means of heads": means,
         "Means with neighbours": with_neighbours | with_texture,
-        "Means of encoders": {both: with_neighbours[both], **encoders},
+        "Means of encoders": {single: with_neighbours[single], **encoders},
     }
