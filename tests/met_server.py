@@ -27,19 +27,14 @@ def jpeg(seed, size=(84, 72)):
 class FakeMet:
     """The museum: its objects, the faults that it will play, and what it was asked.
 
-    Attributes:
-        departments: ids of the objects of each.
-        records: what the API says of each object.
-        faults: by path, the faults to play one after the other before the true answer. A number is
-            a status, a pair a status and Retry-After; `cut`, `html`, `other` spoil what is sent; a
-            text that begins with http is where a redirect leads.
-        asked: time and path of each request.
+    A fault is a status, a pair of it and Retry-After, `cut`, `short`, `html`, `other`, which spoil
+    what is sent, or where a redirect leads.
     """
 
     def __init__(self):
         self.departments, self.records, self.images = {}, {}, {}
-        self.faults = defaultdict(deque)
-        self.asked = []
+        self.faults = defaultdict(deque)  # by path, to be played before the true answer
+        self.asked = []  # time and path of each request
         self.base = ""
 
     @property
@@ -60,7 +55,6 @@ class FakeMet:
             "country": "",
             "artistNationality": "French",
             "tags": [{"term": TAGS[object_id % 5], "AAT_URL": ""}, {"term": TAGS[object_id % 3]}],
-            "objectName": "Painting",
             "classification": "Paintings",
             "title": f"Work {object_id}",
             "objectURL": f"https://www.metmuseum.org/art/collection/search/{object_id}",

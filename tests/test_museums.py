@@ -64,9 +64,8 @@ def test_a_collection_is_in_imets_layout_with_the_source_of_each_image(met, tmp_
     summary = collect(met, tmp_path / "new")
     good = [n for n in range(1, 28) if n % 9 > 2] + [100]
     tables = load_tables(tmp_path / "new")
-    assert collected_ids(tmp_path / "new") == [str(n) for n in good]
+    assert tables.images["id"].tolist() == [str(n) for n in good]
     assert (summary.images, summary.labels) == (len(good), tables.num_classes)
-    assert (summary.left_out, summary.failed, summary.failures) == (0, 0, 0)
     names = tables.labels["attribute_name"].tolist()
     labels = [[names[k] for k in labels] for labels in tables.images["labels"]]
     assert labels[0] == ["culture::french", "tag::men", "tag::portraits"]
@@ -75,7 +74,6 @@ def test_a_collection_is_in_imets_layout_with_the_source_of_each_image(met, tmp_
         assert image.size == (350, 300)
     sources = rows(tmp_path / "new/sources.csv")
     assert [row["id"] for row in sources] == tables.images["id"].tolist()
-    assert sources[0]["url"].endswith("/search/3")
     assert sources[0]["image_url"] == met.records[3]["primaryImageSmall"]
     assert {row["licence"] for row in sources} == {"CC0 1.0"}
     assert sources[-1]["title"] == "'=1+1"  # a spreadsheet does not compute it
@@ -110,23 +108,19 @@ def test_rare_labels_and_the_images_that_have_no_other_are_dropped(met, tmp_path
 def test_departments_take_turns_in_an_order_of_the_seed():
     listings = {11: list(range(5)), 9: list(range(100, 150))}
     order = draw_order(listings, 0)
-    assert sorted(order) == [*range(5), *range(100, 150)]
     assert sum(n < 5 for n in order[:10]) == 5
     assert order == draw_order({9: listings[9][::-1], 11: listings[11]}, 0)
     assert order != draw_order(listings, 1)
-    assert [n for n in order if n < 5] == draw_order({11: listings[11]}, 0)
 
 
 @pytest.mark.parametrize(
     ("record", "cultures"),
     [
         ({"culture": "French, Sèvres"}, ["french", "sevres"]),
-        ({"culture": "Chinese, for European market"}, ["chinese", "for european market"]),
         ({"culture": "possibly British (Staffordshire)"}, ["british", "staffordshire"]),
         ({"culture": "American?", "country": "United States"}, ["american"]),
         ({"culture": "Culture unknown", "country": "Egypt"}, ["egypt"]),
         ({"culture": "", "artistNationality": "French|German"}, ["french", "german"]),
-        ({"culture": "French or Italian"}, ["french or italian"]),
         ({}, []),
     ],
 )
@@ -158,17 +152,15 @@ def test_the_museums_table_gives_labels_and_saves_requests(met, tmp_path):
     tables = load_tables(tmp_path / "new")
     assert tables.images["id"].tolist() == good
     assert tables.labels["attribute_name"].tolist() == ["culture::dutch", "tag::sea", "tag::ships"]
-    assert {len(labels) for labels in tables.images["labels"]} == {3}
     assert rows(tmp_path / "new/sources.csv")[0]["title"] == 'A "work",\n1'
     # The list, the records of the 14 that the table shows, and the images of the 12 that have one.
     assert (summary.images, summary.requests) == (12, 1 + 14 + 12)
     assert not {met.object_path(n) for n in (5, 6, 9, 18)} & set(met.asked_paths())
 
 
-@pytest.mark.parametrize("text", ["version https://git-lfs.github.com/spec/v1\noid 1\n", ""])
-def test_another_table_is_refused(met, tmp_path, text):
+def test_another_table_is_refused(met, tmp_path):
     met.add_mixed(6)
-    (tmp_path / "MetObjects.csv").write_text(text)
+    (tmp_path / "MetObjects.csv").write_text("version https://git-lfs.github.com/spec/v1\n")
     with pytest.raises(ValueError, match=r"MetObjects\.csv is not the museum's"):
         collect(met, tmp_path / "new", table=tmp_path / "MetObjects.csv")
 
@@ -232,18 +224,14 @@ def test_a_redirect_within_the_museum_is_followed_at_its_pace_and_one_elsewhere_
 
 
 def test_only_the_museums_hosts_can_be_reached(tmp_path):
-    client = Client(MET_API, 1.0, tmp_path)
-    for url in ("https://images.metmuseum.org/a.jpg", "https://collectionapi.metmuseum.org/b"):
-        assert client.session.get_adapter(url)
-    for url in (
-        "http://images.metmuseum.org/a.jpg",
-        "https://images.metmuseum.org.example.com/",
-        "https://images.metmuseum.org@example.com/",
-        "https://example.com/images.metmuseum.org/",
-        "file:///etc/passwd",
-    ):
-        with pytest.raises(requesting.ELSEWHERE):
-            client.session.get_adapter(url)
+    session = Client(MET_API, 1.0, tmp_path).session
+    for host in ("images.metmuseum.org", "collectionapi.metmuseum.org"):
+        assert session.get_adapter(f"https://{host}/a")
+        for url in ("http://{}/a", "https://{}.a.com/", "https://{}@a.com/", "https://a.com/{}/"):
+            with pytest.raises(requesting.ELSEWHERE):
+                session.get_adapter(url.format(host))
+    with pytest.raises(requesting.ELSEWHERE):
+        session.get_adapter("file:///etc/passwd")
 
 
 def test_images_are_made_smaller_never_larger_and_huge_ones_are_refused(tmp_path, monkeypatch):
@@ -266,9 +254,7 @@ def test_it_waits_as_long_as_told_and_then_goes_slower(met, tmp_path):
     assert moments[1] - moments[0] > 0.9
     after = [moment for moment, _ in met.asked if moment >= moments[1]]
     assert after[-1] - after[0] > 1.1 * 0.02 * (len(after) - 1)
-    until, interval = load_json(tmp_path / "met/pace.json")
-    assert interval == pytest.approx(0.03)
-    assert until == pytest.approx(time.time(), abs=5)
+    assert load_json(tmp_path / "met/pace.json")[1] == pytest.approx(0.03)
 
 
 def test_a_new_start_keeps_to_what_the_last_refusal_asked_for(met, tmp_path):
@@ -277,7 +263,6 @@ def test_a_new_start_keeps_to_what_the_last_refusal_asked_for(met, tmp_path):
     for _ in range(2):
         with pytest.raises(Unavailable, match="asks to wait until"):
             collect(met, tmp_path)
-        assert met.asked_paths()[-1] == met.object_path(4)
     assert met.asked_paths().count(met.object_path(4)) == 1
     assert not (tmp_path / "train.csv").exists()
 
@@ -286,13 +271,10 @@ def test_waits_double_until_too_many_failures_in_a_row_end_the_run(met, tmp_path
     waits = []
     client = Client(met.api, 0, tmp_path)
     monkeypatch.setattr(requesting.time, "sleep", waits.append)
-    met.faults[LISTING].extend([403] * 20)
-    url = f"{met.api}/objects?departmentIds=11"
-    for _ in range(2):
-        with pytest.raises(requesting.Failed, match="status 403"):
-            client.get(url, parse_listing)
-    with pytest.raises(Unavailable, match="9 requests in a row"):
-        client.get(url, parse_listing)
+    met.faults[LISTING].extend([403] * 9)
+    for kind in (requesting.Failed, requesting.Failed, Unavailable):
+        with pytest.raises(kind, match="status 403"):
+            client.get(f"{met.api}/objects?departmentIds=11", parse_listing)
     assert client.pace.requests == client.failures == len(met.asked) == 9
     assert waits[1:] == pytest.approx([0.02 * 2**k for k in range(8)], rel=0.5)
 
@@ -357,7 +339,6 @@ def test_the_command_collects_and_reports(met, tmp_path, capsys):
     options += ["--seconds", "0", "--api", met.api]
     assert main([str(tmp_path / "new"), *options, "--images", "5"]) == 0
     out = capsys.readouterr().out
-    assert "collecting images: 100%" in out
     assert "5 images with" in out
     assert len(collected_ids(tmp_path / "new")) == 5
     assert "tag::paintings" in (tmp_path / "new/labels.csv").read_text()
