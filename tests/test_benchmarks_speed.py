@@ -5,6 +5,7 @@ import re
 import sys
 
 import bench_decoder as bench
+import bench_extraction as tables
 import extraction_ways as ways
 import gpu
 import page as pages
@@ -80,6 +81,16 @@ def test_ways_take_turns_and_the_first_turn_is_not_counted():
     times = pages.time_in_turns(ways, lambda: next(ticks), rounds=2)
     assert times == {"slow": 2, "fast": 1}
     assert calls == ["slow", "f"] * 3
+
+
+def test_extraction_tables_by_hand():
+    text = tables.format_rates({"alone": 2.0, "ours": 2.5}, "alone", 50)
+    assert text.splitlines()[2:] == ["| alone | 25.0 | 100% |", "| ours | 20.0 | 80% |"]
+    assert "24,000 views a second" in tables.format_limit(0.004, cores=16)
+    text = tables.format_scale(0.036, 40_000, map_size=49_000, vector_size=1500)
+    row = [cell.strip() for cell in text.splitlines()[-1].strip("|").split("|")]
+    assert row[:2] == ["1 billion", "10,000"]  # hours: 10^9 x 0.036 s
+    assert row[3:6] == ["40.00", "588.00", "18.00"]  # TB of files, maps, vectors
 
 
 def test_every_way_runs_from_files_to_a_store(tmp_path):
