@@ -4,10 +4,9 @@ import shutil
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
-from PIL import Image
+from small_data import channel_means, noise, write_collection
 
 from imet_utils import code
 from imet_utils.encoders import build_encoder, encode_images
@@ -19,7 +18,7 @@ from imet_utils.features import (
     open_features,
     store,
 )
-from imet_utils.tables import Tables
+from imet_utils.tables import load_tables
 from imet_utils.views import ViewDataset, open_datasets
 
 
@@ -29,20 +28,13 @@ def make_dataset(folder, cultures, train=True):
     paths = [folder / f"{name}.png" for name in cultures]
     for path in paths:
         if not path.exists():
-            rng = np.random.default_rng(ord(path.stem))
-            Image.fromarray(rng.integers(0, 256, (40, 40, 3), dtype=np.uint8)).save(path)
+            noise(seed=ord(path.stem)).save(path)
     return ViewDataset(paths, list(cultures), list(cultures.values()), train, size=32, num_views=3)
 
 
 @pytest.fixture
 def dataset(tmp_path):
     return make_dataset(tmp_path / "images", dict.fromkeys("01234", True))
-
-
-def channel_means(images):
-    """Stand in for an encoder: exact numbers, easy to work out again."""
-    floats = images.float() / 256
-    return {"pooled": floats.mean((2, 3)), "maps": floats[:, :, ::16, ::16].flatten(2)}
 
 
 def extract(dataset, folder, fingerprint=None, compute=channel_means, **settings):
@@ -166,35 +158,28 @@ def extract_splits(folder, train, val, batch_size=3):
 
 TRAIN, VAL = dict.fromkeys("abcdefg", True), dict.fromkeys("hij", False)
 CHANGES = {
-    "a label without a culture": (TRAIN, VAL, [0, 0]),
-    "one that has no culture any more": (TRAIN | {"b": False}, VAL, [1, 0]),
-    "of validation, which is cropped anyway": (TRAIN, VAL | {"h": True}, [0, 0]),
-    "one gone, others in another order": (dict.fromkeys("fcbag", True), VAL, [0, 0]),
-    "one moved, which is augmented there": ({**TRAIN, "j": 1}, dict.fromkeys("hi", False), [1, 0]),
+    "a label without a culture": (TRAIN, VAL, 3, [0, 0]),
+    "one that has no culture any more": (TRAIN | {"b": False}, VAL, 3, [1, 0]),
+    "of validation, which is cropped anyway": (TRAIN, VAL | {"h": True}, 3, [0, 0]),
+    "one gone, others in another order": (dict.fromkeys("fcbag", True), VAL, 3, [0, 0]),
+    "one moved, augmented there": ({**TRAIN, "j": 1}, dict.fromkeys("hi", False), 3, [1, 0]),
+    "one gone, one new, in twos": (dict.fromkeys("gabdfeh", True), VAL, 6, [3, 0]),
+    "one gone, one new, in fours": (dict.fromkeys("gabdfeh", True), VAL, 12, [7, 0]),
+    "one gone, one new, all at once": (dict.fromkeys("gabdfeh", True), VAL, 99, [7, 0]),
 }
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_only_the_rows_that_changed_are_computed(tmp_path, change):
-    train, val, num_images = CHANGES[change]
-    extract_splits(tmp_path / "run", TRAIN, VAL)
-    counts, arrays = extract_splits(tmp_path / "run", train, val)
+def test_only_rows_that_changed_are_computed_and_all_are_those_of_a_fresh_store(tmp_path, change):
+    """Of images in twos or fours the last ones make a smaller batch, by which `Counted` rounds."""
+    train, val, batch_size, num_images = CHANGES[change]
+    extract_splits(tmp_path / "run", TRAIN, VAL, batch_size)
+    counts, arrays = extract_splits(tmp_path / "run", train, val, batch_size)
     assert counts == [3 * number for number in num_images]
-    fresh, expected = extract_splits(tmp_path / "fresh", train, val)
+    fresh, expected = extract_splits(tmp_path / "fresh", train, val, batch_size)
     assert fresh == [3 * len(train), 3 * len(val)]
     for array, other in zip(arrays, expected, strict=True):
         np.testing.assert_array_equal(array, other)
-
-
-@pytest.mark.parametrize(("batch_size", "num_images"), [(6, 3), (12, 7), (99, 7)])
-def test_rows_are_those_of_a_fresh_store_whatever_the_batches(tmp_path, batch_size, num_images):
-    """Of seven images the last ones make a smaller batch, on which this encoder depends."""
-    extract_splits(tmp_path / "run", TRAIN, VAL, batch_size)
-    train = dict.fromkeys("gabdfeh", True)  # c is gone, h is new
-    counts, arrays = extract_splits(tmp_path / "run", train, VAL, batch_size)
-    assert counts == [3 * num_images, 0]
-    _, expected = extract_splits(tmp_path / "fresh", train, VAL, batch_size)
-    np.testing.assert_array_equal(arrays[0], expected[0])
 
 
 def test_a_changed_file_and_a_new_one_are_computed_also_after_a_failure(tmp_path):
@@ -221,13 +206,9 @@ def test_rows_of_another_encoder_or_seed_are_not_taken(dataset, tmp_path):
 @pytest.fixture
 def tables(tmp_path):
     """Two images for training, two for validation and one for the test."""
-    make_dataset(tmp_path / "train", dict.fromkeys("01234", True))
+    tables = load_tables(write_collection(tmp_path, dict.fromkeys("01234", "0"), ["culture::x"]))
     split = ["train", "train", "val", "val", "test"]
-    images = pd.DataFrame({"id": list("01234"), "labels": [(0,)] * 5, "split": split})
-    labels = pd.DataFrame(
-        {"attribute_id": [0], "attribute_name": "culture::x", "kind": "culture", "name": "x"}
-    )
-    return Tables(images, labels, tmp_path)
+    return replace(tables, images=tables.images.assign(split=split))
 
 
 SETTINGS = EncoderSettings(weights="none", image_size=32, num_workers=0)

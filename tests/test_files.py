@@ -10,13 +10,7 @@ import pandas as pd
 import pytest
 import torch
 
-from imet_utils.files import (
-    atomic_path,
-    load_json,
-    remove_leftovers,
-    save_csv,
-    save_json,
-)
+from imet_utils.files import atomic_path, load_json, remove_leftovers, save_csv, save_json
 
 
 def test_atomic_path_leaves_the_old_file_and_no_other_after_an_error(tmp_path):

@@ -2,13 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from imet_utils.models import (
-    Components,
-    MlpClassifier,
-    Rnn,
-    Standardise,
-    fit_statistics,
-)
+from imet_utils.models import Components, MlpClassifier, Rnn, Standardise, fit_statistics
 
 DIMS = {"pooled": 4, "hog": 3}
 NUM_CLASSES, POSITIONS, DIM = 5, 6, 7

@@ -53,10 +53,6 @@ def train(folders, head, **parameters):
     return trained
 
 
-def load(folders, head):
-    return load_head(begin("05_look", *folders, [f"04_{head}"]), head)
-
-
 @pytest.fixture(scope="module")
 def collection(module_path):
     """A rendered collection, and a run that has stored the features of its views."""
@@ -106,7 +102,7 @@ def test_every_head_trains_and_loads(collection, head):
         assert trained.model.num_steps == 2
     assert list(trained.history["epoch"]) == [1, 2]
     assert trained.inputs.keys() == {"train", "val", "test"}
-    loaded = load(collection, head)
+    loaded = load_head(begin("05_look", *collection, [f"04_{head}"]), head)
     torch.testing.assert_close(loaded.model.state_dict(), trained.model.state_dict())
     pd.testing.assert_frame_equal(loaded.history, trained.history, check_exact=True)
 

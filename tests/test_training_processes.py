@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from small_data import write_noise
+from small_data import channel_means, write_noise
 
 from imet_utils.decoding import predict, search_views
 from imet_utils.distributed import gather_items, own_range, process_index, run_in_processes
@@ -98,12 +98,6 @@ def extract(folder, num_images):
     dataset = ViewDataset(paths, ids, [True] * num_images, train=True, size=32, num_views=3)
     store = folder / f"stores/{num_images}/means"
     extract_features(dataset, channel_means, store, {}, batch_size=3, num_workers=0)
-
-
-def channel_means(images):
-    """Stand in for an encoder."""
-    floats = images.float() / 256
-    return {"pooled": floats.mean((2, 3)), "maps": floats[:, :, ::16, ::16].flatten(2)}
 
 
 def run_all(folder, loss):
