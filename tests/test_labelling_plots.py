@@ -48,15 +48,6 @@ def test_the_path_attention_and_neighbours_of_an_image():
     assert notes(near)[1:] == ["0.71", "dogs", "men"]  # what both have leads
 
 
-@pytest.mark.parametrize("count", [0, 1, 28])
-def test_any_number_of_labels_is_drawn(count):
-    names = [f"tag::{k}" for k in range(30)]
-    probs = pd.Series(np.linspace(1, 0.1, 30), names)
-    labels = plots.plot_labelled(IMAGE, probs, names[:count], names[28:]).axes[1]
-    assert len(rows_of(labels)) <= 10
-    assert {"28", "29"} <= set(rows_of(labels))
-
-
 def test_attention_lies_over_the_image_with_an_opacity():
     fig = plots.plot_attention(IMAGE, CORNER, "tag::dogs", 0.834, opacity=0.4)
     veil = fig.axes[0].images[1]
