@@ -46,7 +46,6 @@ def test_a_kernel_is_this_python_in_no_group_and_a_failure_is_reported_in_short(
     assert lines[0] == "ValueError: invalid literal for int() with base 10: 'x'"
     assert len(lines) < 15
     assert copy.metadata.papermill.exception is True
-    assert copy.cells[-1].outputs[-1].ename == "ValueError"
 
 
 def test_the_death_of_a_kernel_is_reported_and_recorded(tmp_path):
@@ -71,23 +70,22 @@ def test_the_package_keeps_openmp_from_spinning_unless_the_user_chose(variables,
 
 def test_bars_become_lines_in_a_log(capsys):
     log = BarsAsLines()
-    for text in (
-        "before\n",
-        "\ra: 0/9 [00:00<?, ?it/s]",
-        "\ra: 5/9 [00:10<00:08,  2.00s/it]   ",
-        "\ra: 9/9 [00:18<00:00,  2.00s/it]",
-        "\ra: 9/9 [00:18<00:00,  2.00s/it]",
-        "\n",
-        "after\n",
-    ):
+    half, whole = "a: 5/9 [00:10<00:08,  2.00s/it]", "a: 9/9 [00:18<00:00,  2.00s/it]"
+    bars = ["\ra: 0/9 [00:00<?, ?it/s]", f"\r{half}   ", f"\r{whole}", f"\r{whole}"]
+    for text in ("before\n", *bars, "\n", "after\n"):
         log.write(text)
     log.flush()
-    assert capsys.readouterr().out.splitlines() == [
-        "before",
-        "a: 5/9 [00:10<00:08,  2.00s/it]",
-        "a: 9/9 [00:18<00:00,  2.00s/it]",
-        "after",
-    ]
+    assert capsys.readouterr().out.splitlines() == ["before", half, whole, "after"]
+
+
+# Ctrl-C is heard also where the tests run in the background.
+START = """
+import runpy, signal, imet_utils.runs as runs
+from pathlib import Path
+signal.signal(signal.SIGINT, signal.default_int_handler)
+runs.home_dir = lambda: Path({home!r})
+runpy.run_module('imet_tools.pipeline', run_name='__main__')
+"""
 
 
 @pytest.fixture
@@ -97,12 +95,7 @@ def running(tmp_path):
     code += "Path(OUTPUT_DIR, 'a').write_text('Łódź')\n"  # as another locale would refuse
     code += "print('Ł', os.getpid(), flush=True)\ntime.sleep(60)"
     write_notebook(tmp_path / "notebooks/01_a_b.ipynb", 'OUTPUT_DIR: str = ""  # the results', code)
-    program = "import runpy, signal, imet_utils.runs as runs; from pathlib import Path; "
-    program += (
-        "signal.signal(signal.SIGINT, signal.default_int_handler); "  # in the background, too
-    )
-    program += f"runs.home_dir = lambda: Path({str(tmp_path)!r}); "
-    program += "runpy.run_module('imet_tools.pipeline', run_name='__main__')"
+    program = START.format(home=str(tmp_path))
     locale = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
     process = subprocess.Popen(
         [sys.executable, "-c", program, "--output", str(tmp_path / "out")],
