@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from small_data import write_noise
 
 from imet_tools.labelling import (
     compare_runs,
@@ -61,10 +62,7 @@ class FakeLabeller:
 
 @pytest.fixture
 def data_dir(tmp_path):
-    for number, image_id in enumerate(IDS):
-        path = tmp_path / "data/train" / f"{image_id}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.new("RGB", (600, 300), (60 * number, 0, 0)).save(path)
+    write_noise(tmp_path / "data/train", IDS, (600, 300))
     return tmp_path / "data"
 
 
@@ -178,9 +176,7 @@ def test_a_threshold_is_described_by_its_scores():
 
 def test_new_images_are_those_named_or_of_test_or_else_of_the_test_part(run, tmp_path):
     assert [path.stem for path in pick_new_images(run)[0]] == ["a", "b", "c"]
-    (run.data_dir / "test").mkdir()
-    for name in ("x", "y", "z"):
-        Image.new("RGB", (8, 8)).save(run.data_dir / "test" / f"{name}.png")
+    write_noise(run.data_dir / "test", "xyz")
     (run.data_dir / "test/w.png").write_bytes(b"no picture")
     files, source = pick_new_images(run, most=3)
     assert [path.stem for path in files] == ["x", "y"]
@@ -195,11 +191,10 @@ def test_new_images_are_those_named_or_of_test_or_else_of_the_test_part(run, tmp
 
 def test_pictures_of_training_images_where_they_are_at_hand(tmp_path, data_dir):
     labeller = SimpleNamespace(train_images=pd.DataFrame({"id": ["a", "b"]}))
-    assert train_pictures(tmp_path, labeller)("a") is None  # no run, no collection
     record = {"data_dir": str(data_dir), "data_dir_from_here": "data", "upstream": {}}
     save_json(record, tmp_path / "1/provenance.json")
     find = train_pictures(tmp_path, labeller, side=60)
     assert find("a").size == (60, 30)
     assert find("another") is None
     (data_dir / "train/b.png").unlink()
-    assert train_pictures(tmp_path, labeller)("a") is None
+    assert train_pictures(tmp_path, labeller)("a") is None  # the collection is gone

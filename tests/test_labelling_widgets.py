@@ -125,6 +125,9 @@ def test_the_browser_pages_filters_and_picks_the_first(album):
 
 def test_an_explanation_follows_the_browser_the_label_and_what_is_known(album, drawn):
     labeller, browser = FakeLabeller(), browse(album)
+    explain_picked(FakeLabeller(attends=False), album, browse(album), None)
+    assert drawn.attended == []
+    drawn.images.clear()
     explainer = explain_picked(labeller, album, browser, None)
     assert drawn.images == [(album.path_of(("test", "14")), [NAMES[0]])]
     assert drawn.attended[-1] == ("tag::dogs", 0.7, 0.75)
@@ -138,11 +141,6 @@ def test_an_explanation_follows_the_browser_the_label_and_what_is_known(album, d
     assert drawn.images[-1] == (album.path_of(("test", "12")), NAMES)
     assert explainer.known.value == []  # until another image is picked
     assert labeller.known == [[], ["culture::french"], []]
-
-
-def test_without_attention_there_is_none_to_choose(album, drawn):
-    explain_picked(FakeLabeller(attends=False), album, browse(album), None)
-    assert drawn.attended == []
 
 
 def test_ones_own_picture_is_explained_or_refused(tmp_path, drawn):
