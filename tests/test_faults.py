@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 from bad_images import READ_IMAGES, REFUSED_IMAGES
-from bad_inputs import EDGES, FOLDERS, IDS, TABLES, write_sound_collection
+from bad_inputs import EDGES, FOLDERS, TABLES, write_sound_collection
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,7 +15,6 @@ from imet_utils.tables import (
     drop_rare_labels,
     load_collection,
     load_tables,
-    read_skipped,
     read_tables,
     save_tables,
     split_tables,
@@ -38,19 +37,15 @@ def folder(sound, tmp_path):
     return shutil.copytree(sound, tmp_path / "data")
 
 
-def load(folder, min_count=3, on_bad_image="error"):
+def load(folder, min_count):
     """Load, drop and split as notebooks 1 and 2 do; return the collection and the split tables."""
-    collection = load_collection(folder, folder.parent / "out", on_bad_image=on_bad_image)
+    collection = load_collection(folder, folder.parent / "out")
     tables = split_tables(drop_rare_labels(collection.tables, min_count, keep_images=True))
     check_split(tables, len(collection.tables.images))
     return collection, tables
 
 
-def name(case):
-    return case.fault
-
-
-@pytest.mark.parametrize("case", CASES, ids=name)
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.fault)
 def test_a_fault_is_refused_by_place_value_and_kind_or_read_right(folder, case):
     case.damage(folder)
     if case.check:
@@ -63,17 +58,6 @@ def test_a_fault_is_refused_by_place_value_and_kind_or_read_right(folder, case):
     assert [part for part in case.reported if part not in message] == [], message
     if case in REFUSED_IMAGES:
         assert message.endswith('ON_BAD_IMAGE = "skip".')
-
-
-@pytest.mark.parametrize("case", REFUSED_IMAGES[::6], ids=name)
-def test_a_refused_image_can_be_skipped(folder, case):
-    case.damage(folder)
-    collection, _ = load(folder, on_bad_image="skip")
-    assert collection.tables.images["id"].tolist() == list(IDS.replace("b", ""))
-    assert len(collection.sizes) == len(IDS) - 1
-    (row,) = read_skipped(folder.parent / "out").itertuples(index=False)
-    assert (row.folder, row.id) == ("train", "b")
-    assert case.reported[-1] in row.fault
 
 
 labels_of_images = st.sets(st.sampled_from([3, 7, 10]), min_size=1)

@@ -44,12 +44,9 @@ def imports():
                 yield room_of(path), path, node.module.split(".")[1:], names
 
 
-def test_every_file_is_in_a_room():
+def test_every_file_is_in_a_room_and_imports_look_back_and_enter_a_room_by_its_door():
     found = {room_of(path) for path in PACKAGE.rglob("*.py")} - {"__init__"}
     assert found == set(ROOMS)
-
-
-def test_imports_look_back_along_the_way_and_enter_a_room_by_its_door():
     for room, path, (taken, *inner), names in imports():
         if taken != room:
             before = ALONE.get(room, ROOMS[: ROOMS.index(room)])
@@ -58,17 +55,14 @@ def test_imports_look_back_along_the_way_and_enter_a_room_by_its_door():
             assert all(hasattr(importlib.import_module(f"imet_utils.{taken}"), n) for n in names)
 
 
-def test_the_helper_package_imports_no_tool_and_names_no_notebook():
+def test_the_package_imports_no_tool_and_names_no_notebook_and_the_painter_needs_it_not():
     for path in PACKAGE.rglob("*.py"):
         source = path.read_text(encoding="utf-8")
         assert not re.search(r"^\s*(from|import) imet_tools", source, re.MULTILINE), path.name
         assert not re.search(r"\b0\d_[a-z]+_[a-z]+", source), path.name
-
-
-def test_the_painter_depends_on_nothing_of_the_helper_package():
-    sources = [path.read_text() for path in (PROJECT_DIR / "imet_tools/sample").glob("*.py")]
-    assert sources
-    assert not any("imet_utils" in source for source in sources)
+    painter = [path.read_text() for path in (PROJECT_DIR / "imet_tools/sample").glob("*.py")]
+    assert painter
+    assert not any("imet_utils" in source for source in painter)
 
 
 @pytest.mark.slow
