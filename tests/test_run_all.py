@@ -86,15 +86,14 @@ def test_the_first_start_makes_an_environment_and_the_second_asks_for_nothing(pr
     assert result.returncode == 0, result.stderr
     started = f"{project.venv}/bin/python -P -m imet_tools.pipeline {' '.join(options)}"
     assert asked == ["venv", f"pip -e {project.folder}", f"{started} in {tmp_path}"]
-    within = {"VIRTUAL_ENV": str(project.venv)}
-    within["PATH"] = f"{project.venv}/bin:{project.environment['PATH']}"
-    for environment in ({}, within):
+    path = f"{project.venv}/bin:{project.environment['PATH']}"
+    for environment in ({}, {"VIRTUAL_ENV": str(project.venv), "PATH": path}):
         result, asked = project.run(*options, cwd=tmp_path, **environment)
         assert asked == [f"{started} in {tmp_path}"]
         assert result.stderr == ""
 
 
-@pytest.mark.parametrize("link", ["my project/run_all.sh", "absolute", "relative", "again"])
+@pytest.mark.parametrize("link", ["absolute", "again"])
 def test_a_link_starts_it_from_anywhere_and_a_cdpath_does_not_mislead(project, tmp_path, link):
     project.run("setup")
     script = project.folder / "run_all.sh"
@@ -110,17 +109,14 @@ def test_a_link_starts_it_from_anywhere_and_a_cdpath_does_not_mislead(project, t
 
 def test_tests_bring_the_extras_and_run_in_the_project(project, tmp_path):
     project.run("setup")
-    python = f"{project.venv}/bin/python"
-    result, asked = project.run("test", "-k", "hog", cwd=tmp_path)
-    assert result.returncode == 0
-    assert asked == [
-        f"pip -e {project.folder}[dev]",
-        f"{python} -m pytest {PARALLEL} -k hog in {project.folder}",
-    ]
+    start = f"{project.venv}/bin/python -m"
+    tests = f"{start} pytest {PARALLEL} -k hog in {project.folder}"
+    _, asked = project.run("test", "-k", "hog", cwd=tmp_path)
+    assert asked == [f"pip -e {project.folder}[dev]", tests]
     _, asked = project.run("lint", cwd=tmp_path)
     checks = ["ruff check", "ruff format --check", "nbstripout --keep-id --verify", "mypy"]
-    starts = [f"{python} -m {check}" for check in checks]
-    assert [line[: len(start)] for line, start in zip(asked, starts, strict=True)] == starts
+    for line, check in zip(asked, checks, strict=True):
+        assert line.startswith(f"{start} {check}")
     assert len(project.run()[1]) == 1  # what is enough for tests is enough to run
 
 
@@ -137,7 +133,6 @@ def test_jupyterlab_opens_on_the_notebooks_with_the_environment_of_a_run(project
     started = f"{project.venv}/bin/python -P -m jupyterlab --port 8889"
     assert asked == [f"{started} in {project.folder}/notebooks"]
     assert result.stdout.split() == [spins]
-    assert project.run(**variables)[0].stdout.split() == [spins]
 
 
 @pytest.mark.parametrize("name", ["requirements.txt", "tests/requirements.txt", "pyproject.toml"])
@@ -145,20 +140,16 @@ def test_changed_requirements_are_installed_and_a_moved_project_is_set_up_again(
     project.run("setup")
     (project.folder / name).write_text("changed\n")
     assert project.run("setup")[1] == [f"pip -e {project.folder}"]
-    assert project.run("setup")[1] == []
     project.folder = project.folder.rename(project.folder.with_name("moved"))
     assert project.run("setup")[1] == [f"pip -e {project.folder}"]
 
 
 def test_a_failed_installation_is_told_and_tried_again_in_the_same_environment(project):
     result, asked = project.run(PIP_FAILS="1")
-    assert result.returncode == 2
     assert "the installation failed" in result.stderr
-    assert len(asked) == 2  # nothing ran after pip
+    assert (result.returncode, len(asked)) == (2, 2)  # nothing ran after pip
     (project.venv / "kept").touch()
-    result, asked = project.run("setup")
-    assert result.returncode == 0
-    assert asked == [f"pip -e {project.folder}"]
+    assert project.run("setup")[1] == [f"pip -e {project.folder}"]
     assert (project.venv / "kept").exists()
 
 
@@ -171,11 +162,13 @@ def test_an_interrupted_set_up_is_redone(project, number):
         start_new_session=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
-    _wait_for(lambda: project.notes.exists() and "pip" in project.notes.read_text())
+    until = time.monotonic() + 10
+    while not project.notes.exists() or "pip" not in project.notes.read_text():
+        assert time.monotonic() < until
+        time.sleep(0.05)
     result, asked = project.run("setup")
-    assert result.returncode == 2
+    assert (result.returncode, asked) == (2, [])
     assert f"another set-up is at work (process {process.pid})" in result.stderr
-    assert asked == []
     os.killpg(process.pid, number)  # as Ctrl-C does: the script and pip
     assert process.wait(timeout=10) != 0
     (project.venv / "half").touch()
@@ -190,7 +183,6 @@ def test_an_environment_made_by_hand_is_completed_and_never_deleted(project):
     project.add_python(project.venv / "bin/python")
     (project.venv / "mine").touch()
     assert project.run("setup")[1] == ["pip torch"]
-    assert project.run("setup", MISSING="")[1] == []
     assert (project.venv / "mine").exists()
 
 
@@ -206,9 +198,8 @@ def test_an_environment_whose_python_cannot_be_run_is_refused_and_not_deleted(pr
             pytest.skip("only root can give a file to somebody else")
         os.chown(project.venv / ".run_all", 65534, 65534)
     result, asked = project.run()
-    assert result.returncode == 2
+    assert (result.returncode, asked) == (2, [])
     assert "no Python 3.11 or later that you may run" in result.stderr
-    assert asked == []
     assert (project.venv / "mine").exists()
 
 
@@ -219,20 +210,13 @@ def test_into_an_active_environment_only_what_is_missing_is_installed(project, t
     _, asked = project.run(**active, cwd=tmp_path, MISSING="torch>=2\ntqdm")
     started = f"{python} -P -m imet_tools.pipeline in {tmp_path}"
     assert asked == ["pip torch>=2 tqdm", started]
-    assert project.run(**active, cwd=tmp_path, MISSING="")[1] == asked[1:]
     assert not project.venv.exists()
     user = {"WITHOUT_PROJECT": "1", "PIP_USER": "1", "PIP_TARGET": "/"}
     _, asked = project.run(**active, **user, cwd=tmp_path)
     assert asked == ["pip torch", f"pip --no-deps -e {project.folder}", started]
-
-
-def test_a_project_that_cannot_be_installed_is_used_from_here(project, tmp_path):
-    python = project.add_python(tmp_path / "active/bin/python3")
-    active = {"VIRTUAL_ENV": str(tmp_path / "active"), "MISSING": "", "WITHOUT_PROJECT": "1"}
-    result, asked = project.run(**active, cwd=tmp_path, PIP_FAILS="1")
-    assert result.returncode == 0
-    assert "only notebooks started by run_all.sh will find imet_utils" in result.stderr
-    assert asked[-1] == f"{python} -P -m imet_tools.pipeline in {tmp_path}"
+    # a project that cannot be installed is used from here
+    _, asked = project.run(**active, cwd=tmp_path, MISSING="", WITHOUT_PROJECT="1", PIP_FAILS="1")
+    assert asked[-1] == started
 
 
 def test_a_check_of_packages_that_fails_is_no_sign_that_none_is_missing(project, tmp_path):
@@ -255,16 +239,13 @@ def test_a_python_with_every_package_is_used_and_conda_s_base_environment_is_not
     assert project.run("setup", **base)[1][0] == "venv"
 
 
-@pytest.mark.parametrize(
-    ("active", "fault"), [("active", "has a Python before 3.11"), ("", "3.11 or later is needed")]
-)
-def test_an_old_python_is_refused(project, tmp_path, active, fault):
-    project.add_python(tmp_path / "active/bin/python3")
-    result, asked = project.run(TOO_OLD="1", VIRTUAL_ENV=active and str(tmp_path / active))
-    assert result.returncode == 2
-    assert fault in result.stderr
-    assert asked == []
-    assert not project.venv.exists()
+def test_an_old_python_is_refused(project, tmp_path):
+    project.add_python(tmp_path / "bin/python3")
+    for active, fault in ((str(tmp_path), "has a Python before 3.11"), ("", "3.11 or later is")):
+        result, asked = project.run(TOO_OLD="1", VIRTUAL_ENV=active)
+        assert (result.returncode, asked) == (2, [])
+        assert fault in result.stderr
+        assert not project.venv.exists()
 
 
 @pytest.mark.parametrize(
@@ -313,12 +294,3 @@ def test_what_is_missing_is_found_by_name_and_version(project, active, tmp_path)
         subprocess.run(project.command(*arguments), env=active, check=True, capture_output=True)
     wanted = "PyTest<8\nno-such-package==1.0\ndamaged>=1\n"
     assert (tmp_path / "pip.txt").read_text() == wanted + wanted + "no-such-tool\n"
-
-
-def _wait_for(condition):
-    """Wait until a condition holds, ten seconds at most."""
-    for _ in range(200):
-        if condition():
-            return
-        time.sleep(0.05)
-    raise TimeoutError
