@@ -110,14 +110,10 @@ def test_accept_reject_add_save_and_read_back(visit, review, tmp_path):
     page.locator("#wanted").evaluate("""(field) => { field.value = "tag::boats";
     field.dispatchEvent(new InputEvent("input", {inputType: "insertReplacementText"})); }""")
     assert accepted(page) == [FRENCH, DOGS, BOATS]  # as picked from the list of names
-    page.locator("#neighbours button").click()
-    assert accepted(page) == [FRENCH, DOGS]
-    page.locator("#neighbours button").click()  # add what a similar image has
     page.locator("#finish").click()
     assert page.locator("#count").inner_text() == "2 of 4 reviewed"
-    name, text = save(page, tmp_path)
-    assert name == "reviewed.csv"
-    assert text == "id,attribute_ids\nid0,7 12 100\nid1,5 7 12\n"
+    saved = ("reviewed.csv", "id,attribute_ids\nid0,7 12 100\nid1,5 7 12\n")
+    assert save(page, tmp_path) == saved
 
     add(tmp_path)
     (tmp_path / "extended.csv").replace(tmp_path / "train.csv")
@@ -132,12 +128,9 @@ def test_all_of_it_by_keys(visit, review, tmp_path):
     assert accepted(page) == [FRENCH, HOT_DOGS]
     press(page, "/")
     page.keyboard.type("BOATS")
-    press(page, "Enter", "Escape", "Enter")
-    assert title(page) == "id1"
-    press(page, "j", "ArrowRight", "ArrowRight")
+    press(page, "Enter", "Escape", "Enter", "j", "ArrowRight", "ArrowRight")
     assert title(page) == "id3"
     press(page, "k", "k", "k", "ArrowLeft")
-    assert title(page) == "id0"
     assert accepted(page) == [FRENCH, HOT_DOGS, BOATS]
     press(page, "?")
     assert page.locator("dialog").is_visible()
@@ -147,8 +140,13 @@ def test_all_of_it_by_keys(visit, review, tmp_path):
     assert save(page, tmp_path, lambda: press(page, "s"))[1].endswith("\nid0,7 100\n")
 
 
-def test_by_finger_on_a_phone(visit, review, tmp_path):
+def test_by_finger_on_a_phone_where_nothing_is_too_small_or_out_of_sight(visit, review, tmp_path):
     page = visit(review, **PHONE)
+    buttons = "header button:visible, .choose, .look:visible, .steps button"
+    for button in page.locator(buttons).all():
+        box = button.bounding_box()
+        assert min(box["width"], box["height"]) >= 44
+        assert 0 <= box["x"] <= 390 - box["width"]
     lit = page.locator("figure.lit")
     page.locator(".look").first.tap()
     assert lit.count() == 1
@@ -163,44 +161,21 @@ def test_by_finger_on_a_phone(visit, review, tmp_path):
     assert page.evaluate("document.documentElement.scrollWidth") == 390
 
 
-@pytest.mark.parametrize("options", [PHONE, {"viewport": {"width": 1280, "height": 800}}])
-def test_nothing_is_too_small_to_hit_or_out_of_sight(visit, review, options):
-    page = visit(review, **options)
-    least = 44 if options is PHONE else 20
-    for button in page.locator(
-        "header button:visible, .choose, .look:visible, .steps button"
-    ).all():
-        box = button.bounding_box()
-        assert min(box["width"], box["height"]) >= least
-        assert box["x"] >= 0
-        assert box["x"] + box["width"] <= options["viewport"]["width"]
-
-
-def alpha(page, x, y):
-    """Measure how dark the veil is at a share of the picture's width and height."""
-    script = """([x, y]) => { const veil = document.querySelector("canvas");
-    return [...veil.getContext("2d").getImageData(x * veil.width, y * veil.height, 1, 1).data]; }"""
-    *_, alpha = page.evaluate(script, [x, y])
-    return alpha
+VEIL = """([x, y]) => { const veil = document.querySelector("canvas");
+return veil.getContext("2d").getImageData(x * veil.width, y * veil.height, 1, 1).data[3]; }"""
 
 
 def test_a_label_shows_where_the_model_looked(visit, review):
     page = visit(review)
-    lit, looked = page.locator("figure.lit"), page.locator("#looked")
-    assert lit.count() == 0
+    looked = page.locator("#looked")
     page.locator(".choose").first.hover()
-    assert lit.count() == 1
     assert "french" in looked.inner_text()
-    assert alpha(page, 0.02, 0.02) == 0
-    assert alpha(page, 0.9, 0.9) > 150
-    page.locator(".choose").nth(2).hover()
-    assert "hot dogs" in looked.inner_text()
+    assert page.evaluate(VEIL, [0.02, 0.02]) == 0
+    assert page.evaluate(VEIL, [0.9, 0.9]) > 150
     press(page, "ArrowDown", "ArrowDown")
     assert "dogs" in looked.inner_text()
-    assert {alpha(page, x, y) for x in (0.1, 0.5, 0.9) for y in (0.1, 0.9)} == {0}  # everywhere
-    picture, veil = page.locator("#picture").bounding_box(), page.locator("#veil").bounding_box()
-    assert veil == picture
-    assert picture["width"] / picture["height"] == pytest.approx(1.5, rel=0.01)
+    assert {page.evaluate(VEIL, [x, y]) for x in (0.1, 0.9) for y in (0.1, 0.9)} == {0}
+    assert page.locator("#veil").bounding_box() == page.locator("#picture").bounding_box()
 
 
 @pytest.fixture(params=[(), (5, 11)], ids=["nothing known", "two labels known"])
@@ -266,9 +241,6 @@ def test_a_decision_revises_the_other_labels_as_in_python(visit, revised):
     check({first[4]: 1, first[2]: -1})
     reload(page)
     check({first[4]: 1, first[2]: -1})
-    page.locator(".choose").nth(4).click()
-    page.locator(".choose").nth(2).click()  # accept again
-    check({first[2]: 1})
     page.locator("#forth").click()
     assert shares(page) == before
 
@@ -290,18 +262,15 @@ def test_choices_outlive_the_tab_a_damaged_one_and_a_review_written_anew(visit, 
     assert page.locator("#count").inner_text() == "1 of 3 reviewed"
 
 
-@pytest.mark.parametrize(
-    "fault",
-    [
-        "Storage.prototype.setItem = () => { throw Error('full') }",
-        "Object.defineProperty(window, 'localStorage', {get() { throw Error('forbidden') }})",
-    ],
-)
+FULL = "Storage.prototype.setItem = () => { throw Error('full') }"
+FORBIDDEN = "Object.defineProperty(window, 'localStorage', {get() { throw Error('forbidden') }})"
+
+
+@pytest.mark.parametrize("fault", [FULL, FORBIDDEN])
 def test_a_browser_that_keeps_nothing_is_told(visit, review, fault, tmp_path):
     page = visit(review, fault)
     assert page.locator("#alarm").is_visible()
     press(page, "2", "Enter", "ArrowLeft")
-    assert accepted(page) == [FRENCH]
     with page.expect_event("dialog") as asked:  # whether to leave, and lose it
         page.close(run_before_unload=True)
     asked.value.dismiss()
@@ -310,17 +279,13 @@ def test_a_browser_that_keeps_nothing_is_told(visit, review, fault, tmp_path):
     assert page.locator("#count").inner_text() == "0 of 4 reviewed"
 
 
-def test_an_image_without_a_label_is_counted_and_not_saved(visit, review, tmp_path):
+def test_filters_show_what_is_done_and_an_image_without_a_label_is_not_saved(
+    visit, review, tmp_path
+):
     page = visit(review)
-    press(page, "1", "2", "Enter", "Enter", "ArrowLeft", "ArrowLeft")
-    assert "not added" in page.locator("#fact").inner_text()
+    press(page, "1", "2", "Enter", "Enter")
     assert save(page, tmp_path)[1] == "id,attribute_ids\nid1,5 12\n"
     assert "1 reviewed; 1 without a label left out" in page.locator("#say").inner_text()
-
-
-def test_filters_show_what_is_to_do_and_what_is_done(visit, review):
-    page = visit(review)
-    press(page, "Enter", "Enter")
     page.locator("[data-filter=done]").click()
     assert title(page) == "id1"
     page.locator("[data-filter=todo]").click()
@@ -330,27 +295,24 @@ def test_filters_show_what_is_to_do_and_what_is_done(visit, review):
     assert title(page) == "id2"
     press(page, "Enter")
     assert "All images" in page.locator("#nothing").inner_text()
-    assert page.locator("[data-filter=done]").inner_text() == "Done 4"
     page.locator("[data-filter=all]").click()
     assert page.locator("#nothing").is_hidden()
 
 
-@pytest.mark.parametrize(
-    ("typed", "added", "said"),
-    [
+def test_a_label_is_found_by_its_name_or_a_part_of_it(visit, review):
+    page = visit(review)
+    for typed, added, said in [
         ("dogs", [], "Added"),  # the whole name, though "hot dogs" has it too; it is accepted
-        ("tag::hot dogs", [HOT_DOGS], "Added"),
-        ("oat", [BOATS], "Added"),
         ("tag", [], "3 labels"),
         ("<i>cats", [], "No label is called “<i>cats”"),
-    ],
-)
-def test_a_label_is_found_by_its_name_or_a_part_of_it(visit, review, typed, added, said):
-    page = visit(review)
-    page.locator("#wanted").press_sequentially(typed)
-    press(page, "Enter")
-    assert accepted(page) == [FRENCH, DOGS, *added]
-    assert said in page.locator("#say").inner_text()
+        ("oat", [BOATS], "Added"),
+        ("tag::hot dogs", [HOT_DOGS, BOATS], "Added"),
+    ]:
+        page.locator("#wanted").clear()
+        page.locator("#wanted").press_sequentially(typed)
+        press(page, "Enter")
+        assert accepted(page) == [FRENCH, DOGS, *added]
+        assert said in page.locator("#say").inner_text()
 
 
 def test_hostile_names_are_text(visit, tmp_path):
@@ -396,37 +358,22 @@ def test_pages_lead_to_one_another_and_save_their_own_files(visit, tmp_path):
     assert page.locator("#count").inner_text() == "1 of 2 reviewed"
 
 
-def aim(page, value):
-    """Move the slider, which counts the precisions from 0."""
-    page.locator("#aim").fill(str(value))
-
-
 def test_what_is_ticked_follows_a_precision_that_can_be_moved(visit, review, tmp_path):
     page = visit(review)
     assert accepted(page) == [FRENCH, DOGS]
-    wanted = "Ticked from 50 % on: of such labels 70 % were right on validation"
-    assert page.locator("#aiming").inner_text() == wanted
-    press(page, "2", "3", "4")  # decided: no dogs, but hot dogs
-    aim(page, 2)
-    assert accepted(page) == [FRENCH, HOT_DOGS]
-    aim(page, 0)  # 0.3, as for 0.1 too few labels would be listed
-    assert accepted(page) == [FRENCH, HOT_DOGS]
-    press(page, "Enter")
+    press(page, "2", "3", "4", "Enter")  # decided: no dogs, but hot dogs
+    page.locator("#aim").fill("0")  # 0.3, as for 0.1 too few labels would be listed
     assert accepted(page) == [FRENCH, DOGS, HOT_DOGS]
-    page.locator("#aim").press("ArrowRight")  # also by keys
-    page.locator("#aim").press("ArrowRight")
+    page.locator("#aim").fill("2")
     assert accepted(page) == [FRENCH]
     reload(page)
     assert (title(page), accepted(page)) == ("id1", [FRENCH])  # it is remembered
-    press(page, "ArrowLeft", "u")
+    press(page, "ArrowLeft")
     assert accepted(page) == [FRENCH, HOT_DOGS]  # what was decided stays
-    press(page, "Enter")
     assert save(page, tmp_path)[1] == "id,attribute_ids\nid0,12 100\n"
     page = visit(write(tmp_path, precision=0.95)[0])
     assert accepted(page) == [FRENCH]  # the highest that was reached
-    page = visit(write(tmp_path, thresholds={})[0])
-    assert accepted(page) == []
-    assert page.locator("#aiming").is_hidden()
+    assert accepted(visit(write(tmp_path, thresholds={})[0])) == []
 
 
 def test_an_image_unlike_all_labelled_ones_is_marked_and_only_what_is_known_is_ticked(
@@ -441,8 +388,6 @@ def test_an_image_unlike_all_labelled_ones_is_marked_and_only_what_is_known_is_t
     options = {"thresholds": THRESHOLDS, "least_similarity": 0.2}
     page = visit(write_review(images, 2, IDS, NAMES, tmp_path, **options)[0])
     assert "Unlike the labelled images" in page.locator("#far").inner_text()
-    assert page.locator(".look").count() == 0  # as nobody knows where the model looked
-    assert page.locator("#aiming").is_hidden()
     assert accepted(page) == [DOGS]
     press(page, "Enter")
     assert page.locator("#far").is_hidden()
@@ -465,7 +410,6 @@ def test_new_terms_are_proposed_in_a_column_of_their_own_which_add_passes_over(
     term = "tag::red / <b>kites, new"
     assert page.locator("#terms bdi").all_inner_texts() == [term]
     page.locator("#finish").tap()
-    assert page.locator("#terms button").count() == 0
     page.locator("#aim").fill("2")
     page.locator(".choose").first.tap()
     propose("odd")  # of an image without a label
