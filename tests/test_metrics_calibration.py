@@ -50,6 +50,8 @@ def test_what_is_calibrated_lies_within_its_intervals_and_what_is_not_does_not()
     bold = calibration_table(calibration_bins(np.sqrt(probs), targets, KINDS))
     assert (bold["expected"] > bold["observed"] + 0.1).any()
     assert bold["gap"].max() > 0.1
+    timid = calibration_table(calibration_bins(probs**2, targets, KINDS))
+    assert timid["gap"].max() > 0.1
 
 
 def test_equal_probabilities_are_in_one_bin():

@@ -258,7 +258,8 @@ def test_the_code_and_the_arguments_of_a_loss_count(data):
     losses += [torch.nn.BCEWithLogitsLoss(pos_weight=weight) for weight in weights]
     losses += [loss.forward for loss in losses[-3:]]  # bound to different objects
     found = [fingerprint(data, model, loss) for loss in losses]
-    found.append(fingerprint((data[0], ~data[1]), model, weighted_bce))
+    others = in_order((data[0], ~data[1])), FeatureBatches(*data, 8, "all", False, seed=1)
+    found += [training_fingerprint(model, weighted_bce, batches, []) for batches in others]
     assert len(set(found)) == len(found)
     assert fingerprint(data, model, written("return bce(logits, targets)")) == found[4]
     assert fingerprint(data, model.eval()) == fingerprint(data, model.train())
