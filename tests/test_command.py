@@ -17,29 +17,23 @@ time.sleep(60)
 """
 
 
-def start(folder, code, *arguments):
-    (folder / "given.py").write_text(code)
-    return subprocess.Popen(
-        [sys.executable, "-P", "-m", "imet_tools.command", "given", *arguments],
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_ends_a_command_and_its_children_with_one_line(tmp_path, number):
+    (tmp_path / "given.py").write_text(SLOW)
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-m", "imet_tools.command", "given", "label", "a b"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=os.environ | {"PYTHONPATH": f"{PROJECT_DIR}{os.pathsep}{folder}"},
+        env=os.environ | {"PYTHONPATH": f"{PROJECT_DIR}{os.pathsep}{tmp_path}"},
         start_new_session=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_ctrl_c_ends_a_command_and_its_children_with_one_line(tmp_path, number):
-    process = start(tmp_path, SLOW, "label", "a b")
     child, rest = process.stdout.readline().split(maxsplit=1)
     assert rest == "['label', 'a b']\n"
     os.killpg(process.pid, number)
-    assert process.communicate(timeout=10) == (
-        "",
-        "\nrun_all.sh: interrupted; nothing was written.\n",
-    )
+    told = process.communicate(timeout=10)
+    assert told == ("", "\nrun_all.sh: interrupted; nothing was written.\n")
     assert process.returncode == 130
     assert has_ended(int(child), within=0)
 
