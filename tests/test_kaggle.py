@@ -54,6 +54,8 @@ def test_each_notebook_is_a_kernel_and_one_runs_them_all(built):
         nbformat.validate(nbformat.read(path / found["code_file"], as_version=4))
         assert found["id"] == f"someone/{found['title'].replace(' ', '-')}"  # as Kaggle makes it
         assert 5 <= len(found["title"]) <= 50
+        assert found["competition_sources"] == ["imet-2019-fgvc6"]
+        assert found["dataset_sources"] == ["someone/imet-utils-bundle"]
         assert (found["enable_gpu"], found["enable_internet"]) == (True, False)
     before = [metadata(built, stem)["kernel_sources"] for stem in [*STEMS, "run_all"]]
     assert before == [[], *([metadata(built, stem)["id"]] for stem in STEMS[:-1]), []]

@@ -219,13 +219,10 @@ def test_the_command_finds_the_table_of_the_run_and_corrects_the_collection_s(ru
 def test_the_benchmark_knows_what_the_sample_overlooks_and_plants(tmp_path, targets):
     folder = write_sample_data(tmp_path / "sample", 12, num_test=0)
     tables = load_tables(folder)
-    overlooked = bench.find_overlooked(tables, folder)
-    records = dict(zip([image_id(0, n) for n in range(12)], draw_records(12), strict=True))
-    for name, row in zip(tables.images["id"], overlooked, strict=True):
-        record = records[name]
-        shown = {*(f"tag::{tag}" for tag in record.drawn), f"culture::{record.style}"}
-        assert set(tables.labels["attribute_name"][row]) <= shown - set(record.labels)
-    assert bench.find_overlooked(tables, tmp_path) is None
+    shown = {image_id(0, number): record for number, record in enumerate(draw_records(12))}
+    for name, row in zip(tables.images["id"], bench.find_overlooked(tables, folder), strict=True):
+        names = {*(f"tag::{tag}" for tag in shown[name].drawn), f"culture::{shown[name].style}"}
+        assert set(tables.labels["attribute_name"][row]) <= names - set(shown[name].labels)
     planted = bench.plant(targets, 0.2)
     assert (planted.sum(axis=1) == targets.sum(axis=1)).all()
     assert (planted & ~targets).sum() == round(0.2 * targets.sum())
