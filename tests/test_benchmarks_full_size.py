@@ -6,7 +6,7 @@ import sys
 import time
 
 import bench_memory as bench
-import full_size as growth
+import full_size
 import measure_all as everything
 import measured_run as measured
 import numpy as np
@@ -14,18 +14,18 @@ import pandas as pd
 import pytest
 import render_collection as rendering
 
+from imet_utils.files import save_json
 from imet_utils.tables import load_collection
 
 SIZES = (500, 2500)  # images
 
 
-def test_costs_grow_along_a_line_or_a_power_law_and_what_was_not_measured_is_marked():
-    assert growth.extrapolate((10, 5.0), (20, 6.0), 100) == pytest.approx(14)  # a fixed part
-    assert growth.extrapolate((10, 1.0), (20, 4.0), 40) == pytest.approx(16)  # quadratic
-    assert growth.extrapolate((10, 4.0), (20, 3.0), 1000) == 3  # it fell
-    costs = {10: {"train": 1.0}, 100: {"train": 10.0}}
-    assert "1,000 (extrapolated)" in growth.format_growth(costs, 1000)
-    assert "extrapolated" not in growth.format_growth(costs, 100)
+def test_steps_of_a_run_have_seconds_and_a_peak_where_it_was_measured(tmp_path):
+    notebooks = {"01_a": {"seconds": 3.2}, "02_b": {"seconds": 9.4}}
+    save_json({"notebooks": notebooks}, tmp_path / "run.json")
+    assert full_size.list_steps(tmp_path) == {"01_a": (3.2, 0), "02_b": (9.4, 0)}
+    save_json({"02_b": 2e9}, tmp_path / "peaks.json")
+    assert full_size.list_steps(tmp_path) == {"01_a": (3.2, 0), "02_b": (9.4, 2e9)}
 
 
 def test_memory_is_that_of_the_descendants_too_and_not_of_mapped_files(tmp_path):
@@ -69,35 +69,22 @@ def test_time_and_memory_go_to_the_notebook_that_took_them(instead):
         program += f"del held; held = []\ntime.sleep({wait})\n" if line.startswith("02") else ""
         program += f"time.sleep({wait})\n"
     instead(program)
-    found = measured.run_pipeline([])
-    spent = {name: seconds for name, (seconds, _) in found.items()}
-    assert spent.pop("report") == pytest.approx(1.2, abs=0.5)
-    assert spent == {"01_small": 0.5, "02_large": 1.5}
-    assert found["01_small"][1] < 60e6 < found["02_large"][1]
-    assert found["report"][1] < 60e6
+    names, seconds, peaks = zip(*measured.run_pipeline([]), strict=True)
+    assert names == ("01_small", "02_large", "report")
+    assert seconds == (0.5, 1.5, pytest.approx(1.2, abs=0.5))
+    assert [peak > 60e6 for peak in peaks] == [False, True, False]
 
 
 def test_a_failing_pipeline_is_told_with_its_last_lines(instead):
     instead("print('There is no profile'); raise SystemExit(2)")
     with pytest.raises(RuntimeError, match=r"pipeline failed:\n.*There is no profile"):
-        measured.run_pipeline([])
-
-
-def test_table_steps_are_measured_on_a_share(tmp_path):
-    rows = [f"i{n},{n % 3} 3" for n in range(60)]
-    (tmp_path / "train.csv").write_text("\n".join(["id,attribute_ids", *rows]) + "\n")
-    labels = "\n".join(f"{k},tag::label{k}" for k in range(4))
-    (tmp_path / "labels.csv").write_text(f"attribute_id,attribute_name\n{labels}\n")
-    number, steps = growth.time_tables(tmp_path, 0.5)
-    assert number == 30
-    assert len(steps) == 4
-    assert min(steps.values()) > 0
+        list(measured.run_pipeline([]))
 
 
 def test_a_benchmark_without_its_folder_is_left_out(tmp_path):
-    folders = {"tables": tmp_path / "a b", "work": tmp_path, "data": None}
-    command = everything.fill_in(everything.BENCHMARKS["full_size"], folders)
-    assert command == ["full_size.py", "--tables", f"{tmp_path}/a b", "--work", str(tmp_path)]
+    folders = {"output": tmp_path / "a b", "work": tmp_path, "data": None}
+    command = everything.fill_in(everything.BENCHMARKS["neighbours"], folders)
+    assert command == ["bench_neighbours.py", "--output", f"{tmp_path}/a b"]
     assert everything.fill_in(everything.BENCHMARKS["cross_validation"], folders) is None
     for command in everything.BENCHMARKS.values():
         assert "publish(" in (everything.FOLDER / command.split()[0]).read_text()
