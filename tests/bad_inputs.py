@@ -189,7 +189,7 @@ FOLDERS = [
     BadInput("no folder train/", lambda folder: shutil.rmtree(folder / "train"),
              ("train is missing", "folder of the images")),
     BadInput("empty folder train/", lambda folder: [*map(Path.unlink, folder.glob("train/*"))],
-             ("20 faults:", "no image a", "and 10 more")),
+             ("20 faults:", "no image j. Add j.png or the like\nand 10 more")),
     unlabelled("image to predict of zero bytes", give("test/a.png", ""), "test/a.png: ", "empty"),
     unlabelled("image to predict cut short",
                lambda folder: os.truncate(folder / "test/a.png", 1500), "test/a.png: ", "damaged"),
