@@ -2,8 +2,8 @@
 
     python benchmarks/full_size.py NAME=DIR [NAME=DIR ...] [--page]
 
-Each folder holds a finished run, the smallest collection first; its name says what it is of. Images
-for a table without them come from `render_collection.py`; with `measured_run.py` in place of
+Each folder holds a run, the smallest collection first; its name says what it is of. Images for a
+table without them come from `render_collection.py`; with `measured_run.py` in place of
 `./run_all.sh` a run has peaks of memory, too.
 """
 
@@ -47,10 +47,11 @@ def describe_run(name: str, folder: Path) -> list[str]:
 
 
 def list_steps(folder: Path) -> dict[str, tuple[float, float]]:
-    """Read the seconds of each notebook of a run, and its peak in bytes, 0 if not measured."""
+    """Read the seconds of each finished notebook, and its peak in bytes, 0 if not measured."""
     notebooks = load_json(folder / "run.json")["notebooks"]
     peaks = load_json(folder / PEAKS) if (folder / PEAKS).exists() else {}
-    return {name: (ran["seconds"], peaks.get(name, 0)) for name, ran in notebooks.items()}
+    done = {name: ran["seconds"] for name, ran in notebooks.items() if "seconds" in ran}
+    return {name: (seconds, peaks.get(name, 0)) for name, seconds in done.items()}
 
 
 def tabulate_steps(runs: Mapping[str, Mapping[str, tuple[float, float]]]) -> str:
@@ -63,15 +64,18 @@ def tabulate_steps(runs: Mapping[str, Mapping[str, tuple[float, float]]]) -> str
             seconds, peak = steps.get(step, (0, 0))
             row += [f"{seconds:,.0f}" if seconds else "", f"{peak / 1e9:.1f}" if peak else ""]
         rows.append(row)
-    totals = [sum(seconds for seconds, _ in steps.values()) for steps in runs.values()]
-    rows.append(["all", *(text for total in totals for text in (f"{total:,.0f}", ""))])
+    whole = ["all"]
+    for steps in runs.values():
+        done = len(steps) == len(rows)
+        whole += [f"{sum(seconds for seconds, _ in steps.values()):,.0f}" if done else "", ""]
+    rows.append(whole)
     return format_table(head, rows)
 
 
 def main() -> None:
     """Print the tables."""
     parser = make_parser(__doc__, "full_size")
-    parser.add_argument("runs", nargs="+", metavar="NAME=DIR", help="finished runs")
+    parser.add_argument("runs", nargs="+", metavar="NAME=DIR", help="runs")
     arguments = parser.parse_args()
     named = dict(run.split("=", 1) for run in arguments.runs)
     runs = {name: Path(folder) for name, folder in named.items()}

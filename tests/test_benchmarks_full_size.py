@@ -28,6 +28,15 @@ def test_steps_of_a_run_have_seconds_and_a_peak_where_it_was_measured(tmp_path):
     assert full_size.list_steps(tmp_path) == {"01_a": (3.2, 0), "02_b": (9.4, 2e9)}
 
 
+def test_only_a_whole_run_has_a_total():
+    runs = {"few": {"01_a": (3.0, 1e9), "02_b": (4.0, 0)}, "many": {"01_a": (3000.0, 2e9)}}
+    assert full_size.tabulate_steps(runs).splitlines()[2:] == [
+        "| 01_a | 3 | 1.0 | 3,000 | 2.0 |",
+        "| 02_b | 4 |  |  |  |",
+        "| all | 7 |  |  |  |",
+    ]
+
+
 def test_memory_is_that_of_the_descendants_too_and_not_of_mapped_files(tmp_path):
     np.save(tmp_path / "store.npy", np.ones(5_000_000))
     before = measured.own_memory("self")
