@@ -31,4 +31,4 @@ from imet_utils.tables.images import (
     read_thumbnail,
     submission_ids,
 )
-from imet_utils.tables.split import SPLITS, stratify, stratify_folds
+from imet_utils.tables.split import SPLITS, stratify

@@ -21,7 +21,7 @@ from imet_utils.metrics import bootstrap_mean, f2_per_image
 from imet_utils.models import fit_statistics
 from imet_utils.progress import progress
 from imet_utils.runs import Run
-from imet_utils.tables import assign_parts, stratify_folds, take_split
+from imet_utils.tables import assign_parts, take_split
 from imet_utils.training.heads import (
     build_head,
     join_splits,
@@ -51,7 +51,7 @@ def choose_share(run: Run, num_folds: int = 5) -> tuple[float, pd.DataFrame]:
 
     Every image of train and validation is predicted by an MLP and by neighbours of the other folds.
     The MLP stands for both heads, as the AttnCNN-RNN takes ten times as long to train and scores
-    about the same.
+    about the same. The folds are drawn as the split is, so that a rare label may be missing in one.
 
     Args:
         run: whose notebooks upstream have trained the MLP.
@@ -64,8 +64,7 @@ def choose_share(run: Run, num_folds: int = 5) -> tuple[float, pd.DataFrame]:
         return USUAL_SHARE, pd.DataFrame(index=pd.Index(SHARES, name="share"))
     tables, targets = run.tables, join_targets(run.tables, SEEN)
     images = pd.concat([take_split(tables, split).images for split in SEEN], ignore_index=True)
-    seen = replace(tables, images=images)
-    fold_of = np.array(assign_parts(seen, [1] * num_folds, rule=stratify_folds))
+    fold_of = np.array(assign_parts(replace(tables, images=images), [1] * num_folds))
     inputs = open_inputs(tables, run.output_dir, run.setting("ENCODER"), ("pooled", "style"))
     vectors = ImageVectors(join_splits(inputs.arrays, SEEN))
     votes = cross_fit_votes(vectors, targets, fold_of, choose_size(len(targets)).temperature)
