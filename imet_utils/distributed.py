@@ -1,7 +1,8 @@
 """Several processes that share one job: who does which part, and how the parts come together.
 
 All of it works in one process too, where a share is everything. The processes are started by
-`run_in_processes`, from a notebook, or by `accelerate launch`, on one machine or on several.
+`run_in_processes`, from a notebook, or by `torchrun`, on one machine or on several; `accelerate
+launch` starts one alone where there is no GPU.
 """
 
 import os

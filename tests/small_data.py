@@ -74,8 +74,7 @@ def has_ended(process_id, within=10.0):
 
 def launch(*command):
     """Run a command line of Python, such as `-m module`, on two CPU processes."""
-    launcher = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes=2"]
-    launcher += ["--num_machines=1", "--mixed_precision=no", "--dynamo_backend=no"]
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     options = {"cwd": PROJECT_DIR, "capture_output": True, "text": True, "timeout": 300}
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(PROJECT_DIR)}
     return subprocess.run([*launcher, *map(str, command)], env=environment, **options)

@@ -17,8 +17,11 @@ SMALL_PARTS = """\
 import sys
 from imet_tools.labelling import in_parts
 from imet_tools.labelling.__main__ import main
+from imet_utils.distributed import num_processes
 in_parts.PART = 2
-sys.exit(main(sys.argv[1:]))
+code = main(sys.argv[1:])
+print(f"one of {num_processes()}")
+sys.exit(code)
 """
 
 
@@ -72,6 +75,7 @@ def test_two_processes_write_the_tables_of_one(folder):
     result = launch(script, *arguments)
     assert result.returncode == 0, result.stderr[-3000:]
     assert read(folder) == wanted
+    assert result.stdout.count("one of 2") == 2
     assert result.stdout.count("5 images labelled, 1 files skipped") == 1
 
 

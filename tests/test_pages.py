@@ -18,7 +18,7 @@ PAGES = sorted({path.relative_to(PROJECT_DIR).as_posix() for path in FOUND})
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 GALLERY = ("docs/gallery.md", "docs/notebooks/")
 IMAGE = re.compile(r'<img src="([^"]+)"')
-TOOL = r"\./run_all\.sh|python[\d.]* |pytest |pip |kaggle |accelerate |\S+/bin/\w+ |\.venv/"
+TOOL = r"\./run_all\.sh|python[\d.]* |pytest |pip |kaggle |torchrun |\S+/bin/\w+ |\.venv/"
 COMMAND = re.compile(rf"(?:^ {{4}}[!%]?|`)((?:{TOOL})[^`\n]*)", re.M)
 # modules of subcommands
 TOOLS = {"collect": "museums", "gallery": "pipeline.gallery", "kaggle": "kaggle"}

@@ -1,7 +1,7 @@
 """Label new images with a trained run, or correct the labels of its collection.
 
 These are `./run_all.sh label`, `ensemble`, `export`, `correct` and `add`. Several processes share
-images by `accelerate launch -m imet_tools.labelling label`.
+images by `torchrun --nproc-per-node 2 -m imet_tools.labelling label`.
 """
 
 import argparse
@@ -58,7 +58,7 @@ examples:
   ./run_all.sh label photos/ --precision 0.7      fewer labels, 7 of 10 of them right on validation
   ./run_all.sh label photos/ --known some.csv     use labels that are already known
   ./run_all.sh label photos/ --no-review          many images: the tables alone, resumable
-  accelerate launch -m imet_tools.labelling label photos/ --output DIR    on several processes
+  torchrun --nproc-per-node 2 -m imet_tools.labelling label photos/ --output DIR    on two processes
   ./run_all.sh ensemble A B --output C            the mean of finished runs A and B, as one labeller
   ./run_all.sh ensemble A B --output C --weights 0.6 0.4    not alike
   ./run_all.sh export DIR                         the labeller alone, to give to others

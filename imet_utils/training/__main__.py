@@ -1,6 +1,6 @@
 """Train a head on one machine or several, whose `--output` is the same folder.
 
-`accelerate launch -m imet_utils.training NOTEBOOK/HEAD --data DIR --output DIR`
+`torchrun --nproc-per-node 2 -m imet_utils.training NOTEBOOK/HEAD --data DIR --output DIR`
 """
 
 import argparse
@@ -15,9 +15,9 @@ from imet_utils.training.recipes import RECIPES
 
 
 def main() -> None:
-    """Train a head as the command line says, on the processes that `accelerate launch` started."""
+    """Train a head as the command line says, on the processes that `torchrun` started."""
     parser = argparse.ArgumentParser(
-        prog="accelerate launch -m imet_utils.training",
+        prog="torchrun -m imet_utils.training",
         description="Train a head on the features that the notebooks have stored.",
         allow_abbrev=False,
     )

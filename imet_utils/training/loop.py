@@ -242,7 +242,7 @@ def fit(
     loss with its arguments and code, targets and order of the batches, features of some images,
     and `inputs`.
 
-    Several processes (`run_in_processes`, `accelerate launch`) share every batch and the
+    Several processes (`run_in_processes`, `torchrun`) share every batch and the
     validation; each calls this with the same arguments, all see the disk of `folder`, and process
     0 writes.
 
