@@ -22,6 +22,7 @@ from imet_utils.decoding.neighbours import VOTERS
 from imet_utils.labeller import Labeller
 
 QUERIES = 1_000
+MOST_IN_GRAPH, MOST_LISTS = 10_000, 1_024  # more take minutes to index
 DESCRIPTION = (
     f"{VOTERS} neighbours of each of {QUERIES:,} images; embeddings of 256 numbers, all cores. "
     "*Found*: the share of the true neighbours. The index of scikit-learn is the array itself."
@@ -61,12 +62,13 @@ def search_by_faiss(kind: str, effort: str, embeddings: np.ndarray) -> Search:
 
 def list_ways(size: int) -> dict[str, Callable[[np.ndarray], Search]]:
     """Name the ways to index so many embeddings."""
-    lists = 2 ** round(np.log2(4 * size**0.5))
+    lists = min(MOST_LISTS, 2 ** round(np.log2(4 * size**0.5)))
     ways: dict[str, tuple[str, str]] = {
         "faiss, exact": ("Flat", ""),
         f"faiss, {lists:,} lists, 32 searched": (f"IVF{lists},Flat", "nprobe=32"),
-        "faiss, graph": ("HNSW32", "efSearch=128"),
     }
+    if size <= MOST_IN_GRAPH:
+        ways["faiss, graph"] = ("HNSW32", "efSearch=128")
     return {
         "scikit-learn, exact (imet_utils)": search_exactly,
         **{
