@@ -13,7 +13,7 @@ from torch import Tensor
 from imet_utils.encoders.encoder import OUTPUTS, Encoder, autocast_dtype, normalise
 
 ENGINES = ("auto", "openvino", "torch")
-PAYS_FROM = 2_000  # images: with fewer, the compilation takes half of what is saved
+PAYS_FROM = 2_000  # images: with fewer, compiling takes much of what is saved
 
 
 def choose_engine(engine: str, device: torch.device | str, num_images: int) -> str:
