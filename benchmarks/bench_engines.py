@@ -97,7 +97,7 @@ def measure(name: str, weights: str, size: int, batch: int, more: bool) -> list[
 def main() -> None:
     """Print the table."""
     arguments = make_parser(__doc__, "engines").parse_args()
-    version = choose_engine("openvino", "cpu", 0)
+    version = choose_engine("openvino", "cpu")
     batches = [(*given, BATCH, given == ENCODERS[0]) for given in ENCODERS]
     batches += [(*ENCODERS[0], batch, False) for batch in OTHER_BATCHES]
     compiled = [f"{way}: compiled in, s" for way in WAYS[2:]]

@@ -260,13 +260,13 @@ def test_outputs_are_those_of_torch_in_any_batch_and_thread(name):
 
 
 def test_an_engine_that_cannot_be_had_is_refused(monkeypatch):
-    assert choose_engine("torch", "cuda", 1) == ""
+    assert choose_engine("torch", "cuda") == ""
     for engine, device, fault in (("tpu", "cpu", "'tpu'"), ("openvino", "cuda", "GPU")):
         with pytest.raises(ValueError, match=fault):
-            choose_engine(engine, device, 1)
+            choose_engine(engine, device)
     monkeypatch.setattr(openvino_engine, "find_spec", lambda _: None)
     with pytest.raises(ValueError, match="pip install openvino"):
-        choose_engine("openvino", "cpu", 1)
+        choose_engine("openvino", "cpu")
 
 
 def test_openvino_is_chosen_where_it_is_installed_and_pays(monkeypatch):
@@ -278,4 +278,5 @@ def test_openvino_is_chosen_where_it_is_installed_and_pays(monkeypatch):
         (False, "cpu", openvino_engine.PAYS_FROM, ""),
     ):
         monkeypatch.setattr(openvino_engine, "find_spec", lambda _, there=installed: there or None)
-        assert choose_engine("auto", device, num_images) == chosen
+        assert choose_engine("auto", device, "tf_efficientnet_lite1", num_images) == chosen
+        assert choose_engine("auto", device, "resnet50", num_images) == ""

@@ -13,13 +13,17 @@ from torch import Tensor
 from imet_utils.encoders.encoder import OUTPUTS, Encoder, autocast_dtype, normalise
 
 ENGINES = ("auto", "openvino", "torch")
+PAYS_WITH = "efficientnet_lite"  # in the name of an encoder: ResNet50 is slower
 PAYS_FROM = 2_000  # images: with fewer, compiling takes much of what is saved
 
 
-def choose_engine(engine: str, device: torch.device | str, num_images: int) -> str:
+def choose_engine(
+    engine: str, device: torch.device | str, encoder: str = "", num_images: int = 0
+) -> str:
     """Return the version of the engine that encodes, which changes its results; "" for torch.
 
-    `auto` is OpenVINO on a CPU where it is installed, for `PAYS_FROM` images or more.
+    `auto` is OpenVINO on a CPU where it is installed, for `PAYS_FROM` images or more and an encoder
+    that it is known to be faster with (`benchmarks/bench_engines.py`).
 
     Raises:
         ValueError: if there is no such engine, or it is not installed or not for the device.
@@ -28,7 +32,8 @@ def choose_engine(engine: str, device: torch.device | str, num_images: int) -> s
         raise ValueError(f"ENGINE must be {', '.join(ENGINES[:-1])} or torch, got {engine!r}")
     is_cpu, installed = torch.device(device).type == "cpu", find_spec("openvino") is not None
     if engine == "auto":
-        engine = "openvino" if is_cpu and installed and num_images >= PAYS_FROM else "torch"
+        pays = PAYS_WITH in encoder and num_images >= PAYS_FROM
+        engine = "openvino" if is_cpu and installed and pays else "torch"
     if engine == "torch":
         return ""
     if not is_cpu:

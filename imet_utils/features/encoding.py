@@ -72,7 +72,7 @@ def _encode(
     made_by |= {"mean": mean, "std": std}
     modules = ["imet_utils.encoders.networks"]
     compute: Compute = partial(encode_images, encoder, mean=mean, std=std, outputs=outputs)
-    if version := choose_engine(settings.engine, device, num_images):
+    if version := choose_engine(settings.engine, device, settings.encoder, num_images):
         made_by["engine"] = version
         modules.append("imet_utils.encoders.openvino")
         compute = compile_encoder(encoder, settings.image_size, mean, std, outputs)
