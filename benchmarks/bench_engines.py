@@ -42,11 +42,13 @@ def encode(compute: Callable, images: torch.Tensor, _: int = 0) -> None:
     compute(images)
 
 
-def encode_contiguous(encoder: Encoder, images: torch.Tensor) -> None:
-    """Do as `encode_images` with contiguous channels."""
-    floats = normalise(images, encoder.mean, encoder.std).contiguous()
+def encode_floats(
+    network: Callable, encoder: Encoder, layout: torch.memory_format, images: torch.Tensor
+) -> None:
+    """Do as `encode_images` with the encoder's network, compiled or not, in another layout."""
+    floats = normalise(images, encoder.mean, encoder.std).contiguous(memory_format=layout)
     with mixed_precision(images.device):
-        encoder(floats)
+        network(floats)
 
 
 def views_per_second(compute: Callable, images: torch.Tensor) -> float:
@@ -61,14 +63,7 @@ def views_per_second(compute: Callable, images: torch.Tensor) -> float:
 
 def compile_by_torch(encoder: Encoder) -> Callable:
     """Compile the network itself."""
-    compiled = torch.compile(encoder)
-
-    def compute(images: torch.Tensor) -> None:
-        floats = normalise(images, encoder.mean, encoder.std)
-        with mixed_precision(images.device):
-            compiled(floats)
-
-    return compute
+    return partial(encode_floats, torch.compile(encoder), encoder, torch.channels_last)
 
 
 def measure(name: str, weights: str, size: int, batch: int, more: bool) -> list[str]:
@@ -76,16 +71,16 @@ def measure(name: str, weights: str, size: int, batch: int, more: bool) -> list[
     images = torch.randint(0, 256, (batch, 3, size, size), dtype=torch.uint8)
     encoder = build_encoder(name, weights, size)
     ways: dict[str, Callable] = {"torch": partial(encode_images, encoder)}
-    spent: dict[str, float] = {}
+    compilers = {OWN: partial(compile_encoder, encoder, size, encoder.mean, encoder.std)}
     if more:
-        ways["contiguous"] = partial(encode_contiguous, encoder)
-    own = partial(compile_encoder, encoder, size, encoder.mean, encoder.std)
-    for way, compile_it in (("torch.compile", partial(compile_by_torch, encoder)), (OWN, own)):
-        if more or way == OWN:
-            start = perf_counter()
-            ways[way] = compile_it()
-            encode(ways[way], images)
-            spent[way] = perf_counter() - start
+        ways["contiguous"] = partial(encode_floats, encoder, encoder, torch.contiguous_format)
+        compilers = {"torch.compile": partial(compile_by_torch, encoder), **compilers}
+    spent: dict[str, float] = {}
+    for way, compile_it in compilers.items():
+        start = perf_counter()
+        ways[way] = compile_it()
+        encode(ways[way], images)
+        spent[way] = perf_counter() - start
     best = dict.fromkeys(ways, 0.0)
     for _ in range(ROUNDS):
         best |= {k: max(best[k], views_per_second(way, images)) for k, way in ways.items()}

@@ -29,7 +29,7 @@ def choose_engine(
         ValueError: if there is no such engine, or it is not installed or not for the device.
     """
     if engine not in ENGINES:
-        raise ValueError(f"ENGINE must be {', '.join(ENGINES[:-1])} or torch, got {engine!r}")
+        raise ValueError(f"ENGINE must be one of {', '.join(ENGINES)}, got {engine!r}")
     is_cpu, installed = torch.device(device).type == "cpu", find_spec("openvino") is not None
     if engine == "auto":
         pays = PAYS_WITH in encoder and num_images >= PAYS_FROM
