@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import os
 import weakref
 from html.parser import HTMLParser
 
@@ -12,7 +13,7 @@ from PIL import Image
 
 from imet_tools.labelling import ReviewImage, write_review
 from imet_tools.labelling.review import similarity_limit
-from imet_utils.decoding import NeighbourIndex
+from imet_utils.decoding import REVISION, NeighbourIndex
 
 IDS, NAMES = [7, 30, 4], ["culture::french", "tag::</script><b>", "tag::花 & \"x\" 'y'"]
 HALF = np.array([[0.0, 0.5], [0.25, 0.125]])
@@ -43,8 +44,8 @@ class Page(HTMLParser):
         self.json = False
 
 
-def make_image(number=0, suggestions=(), size=(6, 4), **more):
-    picture = Image.new("RGB", size, (number, 102, 204))
+def make_image(number=0, suggestions=(), size=(6, 4), mode="RGB", **more):
+    picture = Image.new("RGB", size, (number, 102, 204)).convert(mode)
     more = {"probs": np.zeros(3), **more}
     return ReviewImage(f"{number}.png", str(number), picture, suggestions, **more)
 
@@ -52,6 +53,10 @@ def make_image(number=0, suggestions=(), size=(6, 4), **more):
 def write(folder, images, num_images=None, **options):
     images = list(images) if num_images is None else images
     return write_review(images, num_images or len(images), IDS, NAMES, folder, **options)
+
+
+def names_in(folder):
+    return sorted(path.name for path in folder.iterdir())
 
 
 def decode(uri):
@@ -70,11 +75,11 @@ def test_a_page_holds_images_labels_and_suggestions(tmp_path):
     page, text = Page(path), path.read_text(encoding="utf-8")
     assert page.loaded == ["data:,"]  # and nothing else
     assert "default-src 'none'; img-src data:" in text
+    assert not any(word in text for word in ("http://", "https://", "@import", "url("))
     assert page.labels == {"ids": ["7", "30", "4"], "names": NAMES}
     image, other = page.images
     assert other["suggestions"] == [{"label": 1, "probability": 0.0, "attention": None}]
     assert (image["id"], image["file"]) == ("5", "5.png")
-    assert decode(image["picture"]).size == (6, 4)  # never larger
     first = {"label": 2, "probability": 0.9124, "attention": [[0, 50], [99, 25]]}
     second = {"label": 0, "probability": 0.25, "attention": [[0, 99], [50, 25]]}
     assert image["suggestions"] == [first, second]
@@ -83,10 +88,27 @@ def test_a_page_holds_images_labels_and_suggestions(tmp_path):
     assert decode(neighbour["picture"]).size == (96, 64)
     assert image["near"] == [[0.8124, [0, 2]], [0.5, [2]]]
     assert image["probs"] == [[0, 0.25], [2, 0.9124]]  # of what a decision can revise
+    assert page.revision.items() >= REVISION.items()
+    assert page.revision["strength"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("mode", "size", "kept"),
+    [("RGB", (960, 300), (480, 150)), ("RGBA", (30, 40), (30, 40)), ("P", (9, 9), (9, 9))],
+)
+def test_pictures_are_made_smaller_and_never_larger(tmp_path, mode, size, kept):
+    given = make_image(51, size=size, mode=mode)
+    [path] = write(tmp_path, [given])
+    picture = decode(Page(path).images[0]["picture"])
+    assert picture.size == kept
+    wanted = given.picture.convert("RGB").getpixel((0, 0))
+    np.testing.assert_allclose(picture.getpixel((5, 5)), wanted, atol=4)
+    assert given.picture.size == size
 
 
 def test_images_are_shared_out_over_pages_that_lead_to_one_another(tmp_path):
     paths = write(tmp_path / "new", (make_image(n) for n in range(5)), per_page=2)
+    assert [path.name for path in paths] == ["review.html", "review_2.html", "review_3.html"]
     pages = [Page(path) for path in paths]
     ids = [[image["id"] for image in page.images] for page in pages]
     assert ids == [["0", "1"], ["2", "3"], ["4"]]
@@ -103,14 +125,13 @@ def test_a_shorter_review_leaves_no_page_of_a_longer_one(tmp_path):
     write(tmp_path, (make_image(n) for n in range(4)), per_page=1)
     (tmp_path / "review_of_a_book.html").touch()
     write(tmp_path, (make_image(n) for n in range(2)), per_page=1)
-    names = ["review.html", "review_2.html", "review_of_a_book.html"]
-    assert sorted(path.name for path in tmp_path.iterdir()) == names
+    assert names_in(tmp_path) == ["review.html", "review_2.html", "review_of_a_book.html"]
 
 
 def test_an_error_leaves_the_earlier_pages_or_none(tmp_path):
     with pytest.raises(ValueError, match="no image"):
         write(tmp_path, [])
-    assert list(tmp_path.iterdir()) == []
+    assert names_in(tmp_path) == []
     write(tmp_path, (make_image(n) for n in range(3)), per_page=1)
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
 
@@ -149,6 +170,7 @@ def test_choices_outlive_other_suggestions_and_more_images_alone(tmp_path):
     others = [key_of(moved), key_of(make_image(1, size=(8, 4)))]
     others.append(key_of(make_image(1), labels=([7, 31, 4], NAMES)))
     assert len({key, *others}) == 4
+    assert os.listdir(tmp_path) == ["review.html"]
 
 
 def test_a_twentieth_of_the_labelled_images_is_as_unlike_the_others_as_a_marked_image():

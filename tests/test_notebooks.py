@@ -237,6 +237,7 @@ def test_smoke_report_shows_every_figure_and_nothing_unfinished_is_left(smoke):
     shown = len(re.findall("<figure><img src=.data:image/webp", page))
     assert shown == len(list((output_dir / "figures").glob("*.png")))
     assert page.count("<h2 ") == len(NOTEBOOKS)
+    assert "<script" not in page
     assert "no test score can be given" in page  # for what has learned from all images
     assert console.splitlines()[-1].endswith(f"{output_dir}/report.html")
     left = [path for path in output_dir.rglob("*") if ".tmp" in path.name or path.name[0] == "."]

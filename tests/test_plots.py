@@ -196,8 +196,9 @@ def test_letters_are_drawn_in_the_first_font_that_has_them(monkeypatch):
         fig.draw_without_rendering()  # a glyph without a font would warn
 
 
-# Machado, Oliveira and Fernandes (2009): what two dichromacies make of linear RGB.
+# Machado, Oliveira and Fernandes (2009): what the three dichromacies make of linear RGB.
 PROTAN = [[0.1523, 1.0526, -0.2049], [0.1145, 0.7863, 0.0992], [-0.0039, -0.0481, 1.0520]]
+DEUTAN = [[0.3673, 0.8606, -0.2280], [0.2801, 0.6725, 0.0474], [-0.0118, 0.0429, 0.9689]]
 TRITAN = [[1.2555, -0.0767, -0.1788], [-0.0784, 0.9308, 0.1476], [0.0047, 0.6914, 0.3039]]
 
 
@@ -209,7 +210,10 @@ def linear(colors):
     return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
 
 
-@pytest.mark.parametrize("sight", [np.eye(3), PROTAN, TRITAN], ids=["all", "protan", "tritan"])
+SIGHTS = {"all": np.eye(3), "protan": PROTAN, "deutan": DEUTAN, "tritan": TRITAN}
+
+
+@pytest.mark.parametrize("sight", SIGHTS.values(), ids=SIGHTS)
 def test_colors_stay_apart_for_the_colour_blind(sight):
     for colors in (VERDICT_COLORS, list(style.KIND_COLORS.values())):
         seen = np.clip(linear(colors) @ np.transpose(sight), 0, 1)

@@ -10,7 +10,7 @@ from scipy.stats import binomtest
 
 from imet_utils import plots
 from imet_utils.metrics.scores import Curve
-from imet_utils.plots.style import KIND_COLORS, VERDICTS
+from imet_utils.plots.style import KIND_COLORS, MUTED, VERDICTS, kind_colors
 
 IMAGE = np.full((30, 60, 3), 200, np.uint8)
 
@@ -303,3 +303,19 @@ def test_auc_stands_against_frequency_by_kind():
     assert tag == [[10, 0.9], [1000, 0.7], [0, 0.5]]
     assert ax.get_xlim()[0] < 0 < 1000 < ax.get_xlim()[1]  # labels unseen in training have a place
     assert ax.get_ylim()[0] < 0.4
+
+
+def test_kinds_beyond_six_are_grey_and_calibration_has_two_panels_a_row():
+    kinds = ["culture", *"abcdefg"]
+    found = kind_colors(kinds)
+    assert found["culture"] == KIND_COLORS["culture"]
+    assert [kind for kind, color in found.items() if color == MUTED] == ["f", "g"]
+    assert len(set(found.values())) == 7
+    assert kind_colors(["a", "other kinds"])["other kinds"] == MUTED
+    columns = ["group", "first", "pairs", "expected", "observed", "low", "high"]
+    rows = [[kind, True, 40, 0.2, 0.1, 0.05, 0.3] for kind in kinds[:5]]
+    fig = plots.plot_calibration(pd.DataFrame(rows, columns=columns))
+    assert fig.get_figwidth() < 10
+    assert [ax.get_title(loc="left") for ax in fig.axes if ax.axison] == [
+        "Kind culture", "Kind a", "Kind b", "Kind c", "Kind d",
+    ]  # fmt: skip
