@@ -158,6 +158,12 @@ def load_checkpoint(path: Path | str) -> dict[str, Any]:
         raise ValueError(f"{path} is no {wanted}. Remove it, train anew") from None
 
 
+def hash_file(path: Path | str) -> str:
+    """Hash all bytes of a file."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def sample_file(path: Path | str) -> str:
     """Hash a file's size and some bytes at its start, middle and end, whatever its time."""
     with open(path, "rb", buffering=0) as file:

@@ -5,14 +5,13 @@ code, the data, the notebooks upstream, and a digest of each file that it made. 
 inputs have changed since, or lack a file, is refused before it does anything.
 """
 
-import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from imet_utils.code import code_digest
-from imet_utils.files import fingerprint_of, sample_file, try_json
+from imet_utils.files import fingerprint_of, hash_file, sample_file, try_json
 
 RECORD = "provenance.json"
 PARTS = {"train": ("train.csv", "labels.csv"), "test": ("sample_submission.csv",)}
@@ -238,7 +237,4 @@ def _list_files(data_dir: Path, part: str) -> list["os.DirEntry[str]"]:
 
 
 def _hash_file(path: str) -> str:
-    if not path.endswith(".csv"):
-        return sample_file(path)
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return hash_file(path) if path.endswith(".csv") else sample_file(path)

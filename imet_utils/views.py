@@ -19,7 +19,7 @@ from PIL import Image, ImageOps
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from imet_utils.files import fingerprint_of, sample_file
+from imet_utils.files import fingerprint_of, hash_file
 from imet_utils.processes import load_in_threads, load_items
 from imet_utils.tables import SPLITS, Tables, find_images, read_image, take_split
 
@@ -142,7 +142,7 @@ class ViewDataset(Dataset[Tensor]):
     seed: int = 0  # of crops and augmentation
     size: int = 224  # side of a view in pixels
     num_views: int = 6  # V
-    hashes: Sequence[str] | None = None  # of the files (`sample_file`), where they are known
+    hashes: Sequence[str] | None = None  # of the files (`hash_file`), where they are known
 
     def __post_init__(self) -> None:
         self.paths = [p if isinstance(p, Image.Image) else str(p) for p in self.paths]
@@ -154,12 +154,7 @@ class ViewDataset(Dataset[Tensor]):
 
     def __getitem__(self, index: int) -> Tensor:
         """Read an image once and make all its views."""
-        return self.some_views(index)
-
-    def some_views(self, index: int, views: Iterable[int] | None = None) -> Tensor:
-        """Read an image once and make those of its views, or all."""
-        image, plan = self.read(index, views)
-        return make_views(image, plan, self.size)
+        return make_views(*self.read(index), self.size)
 
     def read(
         self, index: int, views: Iterable[int] | None = None
@@ -172,9 +167,9 @@ class ViewDataset(Dataset[Tensor]):
         return image, plan_views(image.size, self.ids[index], crop, *settings)
 
     def image_keys(self) -> list[str]:
-        """Hash all that the views of each image depend on: settings, file size, sampled bytes."""
+        """Hash all that the views of each image depend on: settings, and its file."""
         if self.hashes is None:
-            self.hashes = [sample_file(path) for path in self.paths if isinstance(path, str)]
+            self.hashes = [hash_file(path) for path in self.paths if isinstance(path, str)]
         settings = [self.train, self.seed, self.size, self.num_views, HUE, SATURATION]
         crops = np.logical_or(self.cropped, not self.train).tolist()
         images = zip(self.ids, crops, self.hashes, strict=True)
@@ -276,7 +271,7 @@ class ViewArray:
         found = np.empty((len(images), *self.shape[2:]), dtype=np.uint8)
         for image in np.unique(images):
             rows = np.flatnonzero(images == image)
-            found[rows] = self.dataset.some_views(image, views[rows]).numpy()
+            found[rows] = make_views(*self.dataset.read(image, views[rows]), self.dataset.size)
         return found  # (B, 3, H, W)
 
 
@@ -290,7 +285,7 @@ def channel_stats(dataset: ViewDataset, num_workers: int = 0) -> tuple[np.ndarra
 
 def _channel_sums(dataset: ViewDataset, index: int) -> np.ndarray:
     """Sum the levels of an image scaled to a view, and their squares, by channel: (2, 3)."""
-    image, _ = dataset.read(index)
-    whole = View((0, 0, *image.size), flip=False, colours=None)
-    levels = make_views(image, [whole], dataset.size).double()  # (1, 3, H, W)
-    return torch.stack([levels.sum((0, 2, 3)), levels.square().sum((0, 2, 3))]).numpy()
+    size = (dataset.size, dataset.size)
+    whole = read_image(dataset.paths[index]).resize(size, Image.Resampling.BILINEAR)
+    levels = np.asarray(whole, dtype=np.float64)  # (H, W, 3)
+    return np.stack([levels.sum(axis=(0, 1)), np.square(levels).sum(axis=(0, 1))])

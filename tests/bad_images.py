@@ -12,7 +12,6 @@ from PIL import Image
 
 from imet_utils.tables import read_image
 from imet_utils.tables.images import FORMATS
-from imet_utils.views import make_views, plan_views
 
 
 def noise(width: int = 40, height: int = 30) -> Image.Image:
@@ -94,9 +93,6 @@ def read(fault: str, content: bytes, pixels, name: str = "b.png", tolerance: int
         assert image.mode == "RGB"
         assert collection.sizes[1].tolist() == [*wanted.shape[1::-1]] == [*image.size]
         assert np.abs(np.asarray(image).astype(int) - wanted).max() <= tolerance
-        views = make_views(image, plan_views(image.size, "b", crop=True, augment=False))
-        squeezed = image.resize((224, 224), Image.Resampling.BILINEAR)
-        assert np.array_equal(views[0].permute(1, 2, 0), squeezed)
 
     damage = both(remove("train/b.png"), give(f"train/{name}", content))
     return BadInput(fault, damage, check=check)
@@ -114,7 +110,6 @@ HALF = DEEP_GREY * 0 + 32896  # alpha, which makes grey of white and black
 PNG, JPEG = encode(noise(), "PNG"), encode(noise(), "JPEG")
 HALF_A_PNG = encode(noise(300, 200), "PNG")[:17_000]
 UPRIGHT, ONE_BIT, INDEXED = np.asarray(noise()), noise().convert("1"), noise().quantize(16)
-THIN = noise(3, 900)
 CLEAR = Image.new("RGBA", (2, 1), (10, 10, 10, 255))
 CLEAR.putpixel((1, 0), (10, 10, 10, 0))
 ON_WHITE = [[[10] * 3, [255] * 3]]
@@ -130,11 +125,8 @@ REFUSED_IMAGES = [
     refused("zero bytes", b"", "empty file of 0 bytes"),
     refused("PNG, cut", HALF_A_PNG, DAMAGED),
     refused("changed bytes in the pixels of a PNG", HALF_A_PNG + HALF_A_PNG, DAMAGED),
-    refused("text", b"no image", NOT_AN_IMAGE),
     refused("PostScript, which could run programs",
             b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", NOT_AN_IMAGE),
-    refused("TIFF of 32-bit floats", encode(noise().convert("F"), "TIFF"),
-            "TIFF of 32 bits a channel (IEEEFP", "b.tif"),
     refused("TIFF of 32-bit integers", tiff(DEEP_GREY.astype(np.uint32)), "32 bits", "b.tif"),
     refused("TIFF of signed 16 bits", tiff(DEEP_GREY.astype(np.int16)),
             "TIFF of 16 bits a channel (INT, MINISBLACK)", "b.tif"),
@@ -167,8 +159,6 @@ READ_IMAGES = [
     read("EXIF that ends early",
          encode(noise(), "JPEG", exif=b"Exif\0\0MM\0*\0\0\0\x08\xff\xff"), UPRIGHT, "b.jpg", 6),
     read("one pixel", png(1, 1, 8, 0, b"\5"), [[5]]),
-    read("thin image", encode(THIN, "PNG"), THIN),
-    read("suffix in upper case", PNG, UPRIGHT, "b.PNG"),
     read("JPEG named `.png`", JPEG, UPRIGHT, "b.png", 12),
     read("TIFF of several pages", animate(noise(), "TIFF"), UPRIGHT, "b.tif"),
     read("TIFF of 16 bits, white as zero", tiff(65535 - DEEP_GREY, "miniswhite"), [GREY], "b.tif"),

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from imet_utils.files import sample_file, save_csv, save_json, try_json
+from imet_utils.files import hash_file, save_csv, save_json, try_json
 from imet_utils.progress import progress
 from imet_utils.tables.collection_tables import FILES, Tables, limit_images, load_tables, take_split
 from imet_utils.tables.csv_files import list_faults, printable
@@ -99,7 +99,7 @@ def _check_parts(
     """Check images of `train/` or `test/`; refuse bad ones, or list them as skipped."""
     if on_bad_image not in ON_BAD_IMAGE:
         raise ValueError(f"on_bad_image must be one of {ON_BAD_IMAGE}, got {on_bad_image!r}")
-    memories = {part: Path(output_dir, "checked_images", f"{part}_files.json") for part in ids}
+    memories = {part: Path(output_dir, "checked_images", f"{part}.json") for part in ids}
     checked = pd.concat(
         check_images(Path(data_dir, part), some, memories[part], num_workers).assign(folder=part)
         for part, some in ids.items()
@@ -180,7 +180,7 @@ def check_images(
     states = {path: _state(path) for path, _ in found if path}
     new = [path for path, state in states.items() if known.get(path.name, [])[:2] != state]
     for path, (*size, fault) in zip(new, measure_files(new, num_workers), strict=True):
-        file_hash = "" if fault else sample_file(path)
+        file_hash = "" if fault else hash_file(path)
         known[path.name] = [*states[path], *size, file_hash, fault]
     if new:
         save_json({name: row for name, row in known.items() if not row[-1]}, memory)
@@ -201,18 +201,12 @@ def measure_files(paths: Sequence[Path], num_workers: int = 0) -> Iterable[tuple
     """Yield width, height and fault ("" for a good image) of each file, read by processes."""
     from imet_utils.processes import load_items  # here, since it loads torch
 
-    if not paths:
-        return []
-    parts = [paths[start : start + 32] for start in range(0, len(paths), 32)]
-    measured = chain.from_iterable(load_items(_measure, parts, num_workers))
+    measured = load_items(_measure, paths, num_workers)
     return progress(measured, "checking images", len(paths), "image")
 
 
-def _measure(paths: Sequence[Path]) -> list[tuple[int, int, str]]:
-    rows = []
-    for path in paths:
-        try:
-            rows.append((*measure_image(path), ""))
-        except ValueError as error:
-            rows.append((0, 0, str(error).removeprefix(f"{path}: ")))
-    return rows
+def _measure(path: Path) -> tuple[int, int, str]:
+    try:
+        return *measure_image(path), ""
+    except ValueError as error:
+        return 0, 0, str(error).removeprefix(f"{path}: ")

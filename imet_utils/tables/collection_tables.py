@@ -19,7 +19,6 @@ from imet_utils.tables.csv_files import (
     parse_rows,
     read_csv,
 )
-from imet_utils.tables.images import first_equal
 from imet_utils.tables.split import SPLITS, stratify, stratify_folds
 
 LABELS = ["attribute_id", "attribute_name"]  # the columns of labels.csv
@@ -39,16 +38,14 @@ class Tables:
 
     The columns of `images` are id (str), labels (ascending class indices, a tuple) and split, which
     is `train`, `val`, `test` or, before the split, empty; once the image files are checked also
-    file (name in `train/`) and hash. Row k of `labels` is class k: attribute_id (int),
-    attribute_name, and its two halves around `::`, kind and name, see `split_label`.
+    file (name in `train/`) and hash (`hash_file`). Row k of `labels` is class k: attribute_id
+    (int), attribute_name, and its two halves around `::`, kind and name, see `split_label`.
     """
 
     images: pd.DataFrame
     labels: pd.DataFrame
     data_dir: Path  # of the collection
-    notes: tuple[
-        str, ...
-    ] = ()  # how tables that are not in iMet's layout were read, a sentence each
+    notes: Sequence[str] = ()  # how tables in another layout than iMet's were read, as sentences
 
     @property
     def num_classes(self) -> int:
@@ -134,7 +131,7 @@ def load_tables(data_dir: Path | str) -> Tables:
         labels = _label_frame(range(len(classes)), classes)
         count = f"{len(classes):,} names of train.csv"
         notes.append(f"labels.csv is missing: {count} became the labels, in alphabetical order")
-    return Tables(_parse_images(table, columns, split, classes), labels, data_dir, tuple(notes))
+    return Tables(_parse_images(table, columns, split, classes), labels, data_dir, notes)
 
 
 def choose_column(table: CsvFile) -> str:
@@ -349,17 +346,14 @@ def assign_parts(
 
 
 def equal_images(tables: Tables) -> list[str]:
-    """Return for each image the first id, in alphabetical order, whose file is equal to its own.
+    """Return for each image the first id, in alphabetical order, whose file has the same hash.
 
-    Files are compared once their hashes are known, see `Tables`; before, no two are equal.
+    Before the hashes are known, see `Tables`, no two are equal.
     """
     if "hash" not in tables.images:
         return tables.images["id"].tolist()
-    alike = tables.images["hash"].duplicated(keep=False)
-    rows = tables.images.loc[alike, ["id", "file", "hash"]].sort_values("id")
-    paths = [tables.data_dir / "train" / name for name in rows["file"]]
-    first = pd.Series(rows["id"].to_numpy()[first_equal(paths, rows["hash"])], rows.index)
-    return first.reindex(tables.images.index).fillna(tables.images["id"]).tolist()
+    first = tables.images.sort_values("id").drop_duplicates("hash").set_index("hash")["id"]
+    return tables.images["hash"].map(first).tolist()
 
 
 def take_split(tables: Tables, split: str) -> Tables:

@@ -1,9 +1,8 @@
 """The image files of a collection: found by id, whatever the suffix; ids to predict."""
 
-import filecmp
 import os
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -260,22 +259,6 @@ def name_files(paths: Sequence[Path]) -> list[str]:
     alone = [len(folders[file_key(path.stem)]) == 1 for path in whole]
     pairs = zip(whole, alone, strict=True)
     return [p.name if lone else p.relative_to(common).as_posix() for p, lone in pairs]
-
-
-def first_equal(paths: Sequence[Path], hashes: Iterable[str]) -> list[int]:
-    """Return for each file the number of the first that is equal to it, byte by byte.
-
-    Only files of equal `hashes`, which may be of some of their bytes, are compared.
-    """
-    found: list[int] = []
-    alike: dict[str, list[int]] = {}  # the different files of each hash
-    for number, (path, file_hash) in enumerate(zip(paths, hashes, strict=True)):
-        known = alike.setdefault(file_hash, [])
-        equal = (k for k in known if filecmp.cmp(paths[k], path, shallow=False))
-        found.append(next(equal, number))
-        if found[-1] == number:
-            known.append(number)
-    return found
 
 
 def is_image(path: Path) -> bool:
