@@ -15,11 +15,10 @@ from itertools import count
 from pathlib import Path
 
 import nbformat
-import numpy as np
 import pytest
 import torch
 from PIL import Image
-from small_data import copy_run
+from small_data import DIM, NUM_CLASSES, copy_run, make_data
 
 from imet_utils.features import FeatureBatches, extract_features, open_features
 from imet_utils.files import load_checkpoint, remove_leftovers
@@ -88,16 +87,15 @@ def hash_of(data):
 
 @pytest.mark.slow
 def test_training_killed_at_any_file_it_writes_ends_bit_identical(tmp_path):
-    pooled = np.random.default_rng(0).normal(size=(24, 2, 6)).astype(np.float16)
-    targets = pooled[..., :3] > 0.3
-    batches = FeatureBatches({"pooled": pooled}, targets, 8)
-    val_batches = FeatureBatches({"pooled": pooled}, targets, 8, "all", shuffle=False)
+    data = make_data()
+    batches = FeatureBatches(*data, 20)
+    val_batches = FeatureBatches(*data, 20, "all", shuffle=False)
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     names = {"best.pt", "last.pt", "history.csv"}
 
     def work(folder=killed, learning_rate=0.05):
         torch.manual_seed(0)
-        model = LinearClassifier(6, 3)
+        model = LinearClassifier(DIM, NUM_CLASSES)
         config = TrainConfig(4, learning_rate, average_decay=0.9)
         fit(model, batches, val_batches, weighted_bce, config, folder)
 
