@@ -86,19 +86,13 @@ def lab(folder, module_path):
 
 
 @pytest.fixture(scope="module")
-def page(browser):
-    """A page of a browser; what goes wrong on it is in `page.wrong`."""
+def explorer(browser, lab):
+    """A page with notebook 09, run to its end by the kernel of the lab; its faults in `wrong`."""
     page = browser.new_page(viewport={"width": 1280, "height": 800})
     page.set_default_timeout(60_000)
     page.wrong = []
     page.on("pageerror", lambda error: page.wrong.append(str(error)))
     page.on("console", lambda said: said.type == "error" and page.wrong.append(said.text))
-    return page
-
-
-@pytest.fixture(scope="module")
-def explorer(page, lab):
-    """Notebook 09, run to its end by the kernel of the lab."""
     page.goto(f"{lab}/lab/tree/{NOTEBOOK.name}?token={TOKEN}&reset")
     page.locator(".jp-Notebook .jp-Cell").first.wait_for()
     page.get_by_text("(ipykernel) | Idle").wait_for()  # else cells are run by nobody

@@ -1,5 +1,6 @@
 import pytest
 import torch
+from torch import nn
 
 from imet_utils.models import Components, MlpClassifier, Rnn, Standardise, fit_statistics
 
@@ -95,6 +96,6 @@ def test_statistics_are_those_of_all_rows_whatever_the_batches_and_the_mode(trai
 
 
 def test_a_channel_that_never_changes_stays_small():
-    part = Standardise(3)
-    fit_statistics(part, [{"values": torch.full((2, 6, 3), 5.0)}])
-    assert torch.equal(part(torch.full((1, 3), 5.0)), torch.zeros(1, 3))
+    model = nn.Sequential(Standardise(3))
+    fit_statistics(model, [{"input": torch.full((2, 6, 3), 5.0)}])
+    assert torch.equal(model(torch.full((1, 3), 5.0)), torch.zeros(1, 3))

@@ -269,7 +269,7 @@ def build_head(job: HeadJob, inputs: HeadInputs | None = None) -> tuple[nn.Modul
     inputs = inputs or open_inputs(
         run.tables, run.output_dir, job.encoder, recipe.inputs, config.unfrozen_stages
     )
-    num_images = len(join_targets(run.tables, job.splits))
+    num_images = int(run.tables.images["split"].isin(job.splits).sum())
     model = recipe.build(inputs.dims, run.tables.num_classes, num_images, config.seed)
     if isinstance(recipe.layers, Rnn) and recipe.layers.frozen:
         path = run.find(f"{recipe.layers.frozen}/best.pt")
