@@ -61,8 +61,7 @@ def test_beam_search_equals_a_plain_one(num_classes, beam_size, steps, seed, by_
     decoder, maps, probs = make_problem(num_classes, batch=2, seed=seed, by_labels=by_labels)
     paths = beam_search(decoder, maps, probs, beam_size, steps)
     for b in range(2):
-        image = maps[b].numpy(), probs[b].numpy()
-        wanted = ReferenceDecoder(decoder).beam_search(*image, beam_size, steps)
+        wanted = ReferenceDecoder(decoder).beam_search(maps[b], probs[b], beam_size, steps)
         labels, step_probs, attention = zip(*wanted, strict=True)
         assert paths.labels[b].tolist() == [*labels]
         np.testing.assert_allclose(paths.step_probs[b], step_probs, rtol=1e-9)

@@ -1,4 +1,4 @@
-"""The notebooks in a real JupyterLab: they open without a word, and the widgets of 09 work."""
+"""Notebook 09 in a real JupyterLab: it opens without a word, and its widgets work."""
 
 import os
 import re
@@ -14,14 +14,12 @@ import pytest
 from PIL import Image
 from small_data import copy_run
 
-from imet_tools.pipeline.parameters import find_notebooks
 from imet_utils.decoding import Decision
 from imet_utils.labeller import make_labeller
 from imet_utils.runs import PROJECT_DIR, open_run
 
 sync_api = pytest.importorskip("playwright.sync_api")
-NOTEBOOKS = find_notebooks(PROJECT_DIR / "notebooks")
-EXPLORER = "09_label_new_images"
+NOTEBOOK = PROJECT_DIR / "notebooks/09_label_new_images.ipynb"
 TOKEN = "only-for-this-test"
 SETTINGS = {  # no cell is taken off the page while it is out of sight
     "notebook-extension/tracker": '{"windowingMode": "none"}',
@@ -32,7 +30,7 @@ LABS_OWN = re.compile(r"Failed to load resource|favicon|registered .* twice|Resi
 
 @pytest.fixture(scope="module")
 def folder(smoke, module_path):
-    """Copy the notebooks, set to a finished run with a labeller that attends, and two pictures."""
+    """Copy the notebook, set to a finished run with a labeller that attends, and two pictures."""
     folder = module_path / "notebooks"
     folder.mkdir()
     output = folder.parent / "output"
@@ -42,13 +40,11 @@ def folder(smoke, module_path):
     probs = run.probs("attncnn_rnn")["val"]
     labeller = make_labeller(run, {"attncnn_rnn": 1.0}, Decision(beta=2.0), probs)
     labeller.save(output / "labeller")
-    for stem, path in NOTEBOOKS.items():
-        notebook = nbformat.read(path, as_version=4)
-        for cell in notebook.cells:
-            if "parameters" in cell.metadata.get("tags", []):
-                line = 'OUTPUT_DIR: str = ""'
-                cell.source = cell.source.replace(line, f'OUTPUT_DIR: str = "{output}"')
-        nbformat.write(notebook, folder / f"{stem}.ipynb")
+    line = 'OUTPUT_DIR: str = ""'
+    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    [parameters] = [cell for cell in notebook.cells if line in cell.source]
+    parameters.source = parameters.source.replace(line, f'OUTPUT_DIR: str = "{output}"')
+    nbformat.write(notebook, folder / NOTEBOOK.name)
     Image.new("RGB", (90, 60), (140, 90, 60)).save(folder / "own.png")
     (folder / "broken.png").write_bytes(b"no picture")
     return folder
@@ -90,37 +86,17 @@ def lab(folder, module_path):
 
 
 @pytest.fixture(scope="module")
-def page(browser):
-    """A page of a browser; what goes wrong on it is in `page.wrong`."""
+def explorer(browser, lab):
+    """A page with notebook 09, run to its end by the kernel of the lab; its faults in `wrong`."""
     page = browser.new_page(viewport={"width": 1280, "height": 800})
     page.set_default_timeout(60_000)
     page.wrong = []
     page.on("pageerror", lambda error: page.wrong.append(str(error)))
     page.on("console", lambda said: said.type == "error" and page.wrong.append(said.text))
-    return page
-
-
-def open_notebook(page, lab, stem):
-    page.wrong.clear()
-    page.goto(f"{lab}/lab/tree/{stem}.ipynb?token={TOKEN}&reset")
+    page.goto(f"{lab}/lab/tree/{NOTEBOOK.name}?token={TOKEN}&reset")
     page.locator(".jp-Notebook .jp-Cell").first.wait_for()
     page.get_by_text("(ipykernel) | Idle").wait_for()  # else cells are run by nobody
-
-
-@pytest.mark.parametrize("stem", [*NOTEBOOKS][:2])
-def test_a_notebook_opens_without_a_word(page, lab, stem):
-    open_notebook(page, lab, stem)
-    title = page.locator(".jp-Notebook h1").first.inner_text()
-    assert title.startswith(f"{int(stem[:2])}. ")
-    assert page.locator(".jp-Dialog").count() == 0
-    assert [text for text in page.wrong if not LABS_OWN.search(text)] == []
-
-
-@pytest.fixture(scope="module")
-def explorer(page, lab):
-    """Notebook 09, run to its end by the kernel of the lab."""
-    open_notebook(page, lab, EXPLORER)
-    cells = nbformat.read(NOTEBOOKS[EXPLORER], as_version=4).cells
+    cells = nbformat.read(NOTEBOOK, as_version=4).cells
     number = sum(cell.cell_type == "code" for cell in cells)
     code = page.locator(".jp-Notebook .jp-CodeCell")
     sync_api.expect(code).to_have_count(number)

@@ -81,51 +81,21 @@ def test_additive_attention_gives_no_evidence_of_its_own():
         model.label_attention(maps, **vectors)
 
 
-class Head(nn.Module):
-    """Two inputs, of which one has positions."""
-
-    def __init__(self):
-        super().__init__()
-        self.maps = Standardise(3)
-        self.pooled = Standardise(2)
-        self.dropout = nn.Dropout(0.5)
-
-    def forward(self, maps, pooled):
-        return self.dropout(self.maps(maps)).sum() + self.pooled(pooled).sum()
-
-
-def make_batches(sizes=(5, 1, 4), shift=1000.0):
-    generator = torch.Generator().manual_seed(0)
-    return [
-        {
-            "maps": shift + torch.randn(size, 6, 3, generator=generator),
-            "pooled": 7 * torch.randn(size, 2, generator=generator),
-        }
-        for size in sizes
-    ]
-
-
-def test_statistics_are_those_of_all_rows_whatever_the_batches():
-    head, batches = Head(), make_batches()
-    fit_statistics(head, batches)
-    for name, dim in (("maps", 3), ("pooled", 2)):
-        rows = torch.cat([batch[name].reshape(-1, dim) for batch in batches]).double()
-        part = getattr(head, name)
+@pytest.mark.parametrize("training", [True, False])
+def test_statistics_are_those_of_all_rows_whatever_the_batches_and_the_mode(training):
+    model = Rnn(width=4).build({"maps": DIM, "pooled": 4}, NUM_CLASSES).train(training)
+    batches = [{"maps": 1000 + make_maps(size), "pooled": torch.randn(size, 4)} for size in (5, 1)]
+    fit_statistics(model, batches)
+    assert model.training == training
+    parts = {"maps": model.standardise, "pooled": model.classifier.standardise["pooled"]}
+    model(maps=make_maps(), pooled=torch.randn(8, 4))  # which changes none
+    for name, part in parts.items():
+        rows = torch.cat([batch[name].flatten(0, -2) for batch in batches]).double()
         torch.testing.assert_close(part.mean, rows.mean(dim=0).float())
         torch.testing.assert_close(part.std, rows.std(dim=0, correction=0).float())
 
 
 def test_a_channel_that_never_changes_stays_small():
-    head = Head()
-    fit_statistics(head, [{"maps": torch.full((2, 6, 3), 5.0), "pooled": torch.ones(2, 2)}])
-    assert torch.equal(head.maps(torch.full((1, 3), 5.0)), torch.zeros(1, 3))
-
-
-@pytest.mark.parametrize("training", [True, False])
-def test_fitting_statistics_leaves_mode_and_hooks_as_they_were(training):
-    head = Head().train(training)
-    fit_statistics(head, make_batches())
-    assert head.training == training
-    before = head.maps.mean.clone()
-    head(**make_batches(shift=-5.0)[0])
-    assert torch.equal(head.maps.mean, before)
+    model = nn.Sequential(Standardise(3))
+    fit_statistics(model, [{"input": torch.full((2, 6, 3), 5.0)}])
+    assert torch.equal(model(torch.full((1, 3), 5.0)), torch.zeros(1, 3))

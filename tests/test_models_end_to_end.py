@@ -9,7 +9,7 @@ from imet_utils.decoding import predict, search_views
 from imet_utils.encoders import Encoder, encode_images, speed_up
 from imet_utils.features import FeatureBatches
 from imet_utils.models import EndToEnd, LinearClassifier, Rnn, order_free_loss, weighted_bce
-from imet_utils.training import TrainConfig, fit, start_training
+from imet_utils.training import TrainConfig, Training, fit
 
 NUM_IMAGES, NUM_VIEWS, NUM_CLASSES = 12, 2, 3
 pytestmark = pytest.mark.usefixtures("float32")
@@ -82,7 +82,7 @@ def test_the_last_stages_are_trained(encoder, images, tmp_path, unfrozen, moved)
 def test_stages_learn_the_slower_the_earlier_they_are(encoder, images):
     model = _linear(encoder, unfrozen_stages=2)
     batches = FeatureBatches({"images": images}, None)
-    groups = start_training(model, TrainConfig(), batches).optimizer.param_groups
+    groups = Training(model, batches, weighted_bce, TrainConfig()).optimizer.param_groups
     rates = {weights: group["lr"] for group in groups for weights in group["params"]}
     *frozen, early, late = encoder.stages()
     parts = (early[0], late[0], model.head.fc.weight)

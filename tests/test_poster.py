@@ -15,14 +15,7 @@ from imet_utils.features import FeatureBatches
 from imet_utils.metrics import score_splits
 from imet_utils.models import positive_weights, weighted_bce
 from imet_utils.runs import PROJECT_DIR
-from imet_utils.training import (
-    POSTER,
-    POSTER_RNN,
-    RECIPES,
-    TrainConfig,
-    start_training,
-    train_one_epoch,
-)
+from imet_utils.training import POSTER, POSTER_RNN, RECIPES, TrainConfig, Training
 
 DIMS, NUM_CLASSES, NUM_IMAGES, NUM_VIEWS = {"maps": 6, "pooled": 6, "hog": 9}, 12, 10, 6
 BASELINES, RNNS = ("baseline", "baseline_hog"), ("poster_rnn", "poster_rnn_hog")
@@ -172,8 +165,7 @@ def test_a_step_is_of_32_images_by_adam_with_its_decay_in_the_gradient(data):
     weights = positive_weights(targets, config.max_weight)
     trained = RECIPES["baseline"].build(DIMS, NUM_CLASSES, NUM_IMAGES)
     plain = RECIPES["baseline"].build(DIMS, NUM_CLASSES, NUM_IMAGES)
-    training = start_training(trained, config, batches)
-    train_one_epoch(training, batches, partial(weighted_bce, pos_weight=weights), config, 0)
+    Training(trained, batches, partial(weighted_bce, pos_weight=weights), config).run_epoch(0)
     adam = torch.optim.Adam(plain.parameters(), 0.1, weight_decay=0.5)
     batches.set_epoch(0)
     for number, batch in enumerate(batches):

@@ -45,9 +45,9 @@ def begin(notebook, data_dir, output_dir, upstream=(), **parameters):
     return open_run(notebook, upstream, parameters=places | parameters)
 
 
-def train(folders, head, **parameters):
+def train(folders, head, upstream=(TABLES,), **parameters):
     """Train a head as a notebook does, and let it finish."""
-    run = begin(f"04_{head}", *folders, [TABLES], **parameters)
+    run = begin(f"04_{head}", *folders, upstream, **parameters)
     trained = train_head(run, head)
     run.finish({})
     return trained
@@ -91,9 +91,11 @@ def test_features_of_another_split_are_not_used(run):
 
 @pytest.mark.parametrize("head", RECIPES)
 def test_every_head_trains_and_loads(collection, head):
+    upstream = [TABLES]
     if first := getattr(RECIPES[head].layers, "frozen", ""):
         classifier = train(collection, first, EPOCHS=1).model
-    trained = train(collection, head, EPOCHS=2, NUM_STEPS=2)
+        upstream = [f"04_{first}"]
+    trained = train(collection, head, upstream, EPOCHS=2, NUM_STEPS=2)
     if first:  # the trained baseline's, as it was
         torch.testing.assert_close(
             trained.model.classifier.state_dict(), classifier.state_dict(), rtol=0, atol=0
@@ -195,7 +197,11 @@ def test_notebook_and_command_line_train_the_same_on_two_processes(run):
 
 @pytest.mark.parametrize(
     ("arguments", "reason"),
-    [(["04/forest"], "'forest'"), (["04/mlp", "--output", "nowhere"], "images.csv")],
+    [
+        (["04/forest"], "'forest'"),
+        (["04/mlp", "--output", "nowhere"], "nowhere: no notebook"),
+        (["04/mlp", "--width", "8"], "mlp has no setting width"),
+    ],
 )
 def test_the_command_line_refuses_what_there_is_not(monkeypatch, capsys, arguments, reason):
     monkeypatch.setattr(sys, "argv", ["training", *arguments])

@@ -4,7 +4,6 @@ from imet_utils.models.attncnn_rnn import AttnCnnRnn, Rnn
 from imet_utils.models.classifiers import (
     HOG_COMPONENTS,
     Components,
-    HogFusionClassifier,
     Linear,
     LinearClassifier,
     Mlp,

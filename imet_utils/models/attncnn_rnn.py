@@ -13,14 +13,9 @@ from imet_utils.models.decoder import AttnDecoder, LabelAttention
 class AttnCnnRnn(nn.Module):
     """A classifier and an order-free RNN (Chen et al., AAAI 2018).
 
-    The decoder's first "previous probabilities" are the classifier's own. A classifier that is
-    trained along learns from the same loss: its logits count as step 0.
-
-    Args:
-        classifier: of vectors; where its weights are frozen it is taken as trained.
-        decoder: the RNN.
-        num_steps: T in training.
-        standardise: whether the maps are standardised.
+    The decoder's first "previous probabilities" are those of the classifier, which takes vectors.
+    One that is trained along learns from the same loss: its logits count as step 0. One whose
+    weights are frozen is taken as trained. T is `num_steps` in training.
     """
 
     def __init__(
@@ -69,30 +64,20 @@ class AttnCnnRnn(nn.Module):
 class Rnn:
     """What an AttnCNN-RNN is made of. The defaults do best on small collections.
 
-    Attributes:
-        attention: `labels`, see `LabelAttention`, or `additive`, see `AdditiveAttention`.
-        attention_dim: A of an additive attention.
-        width: D of the LSTM.
-        dropout: of the decoder.
-        num_steps: T in training.
-        residual: whether a step revises the probabilities of the step before.
-        standardise: whether the maps are standardised.
-        frozen: the head of the recipes whose trained layers, one linear layer, give the first
-            probabilities and stay as they are; empty for an MLP that is trained along.
-        hidden_dim: of that MLP.
-        classifier_dropout: of that MLP.
+    The first probabilities are those of an MLP that is trained along; or of a head of the recipes,
+    one linear layer, that is named by `frozen`, is trained before, and stays as it is.
     """
 
-    attention: str = "labels"
-    attention_dim: int = 128
-    width: int = 256
-    dropout: float = 0.8
-    num_steps: int = 3
-    residual: bool = True
-    standardise: bool = True
+    attention: str = "labels"  # see `LabelAttention`; or additive, see `AdditiveAttention`
+    attention_dim: int = 128  # A of an additive attention
+    width: int = 256  # D of the LSTM
+    dropout: float = 0.8  # of the decoder
+    num_steps: int = 3  # T in training
+    residual: bool = True  # whether a step revises the probabilities of the step before
+    standardise: bool = True  # the maps
     frozen: str = ""
-    hidden_dim: int = 1024
-    classifier_dropout: float = 0.7
+    hidden_dim: int = 1024  # of the MLP
+    classifier_dropout: float = 0.7  # of the MLP
 
     def __post_init__(self) -> None:
         """Check what may come from a parameter."""
@@ -102,12 +87,9 @@ class Rnn:
             raise ValueError(f"width and num_steps must be >= 1, dropout in [0, 1), got {self}")
 
     def build(self, dims: Mapping[str, int], num_classes: int) -> AttnCnnRnn:
-        """Make an untrained AttnCNN-RNN.
+        """Make an untrained AttnCNN-RNN from the last dimension of each input, by its name, and C.
 
-        Args:
-            dims: last dimension of each input by its name: `maps` for the attention; all others
-                are vectors for the classifier.
-            num_classes: C.
+        The attention takes `maps`, the classifier all others, which are vectors.
         """
         vectors = {name: dim for name, dim in dims.items() if name != "maps"}
         decoder = AttnDecoder(

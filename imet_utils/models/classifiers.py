@@ -99,30 +99,21 @@ def fit_statistics(model: nn.Module, batches: Iterable[Mapping[str, Tensor]]) ->
 
 
 class LinearClassifier(nn.Module):
-    """The baseline's last layer: labels taken as independent, from the pooled features."""
+    """The baseline's last layer: labels taken as independent, from the pooled features.
 
-    def __init__(self, dim: int, num_classes: int) -> None:
-        super().__init__()
-        self.fc = nn.Linear(dim, num_classes)
-
-    def forward(self, pooled: Tensor) -> Tensor:
-        """Map pooled features (B, E) to logits (B, C)."""
-        return self.fc(pooled)
-
-
-class HogFusionClassifier(nn.Module):
-    """The baseline with HOG concatenated to the pooled features before the last layer.
-
-    With `components` only so many principal components of HOG; the poster takes all of it.
+    With a `hog_dim` HOG is concatenated to them: of `components` only so many of its principal
+    components; the poster takes all of it.
     """
 
-    def __init__(self, dim: int, hog_dim: int, num_classes: int, components: int = 0) -> None:
+    def __init__(self, dim: int, num_classes: int, hog_dim: int = 0, components: int = 0) -> None:
         super().__init__()
         self.reduce = Components(hog_dim, components) if components else nn.Identity()
         self.fc = nn.Linear(dim + (components or hog_dim), num_classes)
 
-    def forward(self, pooled: Tensor, hog: Tensor) -> Tensor:
-        """Map pooled features (B, E) and HOG vectors (B, H) to logits (B, C)."""
+    def forward(self, pooled: Tensor, hog: Tensor | None = None) -> Tensor:
+        """Map pooled features (B, E), and HOG vectors (B, H), to logits (B, C)."""
+        if hog is None:
+            return self.fc(pooled)
         return self.fc(torch.cat([pooled, self.reduce(hog)], dim=1))
 
 
@@ -171,10 +162,8 @@ class Linear:
 
     def build(self, dims: Mapping[str, int], num_classes: int) -> nn.Module:
         """Make the untrained layer from the last dimension of each input and C."""
-        if "hog" not in dims:
-            return LinearClassifier(dims["pooled"], num_classes)
-        components = min(self.components, dims["hog"])
-        return HogFusionClassifier(dims["pooled"], dims["hog"], num_classes, components)
+        hog_dim = dims.get("hog", 0)
+        return LinearClassifier(dims["pooled"], num_classes, hog_dim, min(self.components, hog_dim))
 
 
 @dataclass(frozen=True)

@@ -16,15 +16,10 @@ STAGE_DECAY = 0.3  # of the rate, with each stage before it
 class EndToEnd(nn.Module):
     """A head over an encoder of images, in place of a head over stored features.
 
-    The encoder stays in evaluation mode: its batch norm is folded into its convolutions.
-
-    Args:
-        encoder: of uint8 images.
-        head: such as `AttnCnnRnn`.
-        outputs: of `encode_images` that the head takes; its other inputs come with the images.
-        unfrozen_stages: how many of the encoder's last stages are trained; -1 for all. The poster's
-            `nlayers_to_freeze` counts from the other end.
-        mean: of the images, RGB in [0, 1], with `std`; the encoder's own where it is not given.
+    The head takes some `outputs` of `encode_images`; its other inputs come with the images. Of the
+    encoder so many last stages are trained, -1 for all; the poster's `nlayers_to_freeze` counts
+    from the other end. It stays in evaluation mode: its batch norm is folded into its convolutions.
+    `mean` and `std` of the images, RGB in [0, 1], are the encoder's own where they are not given.
     """
 
     head: Any  # one that has what is asked of it here

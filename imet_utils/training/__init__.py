@@ -1,10 +1,6 @@
 """One training loop, the recipes of the heads, and the heads that it trains by them."""
 
-from imet_utils.training.cross_fitting import (
-    choose_share,
-    cross_fit,
-    train_to_the_end,
-)
+from imet_utils.training.cross_fitting import choose_share, cross_fit
 from imet_utils.training.heads import (
     TrainedHead,
     configure_recipe,
@@ -16,13 +12,7 @@ from imet_utils.training.heads import (
     refit_head,
     train_head,
 )
-from imet_utils.training.loop import (
-    TrainConfig,
-    evaluate,
-    fit,
-    start_training,
-    train_one_epoch,
-)
+from imet_utils.training.loop import TrainConfig, Training, evaluate, fit, train_to_the_end
 from imet_utils.training.recipes import (
     AVERAGED,
     ENSEMBLE,

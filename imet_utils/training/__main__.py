@@ -7,9 +7,8 @@ import argparse
 from dataclasses import fields, replace
 
 from imet_utils.models import Rnn
-from imet_utils.provenance import find_product
-from imet_utils.runs import TABLES, find_data_dir, find_output_dir
-from imet_utils.training.heads import HeadJob, train_job
+from imet_utils.runs import find_data_dir, read_run
+from imet_utils.training.heads import train_head
 from imet_utils.training.loop import TrainConfig
 from imet_utils.training.recipes import RECIPES
 
@@ -30,24 +29,20 @@ def main() -> None:
             name = f"--{option.name.replace('_', '-')}"
             parser.add_argument(name, type=option.type, help="as in notebooks")
     given = {name: value for name, value in vars(parser.parse_args()).items() if value is not None}
-    output_dir = find_output_dir(given.pop("output"))
-    folder, data, encoder = (given.pop(name) for name in ("folder", "data", "encoder"))
-    head = folder.rpartition("/")[2]
+    folder, data, output = (given.pop(name) for name in ("folder", "data", "output"))
+    notebook, _, head = folder.rpartition("/")
     if head not in RECIPES:
         parser.error(f"no head is called {head!r}; there are {', '.join(RECIPES)}")
+    known = {field.name for part in RECIPES[head].parts.values() for field in fields(part)}
+    if unknown := given.keys() - known - {"encoder"}:
+        parser.error(f"{head} has no setting {', '.join(sorted(unknown))}")
     try:
-        find_product(output_dir, TABLES)
+        run = read_run(output)
     except FileNotFoundError as error:
         parser.error(str(error))
-    recipe, unknown = RECIPES[head], set(given)
-    for part in ("config", "layers"):
-        settings = getattr(recipe, part)
-        own = {field.name: given[field.name] for field in fields(settings) if field.name in given}
-        recipe, unknown = replace(recipe, **{part: replace(settings, **own)}), unknown - set(own)
-    if unknown:
-        parser.error(f"{head} has no setting {', '.join(sorted(unknown))}")
-    job = HeadJob(head, recipe, output_dir / folder, output_dir, find_data_dir(data), encoder)
-    train_job(job)
+    parameters = {name.upper(): value for name, value in given.items()} | {"NUM_PROCESSES": 1}
+    data_dir = find_data_dir(data) if data else run.data_dir
+    train_head(replace(run, notebook=notebook, data_dir=data_dir, parameters=parameters), head)
 
 
 if __name__ == "__main__":

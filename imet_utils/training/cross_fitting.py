@@ -1,24 +1,16 @@
 """Cross-fitting: predict each image by heads and neighbours that have not seen it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 
 import numpy as np
 import pandas as pd
-import torch
 from torch import nn
 
-from imet_utils.decoding import (
-    ImageVectors,
-    best_expected_sets,
-    build_neighbour_index,
-    head_inputs,
-    predict,
-)
+from imet_utils.decoding import ImageVectors, best_expected_sets, build_neighbour_index, predict
 from imet_utils.features import FeatureBatches
 from imet_utils.files import save_array
 from imet_utils.metrics import bootstrap_mean, f2_per_image
-from imet_utils.models import fit_statistics
 from imet_utils.progress import progress
 from imet_utils.runs import Run
 from imet_utils.tables import assign_parts, take_split
@@ -30,15 +22,8 @@ from imet_utils.training.heads import (
     read_job,
     training_batches,
 )
-from imet_utils.training.loop import (
-    Loss,
-    TrainConfig,
-    own_random_state,
-    start_training,
-    train_one_epoch,
-    training_fingerprint,
-)
-from imet_utils.training.recipes import choose_size
+from imet_utils.training.loop import Loss, TrainConfig, train_to_the_end, training_fingerprint
+from imet_utils.training.recipes import NEIGHBOURS, choose_size
 
 Fold = Callable[[np.ndarray, np.ndarray], np.ndarray]  # of images to learn from, to predict
 SEEN = ("train", "val")  # test stays unseen until all is chosen
@@ -67,8 +52,14 @@ def choose_share(run: Run, num_folds: int = 5) -> tuple[float, pd.DataFrame]:
     fold_of = np.array(assign_parts(replace(tables, images=images), [1] * num_folds))
     inputs = open_inputs(tables, run.output_dir, run.setting("ENCODER"), ("pooled", "style"))
     vectors = ImageVectors(join_splits(inputs.arrays, SEEN))
-    votes = cross_fit_votes(vectors, targets, fold_of, choose_size(len(targets)).temperature)
-    probs = cross_fit_head(run, "mlp", SEEN, fold_of)
+    temperature = choose_size(len(targets)).temperature
+
+    def vote(known: np.ndarray, unseen: np.ndarray) -> np.ndarray:
+        index = build_neighbour_index(vectors[known], targets[known], temperature)
+        return index.nearest(vectors[unseen]).vote()
+
+    votes = predict_folds(vote, fold_of, NEIGHBOURS)
+    probs = cross_fit_head(run, "mlp", fold_of)
     f2 = {}
     for share in SHARES:
         preds = best_expected_sets((1 - share) * probs + share * votes)
@@ -97,23 +88,15 @@ def compare_shares(f2: Mapping[float, np.ndarray]) -> tuple[float, pd.DataFrame]
     return USUAL_SHARE if clear.empty else float(clear["gain"].idxmax()), table
 
 
-def cross_fit_head(run: Run, head: str, splits: Sequence[str], fold_of: np.ndarray) -> np.ndarray:
-    """Predict the images of some splits by heads that were trained on the other folds.
+def cross_fit_head(run: Run, head: str, fold_of: np.ndarray) -> np.ndarray:
+    """Predict train and validation by a head trained anew on the other folds: (N, C) float32.
 
-    Nothing is done again where it was done before; the results lie in `folds`.
-
-    Args:
-        run: whose notebooks upstream have trained the head.
-        head: its name, trained anew for each fold by the same recipe.
-        splits: of the N images, one behind the other.
-        fold_of: the fold of each image, (N,).
-
-    Returns:
-        Probabilities (N, C), float32.
+    The recipe is that of the head upstream, `fold_of` (N,) the fold of each image. What was
+    predicted before lies in `folds` and is read.
     """
-    job = replace(read_job(run, head), splits=tuple(splits))
-    model, inputs = build_head(job, run.tables)
-    batches, loss = training_batches(job, run.tables, inputs, run.device)
+    job = replace(read_job(run, head), splits=SEEN)
+    model, inputs = build_head(job)
+    batches, loss = training_batches(job, inputs, run.device)
     config = job.recipe.config
     settings = [asdict(config), inputs.made_by, fold_of.tolist()]
     fingerprint = training_fingerprint(model, loss, batches, settings)
@@ -124,7 +107,7 @@ def cross_fit_head(run: Run, head: str, splits: Sequence[str], fold_of: np.ndarr
         outdated.unlink()
 
     def build() -> nn.Module:
-        return build_head(job, run.tables, inputs)[0]
+        return build_head(job, inputs)[0]
 
     probs = cross_fit(build, batches, loss, config, fold_of, description=head)
     save_array(probs, path)
@@ -156,18 +139,6 @@ def cross_fit(
     return predict_folds(predict_fold, fold_of, description)
 
 
-def cross_fit_votes(
-    vectors: ImageVectors, targets: np.ndarray, fold_of: np.ndarray, temperature: float
-) -> np.ndarray:
-    """Let the nearest images of the other folds vote on each image: probabilities (N, C)."""
-
-    def predict_fold(known: np.ndarray, unseen: np.ndarray) -> np.ndarray:
-        index = build_neighbour_index(vectors[known], targets[known], temperature)
-        return index.nearest(vectors[unseen]).vote()
-
-    return predict_folds(predict_fold, fold_of, "neighbours")
-
-
 def predict_folds(predict_fold: Fold, fold_of: np.ndarray, description: str) -> np.ndarray:
     """Predict the images of each fold from those of the others, (N, C) float32."""
     folds = np.unique(fold_of)
@@ -178,20 +149,4 @@ def predict_folds(predict_fold: Fold, fold_of: np.ndarray, description: str) -> 
         for fold in progress(folds, description, len(folds), "fold")
     ]
     order = np.argsort(fold_of, kind="stable")  # of the images predicted, fold by fold
-    probs = np.empty((len(fold_of), found[0].shape[1]), dtype=np.float32)
-    probs[order] = np.concatenate(found)
-    return probs
-
-
-def train_to_the_end(
-    build: Callable[[], nn.Module], batches: FeatureBatches, loss: Loss, config: TrainConfig
-) -> nn.Module:
-    """Train a new head for all epochs of `config`; return what it is to be used with."""
-    with own_random_state(batches.device):
-        torch.manual_seed(config.seed)
-        model = build()
-    training = start_training(model, config, batches)
-    fit_statistics(model, map(head_inputs, batches.sample()))
-    for epoch in range(config.epochs):
-        train_one_epoch(training, batches, loss, config, epoch)
-    return training.used
+    return np.concatenate(found)[np.argsort(order)].astype(np.float32, copy=False)

@@ -32,10 +32,9 @@ from imet_utils.features import (
 from imet_utils.files import load_checkpoint, load_json, save_json
 from imet_utils.models import EndToEnd, Rnn, positive_weights
 from imet_utils.processes import num_cores
-from imet_utils.provenance import find_product
-from imet_utils.runs import TABLES, Run
-from imet_utils.tables import SPLITS, Tables, read_tables, take_split
-from imet_utils.training.loop import Loss, evaluate, fit
+from imet_utils.runs import Run
+from imet_utils.tables import SPLITS, Tables, take_split
+from imet_utils.training.loop import Loss, fit
 from imet_utils.training.recipes import Recipe, choose_size, find_recipe
 from imet_utils.views import ViewArray, open_datasets
 
@@ -45,19 +44,11 @@ JOB = "head.json"  # beside a head: what it was trained as
 
 @dataclass(frozen=True)
 class HeadInputs:
-    """The inputs of a head.
+    """The inputs of a head; of those that the encoder has to compute, the images instead."""
 
-    Attributes:
-        arrays: (N, V, ...) by name, for each split that there is.
-        dims: the last dimension of each input.
-        computed: those that the encoder has to compute from `images`, which is then an array.
-        made_by: the fingerprint of the encoder's store and, if it is used, of HOG's.
-    """
-
-    arrays: dict[str, Arrays]
-    dims: dict[str, int]
-    computed: list[str]
-    made_by: list[dict[str, Any]]
+    arrays: dict[str, Arrays]  # (N, V, ...) by name, for each split that there is
+    dims: dict[str, int]  # the last dimension of each input
+    made_by: list[dict[str, Any]]  # fingerprints of the encoder's store and, if used, of HOG's
 
 
 def open_inputs(
@@ -69,12 +60,8 @@ def open_inputs(
 ) -> HeadInputs:
     """Open the stores of all splits, with the images beside them where something is to be computed.
 
-    Args:
-        tables: of the collection.
-        output_dir: of the run.
-        encoder: whose store is opened.
-        names: of the inputs: `maps`, `pooled`, `style`, `hog`.
-        unfrozen_stages: of the encoder; if it is trained, all its outputs are computed.
+    The `names` are of `maps`, `pooled`, `style` and `hog`. With `unfrozen_stages` the encoder is
+    trained, so that all its outputs are to be computed.
 
     Raises:
         FileNotFoundError: if a store is missing.
@@ -84,25 +71,20 @@ def open_inputs(
     sources = [encoder, "hog"] if "hog" in names else [encoder]
     made_by = [read_fingerprint(features / "train" / source) for source in sources]
     views = made_by[0]["views"]
-    datasets = open_datasets(tables, views["seed"], views["size"])
-    stored = {}
-    for split, dataset in datasets.items():
-        seen = {"views": dataset.fingerprint()}
-        stores = [open_features(features / split / source, seen) for source in sources]
-        stored[split] = {name: array for store in stores for name, array in store.items()}
-    dims = {name: array.shape[-1] for name, array in stored["train"].items()}
-    dims["maps"] = made_by[0]["dim"]  # which may be all that is known of them
-    computed = [
-        name
-        for name in names
-        if name in OUTPUTS and (unfrozen_stages or name not in stored["train"])
-    ]
     arrays: dict[str, Arrays] = {}
-    for split, dataset in datasets.items():
-        arrays[split] = {name: stored[split][name] for name in names if name not in computed}
-        if computed:
+    dims = {"maps": made_by[0]["dim"]}  # which may be all that is known of them
+    for split, dataset in open_datasets(tables, views["seed"], views["size"]).items():
+        seen = {"views": dataset.fingerprint()}
+        stored: Arrays = {}
+        for source in sources:
+            stored.update(open_features(features / split / source, seen))
+        dims |= {name: array.shape[-1] for name, array in stored.items()}
+        if unfrozen_stages:
+            stored = {name: array for name, array in stored.items() if name not in OUTPUTS}
+        arrays[split] = {name: stored[name] for name in names if name in stored}
+        if len(arrays[split]) < len(names):
             arrays[split]["images"] = ViewArray(dataset, num_cores())
-    return HeadInputs(arrays, {name: dims[name] for name in names}, computed, made_by)
+    return HeadInputs(arrays, {name: dims[name] for name in names}, made_by)
 
 
 def join_splits(arrays: Mapping[str, Arrays], splits: Sequence[str] = SPLITS) -> Arrays:
@@ -131,29 +113,16 @@ def index_images(
 class HeadJob:
     """Which head to train, on what, and how.
 
-    Attributes:
-        head: its name, which is that of its folder.
-        recipe: with the parameters of whoever trains it.
-        folder: where it is kept.
-        output_dir: of a run whose notebooks have split the collection and stored its features.
-        data_dir: the collection.
-        encoder: whose features are stored.
-        splits: whose images it learns from. Without `val` among them the weights of the best epoch
-            on validation are kept, else those of the last.
+    It learns from the images of `splits`. Without `val` among them the weights of the best epoch
+    on validation are kept, else those of the last.
     """
 
-    head: str
-    recipe: Recipe
-    folder: Path
-    output_dir: Path
-    data_dir: Path
-    encoder: str
+    run: Run  # which has split the collection and stored its features
+    head: str  # its name in `RECIPES`
+    recipe: Recipe  # with the parameters of whoever trains it
+    folder: Path  # where it is kept
+    encoder: str  # whose features are stored
     splits: tuple[str, ...] = ("train",)
-
-    def save(self) -> None:
-        """Write beside the head what it was trained as, for `load_head`."""
-        saved = {"head": self.head, "encoder": self.encoder, **self.recipe.settings}
-        save_json(saved, self.folder / JOB)
 
 
 @dataclass(frozen=True)
@@ -195,17 +164,12 @@ def train_head(run: Run, head: str, recipe: Recipe | None = None) -> TrainedHead
     """Train a head for a notebook, or go on where an earlier run of the same job ended.
 
     Writes what `fit` does, and `head.json`, to a folder of the head's name in the notebook's.
-    `NUM_PROCESSES` of this machine share every batch.
-
-    Args:
-        run: of the notebook.
-        head: a name of `RECIPES`, which `register` adds to.
-        recipe: to train it by, in place of `configure_recipe`.
+    `NUM_PROCESSES` of this machine share every batch. The `head` is a name of `RECIPES`, which
+    `register` adds to; its `recipe` is that of `configure_recipe` unless another is given.
     """
     run.check_parameters()
     recipe = recipe or configure_recipe(run, head)
-    folder, encoder = run.folder / head, run.setting("ENCODER")
-    return _train(run, HeadJob(head, recipe, folder, run.output_dir, run.data_dir, encoder))
+    return _train(HeadJob(run, head, recipe, run.folder / head, run.setting("ENCODER")))
 
 
 def refit_head(run: Run, head: str) -> TrainedHead:
@@ -216,29 +180,24 @@ def refit_head(run: Run, head: str) -> TrainedHead:
     that are stored, which are cropped but not flipped or recoloured.
     """
     folder = run.folder / f"refit_{head}"
-    return _train(run, replace(read_job(run, head), folder=folder, splits=SPLITS))
+    return _train(replace(read_job(run, head), folder=folder, splits=SPLITS))
 
 
-def _train(run: Run, job: HeadJob) -> TrainedHead:
-    num_processes = run.setting("NUM_PROCESSES", default=1)
+def _train(job: HeadJob) -> TrainedHead:
+    num_processes = job.run.setting("NUM_PROCESSES", default=1)
     if num_processes > 1:
-        run_in_processes(num_processes, train_job, job)
-        return _load(job, run.tables)
-    return train_job(job, run.tables)
+        run = replace(job.run, namespace={})  # a notebook's variables stay in its process
+        run_in_processes(num_processes, train_job, replace(job, run=run))
+        return _load(job)
+    return train_job(job)
 
 
-def train_job(job: HeadJob, tables: Tables | None = None) -> TrainedHead:
-    """Train a head on all processes of this job, or go on where an earlier one ended.
-
-    Args:
-        job: what to train.
-        tables: of the run, where they have been read.
-    """
+def train_job(job: HeadJob) -> TrainedHead:
+    """Train a head on all processes of this job, or go on where an earlier one ended."""
     device = join_processes()
-    recipe = job.recipe
-    tables = tables or read_tables(find_product(job.output_dir, TABLES)[0].parent, job.data_dir)
-    model, inputs = build_head(job, tables)
-    batches, loss = training_batches(job, tables, inputs, device)
+    recipe, tables = job.recipe, job.run.tables
+    model, inputs = build_head(job)
+    batches, loss = training_batches(job, inputs, device)
     val_batches = None
     if "val" not in job.splits:
         seen = view_targets(take_split(tables, "val").targets, tables.is_culture)  # (N, V, C)
@@ -251,25 +210,24 @@ def train_job(job: HeadJob, tables: Tables | None = None) -> TrainedHead:
         recipe.config,
         job.folder,
         inputs.made_by,
-        job.folder.name,
-        partial(evaluate, mean_of=recipe.decoding.mean_of),
+        recipe.decoding.mean_of,
     )
     if process_index() == 0:
-        job.save()
+        trained_as = {"head": job.head, "encoder": job.encoder, **recipe.settings}
+        save_json(trained_as, job.folder / JOB)
     return TrainedHead(recipe, model, inputs.arrays, history, job.folder)
 
 
 def training_batches(
-    job: HeadJob, tables: Tables, inputs: HeadInputs, device: torch.device
+    job: HeadJob, inputs: HeadInputs, device: torch.device
 ) -> tuple[FeatureBatches, Loss]:
     """Make the batches that a head learns from, and its loss, weighted where it weighs labels."""
-    config, loss = job.recipe.config, job.recipe.loss
+    config, loss, tables = job.recipe.config, job.recipe.loss, job.run.tables
     targets = join_targets(tables, job.splits)  # (N, C)
     if config.max_weight:
         weights = positive_weights(torch.from_numpy(targets), config.max_weight)
         loss = partial(loss, pos_weight=weights.to(device))
-    made_tables = find_product(job.output_dir, TABLES)[1]
-    crop_targets = made_tables["parameters"].get("CROP_TARGETS", "all")
+    crop_targets = job.run.setting("CROP_TARGETS", default="all")
     spread = view_targets(targets, tables.is_culture, crop_targets)  # (N, V, C)
     batches = FeatureBatches(
         join_splits(inputs.arrays, job.splits),
@@ -284,45 +242,42 @@ def training_batches(
 
 def load_head(run: Run, head: str) -> TrainedHead:
     """Load a head of this notebook or of one upstream, wherever the run's folders lie now."""
-    return _load(read_job(run, head), run.tables)
+    return _load(read_job(run, head))
 
 
 def read_job(run: Run, head: str) -> HeadJob:
     """Read what a head of this notebook, or of one upstream, was trained as."""
     own = run.output_dir / run.notebook / head / JOB
-    folder = (own if own.is_file() else run.find(f"{head}/{JOB}")).parent
-    saved = load_json(folder / JOB)
-    recipe = find_recipe(head, saved)
-    return HeadJob(head, recipe, folder, run.output_dir, run.data_dir, saved["encoder"])
+    path = own if own.is_file() else run.find(f"{head}/{JOB}")
+    saved = load_json(path)
+    return HeadJob(run, head, find_recipe(head, saved), path.parent, saved["encoder"])
 
 
-def _load(job: HeadJob, tables: Tables) -> TrainedHead:
-    model, inputs = build_head(job, tables)
+def _load(job: HeadJob) -> TrainedHead:
+    model, inputs = build_head(job)
     model.load_state_dict(load_checkpoint(job.folder / "best.pt")["model"])
     history = pd.read_csv(job.folder / "history.csv")
     return TrainedHead(job.recipe, model.to(join_processes()), inputs.arrays, history, job.folder)
 
 
-def build_head(
-    job: HeadJob, tables: Tables, inputs: HeadInputs | None = None
-) -> tuple[nn.Module, HeadInputs]:
+def build_head(job: HeadJob, inputs: HeadInputs | None = None) -> tuple[nn.Module, HeadInputs]:
     """Make an untrained head, on top of its encoder where that has to run.
 
     Its inputs are opened where they are not given, which looks at every image's fingerprint.
     """
-    recipe, config = job.recipe, job.recipe.config
+    run, recipe, config = job.run, job.recipe, job.recipe.config
     inputs = inputs or open_inputs(
-        tables, job.output_dir, job.encoder, recipe.inputs, config.unfrozen_stages
+        run.tables, run.output_dir, job.encoder, recipe.inputs, config.unfrozen_stages
     )
-    num_images = sum(len(take_split(tables, split).images) for split in job.splits)
-    model = recipe.build(inputs.dims, tables.num_classes, num_images, config.seed)
+    num_images = int(run.tables.images["split"].isin(job.splits).sum())
+    model = recipe.build(inputs.dims, run.tables.num_classes, num_images, config.seed)
     if isinstance(recipe.layers, Rnn) and recipe.layers.frozen:
-        path, _ = find_product(job.output_dir, f"{recipe.layers.frozen}/best.pt")
+        path = run.find(f"{recipe.layers.frozen}/best.pt")
         model.get_submodule("classifier").load_state_dict(load_checkpoint(path)["model"])
-    if inputs.computed:
+    if "images" in inputs.arrays["train"]:
         made_by = inputs.made_by[0]
-        size = made_by["views"]["size"]
-        encoder = build_encoder(made_by["encoder"], made_by["weights"], size)
+        encoder = build_encoder(made_by["encoder"], made_by["weights"], made_by["views"]["size"])
+        computed = [name for name in inputs.dims if name not in inputs.arrays["train"]]
         statistics = made_by["mean"], made_by["std"]
-        model = EndToEnd(encoder, model, inputs.computed, config.unfrozen_stages, *statistics)
+        model = EndToEnd(encoder, model, computed, config.unfrozen_stages, *statistics)
     return model, inputs

@@ -1,8 +1,8 @@
 """One training loop for every head, on one process or many, that resumes exactly."""
 
 import hashlib
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -33,35 +33,24 @@ SHOWN = {"train_loss": "loss", "val_f2": "F2"}  # of each epoch, beside the bar
 class TrainConfig:
     """How a head is trained: the one object from a recipe and a notebook's parameters to `fit`.
 
-    Attributes:
-        epochs: passes over the training batches.
-        learning_rate: Adam's peak step, in (0, 1]; it falls to zero along a cosine.
-        weight_decay: Adam's weight decay.
-        decoupled_decay: whether it is decoupled (Loshchilov and Hutter, ICLR 2019), or a part of
-            the gradient as on the poster.
-        clip_norm: gradients are scaled down to this total norm.
-        average_decay: in [0, 1); above 0, the weights that are kept and used are a running average
-            of those of the steps, each step's weight falling by this factor (Polyak and Juditsky,
-            1992).
-        batch_size: images a step, each with all its views where `train_views` is `all`.
-        train_views: of an image in an epoch, as for `FeatureBatches`.
-        unfrozen_stages: of the encoder, see `EndToEnd`.
-        max_weight: of a label's positives, see `positive_weights`; 0 to weigh all labels alike.
-        seed: of the initial weights, the order of the batches and the dropout. Every epoch draws
-            from (seed, epoch, process) alone, so that a resumed run repeats an undisturbed one.
+    With an `average_decay` above 0 the weights that are kept and used are a running average of
+    those of the steps, each step's weight falling by this factor (Polyak and Juditsky, 1992).
+    Every epoch draws from (seed, epoch, process) alone, so that a resumed run repeats an
+    undisturbed one.
     """
 
-    epochs: int = 15
-    learning_rate: float = 1e-4
-    weight_decay: float = 1e-5
+    epochs: int = 15  # passes over the training batches
+    learning_rate: float = 1e-4  # Adam's peak step, in (0, 1]; it falls to zero along a cosine
+    weight_decay: float = 1e-5  # Adam's
+    # Decoupled (Loshchilov and Hutter, ICLR 2019), or a part of the gradient as on the poster.
     decoupled_decay: bool = True
-    clip_norm: float = 5.0
-    average_decay: float = 0.0
-    batch_size: int = 32
-    train_views: str = "random"
-    unfrozen_stages: int = 0
-    max_weight: float = 0.0
-    seed: int = 0
+    clip_norm: float = 5.0  # gradients are scaled down to this total norm
+    average_decay: float = 0.0  # in [0, 1)
+    batch_size: int = 32  # images a step, each with all its views where `train_views` is `all`
+    train_views: str = "random"  # of an image in an epoch, as for `FeatureBatches`
+    unfrozen_stages: int = 0  # of the encoder, see `EndToEnd`
+    max_weight: float = 0.0  # of a label's positives, see `positive_weights`; 0: all labels alike
+    seed: int = 0  # of the initial weights, the order of the batches and the dropout
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -82,25 +71,45 @@ class TrainConfig:
         return self.batch_size * (num_views if self.train_views == "all" else 1)
 
 
-@dataclass(frozen=True)
 class Training:
-    """A model and what steps it.
+    """A model in training: its batches, its loss, and what steps it.
 
-    Attributes:
-        model: to be trained.
-        shared: the same, as all processes call it in training.
-        optimizer: on the model's trainable parameters.
-        schedule: of the learning rates.
-        averaged: the running average of the weights, or None.
-        accelerator: knows the processes and scales the losses of float16.
+    With a `folder` a tracker, if one is asked for (`find_tracker`), logs to its `TRACKED`.
     """
 
-    model: nn.Module
-    shared: nn.Module
-    optimizer: torch.optim.Optimizer
-    schedule: torch.optim.lr_scheduler.LRScheduler
-    averaged: AveragedModel | None
-    accelerator: Accelerator
+    def __init__(
+        self,
+        model: nn.Module,
+        batches: FeatureBatches,
+        loss: Loss,
+        config: TrainConfig,
+        folder: Path | None = None,
+    ) -> None:
+        device = batches.device
+        self.model, self.batches, self.loss, self.config = model.to(device), batches, loss, config
+        scaled = autocast_dtype(device) == torch.float16
+        self.accelerator = Accelerator(  # knows the processes, scales the losses of float16
+            device_placement=False,
+            mixed_precision="fp16" if scaled else "no",  # `mixed_precision` does for bfloat16
+            cpu=device.type == "cpu",
+            log_with=find_tracker() if folder else None,
+            project_dir=folder and folder / TRACKED,
+        )
+        self.averaged = None
+        if config.average_decay > 0:  # buffers are copied
+            average = _running_average(config.average_decay)
+            self.averaged = AveragedModel(model, multi_avg_fn=average)
+        lr, decay = config.learning_rate, config.weight_decay
+        rates = model.rate_factors() if isinstance(model, EndToEnd) else [(1.0, model.parameters())]
+        groups = [  # both less where weights are pretrained
+            {"params": list(weights), "lr": factor * lr, "weight_decay": factor * decay}
+            for factor, weights in rates
+        ]
+        adam = torch.optim.AdamW if config.decoupled_decay else torch.optim.Adam
+        optimizer = adam(groups, fused=True)
+        num_steps = config.epochs * len(batches)
+        self.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, num_steps)
+        self.shared, self.optimizer = self.accelerator.prepare(model, optimizer)  # by all processes
 
     @property
     def used(self) -> nn.Module:
@@ -114,39 +123,41 @@ class Training:
         parts |= {"averaged": self.averaged, "scaler": self.accelerator.scaler}
         return {name: part for name, part in parts.items() if part is not None}
 
+    def run_epoch(self, epoch: int) -> float:
+        """Take one optimizer step a batch, on all processes together; return the mean loss.
 
-def start_training(
-    model: nn.Module, config: TrainConfig, batches: FeatureBatches, folder: Path | None = None
-) -> Training:
-    """Move a model to the batches' device, and make what trains it there once it is calibrated.
+        Whatever is random depends on (seed, epoch) alone; the global random state stays as it was.
 
-    With a `folder` a tracker, if one is asked for (`find_tracker`), logs to its `TRACKED`.
-    """
-    device = batches.device
-    model.to(device)
-    scaled = autocast_dtype(device) == torch.float16
-    accelerator = Accelerator(
-        device_placement=False,
-        mixed_precision="fp16" if scaled else "no",  # `mixed_precision` does for bfloat16
-        cpu=device.type == "cpu",
-        log_with=find_tracker() if folder else None,
-        project_dir=folder and folder / TRACKED,
-    )
-    averaged = None
-    if config.average_decay > 0:  # buffers are copied
-        averaged = AveragedModel(model, multi_avg_fn=_running_average(config.average_decay))
-    rates = model.rate_factors() if isinstance(model, EndToEnd) else [(1.0, model.parameters())]
-    lr, decay = config.learning_rate, config.weight_decay  # both less where weights are pretrained
-    groups = [
-        {"params": list(weights), "lr": factor * lr, "weight_decay": factor * decay}
-        for factor, weights in rates
-    ]
-    adam = torch.optim.AdamW if config.decoupled_decay else torch.optim.Adam
-    optimizer = adam(groups, fused=True)
-    num_steps = config.epochs * len(batches)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, num_steps)
-    shared, prepared = accelerator.prepare(model, optimizer)
-    return Training(model, shared, prepared, schedule, averaged, accelerator)
+        Raises:
+            RuntimeError: if the loss or its gradient is not finite.
+        """
+        accelerator, batches = self.accelerator, self.batches
+        sums = np.zeros(2)  # of losses, of rows
+        self.model.train()
+        batches.set_epoch(epoch)
+        entropy = [self.config.seed, epoch, process_index()]  # a last 0 changes nothing
+        seed = int(np.random.SeedSequence(entropy).generate_state(1)[0])
+        with seeded(seed, batches.device):
+            for batch, share in batches.shares(process_index(), accelerator.num_processes):
+                self.optimizer.zero_grad(set_to_none=True)
+                with mixed_precision(batches.device):
+                    logits = self.shared(**head_inputs(batch))
+                mean = self.loss(logits.float(), batch["targets"])
+                # The processes' gradients are averaged, as if their shares were equal.
+                accelerator.backward(mean * (share * accelerator.num_processes))
+                norm = accelerator.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
+                if accelerator.scaler is None and not norm.isfinite():
+                    raise RuntimeError("the gradient is non-finite; a lower learning rate may help")
+                self.optimizer.step()  # scaled losses may skip a step that overflows
+                self.schedule.step()
+                if self.averaged is not None:
+                    self.averaged.update_parameters(self.model)
+                rows = len(batch["targets"]) if share else 0
+                sums += (mean.item() * rows, rows)
+        total, count = np.sum(gather_items([sums]), axis=0).tolist()
+        if not np.isfinite(total):
+            raise RuntimeError(f"the training loss of epoch {epoch + 1} is non-finite")
+        return total / count
 
 
 def _running_average(decay: float) -> Callable[[Any, Any, Any], None]:
@@ -164,49 +175,13 @@ def _running_average(decay: float) -> Callable[[Any, Any, Any], None]:
     return update
 
 
-def train_one_epoch(
-    training: Training, batches: FeatureBatches, loss: Loss, config: TrainConfig, epoch: int
-) -> float:
-    """Take one optimizer step a batch, on all processes together; return the mean training loss.
-
-    Whatever is random depends on (seed, epoch) alone; the global random state is left as it was.
-
-    Raises:
-        RuntimeError: if the loss or its gradient is not finite.
-    """
-    accelerator = training.accelerator
-    sums = np.zeros(2)  # of losses, of rows
-    training.model.train()
-    batches.set_epoch(epoch)
-    with own_random_state(batches.device):
-        entropy = [config.seed, epoch, process_index()]  # a last 0 changes nothing
-        torch.manual_seed(int(np.random.SeedSequence(entropy).generate_state(1)[0]))
-        for batch, share in batches.shares(process_index(), accelerator.num_processes):
-            training.optimizer.zero_grad(set_to_none=True)
-            with mixed_precision(batches.device):
-                logits = training.shared(**head_inputs(batch))
-            mean = loss(logits.float(), batch["targets"])
-            # The processes' gradients are averaged, as if their shares were equal.
-            accelerator.backward(mean * (share * accelerator.num_processes))
-            norm = accelerator.clip_grad_norm_(training.model.parameters(), config.clip_norm)
-            if accelerator.scaler is None and not norm.isfinite():
-                raise RuntimeError("the gradient is non-finite; a lower learning rate may help")
-            training.optimizer.step()  # scaled losses may skip a step that overflows
-            training.schedule.step()
-            if training.averaged is not None:
-                training.averaged.update_parameters(training.model)
-            rows = len(batch["targets"]) if share else 0
-            sums += (mean.item() * rows, rows)
-    total, count = np.sum(gather_items([sums]), axis=0).tolist()
-    if not np.isfinite(total):
-        raise RuntimeError(f"the training loss of epoch {epoch + 1} is non-finite")
-    return total / count
-
-
-def own_random_state(device: torch.device) -> AbstractContextManager:
-    """Restore the random state of the CPU and of the device used when the block ends."""
-    used = [torch.cuda.current_device()] if device.type == "cuda" else []
-    return torch.random.fork_rng(devices=used)
+@contextmanager
+def seeded(seed: int, device: torch.device | None = None) -> Iterator[None]:
+    """Draw from a seed; the random state of CPU and device is restored when the block ends."""
+    used = [torch.cuda.current_device()] if device and device.type == "cuda" else []
+    with torch.random.fork_rng(devices=used):
+        torch.manual_seed(seed)
+        yield
 
 
 def evaluate(model: nn.Module, batches: FeatureBatches, mean_of: str = "probs") -> dict[str, float]:
@@ -230,8 +205,7 @@ def fit(
     config: TrainConfig,
     folder: Path | str,
     inputs: object = None,
-    description: str = "training",
-    score: Callable[[nn.Module, FeatureBatches], dict[str, float]] = evaluate,
+    mean_of: str = "probs",
 ) -> pd.DataFrame:
     """Train a head and leave it with the weights of its best epoch by validation F2, or its last.
 
@@ -249,13 +223,12 @@ def fit(
     Args:
         model: takes the arrays of `batches` by name and returns logits.
         batches: training batches; `set_epoch` is called before each pass.
-        val_batches: validation batches for `score`; None to keep the weights of the last epoch.
+        val_batches: validation batches for `evaluate`; None to keep the last epoch's weights.
         loss: of (logits, targets), averaged over the batch.
         config: see `TrainConfig`.
-        folder: where the checkpoints go.
+        folder: where the checkpoints go; its name is shown with the progress.
         inputs: what made the features, as JSON can hold it.
-        description: shown with the progress.
-        score: of the model on `val_batches`, with `f2` among others.
+        mean_of: the outputs that are averaged over views on validation, see `predict`.
 
     Returns:
         The history: one row an epoch with train_loss, learning_rate and any scores on validation.
@@ -268,28 +241,25 @@ def fit(
             f"fit takes batches of FeatureBatches, not of {type(wrong[0]).__name__}: make them "
             "by FeatureBatches({name: array (N, V, ...)}, targets (N, V, C))"
         )
-    folder = Path(folder)
-    fingerprint = training_fingerprint(
-        model,
-        loss,
-        batches,
-        [asdict(config), inputs, val_batches and val_batches.fingerprint(), describe_code(score)],
-    )
-    training = start_training(model, config, batches, folder)
+    folder, description = Path(folder), Path(folder).name
+    validation = val_batches and val_batches.fingerprint()
+    settings = [asdict(config), inputs, validation, mean_of]
+    fingerprint = training_fingerprint(model, loss, batches, settings)
+    training = Training(model, batches, loss, config, folder)
     history = _resume(folder, fingerprint, training.parts)
     done, accelerator = len(history), training.accelerator
     if not done:  # else the checkpoint has the statistics
         fit_statistics(model, map(head_inputs, batches.sample()))
-    if done == config.epochs and process_index() == 0:
-        say(f"{description}: already trained, {done} epochs")
     if done < config.epochs:
         accelerator.init_trackers("imet", asdict(config) | {"head": description})
+    elif process_index() == 0:
+        say(f"{description}: already trained, {done} epochs")
     bar = progress(range(done, config.epochs), description, config.epochs, "epoch", initial=done)
     for epoch in bar:
         learning_rate = training.schedule.get_last_lr()[0]
-        train_loss = train_one_epoch(training, batches, loss, config, epoch)
+        train_loss = training.run_epoch(epoch)
         row = {"epoch": epoch + 1, "train_loss": train_loss, "learning_rate": learning_rate}
-        scores = score(training.used, val_batches) if val_batches else {}
+        scores = evaluate(training.used, val_batches, mean_of) if val_batches else {}
         row |= {f"val_{name}": float(score) for name, score in scores.items()}
         history.append(row)
         accelerator.log(row, step=epoch + 1)
@@ -310,6 +280,19 @@ def fit(
             rose = f"the training loss rose from {first:.4g} to {last:.4g}"
             say(f"{description}: {rose}; a lower learning rate may help")
     return table
+
+
+def train_to_the_end(
+    build: Callable[[], nn.Module], batches: FeatureBatches, loss: Loss, config: TrainConfig
+) -> nn.Module:
+    """Train a new head for all epochs of `config`; return what it is to be used with."""
+    with seeded(config.seed, batches.device):
+        model = build()
+    training = Training(model, batches, loss, config)
+    fit_statistics(model, map(head_inputs, batches.sample()))
+    for epoch in range(config.epochs):
+        training.run_epoch(epoch)
+    return training.used
 
 
 def training_fingerprint(

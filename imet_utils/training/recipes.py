@@ -14,33 +14,24 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, is_dataclass, replace
 from typing import Any
 
-import torch
 from torch import nn
 
 from imet_utils.code import describe_code, is_ours
 from imet_utils.encoders import OUTPUTS
 from imet_utils.files import fingerprint_of
 from imet_utils.models import HOG_COMPONENTS, Linear, Mlp, Rnn, order_free_loss, weighted_bce
-from imet_utils.training.loop import Loss, TrainConfig
+from imet_utils.training.loop import Loss, TrainConfig, seeded
 
 
 @dataclass(frozen=True)
 class Size:
-    """Settings for collections up to a number of training images.
-
-    Attributes:
-        name: of the size.
-        most: training images up to which it holds.
-        measured: numbers of training images that it was chosen on.
-        hidden_dim: of the MLP, alone and as the classifier of our AttnCNN-RNN.
-        temperature: of the neighbours' votes, see `NeighbourIndex`.
-    """
+    """Settings for collections up to a number of training images."""
 
     name: str
-    most: float
-    measured: tuple[int, ...]
-    hidden_dim: int
-    temperature: float
+    most: float  # training images up to which it holds
+    measured: tuple[int, ...]  # numbers of training images that it was chosen on
+    hidden_dim: int  # of the MLP, alone and as the classifier of our AttnCNN-RNN
+    temperature: float  # of the neighbours' votes, see `NeighbourIndex`
 
 
 SIZES = (
@@ -71,44 +62,32 @@ def describe_size(num_images: int) -> str:
 class Decoding:
     """How the outputs of a head become label sets.
 
-    Attributes:
-        rule: `threshold`, the one of the highest F2 on validation; `expected F2`, see
-            `best_expected_sets`; or `beam`, see `union_of_views`.
-        mean_of: what is averaged over the views of an image, `probs` or `logits`.
-        beam_size: K of the beam search.
-        max_steps: labels on a path at most.
-        stop_scale: of `class_thresholds`, c on the poster.
+    The rule is `threshold`, the one of the highest F2 on validation; `expected F2`, see
+    `best_expected_sets`; or `beam`, see `union_of_views`.
     """
 
     rule: str = "expected F2"
-    mean_of: str = "probs"
-    beam_size: int = 5
-    max_steps: int = 10
-    stop_scale: float = 2.5
+    mean_of: str = "probs"  # or logits: what is averaged over the views of an image
+    beam_size: int = 5  # K of the beam search
+    max_steps: int = 10  # labels on a path at most
+    stop_scale: float = 2.5  # of `class_thresholds`, c on the poster
 
 
 @dataclass(frozen=True)
 class Recipe:
     """How one head is made, trained and decoded.
 
-    Attributes:
-        title: in tables and figures.
-        inputs: names of the features that it takes: `maps`, `pooled`, `style`, `hog`.
-        layers: what it is built of; of a reader's own head its class, or whatever else makes the
-            network from the last dimension of each input, by its name, and the number of classes.
-        loss: of logits and targets.
-        config: of the training, before a notebook's parameters.
-        decoding: of its outputs.
-        sized: whether `hidden_dim` of the layers follows the number of training images.
+    The `layers` of a reader's own head are its class, or whatever else makes the network from the
+    last dimension of each input, by its name, and the number of classes.
     """
 
-    title: str
-    inputs: tuple[str, ...]
+    title: str  # in tables and figures
+    inputs: tuple[str, ...]  # names of the features that it takes: maps, pooled, style, hog
     layers: Linear | Mlp | Rnn | Callable[[Mapping[str, int], int], nn.Module]
     loss: Loss
-    config: TrainConfig
+    config: TrainConfig  # before a notebook's parameters
     decoding: Decoding = Decoding()
-    sized: bool = False
+    sized: bool = False  # whether `hidden_dim` of the layers follows the number of training images
 
     @property
     def calibrated(self) -> bool:
@@ -139,18 +118,13 @@ class Recipe:
     def build(
         self, dims: Mapping[str, int], num_classes: int, num_images: int, seed: int = 0
     ) -> nn.Module:
-        """Make the untrained head.
+        """Make the untrained head from the last dimension of each of its inputs, and C.
 
-        Args:
-            dims: the last dimension of each of its inputs, maybe of others too.
-            num_classes: C.
-            num_images: to train on, which decide the size of a hidden layer.
-            seed: of its weights.
+        The number of images to train on decides the size of a hidden layer.
         """
         layers = self.layers_for(num_images)
         make = getattr(layers, "build", layers)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with seeded(seed):
             return make({name: dims[name] for name in self.inputs}, num_classes)
 
 
@@ -191,12 +165,7 @@ RECIPES = {
         "Baseline + HOG (poster)", ("pooled", "hog"), Linear(), weighted_bce, POSTER, MEAN_LOGITS
     ),
     "poster_rnn": Recipe(
-        "AttnCNN-RNN (poster)",
-        ("maps", "pooled"),
-        POSTER_LAYERS,
-        order_free_loss,
-        POSTER_RNN,
-        BEAM,
+        "AttnCNN-RNN (poster)", ("maps", "pooled"), POSTER_LAYERS, order_free_loss, POSTER_RNN, BEAM
     ),
     "poster_rnn_hog": Recipe(
         "AttnCNN-RNN + HOG (poster)",
@@ -244,11 +213,7 @@ def register(head: str, recipe: Recipe) -> None:
 
 
 def find_recipe(head: str, saved: Mapping[str, Any] | None = None) -> Recipe:
-    """Return the recipe of a head, with the settings that it was trained by.
-
-    Args:
-        head: its name.
-        saved: its `settings`, or some of them.
+    """Return the recipe of a head, with those of its `settings` that were saved in training.
 
     Raises:
         ValueError: where it is not registered, or by other code than it was trained by.
