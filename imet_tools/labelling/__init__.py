@@ -17,7 +17,7 @@ from imet_tools.labelling.explore import (
 )
 from imet_tools.labelling.new_images import pick_new_images
 from imet_tools.labelling.plots import plot_attention, plot_comparison
-from imet_tools.labelling.review import ReviewImage, write_review
+from imet_tools.labelling.review import write_review
 from imet_tools.labelling.suspect_labels import (
     find_suspects,
     leave_one_out,

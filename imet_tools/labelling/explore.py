@@ -1,6 +1,6 @@
 """Explore the predictions of a run: images by label and verdict, and new ones."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from imet_tools.labelling.plots import plot_labelled, plot_thumbnails
-from imet_tools.labelling.review import NEIGHBOUR_SIDE
+from imet_tools.labelling.review import NEIGHBOUR_SIDE, FindPicture
 from imet_utils.labeller import Explanation, Labeller, Picture
 from imet_utils.metrics import sample_scores
 from imet_utils.plots.style import SCORES
@@ -36,7 +36,6 @@ ORDERS = {  # what to sort images by, and whether the lowest comes first
 VERDICTS = ("any", "correct", "missed", "wrong", "predicted")
 COMPARED = ("f2", "precision", "recall")
 Key = tuple[str, str]  # the part of an image, and its id
-FindPicture = Callable[[str], Image.Image | None]
 
 
 @dataclass(frozen=True, eq=False)
