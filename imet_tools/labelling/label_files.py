@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from imet_tools.labelling.explore import train_pictures
 from imet_tools.labelling.new_images import (
     SOURCE,
     NewImage,
@@ -22,7 +21,7 @@ from imet_tools.labelling.new_images import (
     list_images,
     read_known_labels,
 )
-from imet_tools.labelling.review import SUGGESTED, write_review
+from imet_tools.labelling.review import SUGGESTED, train_pictures, write_review
 from imet_utils.code import code_digest
 from imet_utils.decoding import CANDIDATES
 from imet_utils.distributed import gather_items, own_range, process_index

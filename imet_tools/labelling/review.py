@@ -3,7 +3,8 @@
 import base64
 import io
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from functools import lru_cache
 from itertools import count, groupby, takewhile
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,8 @@ from imet_utils.decoding import REVISION, NeighbourIndex
 from imet_utils.features import spread_rows
 from imet_utils.files import atomic_path, fingerprint_of
 from imet_utils.labeller import Explanation, Labeller, rank_labels
-from imet_utils.tables import read_thumbnail
+from imet_utils.runs import read_run
+from imet_utils.tables import find_images, read_thumbnail
 
 SUGGESTED = 12  # labels of an image, at least
 NEIGHBOURS = 5  # labelled images whose pictures are shown
@@ -28,6 +30,7 @@ LEVELS = 99  # of attention above none
 PRECISION = 0.7  # of the labels that are ticked beforehand, where no other was chosen
 LEAST_PRECISION = 0.3  # that the page offers: for a lower one it would list too few labels
 UNUSUAL = 0.05  # share of the labelled images that are as far from all others as a marked image
+CACHED = 1000  # pictures of labelled images
 
 FindPicture = Callable[[str], Image.Image | None]  # by the id of a labelled image
 
@@ -140,6 +143,20 @@ def _describe(
         "known": [[label, 1] for label in known],
         "probs": [[label, probs[label]] for label in sorted({k for row in rows for k in row})],
     }
+
+
+def train_pictures(output_dir: Path, labeller: Labeller, side: int = NEIGHBOUR_SIDE) -> FindPicture:
+    """Return a function from a training image's id to a small picture, or None without its file."""
+    ids, files = labeller.train_images["id"], {}
+    with suppress(OSError, ValueError):  # if the collection is gone
+        paths = find_images(read_run(output_dir).data_dir / "train", ids)
+        files = dict(zip(ids, paths, strict=True))
+
+    @lru_cache(CACHED)
+    def find(image_id: str) -> Image.Image | None:
+        return read_thumbnail(files[image_id], side) if image_id in files else None
+
+    return find
 
 
 def similarity_limit(index: NeighbourIndex) -> float:
