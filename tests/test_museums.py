@@ -33,8 +33,8 @@ def met(monkeypatch):
         yield museum
 
 
-def collect(met, folder, departments=(11,), images=50, min_images=1, seconds=0, **more):
-    return collect_met(folder, departments, images, min_images, seconds=seconds, api=met.api, **more)
+def collect(met, folder, departments=(11,), images=50, min_images=1, pace=0, **more):
+    return collect_met(folder, departments, images, min_images, seconds=pace, api=met.api, **more)
 
 
 def collected_ids(folder):
@@ -207,7 +207,7 @@ def test_a_redirect_within_the_museum_is_followed_at_its_pace_and_one_elsewhere_
         met.faults[met.image_path(6)].append(stranger.base + stranger.image_path(6))
         met.records[7]["primaryImageSmall"] = stranger.base + stranger.image_path(6)
         met.records[8]["primaryImageSmall"] = "file:///etc/hostname"
-        summary = collect(met, tmp_path, seconds=0.02)
+        summary = collect(met, tmp_path, pace=0.02)
         assert stranger.asked == []
     ids = collected_ids(tmp_path)
     assert "3" in ids
@@ -243,7 +243,7 @@ def test_images_are_made_smaller_never_larger_and_huge_ones_are_refused(tmp_path
 def test_it_waits_as_long_as_told_and_then_goes_slower(met, tmp_path):
     met.add_mixed(12)
     met.faults[met.object_path(4)].append((429, "1"))
-    collect(met, tmp_path, seconds=0.02)
+    collect(met, tmp_path, pace=0.02)
     moments = [moment for moment, path in met.asked if path == met.object_path(4)]
     assert moments[1] - moments[0] > 0.9
     after = [moment for moment, _ in met.asked if moment >= moments[1]]
@@ -279,7 +279,7 @@ def test_offline_it_stops_and_keeps_what_is_there(tmp_path, monkeypatch):
         museum.add_mixed(20)
         collect(museum, tmp_path, images=4)
     first = contents(tmp_path)
-    with pytest.raises(Unavailable, match="9 requests in a row.*no connection"):
+    with pytest.raises(Unavailable, match=r"9 requests in a row.*no connection"):
         collect(museum, tmp_path, images=9)
     assert contents(tmp_path) == first
     assert leftovers(tmp_path) == []
