@@ -22,8 +22,6 @@ LABELLER = "labeller/labeller.json"  # which the notebook of the predictions mak
 FITTED = "fitted"  # weights that are not given
 NUM_STEPS = 200  # of their fit
 
-Arrays = Mapping[str, np.ndarray]  # by split
-
 
 def write_ensemble(
     output_dirs: Sequence[Path], folder: Path, weights: Sequence[float] | str = ()
@@ -56,13 +54,13 @@ def write_ensemble(
     means = [_average(fold, shares) for fold in folds]
     rows = [_score(run, split) for run in runs for split in EVALUATED]
     if len(folds) == 1:
-        [(decide, probs, targets)] = means
-        rows += score_rule(MEAN, decide, probs, targets)
-        known, true = probs["val"], targets["val"]
+        [(decide, probs)] = means
+        rows += score_rule(MEAN, decide, probs, runs[0].targets)
+        known, true = probs["val"], runs[0].targets["val"]
     else:
-        known = np.concatenate([probs["test"] for _, probs, _ in means])
-        true = np.concatenate([targets["test"] for _, _, targets in means])
-        preds = np.concatenate([decide(probs["test"]) for decide, probs, _ in means])
+        known = np.concatenate([probs["test"] for _, probs in means])
+        true = np.concatenate([fold[0].targets["test"] for fold in folds])
+        preds = np.concatenate([decide(probs["test"]) for decide, probs in means])
         rows.append(score_row(f"{OUT_OF_FOLD}, {len(true):,} images", "test", preds, true, known))
         decide = choose_decision(runs[0].setting("DECISION"), known, true)
     first, *others = (Labeller.load(run.output_dir) for run in runs)
@@ -120,19 +118,21 @@ def _weigh(
     return {run: weight / sum(weights) for run, weight in zip(runs, weights, strict=False)}
 
 
-def _average(fold: Sequence[Run], shares: Mapping[Run, float]) -> tuple[Decision, Arrays, Arrays]:
-    """Average the probabilities (N, C) of runs of one split, and decide by its validation.
+def _average(
+    fold: Sequence[Run], shares: Mapping[Run, float]
+) -> tuple[Decision, dict[str, np.ndarray]]:
+    """Average the probabilities of runs of one split, and decide by its validation.
 
     Returns:
-        The decision, the mean and the targets, for validation and test.
+        The decision, and the mean (N, C) for validation and test.
     """
     own = [shares[run] for run in fold] if shares else None
     mean = {
         split: np.average([_read(run, "probs", split) for run in fold], axis=0, weights=own)
         for split in EVALUATED
     }
-    targets = fold[0].targets
-    return choose_decision(fold[0].setting("DECISION"), mean["val"], targets["val"]), mean, targets
+    rule, targets = fold[0].setting("DECISION"), fold[0].targets["val"]
+    return choose_decision(rule, mean["val"], targets), mean
 
 
 def _score(run: Run, split: str) -> dict[str, Any]:

@@ -228,22 +228,21 @@ def compare_runs(first: pd.DataFrame, second: pd.DataFrame, names: tuple[str, st
     for score in COMPARED:
         gap = bootstrap_mean((scores[0][score] - scores[1][score]).to_numpy())
         rows.append([score, *(some[score].mean() for some in scores), *gap])
-    columns = ["score", "first", "second", "difference", "low", "high"]
+    table = pd.DataFrame(rows, columns=["score", "first", "second", "difference", "low", "high"])
     flips = pd.DataFrame({"id": ids, "first": scores[0]["f2"], "second": scores[1]["f2"]})
     flips["difference"] = flips["first"] - flips["second"]
-    flips["true"] = [sorted(true[0][key]) for key in ids]
-    for column, chosen in zip(("first_labels", "second_labels"), labels, strict=True):
-        flips[column] = [sorted(chosen.get(key, ())) for key in ids]
+    columns = ("true", "first_labels", "second_labels")
+    for column, names_of in zip(columns, (true[0], *labels), strict=True):
+        flips[column] = [names_of[key] for key in ids]
     flips = flips[flips["first_labels"] != flips["second_labels"]]
     flips = flips.sort_values("difference", key=np.abs, ascending=False, kind="stable")
-    table = pd.DataFrame(rows, columns=columns)
     return Comparison(names, table, flips.reset_index(drop=True), len(ids))
 
 
-def _names_by_id(table: pd.DataFrame, column: str) -> dict[str, frozenset[str]]:
-    """Collect the labels of each image where a column is true; an image may have none."""
-    some = table[table[column]].groupby("id")["attribute_name"].agg(frozenset).to_dict()
-    return {image_id: some.get(image_id, frozenset()) for image_id in table["id"].unique()}
+def _names_by_id(table: pd.DataFrame, column: str) -> dict[str, list[str]]:
+    """List the labels of each image where a column is true; an image may have none."""
+    some = table[table[column]].groupby("id")["attribute_name"].agg(sorted).to_dict()
+    return {image_id: some.get(image_id, []) for image_id in table["id"].unique()}
 
 
 def other_predictions(run: Run, other: str = "") -> tuple[pd.DataFrame, str]:
