@@ -10,10 +10,9 @@ from imet_tools.labelling.explore import (
     open_album,
     other_predictions,
     plot_flipped,
-    plot_image,
 )
 from imet_tools.labelling.new_images import pick_new_images
-from imet_tools.labelling.plots import plot_attention, plot_comparison
+from imet_tools.labelling.plots import plot_attention, plot_comparison, plot_image
 from imet_tools.labelling.review import train_pictures, write_review
 from imet_tools.labelling.suspect_labels import (
     find_suspects,

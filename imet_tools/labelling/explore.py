@@ -9,13 +9,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from imet_tools.labelling.plots import plot_flips, plot_labelled, plot_thumbnails
-from imet_tools.labelling.review import FindPicture
-from imet_utils.labeller import Explanation, Labeller, Picture
+from imet_tools.labelling.plots import plot_flips, plot_thumbnails
+from imet_utils.labeller import Labeller, Picture
 from imet_utils.metrics import bootstrap_mean, sample_scores
 from imet_utils.plots.style import SCORES
 from imet_utils.runs import Run, list_predictions, read_run
-from imet_utils.tables import find_images, name_files, read_image, read_thumbnail, take_split
+from imet_utils.tables import find_images, name_files, read_thumbnail, take_split
 from imet_utils.training import RECIPES
 
 NEW = "new"  # the part of the images without labels
@@ -162,37 +161,6 @@ def describe_threshold(probs: np.ndarray, targets: np.ndarray, threshold: float)
     scores = sample_scores(preds, targets)
     shown = ", ".join(f"{SCORES[name]} {scores[name]:.3f}" for name in COMPARED[1:] + COMPARED[:1])
     return f"From {threshold:.2f}: {shown}; {preds.sum() / len(preds):.1f} labels an image"
-
-
-def plot_image(
-    labeller: Labeller,
-    image: Picture,
-    true: Sequence[str] | None = None,
-    find_picture: FindPicture | None = None,
-    explanation: Explanation | None = None,
-) -> Figure:
-    """Draw an image with its labels, the RNN's path and attention, and the nearest images.
-
-    `true` are the names of its true labels. The nearest images are drawn where `find_picture` is
-    given, see `train_pictures`. An `explanation` that is there already saves time.
-    """
-    explanation = explanation or labeller.explain(image)
-    names = labeller.names
-    nearest = []
-    for neighbour in explanation.neighbours.itertuples():
-        if find_picture and (picture := find_picture(neighbour.id)):
-            labels = names[list(neighbour.labels)].tolist()
-            nearest.append((np.asarray(picture), labels, neighbour.similarity))
-    attention = explanation.attention
-    return plot_labelled(
-        np.asarray(read_image(image)),
-        pd.Series(explanation.probs, names),
-        names[explanation.chosen].tolist(),
-        true,
-        {} if attention is None else dict(zip(names, attention, strict=True)),
-        labeller.path(image),
-        nearest,
-    )
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,6 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.gridspec import SubplotSpec
 
+from imet_tools.labelling.review import FindPicture
+from imet_utils.labeller import Explanation, Labeller, Picture
 from imet_utils.plots import style
 from imet_utils.plots.decoder import add_attention_bar, attention_scale, draw_attention, to_grey
 from imet_utils.plots.images import (
@@ -38,61 +40,59 @@ from imet_utils.plots.style import (
     kind_key,
     name_rows,
 )
-from imet_utils.tables import split_label
+from imet_utils.tables import read_image, split_label
 
 ACROSS, NARROW = 6, 5  # thumbnails in a row, panels of attention and neighbours
 BARS, STEPS, MAX_LISTED = 10, 8, 5  # labels with a bar, steps of a path, lines under a thumbnail
 NEXT = 3  # most probable labels that were not chosen
-NO_STEPS = pd.Series(dtype=float)
-NOTHING: dict[str, np.ndarray] = {}
 
 
 @style.use()
-def plot_labelled(
-    image: np.ndarray,
-    probabilities: pd.Series,
-    chosen: Sequence[str],
+def plot_image(
+    labeller: Labeller,
+    image: Picture,
     true: Sequence[str] | None = None,
-    attention: Mapping[str, np.ndarray] = NOTHING,
-    path: pd.Series = NO_STEPS,
-    nearest: Sequence[tuple[np.ndarray, Sequence[str], float]] = (),
+    find_picture: FindPicture | None = None,
+    explanation: Explanation | None = None,
 ) -> Figure:
     """Show an image with its labels, the RNN's path and attention, and the nearest images.
 
-    Where the true labels are known, bars have the colours of the verdicts, else those of the
-    labels' kinds; labels that were not chosen are pale.
-
-    Args:
-        image: (H, W, 3) uint8.
-        probabilities: of all labels, by their names.
-        chosen: names of the labels chosen.
-        true: names of the true ones, where they are known.
-        attention: (h, w) of each label by its name, of sum 1.
-        path: probabilities of the RNN's steps, by their labels.
-        nearest: training images (H, W, 3) uint8, with their labels and similarity.
+    Where the names of its `true` labels are known, bars have the colours of the verdicts, else
+    those of the labels' kinds; labels that were not chosen are pale. The nearest images are drawn
+    where `find_picture` is given, see `train_pictures`. An `explanation` that is there already
+    saves time.
     """
-    ordered = probabilities.sort_values(ascending=False, kind="stable")
+    explanation = explanation or labeller.explain(image)
+    names, pixels, path = labeller.names, np.asarray(read_image(image)), labeller.path(image)
+    chosen, attention = names[explanation.chosen].tolist(), explanation.attention
+    nearest = []
+    for neighbour in explanation.neighbours.itertuples():
+        if find_picture and (picture := find_picture(neighbour.id)):
+            labels = names[list(neighbour.labels)].tolist()
+            nearest.append((np.asarray(picture), labels, neighbour.similarity))
+    ordered = pd.Series(explanation.probs, names).sort_values(ascending=False, kind="stable")
     best = [name for name in ordered.index if name in chosen]
     missed = [name for name in true or () if name not in chosen]
     others = [name for name in ordered.index if name not in chosen and name not in missed]
     named = [*best[: BARS - len(missed[:NEXT])], *missed[:NEXT]]
     shown = ordered[[*named, *others[: min(NEXT, max(0, BARS - len(named)))]]]
-    attended = {name: attention[name] for name in best[:NARROW] if name in attention}
-    top = max(image_height(image, 3.0), 0.9 + 0.27 * max(len(shown), min(STEPS, len(path))))
+    maps = {} if attention is None else dict(zip(names, attention, strict=True))  # by label
+    attended = {name: maps[name] for name in best[:NARROW] if maps}
+    top = max(image_height(pixels, 3.0), 0.9 + 0.27 * max(len(shown), min(STEPS, len(path))))
     cell = WIDTH / NARROW - 0.25
     rows = [top]
-    rows += [image_height(image, cell) + 0.65] if attended else []
+    rows += [image_height(pixels, cell) + 0.65] if attended else []
     rows += [max(image_height(near, cell) for near, _, _ in nearest) + 1.25] if nearest else []
     fig = Figure(figsize=(WIDTH, HEADER + sum(rows) + 0.2))
     grid = fig.add_gridspec(len(rows), 1, height_ratios=rows)
     first = grid[0].subgridspec(1, 3, width_ratios=(3.2, 3.4, 3.0))
-    draw_image(fig.add_subplot(first[0]), image, "NW")
+    draw_image(fig.add_subplot(first[0]), pixels, "NW")
     colors = _bar_colors([*shown.index, *path.index], chosen, true)
     _draw_bars(fig.add_subplot(first[1]), "Labels", shown, colors, true)
     if len(path):
         _draw_bars(fig.add_subplot(first[2]), "Steps of the RNN", path[:STEPS], colors)
     if attended:
-        _draw_attended(fig, grid[1], image, attended, colors)
+        _draw_attended(fig, grid[1], pixels, attended, colors)
     if nearest:
         _draw_nearest(fig, grid[-1], nearest, set(chosen))
     key = kind_key(colors_of([shown.index])) if true is None else VERDICT_KEY

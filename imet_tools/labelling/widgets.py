@@ -24,9 +24,8 @@ from imet_tools.labelling.explore import (
     Comparison,
     describe_threshold,
     plot_flipped,
-    plot_image,
 )
-from imet_tools.labelling.plots import plot_attention
+from imet_tools.labelling.plots import plot_attention, plot_image
 from imet_tools.labelling.review import FindPicture
 from imet_utils.labeller import Explanation, Labeller, Picture
 from imet_utils.metrics import threshold_curve
