@@ -118,7 +118,8 @@ def label_in_parts(
     by content, the same arguments and the same labeller, which is that of `output_dir`. The first
     process joins all of them.
     """
-    made_by, written = _labeller_fingerprint(output_dir, labeller), []
+    made_by = _labeller_fingerprint(output_dir, labeller)
+    written = []
     starts = range(0, len(images), PART)
     own = [starts[number] for number in own_range(len(starts))]
     for start in progress(own, "labelling images", unit="part"):
