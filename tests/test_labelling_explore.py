@@ -130,7 +130,8 @@ def test_images_are_found_by_part_label_verdict_and_order(album, query, wanted):
 
 def test_thumbnails_show_every_label_with_its_verdict_matching_ones_first(album):
     def texts(query, label=""):
-        fig = album.plot(album.find("test", *query), "title", label)
+        fig = album.plot(album.find("test", *query), "a $title", label)
+        assert fig.get_suptitle() == r"a \$title"
         assert max(fig.axes[0].images[0].get_array().shape) == 240
         return [note.get_text() for note in fig.axes[0].texts]
 

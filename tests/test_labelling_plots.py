@@ -9,7 +9,7 @@ from matplotlib.colors import to_hex
 from PIL import Image
 from test_plots_figures import IMAGE, notes, rows_of
 
-from imet_tools.labelling import plots
+from imet_tools.labelling import Comparison, plot_flipped, plot_suspect_labels, plots
 from imet_utils.labeller import Explanation
 from imet_utils.plots.style import FAINT, KIND_COLORS
 
@@ -79,16 +79,31 @@ def test_a_difference_whose_interval_holds_zero_is_hollow():
     assert segments == [[0.05, 0.15], [-0.03, 0.02]]
 
 
-def test_flips_stand_side_by_side_under_the_names_of_both():
-    flip = {"first": 1.0, "second": 0.0, "true": ["tag::dogs"]}
+@pytest.fixture
+def data_dir(tmp_path):
+    """The folder of a collection of one image."""
+    (tmp_path / "train").mkdir()
+    Image.fromarray(IMAGE).save(tmp_path / "train/a.png")
+    return tmp_path
+
+
+def test_flips_stand_side_by_side_under_the_names_of_both(data_dir):
+    flip = {"id": "a", "first": 1.0, "second": 0.0, "true": ["tag::dogs"]}
     flip |= {"first_labels": ["tag::dogs"], "second_labels": ["tag::men"]}
-    fig = plots.plot_flips([IMAGE] * 3, pd.DataFrame([flip] * 3), ("ours", "theirs"))
+    flips = pd.DataFrame([flip] * 3)
+    compared = Comparison(("ours", "$theirs"), pd.DataFrame(), flips, 3)
+    fig = plot_flipped(compared, flips, {"a": data_dir / "train/a.png"})
     assert sum(len(ax.images) for ax in fig.axes) == 6
     assert notes(fig.axes[0]) == ["ours", "F2 1.00", "✓ dogs"]
-    assert notes(fig.axes[1]) == ["theirs", "F2 0.00", "○ dogs", "✗ men"]
+    assert notes(fig.axes[1]) == [r"\$theirs", "F2 0.00", "○ dogs", "✗ men"]
 
 
-def test_suspects_are_marked_beside_the_annotated_labels():
+def test_suspects_are_marked_beside_the_annotated_labels(data_dir):
+    tables = SimpleNamespace(images=pd.DataFrame({"id": ["a"], "labels": [(1, 4)]}))
+    run = SimpleNamespace(data_dir=data_dir, tables=tables, label_names=np.array(PROBS.index))
     probs = {"tag::dogs": 0.01, "tag::urns": 0.9}
-    fig = plots.plot_suspects([IMAGE], [["tag::dogs", "tag::men"]], [probs])
+    suspects = pd.DataFrame(
+        {"id": "a", "attribute_name": [*probs], "probability": [*probs.values()]}
+    )
+    fig = plot_suspect_labels(run, suspects, 8)
     assert notes(fig.axes[0]) == ["✗ 0.01 dogs", "men", "○ 0.90 urns"]

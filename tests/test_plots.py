@@ -62,11 +62,6 @@ def explained(names):
     return tools.plot_image(labeller, pictures[1], names[3:], pictures.__getitem__, found)
 
 
-def flipped(names):
-    flip = {"first": 0.5, "second": 0.0, "true": names}
-    return pd.DataFrame([{**flip, "first_labels": names[2:], "second_labels": []}] * COUNT)
-
-
 CASES = {
     "architecture": lambda _: plots.plot_architecture(),
     "attention": lambda names: tools.plot_attention(IMAGES[1], EVEN, names[1], 0.5),
@@ -82,10 +77,6 @@ CASES = {
     "decodings": lambda names: plots.plot_decodings(
         pd.DataFrame({"decoding": names, **dict.fromkeys(INTERVALS, RISING)})
     ),
-    "suspects": lambda names: tools.plot_suspects(
-        IMAGES, [names[:4]] * COUNT, [dict.fromkeys(names[2:], 0.5)] * COUNT
-    ),
-    "flips": lambda names: tools.plot_flips(IMAGES, flipped(names), (names[0], names[1])),
     "history": lambda names: plots.plot_history(dict.fromkeys(names, HISTORY)),
     "hog": lambda _: plots.plot_hog(IMAGES, [image[..., 0] / 255 for image in IMAGES]),
     "image": explained,
@@ -119,19 +110,13 @@ CASES = {
     "threshold_curve": lambda _: plots.plot_threshold_curve(
         pd.DataFrame({"threshold": RISING, **SCORES}), 0.3
     ),
-    "thumbnails": lambda names: tools.plot_thumbnails(
-        IMAGES * 2, [names[:2]] * 2 * COUNT, [[(n, "wrong") for n in names]] * 2 * COUNT, names[1]
-    ),
     "views": lambda names: plots.plot_views(
         np.zeros((COUNT, 2, 3, 8, 8), np.uint8), names, [[names, []]] * COUNT
     ),
 }
 
 
-OF_IMAGES = {
-    *("attention_rows", "suspects", "flips", "image", "image_grid"),
-    *("predictions", "thumbnails", "views"),
-}
+OF_IMAGES = {"attention_rows", "image", "image_grid", "predictions", "views"}
 
 
 def test_every_figure_has_a_case():

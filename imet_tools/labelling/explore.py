@@ -3,22 +3,24 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from imet_tools.labelling.plots import plot_flips, plot_thumbnails
 from imet_utils.labeller import Labeller, Picture
 from imet_utils.metrics import bootstrap_mean, sample_scores
-from imet_utils.plots.style import SCORES
+from imet_utils.plots import style
+from imet_utils.plots.images import VERDICT_KEY, draw_grid, mark_labels
 from imet_utils.runs import Run, list_predictions, read_run
-from imet_utils.tables import find_images, name_files, read_thumbnail, take_split
+from imet_utils.tables import find_images, name_files, read_thumbnail, split_label, take_split
 from imet_utils.training import RECIPES
 
 NEW = "new"  # the part of the images without labels
 THUMBNAIL_SIDE = 240  # pixels of the longer side
+ACROSS, MAX_LISTED = 6, 5  # thumbnails in a row, lines under one
 ORDERS = {  # what to sort images by, and whether the lowest comes first
     "best F2 first": ("f2", False),
     "worst F2 first": ("f2", True),
@@ -85,18 +87,23 @@ class Album:
 
     def plot(self, page: pd.DataFrame, title: str, label: str = "") -> Figure:
         """Draw rows of `find` as thumbnails with their labels, matching ones first."""
-        heads, labels = [], []
+        above, below = [], []
         matching = match_names(self.labels["name"].unique(), label) if label else []
         for number, row in enumerate(page.itertuples(), start=1):
             score = "new" if np.isnan(row.f2) else f"F2 {row.f2:.2f}"
-            heads.append((f"{number}  {score}", row.id))
+            above.append([(f"{number}  {score}", style.INK), (row.id, style.MUTED)])
             shown = self.labels_of((row.part, row.id))
             shown = shown[shown["true"] | shown["predicted"]]
             shown = shown.assign(rest=~shown["name"].isin(matching))
             shown = shown.sort_values(["rest", "verdict"], kind="stable")  # the wrong ones last
-            labels.append(list(zip(shown["name"], shown["verdict"], strict=True)))
+            lines = []
+            for name, verdict in zip(shown["name"], shown["verdict"], strict=True):
+                color, sign = style.VERDICTS.get(verdict, (style.INK, "·"))
+                lines.append((f"{sign} {split_label(name)[1]}", color))
+            below.append(lines)
         pictures = [np.asarray(read_thumbnail(path, THUMBNAIL_SIDE)) for path in page["path"]]
-        return plot_thumbnails(pictures, heads, labels, title)
+        title = style.clean_text(title, 6.5)
+        return draw_grid(pictures, above, below, ACROSS, title, VERDICT_KEY, MAX_LISTED)
 
 
 def open_album(run: Run, labeller: Labeller, new: Sequence[Path] = ()) -> Album:
@@ -159,7 +166,8 @@ def describe_threshold(probs: np.ndarray, targets: np.ndarray, threshold: float)
     """Score the labels (N, C) of at least this probability, in one line."""
     preds = probs >= threshold
     scores = sample_scores(preds, targets)
-    shown = ", ".join(f"{SCORES[name]} {scores[name]:.3f}" for name in COMPARED[1:] + COMPARED[:1])
+    names = ("precision", "recall", "f2")
+    shown = ", ".join(f"{style.SCORES[name]} {scores[name]:.3f}" for name in names)
     return f"From {threshold:.2f}: {shown}; {preds.sum() / len(preds):.1f} labels an image"
 
 
@@ -228,5 +236,13 @@ def other_predictions(run: Run, other: str = "") -> tuple[pd.DataFrame, str]:
 
 def plot_flipped(comparison: Comparison, flips: pd.DataFrame, files: Mapping[str, Path]) -> Figure:
     """Draw images that two runs label differently: rows of `flips`, and the images' files."""
-    images = [np.asarray(read_thumbnail(files[key], THUMBNAIL_SIDE)) for key in flips["id"]]
-    return plot_flips(images, flips, comparison.names)
+    pictures, heads, below = [], [], []
+    first, second = comparison.names
+    for row in flips.itertuples():
+        both = [(first, row.first, row.first_labels), (second, row.second, row.second_labels)]
+        for name, f2, labels in both:
+            pictures.append(np.asarray(read_thumbnail(files[row.id], THUMBNAIL_SIDE)))
+            heads.append([(name, style.INK), (f"F2 {f2:.2f}", style.MUTED)])
+            below.append([*chain(*mark_labels(row.true, labels).values())])
+    title = "Images that the two label differently"
+    return draw_grid(pictures, heads, below, 4, title, VERDICT_KEY)

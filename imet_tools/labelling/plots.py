@@ -1,7 +1,6 @@
-"""Figures of labelled images: one with its explanation, pages of many, two runs compared."""
+"""Figures of a labelled image with its explanation, and of the scores of two runs."""
 
 from collections.abc import Mapping, Sequence
-from itertools import chain
 
 import numpy as np
 import pandas as pd
@@ -16,20 +15,17 @@ from imet_utils.plots.decoder import add_attention_bar, attention_scale, draw_at
 from imet_utils.plots.images import (
     HEADER,
     VERDICT_KEY,
-    Line,
     colors_of,
-    draw_grid,
     draw_image,
     image_height,
     limit_lines,
-    mark_labels,
     write_lines,
 )
 from imet_utils.plots.models import draw_intervals
 from imet_utils.tables import read_image, split_label
 
-ACROSS, NARROW = 6, 5  # thumbnails in a row, panels of attention and neighbours
-BARS, STEPS, MAX_LISTED = 10, 8, 5  # labels with a bar, steps of a path, lines under a thumbnail
+NARROW = 5  # panels of attention and neighbours
+BARS, STEPS = 10, 8  # labels with a bar, steps of a path
 NEXT = 3  # most probable labels that were not chosen
 
 
@@ -174,24 +170,6 @@ def plot_attention(
     return fig
 
 
-def plot_thumbnails(
-    images: Sequence[np.ndarray],
-    heads: Sequence[tuple[str, str]],
-    labels: Sequence[Sequence[tuple[str, str]]],
-    title: str,
-) -> Figure:
-    """Show images (H, W, 3), two lines above each, below its labels with their verdicts."""
-    below = [[_verdict_line(*label) for label in row] for row in labels]
-    above = [[(first, style.INK), (second, style.MUTED)] for first, second in heads]
-    title = style.clean_text(title, 6.5)
-    return draw_grid(images, above, below, ACROSS, title, VERDICT_KEY, MAX_LISTED)
-
-
-def _verdict_line(label: str, verdict: str) -> Line:
-    color, sign = style.VERDICTS.get(verdict, (style.INK, "·"))
-    return f"{sign} {split_label(label)[1]}", color
-
-
 @style.use()
 def plot_comparison(table: pd.DataFrame, first: str, second: str) -> Figure:
     """Show the differences of scores, see `Comparison.scores`, between runs of these names."""
@@ -204,39 +182,3 @@ def plot_comparison(table: pd.DataFrame, first: str, second: str) -> Figure:
     both = f"{style.clean_text(first, 2.2)} less {style.clean_text(second, 2.2)}"
     ax.set(title="Two runs on the same images", xlabel=f"{both}, with 95 % intervals")
     return fig
-
-
-def plot_flips(images: Sequence[np.ndarray], flips: pd.DataFrame, names: tuple[str, str]) -> Figure:
-    """Show images (H, W, 3) that two runs label differently, rows of `Comparison.flips`."""
-    heads, below = [], []
-    for row in flips.itertuples():
-        both = [(names[0], row.first, row.first_labels), (names[1], row.second, row.second_labels)]
-        for name, f2, labels in both:
-            heads.append([(name, style.INK), (f"F2 {f2:.2f}", style.MUTED)])
-            below.append([*chain(*mark_labels(row.true, labels).values())])
-    twice = [image for image in images for _ in names]
-    title = "Images that the two label differently"
-    return draw_grid(twice, heads, below, 4, title, VERDICT_KEY)
-
-
-def plot_suspects(
-    images: Sequence[np.ndarray],
-    annotated: Sequence[Sequence[str]],
-    suspects: Sequence[Mapping[str, float]],
-) -> Figure:
-    """Show images (H, W, 3) with their labels, and suspect ones with their probabilities."""
-    (missing, plus), (wrong, cross) = style.VERDICTS["missed"], style.VERDICTS["wrong"]
-    below = []
-    for names, probs in zip(annotated, suspects, strict=True):
-        lines = []
-        for name in dict.fromkeys([*names, *probs]):
-            short = split_label(name)[1]
-            if name not in probs:
-                lines.append((short, style.INK))
-            elif name in names:
-                lines.append((f"{cross} {probs[name]:.2f} {short}", wrong))
-            else:
-                lines.append((f"{plus} {probs[name]:.2f} {short}", missing))
-        below.append(lines)
-    key = {f"{cross} may be wrong": wrong, f"{plus} may be missing": missing}
-    return draw_grid(images, [], below, 4, "Labels that may be wrong or missing", key)
