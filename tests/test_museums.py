@@ -264,13 +264,14 @@ def test_a_new_start_keeps_to_what_the_last_refusal_asked_for(met, tmp_path):
 def test_waits_double_until_too_many_failures_in_a_row_end_the_run(met, tmp_path, monkeypatch):
     waits = []
     client = Client(met.api, 0, tmp_path)
+    monkeypatch.setattr(requesting, "REFUSED_WAIT", 30)
     monkeypatch.setattr(requesting.time, "sleep", waits.append)
     met.faults[LISTING].extend([403] * 9)
     for kind in (requesting.Failed, requesting.Failed, Unavailable):
         with pytest.raises(kind, match="status 403"):
             client.get(f"{met.api}/objects?departmentIds=11", parse_listing)
     assert client.pace.requests == client.failures == len(met.asked) == 9
-    assert waits[1:] == pytest.approx([0.02 * 2**k for k in range(8)], rel=0.5)
+    assert waits[1:] == pytest.approx([min(30 * 2**k, 900) for k in range(8)], rel=0.1)
 
 
 def test_offline_it_stops_and_keeps_what_is_there(tmp_path, monkeypatch):
