@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
-from imet_tools.labelling.__main__ import label_files
+from imet_tools.labelling.label_files import label_files
 from imet_tools.sample.collection import write_sample_data
 from imet_utils.labeller import Labeller
 from imet_utils.runs import PROJECT_DIR

@@ -124,7 +124,7 @@ class FakeMet:
 
 
 @contextmanager
-def serve_met(port=0):
+def serve_met():
     """Serve a museum on the loopback address, and close it at the end."""
     met = FakeMet()
 
@@ -135,7 +135,7 @@ def serve_met(port=0):
         def log_message(self, *_):
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", port), Handler) as server:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         met.base = f"http://127.0.0.1:{server.server_port}"
         thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
         thread.start()

@@ -3,9 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
+from test_labelling_review import explain, make_image, make_labeller
+from test_labelling_review import write as write_pages
 
-from imet_tools.labelling import ReviewImage, add_images, write_review
+from imet_tools.labelling import add_images
+from imet_tools.labelling.new_images import NewImage
 from imet_utils.decoding import CANDIDATES, NeighbourIndex, Neighbours, revise_probs
 from imet_utils.tables import load_tables
 
@@ -14,6 +16,7 @@ NAMES = ["culture::french", "tag::dogs", "tag::hot dogs", "tag::boats"]
 FRENCH, DOGS, HOT_DOGS, BOATS = range(4)
 THRESHOLDS = {0.1: 0.05, 0.3: 0.15, 0.7: 0.5, 0.9: 0.8}
 CORNER = np.eye(7)[:1].T @ np.eye(7)[:1]  # it looked into the upper left corner
+ATTENTION = [CORNER, np.ones((2, 3)), CORNER, CORNER]
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 
 
@@ -43,19 +46,11 @@ def visit(browser):
     assert wrong == []
 
 
-def make_image(number, *, near=(BOATS,)):
-    """Suggest french and dogs, which are ticked beforehand, and hot dogs, which are not."""
-    picture = Image.new("RGB", (60, 40), (40 * number, 90, 160))
-    probs, attention = np.zeros(4), {FRENCH: CORNER, DOGS: np.ones((2, 3)), HOT_DOGS: CORNER}
-    probs[[*attention]] = 0.9, 0.6, 0.2
-    rest = (picture, [*attention], probs, attention, [(picture, near)])
-    return ReviewImage(f"{number}.png", f"id{number}", *rest)
-
-
-def write(folder, images=range(4), **options):
-    """Write pages of such images."""
-    options = {"thresholds": THRESHOLDS, **options}
-    return write_review(map(make_image, images), len(images), IDS, NAMES, folder, **options)
+def write(folder, numbers=range(4), thresholds=THRESHOLDS, **options):
+    """Write pages that tick french and dogs of each image beforehand, and suggest hot dogs."""
+    found = [explain([0.9, 0.6, 0.2, 0.0], ATTENTION, [(0.5, (BOATS,))]) for _ in numbers]
+    labeller = make_labeller(IDS, NAMES, thresholds)
+    return write_pages(folder, numbers, found, labeller, top=3, **options)
 
 
 @pytest.fixture
@@ -106,7 +101,7 @@ def test_accept_reject_add_save_and_read_back(visit, review, tmp_path):
     page.get_by_role("button", name="Add", exact=True).click()
     assert accepted(page) == [FRENCH, HOT_DOGS, BOATS]
     page.locator("#finish").click()
-    assert title(page) == "id1"
+    assert title(page) == "1"
     page.locator("#wanted").evaluate("""(field) => { field.value = "tag::boats";
     field.dispatchEvent(new InputEvent("input", {inputType: "insertReplacementText"})); }""")
     assert accepted(page) == [FRENCH, DOGS, BOATS]  # as picked from the list of names
@@ -118,7 +113,7 @@ def test_accept_reject_add_save_and_read_back(visit, review, tmp_path):
     add(tmp_path)
     (tmp_path / "extended.csv").replace(tmp_path / "train.csv")
     images = load_tables(tmp_path).images
-    assert images["id"].tolist() == ["old", "id0", "id1"]
+    assert images["id"].tolist() == ["old", "0", "1"]
     assert images["labels"].tolist() == [(DOGS,), (FRENCH, HOT_DOGS, BOATS), (FRENCH, DOGS, BOATS)]
 
 
@@ -129,7 +124,7 @@ def test_all_of_it_by_keys(visit, review, tmp_path):
     press(page, "/")
     page.keyboard.type("BOATS")
     press(page, "Enter", "Escape", "Enter", "j", "ArrowRight", "ArrowRight")
-    assert title(page) == "id3"
+    assert title(page) == "3"
     press(page, "k", "k", "k", "ArrowLeft")
     assert accepted(page) == [FRENCH, HOT_DOGS, BOATS]
     press(page, "?")
@@ -197,14 +192,13 @@ def revised(tmp_path, request):
         return revise_probs(probs, nearest, known, 0.75)[0]
 
     shown = revise({})
-    first = np.argsort(-shown, kind="stable")[:7]
-    near = list(zip(cosines[0], labels, strict=True))
-    rest = (Image.new("RGB", (60, 40), (9, 90, 160)), first.tolist(), shown, None, (), near)
-    images = [ReviewImage(f"{n}.png", f"{n}", *rest, request.param) for n in range(2)]
-    names = [f"tag::{k}" for k in range(40)]
+    first = np.argsort(-shown, kind="stable")[:7].tolist()
+    found = explain(shown, near=list(zip(cosines[0], labels, strict=True)))
     options = {"strength": 0.75, "temperature": 0.08, "thresholds": {0.7: shown[first[2]] - 1e-4}}
-    page = write_review(images, 2, range(40), names, tmp_path, **options)[0]
-    return page, lambda decisions: [f"{100 * p:.0f} %" for p in revise(decisions)], first.tolist()
+    labeller = make_labeller(range(40), [f"tag::{k}" for k in range(40)], **options)
+    known = [request.param] * 2
+    page = write_pages(tmp_path, range(2), [found] * 2, labeller, top=7, known=known)[0]
+    return page, lambda decisions: [f"{100 * p:.0f} %" for p in revise(decisions)], first
 
 
 def shares(page):
@@ -249,7 +243,7 @@ def test_choices_outlive_the_tab_a_damaged_one_and_a_review_written_anew(visit, 
     page = visit(review)
     press(page, "2", "Enter", "2", "Enter", "3")
     reload(page)
-    assert title(page) == "id2"
+    assert title(page) == "2"
     assert accepted(page) == [FRENCH, DOGS, HOT_DOGS]
     page.evaluate("localStorage.setItem(slot(0), '{')")
     reload(page)
@@ -287,12 +281,12 @@ def test_filters_show_what_is_done_and_an_image_without_a_label_is_not_saved(
     assert save(page, tmp_path)[1] == "id,attribute_ids\nid1,5 12\n"
     assert "1 reviewed; 1 without a label left out" in page.locator("#say").inner_text()
     page.locator("[data-filter=done]").click()
-    assert title(page) == "id1"
+    assert title(page) == "1"
     page.locator("[data-filter=todo]").click()
-    assert title(page) == "id2"
+    assert title(page) == "2"
     assert page.locator("#back").is_disabled()
     press(page, "ArrowRight", "Enter")  # after the last the one that was passed over
-    assert title(page) == "id2"
+    assert title(page) == "2"
     press(page, "Enter")
     assert "All images" in page.locator("#nothing").inner_text()
     page.locator("[data-filter=all]").click()
@@ -327,10 +321,11 @@ def test_hostile_names_are_text(visit, tmp_path):
         "__proto__",
     ]
     ids = [10**17 + k for k in range(len(names))]  # more digits than a number of JavaScript has
-    picture, count = Image.new("RGB", (20, 30)), len(names)
-    rest = (picture, range(count), np.full(count, 0.5), [CORNER] * count, [(picture, [0, 1])])
-    image = ReviewImage("<b>&amp;.png", 'a, "b" </script>', *rest)
-    page = visit(write_review([image], 1, ids, names, tmp_path, thresholds={0.7: 0.5})[0])
+    count, path = len(names), make_image(tmp_path, 0).path
+    image = NewImage(path, "<b>&amp;.png", 'a, "b" </script>')
+    found = explain(np.full(count, 0.5), [CORNER] * count, [(0.5, (0, 1))])
+    labeller = make_labeller(ids, names, {0.7: 0.5})
+    page = visit(write_pages(tmp_path, [image], [found], labeller)[0])
     assert title(page) == image.id
     assert page.locator("#fact").inner_text() == image.file
     shown = [name.inner_text() for name in page.locator(".name b").all()]
@@ -367,11 +362,11 @@ def test_what_is_ticked_follows_a_precision_that_can_be_moved(visit, review, tmp
     page.locator("#aim").fill("2")
     assert accepted(page) == [FRENCH]
     reload(page)
-    assert (title(page), accepted(page)) == ("id1", [FRENCH])  # it is remembered
+    assert (title(page), accepted(page)) == ("1", [FRENCH])  # it is remembered
     press(page, "ArrowLeft")
     assert accepted(page) == [FRENCH, HOT_DOGS]  # what was decided stays
     assert save(page, tmp_path)[1] == "id,attribute_ids\nid0,12 100\n"
-    page = visit(write(tmp_path, precision=0.95)[0])
+    page = visit(write(tmp_path, thresholds={0.3: 0.15, 0.6: 0.8})[0])
     assert accepted(page) == [FRENCH]  # the highest that was reached
     assert accepted(visit(write(tmp_path, thresholds={})[0])) == []
 
@@ -379,14 +374,11 @@ def test_what_is_ticked_follows_a_precision_that_can_be_moved(visit, review, tmp
 def test_an_image_unlike_all_labelled_ones_is_marked_and_only_what_is_known_is_ticked(
     visit, tmp_path
 ):
-    picture = Image.new("RGB", (60, 40))
-    rest = (picture, [DOGS, FRENCH], np.array([0.9, 1.0, 0.0, 0.0]), None, ())
-    images = [
-        ReviewImage(f"{cosine}.png", f"{cosine}", *rest, [(cosine, (BOATS,))], (DOGS,))
-        for cosine in (0.19, 0.21)
-    ]
-    options = {"thresholds": THRESHOLDS, "least_similarity": 0.2}
-    page = visit(write_review(images, 2, IDS, NAMES, tmp_path, **options)[0])
+    probs = [0.9, 1.0, 0.0, 0.0]
+    found = [explain(probs, near=[(cosine, (BOATS,))]) for cosine in (0.19, 0.21)]
+    labeller = make_labeller(IDS, NAMES, THRESHOLDS, least_similarity=0.2)
+    known = [[DOGS]] * 2
+    page = visit(write_pages(tmp_path, range(2), found, labeller, top=2, known=known)[0])
     assert "Unlike the labelled images" in page.locator("#far").inner_text()
     assert accepted(page) == [DOGS]
     press(page, "Enter")
@@ -419,6 +411,5 @@ def test_new_terms_are_proposed_in_a_column_of_their_own_which_add_passes_over(
     saved = pd.read_csv(tmp_path / "saved.csv", dtype=str, keep_default_na=False)
     assert saved["proposed_terms"].tolist() == [term, "odd"]
     assert saved["attribute_ids"].tolist() == ["5 7 12", ""]
-    added = add(tmp_path)
-    assert (added.ids, added.without_label) == (["id0"], 1)
-    assert (tmp_path / "extended.csv").read_text() == "id,attribute_ids\nold,5\nid0,12 5 7\n"
+    assert add(tmp_path) == (["0"], 1)
+    assert (tmp_path / "extended.csv").read_text() == "id,attribute_ids\nold,5\n0,12 5 7\n"

@@ -1,22 +1,33 @@
-"""Exploring: which images are found, how runs are compared, whose pictures are at hand."""
+"""Exploring: which images are found, how runs are compared, what the widgets show of it."""
 
+import io
 from types import SimpleNamespace
 
+import nbformat
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 from small_data import write_noise
 
 from imet_tools.labelling import (
+    Comparison,
+    browse,
     compare_runs,
     describe_threshold,
+    explain_picked,
     open_album,
     other_predictions,
+    page_flips,
     pick_new_images,
+    slide_threshold,
     train_pictures,
+    try_own,
+    widgets,
 )
 from imet_utils.files import save_json
+from imet_utils.labeller import Explanation
 from imet_utils.metrics import f2_per_image, sample_scores
 from imet_utils.runs import list_predictions
 from imet_utils.tables import Tables
@@ -119,7 +130,8 @@ def test_images_are_found_by_part_label_verdict_and_order(album, query, wanted):
 
 def test_thumbnails_show_every_label_with_its_verdict_matching_ones_first(album):
     def texts(query, label=""):
-        fig = album.plot(album.find("test", *query), "title", label)
+        fig = album.plot(album.find("test", *query), "a $title", label)
+        assert fig.get_suptitle() == r"a \$title"
         assert max(fig.axes[0].images[0].get_array().shape) == 240
         return [note.get_text() for note in fig.axes[0].texts]
 
@@ -198,3 +210,154 @@ def test_pictures_of_training_images_where_they_are_at_hand(tmp_path, data_dir):
     assert find("another") is None
     (data_dir / "train/b.png").unlink()
     assert train_pictures(tmp_path, labeller)("a") is None  # the collection is gone
+
+
+class FakeExplainer:
+    """Records the known labels that it is given, and attends to a corner for every label."""
+
+    names = np.array(NAMES[:2])
+
+    def __init__(self, attends=True):
+        self.attends, self.known = attends, []
+
+    def explain(self, image, known=()):
+        self.known.append(list(known))
+        probs = np.array([0.2, 0.7], np.float32)
+        probs[np.isin(self.names, known)] = 1
+        attention = np.zeros((2, 2, 2), np.float32)
+        attention[:, 0, 0] = 1
+        return Explanation(probs, probs > 0.5, attention if self.attends else None, pd.DataFrame())
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """Let a person be there, and record what is drawn of images and of attention."""
+    images, attended = [], []
+
+    def plot_image(labeller, image, true, find_picture, explanation):
+        images.append((image, true))
+        return Figure(figsize=(2, 1))
+
+    def plot_attention(image, attention, label, probability, opacity):
+        attended.append((label, round(float(probability), 3), opacity))
+        return Figure(figsize=(2, 1))
+
+    monkeypatch.setattr(widgets, "is_interactive", lambda: True)
+    monkeypatch.setattr(widgets, "plot_image", plot_image)
+    monkeypatch.setattr(widgets, "plot_attention", plot_attention)
+    return SimpleNamespace(images=images, attended=attended)
+
+
+def test_without_a_person_nothing_is_shown(album, monkeypatch):
+    assert browse(album) is None
+    assert explain_picked(FakeExplainer(), album, None, None) is None
+    assert try_own(FakeExplainer(), None) is None
+    assert slide_threshold(np.zeros((1, 1)), np.ones((1, 1), bool), 0.1) is None
+    assert page_flips(Comparison(("a", "b"), None, pd.DataFrame(), 0), {}) is None
+    for request, wanted in [
+        ({"content": {"allow_stdin": True}}, True),
+        ({"content": {"allow_stdin": False}}, False),
+        ({}, False),
+    ]:
+        kernel = SimpleNamespace(get_parent=lambda channel, request=request: request)
+        monkeypatch.setattr(widgets, "get_ipython", lambda k=kernel: SimpleNamespace(kernel=k))
+        assert widgets.is_interactive() is wanted
+
+
+@pytest.mark.slow
+def test_a_notebook_that_ran_without_a_person_has_no_widgets(smoke):
+    done = nbformat.read(smoke[0] / "notebooks/09_label_new_images.ipynb", as_version=4)
+    assert "widgets" not in done.metadata
+    outputs = [out for cell in done.cells for out in cell.get("outputs", [])]
+    assert not any("widget" in kind for out in outputs for kind in out.get("data", {}))
+
+
+@pytest.mark.usefixtures("drawn")
+def test_the_browser_pages_filters_and_picks_the_first(album, monkeypatch):
+    monkeypatch.setattr(widgets, "PAGE", 2)
+    browser = browse(album)
+    assert browser.image.value == ("test", "a")  # the best
+    assert "of 2: 3 images" in browser.count.value
+    assert len(browser.image.options) == 2
+    browser.page.value = 2
+    assert browser.image.value == ("test", "c")
+    before = browser.canvas.value
+    browser.label.value, browser.verdict.value = "dogs", "missed"
+    assert browser.page.value == 1
+    assert "of 1: 1 images" in browser.count.value
+    assert browser.image.value == ("test", "b")
+    assert browser.canvas.value != before
+    browser.label.value, browser.verdict.value = "french", "correct"
+    assert browser.image.value == ("test", "a")
+    browser.order.value = "worst F2 first"
+    assert browser.image.value == ("test", "c")
+    browser.label.value = "no such label"
+    assert (browser.image.value, browser.image.layout.display) == (None, "none")
+    browser.label.value = ""
+    assert (browser.image.value, browser.image.layout.display) == (("test", "b"), "")
+
+
+def test_an_explanation_follows_the_browser_the_label_and_what_is_known(album, drawn):
+    labeller, browser = FakeExplainer(), browse(album)
+    explain_picked(FakeExplainer(attends=False), album, browse(album), None)
+    assert drawn.attended == []
+    drawn.images.clear()
+    explainer = explain_picked(labeller, album, browser, None)
+    assert drawn.images == [(album.path_of(("test", "a")), NAMES[:2])]
+    assert drawn.attended[-1] == ("tag::dogs", 0.7, 0.75)
+    explainer.label.index = 1
+    explainer.opacity.value = 0.3
+    assert drawn.attended[-1] == ("culture::french", 0.2, 0.3)
+    explainer.known.value = ["culture::french"]
+    assert drawn.images[0] == drawn.images[1]
+    assert drawn.attended[-1] == ("culture::french", 1.0, 0.3)
+    browser.image.index = 1
+    assert drawn.images[-1] == (album.path_of(("test", "b")), ["tag::boats", "tag::dogs"])
+    assert explainer.known.value == []  # until another image is picked
+    assert labeller.known == [[], ["culture::french"], []]
+
+
+def test_ones_own_picture_is_explained_or_refused(tmp_path, drawn):
+    choice, message, _ = try_own(FakeExplainer(), None).children
+    upload, path = choice.children
+    content = io.BytesIO()
+    Image.new("RGB", (30, 20), "red").save(content, "PNG")
+    (tmp_path / "own.png").write_bytes(content.getvalue())
+    path.value = f" {tmp_path / 'own.png'} "
+    assert drawn.images == [(tmp_path / "own.png", None)]
+    path.value = "<b>nowhere.png"
+    assert "&lt;b&gt;nowhere.png" in message.value
+    assert len(drawn.images) == 1
+    file = {"type": "image/png", "size": 3, "last_modified": pd.Timestamp(0)}
+    upload.value = [file | {"name": "../up.png", "content": memoryview(content.getvalue())}]
+    assert drawn.images[1][0].getpixel((0, 0)) == (255, 0, 0)
+    assert message.value == ""
+    upload.value = [file | {"name": "../text.png", "content": memoryview(b"text")}]
+    assert message.value.startswith("text.png: ")
+
+
+@pytest.mark.usefixtures("drawn")
+def test_the_threshold_shows_what_its_function_returns():
+    rng = np.random.default_rng(0)
+    probs, targets = rng.random((9, 4)), rng.random((9, 4)) < 0.5
+    slider, message, canvas = slide_threshold(probs, targets, 0.25).children
+    before = canvas.value
+    slider.value = 0.4
+    assert message.value == describe_threshold(probs, targets, 0.4)
+    assert canvas.value != before
+
+
+@pytest.mark.usefixtures("drawn")
+def test_flips_are_paged_and_filtered(album, monkeypatch):
+    monkeypatch.setattr(widgets, "FLIPS", 1)
+    ours = PREDS.copy()
+    ours[1], ours[2] = TARGETS[1], False  # b is better, c worse
+    compared = compare_runs(listed(ours), listed(), ("ours", "theirs"))
+    box = page_flips(compared, album.images.set_index("id")["path"])
+    (choice, page, count), canvas = box.children[0].children, box.children[1]
+    assert "of 2: 2 images" in count.value
+    before = canvas.value
+    page.value = 2
+    assert canvas.value != before
+    choice.value = "theirs is better"
+    assert "of 1: 1 images" in count.value

@@ -6,7 +6,7 @@ import pytest
 import torch
 from small_data import launch, write_noise
 
-from imet_tools.labelling import in_parts
+from imet_tools.labelling import label_files
 from imet_tools.labelling.__main__ import main
 from imet_utils.decoding import Decision, NeighbourIndex
 from imet_utils.labeller import Labeller
@@ -15,10 +15,10 @@ from imet_utils.labeller.ensemble import Ensemble, Settings
 TABLES = ("labels.csv", "submission.csv", "skipped_images.csv")
 SMALL_PARTS = """\
 import sys
-from imet_tools.labelling import in_parts
+from imet_tools.labelling import label_files
 from imet_tools.labelling.__main__ import main
 from imet_utils.distributed import num_processes
-in_parts.PART = 2
+label_files.PART = 2
 code = main(sys.argv[1:])
 print(f"one of {num_processes()}")
 sys.exit(code)
@@ -89,7 +89,7 @@ def test_what_has_ended_goes_on_with_what_is_done_for_the_same_images(folder, mo
         labelled.append([path.stem for path in paths])
         return explain(labeller, paths, *arguments)
 
-    monkeypatch.setattr(in_parts, "PART", 2)
+    monkeypatch.setattr(label_files, "PART", 2)
     monkeypatch.setattr(Labeller, "explain_all", explain_two_parts)
     given = ["label", str(folder / "photos"), "--output", str(folder / "labeller"), "--top", "2"]
     assert main([*given, "--no-review"]) == 2

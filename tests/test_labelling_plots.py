@@ -1,12 +1,16 @@
 """What the figures of labelled images show of their data."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
+from PIL import Image
 from test_plots_figures import IMAGE, notes, rows_of
 
-from imet_tools.labelling import plots
+from imet_tools.labelling import Comparison, plot_flipped, plot_suspect_labels, plots
+from imet_utils.labeller import Explanation
 from imet_utils.plots.style import FAINT, KIND_COLORS
 
 PROBS = pd.Series(
@@ -22,24 +26,32 @@ def bars_of(ax):
     return [(bar.get_width(), to_hex(bar.get_facecolor()).upper()) for bar in ax.patches]
 
 
+def draw(true=None, attention=None, path=(), near=()):
+    """Draw the image as explained; `near` are the labels of a neighbour."""
+    names = np.array(PROBS.index)
+    labeller = SimpleNamespace(names=names, path=lambda _: pd.Series(path, dtype=float))
+    neighbours = pd.DataFrame({"id": ["near"], "labels": [near], "similarity": 0.712})
+    found = Explanation(PROBS.to_numpy(), np.isin(names, CHOSEN), attention, neighbours)
+    find_picture = (lambda _: Image.fromarray(IMAGE[:, :30])) if near else None
+    return plots.plot_image(labeller, Image.fromarray(IMAGE), true, find_picture, found)
+
+
 def test_chosen_labels_come_first_with_verdicts_then_the_nearly_chosen_ones_in_pale():
-    labels = plots.plot_labelled(IMAGE, PROBS, CHOSEN).axes[1]
+    labels = draw().axes[1]
     assert rows_of(labels) == ["dogs", "dutch", "french", "cats", "men"]
     assert bars_of(labels) == [
         (0.8, KIND_COLORS["tag"].upper()),
         (0.6, KIND_COLORS["culture"].upper()),
         *((p, FAINT) for p in (0.1, 0.05, 0.02)),
     ]
-    labels = plots.plot_labelled(IMAGE, PROBS, CHOSEN, true=["tag::dogs", "tag::urns"]).axes[1]
+    labels = draw(true=["tag::dogs", "tag::urns"]).axes[1]
     assert rows_of(labels)[:3] == ["dogs", "dutch", "urns"]
     assert notes(labels)[:3] == ["✓ 0.80", "✗ 0.60", "○ 0.01"]
 
 
 def test_the_path_attention_and_neighbours_of_an_image():
-    path = pd.Series([0.5, 0.3], ["tag::dogs", "tag::men"])
-    attention = dict.fromkeys(PROBS.index, CORNER)
-    nearest = [(IMAGE[:, :30], ["tag::men", "tag::dogs"], 0.712)]
-    fig = plots.plot_labelled(IMAGE, PROBS, CHOSEN, None, attention, path, nearest)
+    path = {"tag::dogs": 0.5, "tag::men": 0.3}
+    fig = draw(None, np.stack([CORNER] * len(PROBS)), path, near=(4, 1))
     _, _, steps, dogs, dutch, near = fig.axes
     assert rows_of(steps) == ["dogs", "men"]
     assert bars_of(steps)[1] == (0.3, FAINT)  # a step, but not chosen
@@ -67,16 +79,31 @@ def test_a_difference_whose_interval_holds_zero_is_hollow():
     assert segments == [[0.05, 0.15], [-0.03, 0.02]]
 
 
-def test_flips_stand_side_by_side_under_the_names_of_both():
-    flip = {"first": 1.0, "second": 0.0, "true": ["tag::dogs"]}
+@pytest.fixture
+def data_dir(tmp_path):
+    """The folder of a collection of one image."""
+    (tmp_path / "train").mkdir()
+    Image.fromarray(IMAGE).save(tmp_path / "train/a.png")
+    return tmp_path
+
+
+def test_flips_stand_side_by_side_under_the_names_of_both(data_dir):
+    flip = {"id": "a", "first": 1.0, "second": 0.0, "true": ["tag::dogs"]}
     flip |= {"first_labels": ["tag::dogs"], "second_labels": ["tag::men"]}
-    fig = plots.plot_flips([IMAGE] * 3, pd.DataFrame([flip] * 3), ("ours", "theirs"))
+    flips = pd.DataFrame([flip] * 3)
+    compared = Comparison(("ours", "$theirs"), pd.DataFrame(), flips, 3)
+    fig = plot_flipped(compared, flips, {"a": data_dir / "train/a.png"})
     assert sum(len(ax.images) for ax in fig.axes) == 6
     assert notes(fig.axes[0]) == ["ours", "F2 1.00", "✓ dogs"]
-    assert notes(fig.axes[1]) == ["theirs", "F2 0.00", "○ dogs", "✗ men"]
+    assert notes(fig.axes[1]) == [r"\$theirs", "F2 0.00", "○ dogs", "✗ men"]
 
 
-def test_suspects_are_marked_beside_the_annotated_labels():
+def test_suspects_are_marked_beside_the_annotated_labels(data_dir):
+    tables = SimpleNamespace(images=pd.DataFrame({"id": ["a"], "labels": [(1, 4)]}))
+    run = SimpleNamespace(data_dir=data_dir, tables=tables, label_names=np.array(PROBS.index))
     probs = {"tag::dogs": 0.01, "tag::urns": 0.9}
-    fig = plots.plot_suspects([IMAGE], [["tag::dogs", "tag::men"]], [probs])
+    suspects = pd.DataFrame(
+        {"id": "a", "attribute_name": [*probs], "probability": [*probs.values()]}
+    )
+    fig = plot_suspect_labels(run, suspects, 8)
     assert notes(fig.axes[0]) == ["✗ 0.01 dogs", "men", "○ 0.90 urns"]

@@ -3,20 +3,62 @@
 import base64
 import io
 import json
-import os
 import weakref
 from html.parser import HTMLParser
+from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
-from imet_tools.labelling import ReviewImage, write_review
+from imet_tools.labelling import write_review
+from imet_tools.labelling.new_images import NewImage
 from imet_tools.labelling.review import similarity_limit
-from imet_utils.decoding import REVISION, NeighbourIndex
+from imet_utils.decoding import REVISION, TEMPERATURE, Decision, NeighbourIndex
+from imet_utils.labeller import Explanation
 
 IDS, NAMES = [7, 30, 4], ["culture::french", "tag::</script><b>", "tag::花 & \"x\" 'y'"]
 HALF = np.array([[0.0, 0.5], [0.25, 0.125]])
+
+
+def make_labeller(
+    ids=IDS, names=NAMES, thresholds=None, least_similarity=-1.0, strength=0.0,
+    temperature=TEMPERATURE, threshold=0.5,
+):  # fmt: skip
+    """Make what pages need of a labeller; its two images are as alike as `least_similarity`."""
+    embeddings = np.array([[1, 0], [least_similarity, np.sqrt(1 - least_similarity**2)]])
+    index = NeighbourIndex(np.zeros(2), np.eye(2), embeddings, np.eye(2), temperature)
+    labels = pd.DataFrame({"attribute_id": ids, "attribute_name": names})
+    return SimpleNamespace(
+        labels=labels, names=labels["attribute_name"], index=index, thresholds=thresholds or {},
+        settings=SimpleNamespace(strength=strength), decision=Decision(threshold=threshold),
+    )  # fmt: skip
+
+
+def make_image(folder, number, size=(60, 40)):
+    """Write an image of its own colour for each number."""
+    path = folder / f"{number}.png"
+    path.parent.mkdir(exist_ok=True)
+    Image.new("RGB", size, (40 * number, 102, 204)).save(path)
+    return NewImage(path, path.name, path.stem)
+
+
+def explain(probs, attention=None, near=()):
+    """Make an explanation; `near` are the cosine and the labels of each neighbour."""
+    neighbours = pd.DataFrame(near, columns=["similarity", "labels"]).assign(id="near")
+    return Explanation(np.asarray(probs), np.zeros(len(probs), bool), attention, neighbours)
+
+
+def find_picture(_):
+    return Image.new("RGB", (96, 64), (9, 90, 160))
+
+
+def write(folder, images, explanations=None, labeller=None, **options):
+    """Write pages of images, by their numbers if they are like all others."""
+    images = [make_image(folder, n) if isinstance(n, int) else n for n in images]
+    found = explanations or (explain(np.zeros(3)) for _ in images)
+    return write_review(labeller or make_labeller(), images, found, folder, find_picture, **options)
 
 
 class Page(HTMLParser):
@@ -44,19 +86,8 @@ class Page(HTMLParser):
         self.json = False
 
 
-def make_image(number=0, suggestions=(), size=(6, 4), mode="RGB", **more):
-    picture = Image.new("RGB", size, (number, 102, 204)).convert(mode)
-    more = {"probs": np.zeros(3), **more}
-    return ReviewImage(f"{number}.png", str(number), picture, suggestions, **more)
-
-
-def write(folder, images, num_images=None, **options):
-    images = list(images) if num_images is None else images
-    return write_review(images, num_images or len(images), IDS, NAMES, folder, **options)
-
-
 def names_in(folder):
-    return sorted(path.name for path in folder.iterdir())
+    return sorted(path.name for path in folder.glob("*.html"))
 
 
 def decode(uri):
@@ -66,48 +97,39 @@ def decode(uri):
 
 
 def test_a_page_holds_images_labels_and_suggestions(tmp_path):
-    near = [(Image.new("RGB", (300, 200)), (0, 2))]
-    alike = [(np.float32(0.81239), (0, 2)), (0.5, (2,))]
+    alike = [(np.float32(0.81239), (np.int64(0), np.int64(2))), (0.5, (2,))]
     probs = np.array([0.25, 0.1, 0.91237], dtype=np.float32)
-    attention = np.stack([HALF, HALF, 8 * HALF.T])
-    seen = {"probs": probs, "attention": attention, "neighbours": near, "near": alike}
-    [path] = write(tmp_path, [make_image(5, [2, 0], **seen), make_image(6, [1])], strength=0.5)
+    found = [explain(probs, np.stack([HALF, HALF, 8 * HALF.T]), alike), explain(np.eye(3)[1])]
+    images = [make_image(tmp_path, 5, (960, 300)), make_image(tmp_path, 6, (9, 8))]
+    labeller = make_labeller(thresholds={0.1: 0.05, 0.5: 0.2, 0.9: 0.5}, strength=0.5)
+    [path] = write(tmp_path, images, found, labeller, top=2, known=[[0], []])
     page, text = Page(path), path.read_text(encoding="utf-8")
     assert page.loaded == ["data:,"]  # and nothing else
     assert "default-src 'none'; img-src data:" in text
     assert not any(word in text for word in ("http://", "https://", "@import", "url("))
     assert page.labels == {"ids": ["7", "30", "4"], "names": NAMES}
     image, other = page.images
-    assert other["suggestions"] == [{"label": 1, "probability": 0.0, "attention": None}]
+    assert other["suggestions"][0] == {"label": 1, "probability": 1.0, "attention": None}
     assert (image["id"], image["file"]) == ("5", "5.png")
     first = {"label": 2, "probability": 0.9124, "attention": [[0, 50], [99, 25]]}
     second = {"label": 0, "probability": 0.25, "attention": [[0, 99], [50, 25]]}
     assert image["suggestions"] == [first, second]
-    [neighbour] = image["neighbours"]
-    assert neighbour["labels"] == [0, 2]
-    assert decode(neighbour["picture"]).size == (96, 64)
+    assert [neighbour["labels"] for neighbour in image["neighbours"]] == [[0, 2], [2]]
+    assert decode(image["neighbours"][0]["picture"]).size == (96, 64)
     assert image["near"] == [[0.8124, [0, 2]], [0.5, [2]]]
     assert image["probs"] == [[0, 0.25], [2, 0.9124]]  # of what a decision can revise
+    assert [image["known"], other["known"]] == [[[0, 1]], []]
     assert page.revision.items() >= REVISION.items()
     assert page.revision["strength"] == 0.5
-
-
-@pytest.mark.parametrize(
-    ("mode", "size", "kept"),
-    [("RGB", (960, 300), (480, 150)), ("RGBA", (30, 40), (30, 40)), ("P", (9, 9), (9, 9))],
-)
-def test_pictures_are_made_smaller_and_never_larger(tmp_path, mode, size, kept):
-    given = make_image(51, size=size, mode=mode)
-    [path] = write(tmp_path, [given])
-    picture = decode(Page(path).images[0]["picture"])
-    assert picture.size == kept
-    wanted = given.picture.convert("RGB").getpixel((0, 0))
-    np.testing.assert_allclose(picture.getpixel((5, 5)), wanted, atol=4)
-    assert given.picture.size == size
+    assert page.revision["thresholds"] == [[0.5, 0.2], [0.9, 0.5]]
+    assert page.revision["precision"] == 0.9  # that of the decision
+    pictures = [decode(image["picture"]) for image in page.images]
+    assert [picture.size for picture in pictures] == [(480, 150), (9, 8)]  # never larger
+    np.testing.assert_allclose(pictures[0].getpixel((5, 5)), (200, 102, 204), atol=4)
 
 
 def test_images_are_shared_out_over_pages_that_lead_to_one_another(tmp_path):
-    paths = write(tmp_path / "new", (make_image(n) for n in range(5)), per_page=2)
+    paths = write(tmp_path, range(5), per_page=2)
     assert [path.name for path in paths] == ["review.html", "review_2.html", "review_3.html"]
     pages = [Page(path) for path in paths]
     ids = [[image["id"] for image in page.images] for page in pages]
@@ -117,60 +139,51 @@ def test_images_are_shared_out_over_pages_that_lead_to_one_another(tmp_path):
         {"prev": "review.html", "next": "review_3.html"},
         {"prev": "review_2.html"},
     ]
-    full = write(tmp_path, (make_image(n) for n in range(4)), per_page=2)
-    assert [sorted(Page(path).links) for path in full] == [["next"], ["prev"]]
-
-
-def test_a_shorter_review_leaves_no_page_of_a_longer_one(tmp_path):
-    write(tmp_path, (make_image(n) for n in range(4)), per_page=1)
     (tmp_path / "review_of_a_book.html").touch()
-    write(tmp_path, (make_image(n) for n in range(2)), per_page=1)
+    full = write(tmp_path, range(4), per_page=2)
+    assert [sorted(Page(path).links) for path in full] == [["next"], ["prev"]]
     assert names_in(tmp_path) == ["review.html", "review_2.html", "review_of_a_book.html"]
 
 
-def test_an_error_leaves_the_earlier_pages_or_none(tmp_path):
-    with pytest.raises(ValueError, match="no image"):
-        write(tmp_path, [])
-    assert names_in(tmp_path) == []
-    write(tmp_path, (make_image(n) for n in range(3)), per_page=1)
-    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+def test_an_error_leaves_the_earlier_pages(tmp_path):
+    write(tmp_path, range(3), per_page=1)
+    before = {name: (tmp_path / name).read_bytes() for name in names_in(tmp_path)}
 
     def broken():
-        yield make_image(8)
-        yield make_image(9)
+        yield explain(np.ones(3))
+        yield explain(np.ones(3))
         raise OSError("the disk is gone")
 
     with pytest.raises(OSError, match="gone"):
-        write(tmp_path, broken(), 3, per_page=1)
-    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+        write(tmp_path, range(3), broken(), per_page=1)
+    assert {name: (tmp_path / name).read_bytes() for name in names_in(tmp_path)} == before
 
 
 def test_few_images_are_in_memory(tmp_path):
     alive = weakref.WeakSet()
 
-    def images():
-        for number in range(30):
-            image = make_image(number)
-            alive.add(image)
-            yield image
+    def explanations():
+        for _ in range(30):
+            found = explain(np.zeros(3))
+            alive.add(found)
+            yield found
             assert len(alive) <= 3
 
-    write(tmp_path, images(), 30, per_page=7)
+    write(tmp_path, [make_image(tmp_path, 1)] * 30, explanations(), per_page=7)
 
 
 def test_choices_outlive_other_suggestions_and_more_images_alone(tmp_path):
-    def key_of(*images, labels=(IDS, NAMES), at=0):
-        [path] = write_review(images, len(images), *labels, tmp_path)
-        return Page(path).keys[at]
+    def key_of(*images, at=0, **options):
+        return Page(write(tmp_path, images, **options)[0]).keys[at]
 
-    key = key_of(make_image(1))
-    assert key_of(make_image(1, [0])) == key
-    assert key_of(make_image(2), make_image(1), at=1) == key
-    moved = ReviewImage("1.png", "another", make_image(1).picture, (), np.zeros(3))
-    others = [key_of(moved), key_of(make_image(1, size=(8, 4)))]
-    others.append(key_of(make_image(1), labels=([7, 31, 4], NAMES)))
+    key = key_of(1)
+    assert key_of(1, explanations=[explain(np.ones(3))]) == key
+    assert key_of(2, 1, at=1) == key
+    image = make_image(tmp_path, 1)
+    others = [key_of(NewImage(image.path, image.file, "another"))]
+    others.append(key_of(make_image(tmp_path, 1, (80, 40))))
+    others.append(key_of(1, labeller=make_labeller([7, 31, 4])))
     assert len({key, *others}) == 4
-    assert os.listdir(tmp_path) == ["review.html"]
 
 
 def test_a_twentieth_of_the_labelled_images_is_as_unlike_the_others_as_a_marked_image():

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.linear_model import Ridge
+from small_data import write_collection
 
 from imet_tools.labelling import (
     find_suspects,
@@ -137,13 +138,9 @@ def test_annotated_labels_revise_the_missing_ones():
 @pytest.fixture
 def run(tmp_path, targets):
     """A run of 90 images, and the index of them."""
-    data = tmp_path / "data"
-    data.mkdir()
     names = ["culture::french", "culture::dutch", "tag::men", "=tag"]
-    labels = pd.DataFrame({"attribute_id": range(4), "attribute_name": names})
-    labels.to_csv(data / "labels.csv", index=False)
     rows = [" ".join(map(str, np.flatnonzero(row))) for row in targets]
-    pd.DataFrame({"id": IDS, "attribute_ids": rows}).to_csv(data / "train.csv", index=False)
+    data = write_collection(tmp_path / "data", dict(zip(IDS, rows, strict=True)), names, (8, 8))
     tables = split_tables(load_tables(data))
     splits = [tables.images[tables.images["split"] == s] for s in ("train", "val", "test")]
     order, index = pd.concat(splits).index.to_numpy(), make_index(targets)

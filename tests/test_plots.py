@@ -2,6 +2,7 @@
 
 import io
 import sys
+from types import SimpleNamespace
 
 import matplotlib as mpl
 import numpy as np
@@ -10,12 +11,14 @@ import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.text import Annotation
+from PIL import Image
 from scipy.spatial.distance import pdist
 from skimage.color import xyz2lab
 from skimage.color.colorconv import xyz_from_rgb
 
 from imet_tools.labelling import plots as tools
 from imet_utils import plots
+from imet_utils.labeller import Explanation
 from imet_utils.metrics.scores import Curve
 from imet_utils.plots import style
 
@@ -49,16 +52,14 @@ def attended(names):
     return [{**row, "probs": RISING, "boxes": {names[0]: (0.1, 0.1, 0.5, 0.5)}, "true": []}] * 2
 
 
-def labelled(names):
-    probs = pd.Series(RISING, names)
-    nearest = [(image, names, 0.5) for image in IMAGES[1:]]
-    attention = dict.fromkeys(names, EVEN)
-    return tools.plot_labelled(IMAGES[1], probs, names[:4], names[3:], attention, probs, nearest)
-
-
-def flipped(names):
-    flip = {"first": 0.5, "second": 0.0, "true": names}
-    return pd.DataFrame([{**flip, "first_labels": names[2:], "second_labels": []}] * COUNT)
+def explained(names):
+    """Explain an image by names of labels: it has attention, a path and neighbours."""
+    neighbours = {"id": range(1, COUNT), "labels": [range(COUNT)] * (COUNT - 1), "similarity": 0.5}
+    labeller = SimpleNamespace(names=np.array(names), path=lambda _: pd.Series(RISING, names))
+    chosen, attention = np.arange(COUNT) < 4, np.stack([EVEN] * COUNT)
+    found = Explanation(RISING, chosen, attention, pd.DataFrame(neighbours))
+    pictures = [Image.fromarray(image) for image in IMAGES]
+    return tools.plot_image(labeller, pictures[1], names[3:], pictures.__getitem__, found)
 
 
 CASES = {
@@ -76,18 +77,14 @@ CASES = {
     "decodings": lambda names: plots.plot_decodings(
         pd.DataFrame({"decoding": names, **dict.fromkeys(INTERVALS, RISING)})
     ),
-    "suspects": lambda names: tools.plot_suspects(
-        IMAGES, [names[:4]] * COUNT, [dict.fromkeys(names[2:], 0.5)] * COUNT
-    ),
-    "flips": lambda names: tools.plot_flips(IMAGES, flipped(names), (names[0], names[1])),
     "history": lambda names: plots.plot_history(dict.fromkeys(names, HISTORY)),
     "hog": lambda _: plots.plot_hog(IMAGES, [image[..., 0] / 255 for image in IMAGES]),
+    "image": explained,
     "image_grid": lambda names: plots.plot_image_grid(IMAGES, [names, *[[]] * (COUNT - 1)]),
     "image_sizes": lambda _: plots.plot_image_sizes(
         np.array([300, 400, 5]), np.array([300, 90, 8000])
     ),
     "label_frequencies": lambda names: plots.plot_label_frequencies(np.arange(COUNT), names, names),
-    "labelled": labelled,
     "labels_per_image": lambda names: plots.plot_labels_per_image(
         np.eye(3, COUNT, dtype=bool), names
     ),
@@ -113,19 +110,13 @@ CASES = {
     "threshold_curve": lambda _: plots.plot_threshold_curve(
         pd.DataFrame({"threshold": RISING, **SCORES}), 0.3
     ),
-    "thumbnails": lambda names: tools.plot_thumbnails(
-        IMAGES * 2, [names[:2]] * 2 * COUNT, [[(n, "wrong") for n in names]] * 2 * COUNT, names[1]
-    ),
     "views": lambda names: plots.plot_views(
         np.zeros((COUNT, 2, 3, 8, 8), np.uint8), names, [[names, []]] * COUNT
     ),
 }
 
 
-OF_IMAGES = {
-    *("attention_rows", "suspects", "flips", "image_grid"),
-    *("labelled", "predictions", "thumbnails", "views"),
-}
+OF_IMAGES = {"attention_rows", "image", "image_grid", "predictions", "views"}
 
 
 def test_every_figure_has_a_case():

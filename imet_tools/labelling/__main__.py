@@ -6,51 +6,23 @@ images by `torchrun --nproc-per-node 2 -m imet_tools.labelling label`.
 
 import argparse
 import sys
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Sequence
 from pathlib import Path
 
 from imet_tools.command import run_command
 from imet_tools.labelling.corrections import add_images, correct_labels
 from imet_tools.labelling.ensembles import FITTED, write_ensemble
-from imet_tools.labelling.explore import train_pictures
-from imet_tools.labelling.in_parts import (
-    TABLES,
-    label_in_parts,
-    labeller_fingerprint,
-    write_tables,
-)
-from imet_tools.labelling.new_images import (
-    RESULTS,
-    SOURCE,
-    NewImage,
-    check_images,
-    choose_results,
-    list_images,
-    read_known_labels,
-)
-from imet_tools.labelling.review import (
-    PICTURE_SIDE,
-    PRECISION,
-    ReviewImage,
-    similarity_limit,
-    write_review,
-)
+from imet_tools.labelling.label_files import label_files
+from imet_tools.labelling.new_images import RESULTS
 from imet_tools.labelling.suspect_labels import SUSPECTS
-from imet_utils.distributed import gather_items, join_processes, num_processes, process_index
-from imet_utils.files import atomic_path, save_csv, save_json
-from imet_utils.labeller import Explanation, Labeller, rank_labels
-from imet_utils.processes import num_cores
+from imet_utils.distributed import join_processes, num_processes
+from imet_utils.labeller import Labeller
 from imet_utils.progress import say
 from imet_utils.provenance import find_product
 from imet_utils.runs import find_output_dir, read_run
-from imet_utils.tables import file_key, read_thumbnail
 from imet_utils.tables.images import match_images
 
 CORRECTED, EXTENDED = "train_corrected.csv", "train_extended.csv"  # in that of the run
-SUGGESTED = 12  # labels of an image in the review, at least
-NEIGHBOURS = 5  # labelled images whose pictures it shows
 EPILOG = """\
 examples:
   ./run_all.sh label photos/                      with the run in outputs
@@ -152,121 +124,25 @@ def correct_table(output_dir: Path, verdicts: Path | None = None) -> None:
     data_dir = read_run(output_dir).data_dir
     verdicts = verdicts or find_product(output_dir, SUSPECTS)[0]
     train = data_dir / "train.csv"
-    done = correct_labels(data_dir, verdicts, output_dir / CORRECTED)
-    say(f"{done.added:,} labels added, {done.removed:,} removed: {output_dir / CORRECTED}")
-    if done.without_label:
-        say(f"{done.without_label:,} images have no label left, and so no row in it.")
+    added, removed, bare = correct_labels(data_dir, verdicts, output_dir / CORRECTED)
+    say(f"{added:,} labels added, {removed:,} removed: {output_dir / CORRECTED}")
+    if bare:
+        say(f"{bare:,} images have no label left, and so no row in it.")
     say(f"To use it, keep a copy of {train}, put this file in its place, and run all again.")
 
 
 def add_reviewed(output_dir: Path, reviews: Sequence[Path], labeller: Labeller) -> None:
     """Write `train_extended.csv`: the table of the collection with reviewed images behind."""
     data_dir = read_run(output_dir).data_dir
-    added = add_images(data_dir, reviews, labeller.labels, output_dir / EXTENDED)
-    say(f"{len(added.ids):,} images added: {output_dir / EXTENDED}")
-    if added.without_label:
-        say(f"{added.without_label:,} images have no label, and so no row in it.")
-    absent = sum(path is None for path, _ in match_images(data_dir / "train", added.ids))
+    ids, bare = add_images(data_dir, reviews, labeller.labels, output_dir / EXTENDED)
+    say(f"{len(ids):,} images added: {output_dir / EXTENDED}")
+    if bare:
+        say(f"{bare:,} images have no label, and so no row in it.")
+    absent = sum(path is None for path, _ in match_images(data_dir / "train", ids))
     say(
         f"To use it, put the images ({absent:,} are not there yet) into {data_dir / 'train'}, "
         "keep a copy of train.csv, put this file in its place, and run all again."
     )
-
-
-def label_files(
-    labeller: Labeller,
-    given: Sequence[Path],
-    output_dir: Path,
-    top: int = 0,
-    known: Path | None = None,
-    review: bool = True,
-) -> None:
-    """Label files, and those of folders; write `labels.csv`, `submission.csv` and `review.html`.
-
-    They go to a folder in `labelled` that no other images have, with `skipped_images.csv` for files
-    that are not labelled. All are written completely or not at all; memory does not grow with the
-    number of images. `known` is a table as of `read_known_labels`. Without a `review` the processes
-    of this job share the images, see `label_in_parts`.
-    """
-    if top < 0:
-        raise ValueError(f"--top must be 0 or more, got {top}")
-    table = read_known_labels(known, labeller.labels, labeller.settings.has_ids) if known else None
-    images, skipped = check_images(list_images(given), num_cores())
-    classes = _list_known(*table, images) if table else []
-    folder, source = gather_items([choose_results(output_dir, given)])[0]
-    if process_index() == 0:
-        save_json(source, folder / SOURCE)
-        (folder / "skipped_images.csv").unlink(missing_ok=True)
-        if len(skipped):
-            save_csv(skipped, folder / "skipped_images.csv")
-    done = f"{len(images):,} images labelled, {len(skipped):,} files skipped: {folder}"
-    if not review:
-        made_by = labeller_fingerprint(output_dir, labeller)
-        label_in_parts(labeller, images, folder, made_by, top, classes)
-        _say_once(done)
-        return
-    target = [p for p, cut in labeller.thresholds.items() if cut == labeller.decision.threshold]
-    with ExitStack() as unfinished:
-        tables = [unfinished.enter_context(atomic_path(folder / name)) for name in TABLES]
-        explanations = write_tables(labeller, images, tables, top, classes)
-        pages = write_review(
-            _review(labeller, images, explanations, output_dir, top, classes),
-            len(images),
-            labeller.labels["attribute_id"].tolist(),
-            labeller.names.tolist(),
-            folder,
-            strength=labeller.settings.strength,
-            temperature=labeller.index.temperature,
-            thresholds=labeller.thresholds,
-            precision=max(target, default=PRECISION),
-            least_similarity=similarity_limit(labeller.index),
-        )
-    say(done)
-    say(f"To review the labels: {pages[0]}")
-
-
-def _list_known(
-    rows: Mapping[str, list[int]], unknown: Counter[str], images: Sequence[NewImage]
-) -> list[list[int]]:
-    """List the known class indices of each image, and report what cannot be used."""
-    classes = [rows.get(image.id) or rows.get(file_key(image.file), []) for image in images]
-    _say_once(f"Labels are known for {sum(map(bool, classes)):,} of {len(images):,} images.")
-    if unknown:
-        shown = ", ".join(label for label, _ in unknown.most_common(5))
-        _say_once(f"Ignored {len(unknown):,} labels that the run does not have: {shown}")
-    return classes
-
-
-def _say_once(text: str) -> None:
-    if process_index() == 0:
-        say(text)
-
-
-def _review(
-    labeller: Labeller,
-    images: Sequence[NewImage],
-    explanations: Iterator[Explanation],
-    output_dir: Path,
-    top: int,
-    known: Sequence[Sequence[int]],
-) -> Iterator[ReviewImage]:
-    """Prepare each image for its review, with the nearest labelled images if they are at hand."""
-    find_picture = train_pictures(output_dir, labeller)
-    for number, (image, found) in enumerate(zip(images, explanations, strict=True)):
-        near = found.neighbours
-        shown = near.head(NEIGHBOURS).itertuples()
-        neighbours = [(find_picture(other.id), other.labels) for other in shown]
-        yield ReviewImage(
-            image.file,
-            image.id,
-            read_thumbnail(image.path, PICTURE_SIDE),
-            rank_labels(found, max(top, SUGGESTED)).tolist(),
-            found.probs,
-            found.attention,
-            [(picture, labels) for picture, labels in neighbours if picture],
-            list(zip(near["similarity"], near["labels"], strict=True)),
-            known[number] if known else (),
-        )
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ import csv
 import re
 from codecs import BOM_UTF8
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -35,23 +34,6 @@ ANSWERS = {"yes": True, "y": True, "no": False, "n": False}
 WHAT_TO_WRITE = "must be yes (the image has the label), no (it has not) or empty (not decided)"
 
 
-@dataclass(frozen=True)
-class Corrected:
-    """How many labels were added and removed, and how many images are left without any."""
-
-    added: int
-    removed: int
-    without_label: int
-
-
-@dataclass(frozen=True)
-class Added:
-    """The ids of the images that were added, and how many had no label and were not."""
-
-    ids: list[str]
-    without_label: int
-
-
 def read_reviewed(path: Path) -> list[list[str]]:
     """Read the rows of a table of suspect labels that have a verdict, as text; none without it."""
     if not path.exists():
@@ -62,42 +44,50 @@ def read_reviewed(path: Path) -> list[list[str]]:
     return [row for row in parse_rows(table, SUSPECT_COLUMNS, lambda _, *row: list(row)) if row[-1]]
 
 
-def correct_labels(data_dir: Path, verdicts: Path, path: Path) -> Corrected:
+def correct_labels(data_dir: Path, verdicts: Path, path: Path) -> tuple[int, int, int]:
     """Write a corrected copy of a collection's `train.csv`, by a table with `SUSPECT_COLUMNS`.
 
     It keeps columns, delimiter, order and line ends. An image that is left without a label has no
     row in it, since it needs one.
+
+    Returns:
+        How many labels were added and removed, and how many images are left without any.
 
     Raises:
         ValueError: naming file, line and value of whatever is wrong in the verdicts or does not fit
             the collection.
     """
     tables = load_tables(data_dir)
-    changes = _read_changes(verdicts, tables)
+    verdict_of = _read_verdicts(verdicts, tables)
     table = read_csv(data_dir / "train.csv", ["id", "attribute_ids"])
     place = table.header.index(choose_column(table))
     before = [set(labels) for labels in tables.images["labels"]]
-    after = [_apply(labels, changes.get(n, {})) for n, labels in enumerate(before)]
+    after = before.copy()
+    for (n, k), is_right in verdict_of.items():
+        after[n] = after[n] | {k} if is_right else after[n] - {k}
     if not any(after):
         raise ValueError(f"by {verdicts} no image would have a label: nothing was written")
     texts = _join_labels(tables, table, after)
-    rows = [
-        [*row[:place], row[place] if after[n] == before[n] else texts[n], *row[place + 1 :]]
-        for n, (_, row) in enumerate(table.rows)
-    ]
-    _write_like(table, (row for row in rows if row[place]), path)
-    both = list(zip(before, after, strict=True))
-    added = sum(len(new - old) for old, new in both)
-    removed = sum(len(old - new) for old, new in both)
-    return Corrected(added, removed, after.count(set()))
+    added = removed = 0
+    for (_, row), text, old, new in zip(table.rows, texts, before, after, strict=True):
+        if new != old:
+            row[place] = text
+        added, removed = added + len(new - old), removed + len(old - new)
+    _write_like(table, (row for _, row in table.rows if row[place]), path)
+    return added, removed, after.count(set())
 
 
-def add_images(data_dir: Path, reviews: Sequence[Path], labels: pd.DataFrame, path: Path) -> Added:
+def add_images(
+    data_dir: Path, reviews: Sequence[Path], labels: pd.DataFrame, path: Path
+) -> tuple[list[str], int]:
     """Write a copy of a collection's `train.csv` with the rows of reviewed images behind its own.
 
     It keeps its form: names or ids, marks, delimiter, line ends; further columns are empty.
     `reviews` are tables that a review has saved, or a submission; `labels` those of the run that
     suggested them. Images without a label are left out.
+
+    Returns:
+        The ids of the images that were added, and how many had no label.
 
     Raises:
         ValueError: naming file, line and value of what is wrong or does not fit the collection.
@@ -127,7 +117,7 @@ def add_images(data_dir: Path, reviews: Sequence[Path], labels: pd.DataFrame, pa
         row[id_place], row[place] = image_id, text
         rows.append(row)
     _write_like(table, rows, path)
-    return Added(ids, len(found) - len(ids))
+    return ids, len(found) - len(ids)
 
 
 def _read_review(path: Path, names: Mapping[int, str]) -> list[tuple[str, list[str]]]:
@@ -164,11 +154,6 @@ def _write_like(table: CsvFile, rows: Iterable[Sequence[str]], path: Path) -> No
         writer.writerows(rows)
 
 
-def _apply(labels: set[int], answers: Mapping[int, bool]) -> set[int]:
-    right = {k for k, has in answers.items() if has}
-    return (labels | right) - (answers.keys() - right)
-
-
 def _join_labels(tables: Tables, table: CsvFile, rows: list[set[int]]) -> list[str]:
     """Write labels as the table does: attribute ids, or else names."""
     if tables.has_ids:
@@ -177,12 +162,12 @@ def _join_labels(tables: Tables, table: CsvFile, rows: list[set[int]]) -> list[s
     return [f"{mark} ".join(names[k] for k in sorted(row)) for row in rows]
 
 
-def _read_changes(path: Path, tables: Tables) -> dict[int, dict[int, bool]]:
-    """Read verdicts by image number and class index."""
+def _read_verdicts(path: Path, tables: Tables) -> dict[tuple[int, int], bool]:
+    """Read whether an image has a label, by the image's number and the class index."""
     number_of = {defuse(image_id): n for n, image_id in enumerate(tables.images["id"])}
     names = tables.labels["attribute_name"]  # by which, as without labels.csv ids may change
     class_of = {file_key(defuse(name)): k for k, name in enumerate(names)}
-    changes: dict[int, dict[int, bool]] = {}
+    verdict_of: dict[tuple[int, int], bool] = {}
 
     def parse(_: int, image_id: str, name: str, annotated: str, verdict: str) -> None:
         answer = ANSWERS.get(verdict.casefold())
@@ -201,12 +186,12 @@ def _read_changes(path: Path, tables: Tables) -> dict[int, dict[int, bool]]:
         if has not in (answer, ANSWERS.get(annotated.casefold())):
             cause = "annotated is {}, but train.csv differs for image {} and {}: one of them has "
             raise RowFault(cause + "changed. Make the table again", annotated, image_id, name)
-        if changes.setdefault(n, {}).setdefault(k, answer) != answer:
+        if verdict_of.setdefault((n, k), answer) != answer:
             cause = "image {} and {} have both verdicts, yes and no. Remove one"
             raise RowFault(cause, image_id, name)
 
     columns = ("id", "attribute_name", "annotated", "verdict")
     parse_rows(read_csv(path, SUSPECT_COLUMNS), columns, parse)
-    if not changes:
+    if not verdict_of:
         raise ValueError(f"{path} has no verdict yet: the column verdict {WHAT_TO_WRITE}")
-    return changes
+    return verdict_of

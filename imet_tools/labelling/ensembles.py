@@ -19,23 +19,23 @@ from imet_utils.tables import SPLITS, load_unlabelled, take_split
 
 MEAN, OUT_OF_FOLD = "mean of the runs", "out of fold"  # rows of the results
 LABELLER = "labeller/labeller.json"  # which the notebook of the predictions makes, too
-MADE = ("results.csv", "submission.csv")  # beside the labeller
 FITTED = "fitted"  # weights that are not given
 NUM_STEPS = 200  # of their fit
 
-Arrays = Mapping[str, np.ndarray]  # by split
 
-
-def join_runs(
-    runs: Sequence[Run], weights: Sequence[float] | str = ()
+def write_ensemble(
+    output_dirs: Sequence[Path], folder: Path, weights: Sequence[float] | str = ()
 ) -> tuple[Labeller, pd.DataFrame]:
-    """Average the predictions of runs; decision and thresholds are chosen anew.
+    """Average runs: write their labeller to a folder, with its scores and the submission.
 
-    They are chosen on validation, or, where the runs are of several folds, on the test images of
-    all folds, each predicted by the runs of its own fold alone, which have not learned from it.
+    Decision and thresholds are chosen anew: on validation, or, where the runs are of several folds,
+    on the test images of all folds, each predicted by the runs of its own fold alone, which have
+    not learned from it.
 
     Args:
-        runs: two at least, of one collection, of one split or of several of its folds.
+        output_dirs: of two runs at least, of one collection, of one split or of several of its
+            folds.
+        folder: replaced by the new one.
         weights: of the runs, above 0; `FITTED`, see `fit_weights`; empty for equal ones.
 
     Returns:
@@ -43,20 +43,24 @@ def join_runs(
         their mean before they learned from validation and test, as in `results.csv`.
 
     Raises:
-        ValueError: for runs with other labels, other images or another split, or wrong weights.
+        ValueError: for a single run, for runs with other labels, other images or another split, or
+            wrong weights.
     """
+    if len(set(output_dirs)) < 2:
+        raise ValueError(f"name at least two runs, got {', '.join(map(str, output_dirs))}")
+    runs = [read_run(output_dir) for output_dir in output_dirs]
     folds = _group(runs)
     shares = _weigh(runs, folds, weights)
     means = [_average(fold, shares) for fold in folds]
-    rows = [row for run in runs for row in _score(run)]
+    rows = [_score(run, split) for run in runs for split in EVALUATED]
     if len(folds) == 1:
-        [(decide, probs, targets)] = means
-        rows += score_rule(MEAN, decide, probs, targets)
-        known, true = probs["val"], targets["val"]
+        [(decide, probs)] = means
+        rows += score_rule(MEAN, decide, probs, runs[0].targets)
+        known, true = probs["val"], runs[0].targets["val"]
     else:
-        known = np.concatenate([probs["test"] for _, probs, _ in means])
-        true = np.concatenate([targets["test"] for _, _, targets in means])
-        preds = np.concatenate([decide(probs["test"]) for decide, probs, _ in means])
+        known = np.concatenate([probs["test"] for _, probs in means])
+        true = np.concatenate([fold[0].targets["test"] for fold in folds])
+        preds = np.concatenate([decide(probs["test"]) for decide, probs in means])
         rows.append(score_row(f"{OUT_OF_FOLD}, {len(true):,} images", "test", preds, true, known))
         decide = choose_decision(runs[0].setting("DECISION"), known, true)
     first, *others = (Labeller.load(run.output_dir) for run in runs)
@@ -67,7 +71,14 @@ def join_runs(
         others=tuple(others),
         shares=tuple(shares[run] for run in runs) if shares else (),
     )
-    return labeller, pd.DataFrame(rows)
+    run, results = runs[0], pd.DataFrame(rows)
+    unlabelled = load_unlabelled(run.data_dir, run.output_dir, run.setting("ON_BAD_IMAGE"))
+    submission = labeller.submit(unlabelled["id"], unlabelled["path"])
+    labeller.save(folder)
+    save_csv(results, folder / "results.csv")
+    if len(submission):
+        save_csv(submission, folder / "submission.csv")
+    return labeller, results
 
 
 def fit_weights(probs: np.ndarray, targets: np.ndarray) -> np.ndarray:
@@ -91,30 +102,6 @@ def fit_weights(probs: np.ndarray, targets: np.ndarray) -> np.ndarray:
     return weights
 
 
-def write_ensemble(
-    output_dirs: Sequence[Path], folder: Path, weights: Sequence[float] | str = ()
-) -> tuple[Labeller, pd.DataFrame]:
-    """Write the labeller of `join_runs` to a folder, its scores, and the submission.
-
-    Returns:
-        The labeller and the scores.
-
-    Raises:
-        ValueError: for a single run, or as `join_runs`.
-    """
-    if len(set(output_dirs)) < 2:
-        raise ValueError(f"name at least two runs, got {', '.join(map(str, output_dirs))}")
-    run, *others = map(read_run, output_dirs)
-    labeller, results = join_runs([run, *others], weights)
-    unlabelled = load_unlabelled(run.data_dir, run.output_dir, run.setting("ON_BAD_IMAGE"))
-    submission = labeller.submit(unlabelled["id"], unlabelled["path"])
-    labeller.save(folder)
-    for table, name in zip((results, submission), MADE, strict=True):
-        if len(table):
-            save_csv(table, folder / name)
-    return labeller, results
-
-
 def _weigh(
     runs: Sequence[Run], folds: Sequence[Sequence[Run]], weights: Sequence[float] | str
 ) -> dict[Run, float]:
@@ -131,28 +118,27 @@ def _weigh(
     return {run: weight / sum(weights) for run, weight in zip(runs, weights, strict=False)}
 
 
-def _average(fold: Sequence[Run], shares: Mapping[Run, float]) -> tuple[Decision, Arrays, Arrays]:
-    """Average the probabilities (N, C) of runs of one split, and decide by its validation.
+def _average(
+    fold: Sequence[Run], shares: Mapping[Run, float]
+) -> tuple[Decision, dict[str, np.ndarray]]:
+    """Average the probabilities of runs of one split, and decide by its validation.
 
     Returns:
-        The decision, the mean and the targets, for validation and test.
+        The decision, and the mean (N, C) for validation and test.
     """
     own = [shares[run] for run in fold] if shares else None
     mean = {
         split: np.average([_read(run, "probs", split) for run in fold], axis=0, weights=own)
         for split in EVALUATED
     }
-    targets = fold[0].targets
-    return choose_decision(fold[0].setting("DECISION"), mean["val"], targets["val"]), mean, targets
+    rule, targets = fold[0].setting("DECISION"), fold[0].targets["val"]
+    return choose_decision(rule, mean["val"], targets), mean
 
 
-def _score(run: Run) -> list[dict[str, Any]]:
+def _score(run: Run, split: str) -> dict[str, Any]:
     """Score a run by its own decision."""
-    found = {
-        split: [_read(run, "preds", split), run.targets[split], _read(run, "probs", split)]
-        for split in EVALUATED
-    }
-    return [score_row(str(run.output_dir), split, *arrays) for split, arrays in found.items()]
+    preds, probs = _read(run, "preds", split), _read(run, "probs", split)
+    return score_row(str(run.output_dir), split, preds, run.targets[split], probs)
 
 
 def _read(run: Run, name: str, split: str) -> np.ndarray:

@@ -1,32 +1,26 @@
-"""Explore the predictions of a run: images by label and verdict, and new ones."""
+"""Explore the predictions of a run: by label and verdict, of new images, beside another run's."""
 
-from collections.abc import Callable, Collection, Sequence
-from contextlib import suppress
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from PIL import Image
 
-from imet_tools.labelling.plots import plot_labelled, plot_thumbnails
-from imet_tools.labelling.review import NEIGHBOUR_SIDE
-from imet_utils.labeller import Explanation, Labeller, Picture
-from imet_utils.metrics import sample_scores
-from imet_utils.plots.style import SCORES
-from imet_utils.runs import Run, read_run
-from imet_utils.tables import (
-    find_images,
-    name_files,
-    read_image,
-    read_thumbnail,
-)
+from imet_utils.labeller import Labeller, Picture
+from imet_utils.metrics import bootstrap_mean, sample_scores
+from imet_utils.plots import style
+from imet_utils.plots.images import VERDICT_KEY, draw_grid, mark_labels
+from imet_utils.runs import Run, list_predictions, read_run
+from imet_utils.tables import find_images, name_files, read_thumbnail, split_label, take_split
+from imet_utils.training import RECIPES
 
-CACHED = 1000  # small pictures of training images
 NEW = "new"  # the part of the images without labels
 THUMBNAIL_SIDE = 240  # pixels of the longer side
+ACROSS, MAX_LISTED = 6, 5  # thumbnails in a row, lines under one
 ORDERS = {  # what to sort images by, and whether the lowest comes first
     "best F2 first": ("f2", False),
     "worst F2 first": ("f2", True),
@@ -35,8 +29,8 @@ ORDERS = {  # what to sort images by, and whether the lowest comes first
 }
 VERDICTS = ("any", "correct", "missed", "wrong", "predicted")
 COMPARED = ("f2", "precision", "recall")
+WHAT = ("true", "predicted")  # columns of a label set each
 Key = tuple[str, str]  # the part of an image, and its id
-FindPicture = Callable[[str], Image.Image | None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,18 +87,23 @@ class Album:
 
     def plot(self, page: pd.DataFrame, title: str, label: str = "") -> Figure:
         """Draw rows of `find` as thumbnails with their labels, matching ones first."""
-        heads, labels = [], []
+        above, below = [], []
         matching = match_names(self.labels["name"].unique(), label) if label else []
         for number, row in enumerate(page.itertuples(), start=1):
             score = "new" if np.isnan(row.f2) else f"F2 {row.f2:.2f}"
-            heads.append((f"{number}  {score}", row.id))
+            above.append([(f"{number}  {score}", style.INK), (row.id, style.MUTED)])
             shown = self.labels_of((row.part, row.id))
             shown = shown[shown["true"] | shown["predicted"]]
             shown = shown.assign(rest=~shown["name"].isin(matching))
             shown = shown.sort_values(["rest", "verdict"], kind="stable")  # the wrong ones last
-            labels.append(list(zip(shown["name"], shown["verdict"], strict=True)))
+            lines = []
+            for name, verdict in zip(shown["name"], shown["verdict"], strict=True):
+                color, sign = style.VERDICTS.get(verdict, (style.INK, "·"))
+                lines.append((f"{sign} {split_label(name)[1]}", color))
+            below.append(lines)
         pictures = [np.asarray(read_thumbnail(path, THUMBNAIL_SIDE)) for path in page["path"]]
-        return plot_thumbnails(pictures, heads, labels, title)
+        title = style.clean_text(title, 6.5)
+        return draw_grid(pictures, above, below, ACROSS, title, VERDICT_KEY, MAX_LISTED)
 
 
 def open_album(run: Run, labeller: Labeller, new: Sequence[Path] = ()) -> Album:
@@ -163,61 +162,87 @@ def match_names(names: Sequence[str], wanted: str) -> list[str]:
     return exact or [name for name in names if wanted in name.casefold()]
 
 
-def page_of(images: pd.DataFrame, page: int, size: int = 12) -> pd.DataFrame:
-    """Take the rows of a page, from 0; beyond the last page it is the last."""
-    last = max(0, (len(images) - 1) // size)
-    start = size * min(page, last)
-    return images.iloc[start : start + size]
-
-
 def describe_threshold(probs: np.ndarray, targets: np.ndarray, threshold: float) -> str:
     """Score the labels (N, C) of at least this probability, in one line."""
     preds = probs >= threshold
     scores = sample_scores(preds, targets)
-    shown = ", ".join(f"{SCORES[name]} {scores[name]:.3f}" for name in COMPARED[1:] + COMPARED[:1])
+    names = ("precision", "recall", "f2")
+    shown = ", ".join(f"{style.SCORES[name]} {scores[name]:.3f}" for name in names)
     return f"From {threshold:.2f}: {shown}; {preds.sum() / len(preds):.1f} labels an image"
 
 
-def train_pictures(output_dir: Path, labeller: Labeller, side: int = NEIGHBOUR_SIDE) -> FindPicture:
-    """Return a function from a training image's id to a small picture, or None without its file."""
-    ids, files = labeller.train_images["id"], {}
-    with suppress(OSError, ValueError):  # if the collection is gone
-        paths = find_images(read_run(output_dir).data_dir / "train", ids)
-        files = dict(zip(ids, paths, strict=True))
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Two runs on the same images.
 
-    @lru_cache(CACHED)
-    def find(image_id: str) -> Image.Image | None:
-        return read_thumbnail(files[image_id], side) if image_id in files else None
-
-    return find
-
-
-def plot_image(
-    labeller: Labeller,
-    image: Picture,
-    true: Sequence[str] | None = None,
-    find_picture: FindPicture | None = None,
-    explanation: Explanation | None = None,
-) -> Figure:
-    """Draw an image with its labels, the RNN's path and attention, and the nearest images.
-
-    `true` are the names of its true labels. The nearest images are drawn where `find_picture` is
-    given, see `train_pictures`. An `explanation` that is there already saves time.
+    The columns of `scores` are score, first, second (means over the images), difference, and low
+    and high, its paired 95 % interval; those of `flips`, the images with different predictions,
+    are id, first, second and difference (F2), true, first_labels and second_labels (names).
     """
-    explanation = explanation or labeller.explain(image)
-    names = labeller.names
-    nearest = []
-    for neighbour in explanation.neighbours.itertuples():
-        if find_picture and (picture := find_picture(neighbour.id)):
-            labels = names[list(neighbour.labels)].tolist()
-            nearest.append((np.asarray(picture), labels, neighbour.similarity))
-    attention = explanation.attention
-    return plot_labelled(
-        np.asarray(read_image(image)),
-        pd.Series(explanation.probs, names),
-        names[explanation.chosen].tolist(),
-        true,
-        {} if attention is None else dict(zip(names, attention, strict=True)),
-        labeller.path(image),
-        nearest,
-    )
+
+    names: tuple[str, str]
+    scores: pd.DataFrame
+    flips: pd.DataFrame  # the greatest difference first
+    num_images: int
+
+
+def compare_runs(first: pd.DataFrame, second: pd.DataFrame, names: tuple[str, str]) -> Comparison:
+    """Compare two tables of `Run.predictions` on the test images that both have.
+
+    Labels that only one of them has are left out, and images whose true labels differ; a ValueError
+    if no image is left.
+    """
+    tables = [table[table["split"] == "test"] for table in (first, second)]
+    common = set(first["attribute_name"]) & set(second["attribute_name"])
+    tables = [table[table["attribute_name"].isin(common)] for table in tables]
+    true, labels = ([_names_by_id(table, column) for table in tables] for column in WHAT)
+    ids = [key for key, row in true[0].items() if true[1].get(key) == row]
+    if not ids:
+        raise ValueError(f"{names[0]} and {names[1]} have no test image in common: other data?")
+    scores = [score_images(table).loc[ids] for table in tables]
+    rows = []
+    for score in COMPARED:
+        gap = bootstrap_mean((scores[0][score] - scores[1][score]).to_numpy())
+        rows.append([score, *(some[score].mean() for some in scores), *gap])
+    table = pd.DataFrame(rows, columns=["score", "first", "second", "difference", "low", "high"])
+    flips = pd.DataFrame({"id": ids, "first": scores[0]["f2"], "second": scores[1]["f2"]})
+    flips["difference"] = flips["first"] - flips["second"]
+    columns = ("true", "first_labels", "second_labels")
+    for column, names_of in zip(columns, (true[0], *labels), strict=True):
+        flips[column] = [names_of[key] for key in ids]
+    flips = flips[flips["first_labels"] != flips["second_labels"]]
+    flips = flips.sort_values("difference", key=np.abs, ascending=False, kind="stable")
+    return Comparison(names, table, flips.reset_index(drop=True), len(ids))
+
+
+def _names_by_id(table: pd.DataFrame, column: str) -> dict[str, list[str]]:
+    """List the labels of each image where a column is true; an image may have none."""
+    some = table[table[column]].groupby("id")["attribute_name"].agg(sorted).to_dict()
+    return {image_id: some.get(image_id, []) for image_id in table["id"].unique()}
+
+
+def other_predictions(run: Run, other: str = "") -> tuple[pd.DataFrame, str]:
+    """Read the predictions to compare a run with, and their name.
+
+    `other` is the output folder of another run; "" stands for this run's own AttnCNN-RNN (poster).
+    """
+    if other:
+        folder = Path(other).expanduser()
+        return read_run(folder).predictions(), folder.name
+    probs, preds = (np.load(run.find(f"poster_rnn/{name}_test.npy")) for name in ("probs", "beam"))
+    test = take_split(run.tables, "test")
+    return list_predictions(test, probs, preds), RECIPES["poster_rnn"].title
+
+
+def plot_flipped(comparison: Comparison, flips: pd.DataFrame, files: Mapping[str, Path]) -> Figure:
+    """Draw images that two runs label differently: rows of `flips`, and the images' files."""
+    pictures, heads, below = [], [], []
+    first, second = comparison.names
+    for row in flips.itertuples():
+        both = [(first, row.first, row.first_labels), (second, row.second, row.second_labels)]
+        for name, f2, labels in both:
+            pictures.append(np.asarray(read_thumbnail(files[row.id], THUMBNAIL_SIDE)))
+            heads.append([(name, style.INK), (f"F2 {f2:.2f}", style.MUTED)])
+            below.append([*chain(*mark_labels(row.true, labels).values())])
+    title = "Images that the two label differently"
+    return draw_grid(pictures, heads, below, 4, title, VERDICT_KEY)

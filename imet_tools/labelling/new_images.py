@@ -117,8 +117,7 @@ def read_known_labels(
 
     Returns:
         Class indices by the id of an image, as `file_key` writes it, and how often labels occur
-        that
-        are none of the classes.
+        that are none of the classes.
 
     Raises:
         FileNotFoundError: if there is none.

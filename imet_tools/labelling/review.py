@@ -2,9 +2,9 @@
 
 import base64
 import io
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack, suppress
+from functools import lru_cache
 from itertools import count, groupby, takewhile
 from pathlib import Path
 from typing import Any
@@ -14,88 +14,88 @@ from jinja2 import Environment, FileSystemLoader
 from PIL import Image
 from sklearn.neighbors import NearestNeighbors
 
-from imet_utils.decoding import REVISION, TEMPERATURE, NeighbourIndex
+from imet_tools.labelling.new_images import NewImage
+from imet_utils.decoding import REVISION, NeighbourIndex
 from imet_utils.features import spread_rows
 from imet_utils.files import atomic_path, fingerprint_of
+from imet_utils.labeller import Explanation, Labeller, rank_labels
+from imet_utils.runs import read_run
+from imet_utils.tables import find_images, read_thumbnail
 
+SUGGESTED = 12  # labels of an image, at least
+NEIGHBOURS = 5  # labelled images whose pictures are shown
 PICTURE_SIDE, NEIGHBOUR_SIDE = 480, 96  # pixels of the longer side
 QUALITY = 80  # of JPEG
 LEVELS = 99  # of attention above none
 PRECISION = 0.7  # of the labels that are ticked beforehand, where no other was chosen
 LEAST_PRECISION = 0.3  # that the page offers: for a lower one it would list too few labels
 UNUSUAL = 0.05  # share of the labelled images that are as far from all others as a marked image
+CACHED = 1000  # pictures of labelled images
 
-
-@dataclass(frozen=True, eq=False)
-class ReviewImage:
-    """An image to review; each decision of a person revises the other labels (`revise_probs`)."""
-
-    file: str  # its name
-    id: str  # in `train.csv`
-    picture: Image.Image
-    suggestions: Sequence[int]  # labels, the most probable first
-    probs: np.ndarray  # (C,), from 0 to 1
-    attention: np.ndarray | None = None  # (C, h, w) over the whole picture, of any scale
-    neighbours: Sequence[tuple[Image.Image, Sequence[int]]] = ()  # nearest images, their labels
-    near: Sequence[tuple[float, Sequence[int]]] = ()  # cosines and labels, to revise `probs` by
-    known: Sequence[int] = ()  # labels by which `probs` were revised already
+FindPicture = Callable[[str], Image.Image | None]  # by the id of a labelled image
 
 
 def write_review(
-    images: Iterable[ReviewImage],
-    num_images: int,
-    label_ids: Sequence[int],
-    label_names: Sequence[str],
-    folder: Path | str,
+    labeller: Labeller,
+    images: Sequence[NewImage],
+    explanations: Iterable[Explanation],
+    folder: Path,
+    find_picture: FindPicture,
+    top: int = SUGGESTED,
+    known: Sequence[Sequence[int]] = (),
     per_page: int = 1000,
-    strength: float = 1.0,
-    temperature: float = TEMPERATURE,
-    thresholds: Mapping[float, float] | None = None,
-    precision: float = PRECISION,
-    least_similarity: float = -1.0,
 ) -> list[Path]:
     """Write `review.html`, `review_2.html`, …, which need no other file and no network.
 
-    The images, at least one, else a ValueError is raised, are taken one by one, so that few are in
-    memory. All pages are renamed into place together, and pages of an earlier, longer review are
-    removed. A browser stores a person's choices by an image's id, its picture and the table of
-    labels, so that they outlive a review written again with other suggestions or more images.
+    The explanations, by the labeller with all neighbours, are taken one by one, so that few are in
+    memory; `known` are the classes by which each was revised already. All pages are renamed into
+    place together, and pages of an earlier, longer review are removed. A browser stores a person's
+    choices by an image's id, its picture and the table of labels, so that they outlive a review
+    written again with other suggestions or more images.
 
-    `thresholds` are the lowest probabilities that reached each precision on validation. Labels from
-    that of `precision` on, or else of the highest that was reached, are ticked beforehand; a person
-    can move it. An image whose nearest labelled image has a cosine below `least_similarity` (see
-    `similarity_limit`) is marked, and only what is known is ticked. `strength` is that of
-    `revise_probs`, `temperature` that of the neighbours' votes.
+    The chosen labels of an image and the `top` best are suggested. Those from the threshold on are
+    ticked that reached the labeller's precision on validation, else `PRECISION`, or else the
+    highest that was reached; a person can move it. An image below `similarity_limit` is marked, and
+    only what is known is ticked.
     """
-    folder = Path(folder)
-    labels = {"ids": [str(label) for label in label_ids], "names": list(label_names)}
+    ids = labeller.labels["attribute_id"].astype(str)
+    labels = {"ids": ids.tolist(), "names": labeller.names.tolist()}
     templates = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True)
     template = templates.get_template("review.html.j2")
-    reached = sorted((share, round(float(cut), 4)) for share, cut in (thresholds or {}).items())
+    thresholds = labeller.thresholds.items()
+    chosen = [share for share, cut in thresholds if cut == labeller.decision.threshold]
+    reached = sorted((share, round(float(cut), 4)) for share, cut in thresholds)
     revision = {
         **REVISION,
-        "strength": strength,
-        "temperature": temperature,
+        "strength": labeller.settings.strength,
+        "temperature": labeller.index.temperature,
         "thresholds": [pair for pair in reached if pair[0] >= LEAST_PRECISION] or reached[-1:],
-        "precision": precision,
+        "precision": max(chosen, default=PRECISION),
     }
+    vocabulary, limit = fingerprint_of(labels), similarity_limit(labeller.index)
+    records = (
+        _describe(image, explanation, classes, top, find_picture, limit)
+        for image, explanation, classes in zip(
+            images, explanations, known or [()] * len(images), strict=True
+        )
+    )
     paths = []
     with ExitStack() as unfinished:
-        for page, group in groupby(enumerate(images), key=lambda item: item[0] // per_page):
+        for page, group in groupby(enumerate(records), key=lambda item: item[0] // per_page):
             paths.append(folder / page_name(page))
             temporary = unfinished.enter_context(atomic_path(paths[-1]))
-            taken = (image for _, image in group)
             stream = template.stream(
                 page=page,
-                is_last=(page + 1) * per_page >= num_images,
+                is_last=(page + 1) * per_page >= len(images),
                 page_name=page_name,
                 labels=labels,
                 revision=revision,
-                records=_make_records(taken, fingerprint_of(labels), least_similarity),
+                records=(  # each with its key in the browser's storage
+                    (fingerprint_of([vocabulary, record["id"], record["picture"]]), record)
+                    for _, record in group
+                ),
             )
             stream.dump(str(temporary), encoding="utf-8")
-        if not paths:
-            raise ValueError(f"there is no image to review, so no page was written to {folder}")
     former = (folder / page_name(page) for page in count(len(paths)))  # of a longer review
     for path in takewhile(Path.is_file, former):
         path.unlink()
@@ -107,35 +107,56 @@ def page_name(page: int) -> str:
     return f"review_{page + 1}.html" if page else "review.html"
 
 
-def _make_records(
-    images: Iterable[ReviewImage], vocabulary: str, least_similarity: float
-) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the key of each image in the browser's storage, and its data."""
-    for image in images:
-        attention = image.attention
-        voted = sorted({label for _, labels in image.near for label in labels})
-        data = {
-            "id": image.id,
-            "file": image.file,
-            "picture": encode_picture(image.picture, PICTURE_SIDE),
-            "suggestions": [
-                {
-                    "label": label,
-                    "probability": round(float(image.probs[label]), 4),
-                    "attention": None if attention is None else quantise(attention[label]),
-                }
-                for label in image.suggestions
-            ],
-            "neighbours": [
-                {"picture": encode_picture(picture, NEIGHBOUR_SIDE), "labels": list(map(int, row))}
-                for picture, row in image.neighbours
-            ],
-            "far": bool(image.near) and bool(image.near[0][0] < least_similarity),
-            "near": [[round(float(c), 4), list(map(int, labels))] for c, labels in image.near],
-            "known": [[int(label), 1] for label in image.known],
-            "probs": [[int(label), round(float(image.probs[label]), 4)] for label in voted],
-        }
-        yield fingerprint_of([vocabulary, image.id, data["picture"]]), data
+def _describe(
+    image: NewImage,
+    explanation: Explanation,
+    known: Sequence[int],
+    top: int,
+    find_picture: FindPicture,
+    least_similarity: float,
+) -> dict[str, Any]:
+    """Gather what a page shows of an image, and what its labels are revised by."""
+    attention, neighbours = explanation.attention, explanation.neighbours
+    probs = [round(float(p), 4) for p in explanation.probs]
+    rows = [list(map(int, labels)) for labels in neighbours["labels"]]
+    cosines = [round(float(cosine), 4) for cosine in neighbours["similarity"]]
+    pictures = map(find_picture, neighbours["id"][:NEIGHBOURS])
+    return {
+        "id": image.id,
+        "file": image.file,
+        "picture": encode_picture(read_thumbnail(image.path, PICTURE_SIDE)),
+        "suggestions": [
+            {
+                "label": label,
+                "probability": probs[label],
+                "attention": None if attention is None else quantise(attention[label]),
+            }
+            for label in rank_labels(explanation, top).tolist()
+        ],
+        "neighbours": [
+            {"picture": encode_picture(picture), "labels": labels}
+            for picture, labels in zip(pictures, rows, strict=False)
+            if picture
+        ],
+        "far": bool((neighbours["similarity"][:1] < least_similarity).any()),
+        "near": list(zip(cosines, rows, strict=True)),
+        "known": [[label, 1] for label in known],
+        "probs": [[label, probs[label]] for label in sorted({k for row in rows for k in row})],
+    }
+
+
+def train_pictures(output_dir: Path, labeller: Labeller, side: int = NEIGHBOUR_SIDE) -> FindPicture:
+    """Return a function from a training image's id to a small picture, or None without its file."""
+    ids, files = labeller.train_images["id"], {}
+    with suppress(OSError, ValueError):  # if the collection is gone
+        paths = find_images(read_run(output_dir).data_dir / "train", ids)
+        files = dict(zip(ids, paths, strict=True))
+
+    @lru_cache(CACHED)
+    def find(image_id: str) -> Image.Image | None:
+        return read_thumbnail(files[image_id], side) if image_id in files else None
+
+    return find
 
 
 def similarity_limit(index: NeighbourIndex) -> float:
@@ -149,12 +170,10 @@ def similarity_limit(index: NeighbourIndex) -> float:
     return float(np.quantile(1 - distances[:, 1] ** 2 / 2, UNUSUAL))
 
 
-def encode_picture(picture: Image.Image, side: int) -> str:
-    """Write a picture, reduced to `side` pixels where it is larger, as a data URI."""
-    small = picture.convert("RGB")  # a copy
-    small.thumbnail((side, side), Image.Resampling.LANCZOS)
+def encode_picture(picture: Image.Image) -> str:
+    """Write a picture as a data URI."""
     content = io.BytesIO()
-    small.save(content, "JPEG", quality=QUALITY, optimize=True)
+    picture.save(content, "JPEG", quality=QUALITY, optimize=True)
     return f"data:image/jpeg;base64,{base64.b64encode(content.getvalue()).decode()}"
 
 

@@ -16,11 +16,12 @@ from matplotlib.figure import Figure
 from scipy.special import logit
 
 from imet_tools.labelling.corrections import SUSPECT_COLUMNS, read_reviewed
-from imet_tools.labelling.plots import plot_suspects
 from imet_utils.decoding import CANDIDATES, NeighbourIndex, Neighbours, revise_probs
 from imet_utils.files import defuse, save_csv
+from imet_utils.plots import style
+from imet_utils.plots.images import draw_grid
 from imet_utils.runs import Run
-from imet_utils.tables import SPLITS, find_images, read_thumbnail, take_split
+from imet_utils.tables import SPLITS, find_images, read_thumbnail, split_label, take_split
 
 SUSPECTS = "suspect_labels.csv"  # in the folder of the notebook
 SMALLEST = 1e-4  # probability that is distinguished from 0
@@ -134,13 +135,28 @@ def write_suspect_labels(
 
 
 def plot_suspect_labels(run: Run, suspects: pd.DataFrame, count: int) -> Figure:
-    """Draw the first images of `write_suspect_labels`, `count` at the most."""
+    """Draw the first images of `write_suspect_labels`, `count` at the most, with all their labels.
+
+    Suspect ones have their probabilities.
+    """
+    (missing, plus), (wrong, cross) = style.VERDICTS["missed"], style.VERDICTS["wrong"]
     ids = suspects["id"].drop_duplicates().head(count).tolist()
     files = find_images(run.data_dir / "train", ids)
     labels = run.tables.images.set_index("id")["labels"]
-    rows = [suspects[suspects["id"] == image_id] for image_id in ids]
-    return plot_suspects(
-        [np.asarray(read_thumbnail(file, SHOWN_SIDE)) for file in files],
-        [run.label_names[list(labels[image_id])].tolist() for image_id in ids],
-        [dict(zip(row["attribute_name"], row["probability"], strict=True)) for row in rows],
-    )
+    below = []
+    for image_id in ids:
+        rows = suspects[suspects["id"] == image_id]
+        probs = dict(zip(rows["attribute_name"], rows["probability"], strict=True))
+        names, lines = run.label_names[list(labels[image_id])].tolist(), []
+        for name in dict.fromkeys([*names, *probs]):
+            short = split_label(name)[1]
+            if name not in probs:
+                lines.append((short, style.INK))
+            elif name in names:
+                lines.append((f"{cross} {probs[name]:.2f} {short}", wrong))
+            else:
+                lines.append((f"{plus} {probs[name]:.2f} {short}", missing))
+        below.append(lines)
+    key = {f"{cross} may be wrong": wrong, f"{plus} may be missing": missing}
+    pictures = [np.asarray(read_thumbnail(file, SHOWN_SIDE)) for file in files]
+    return draw_grid(pictures, [], below, 4, "Labels that may be wrong or missing", key)

@@ -12,21 +12,21 @@ from typing import Any
 
 import ipywidgets
 import numpy as np
+import pandas as pd
 from IPython import get_ipython
 from matplotlib.figure import Figure
 from PIL import Image
 
-from imet_tools.labelling.comparison import Comparison, plot_flipped
 from imet_tools.labelling.explore import (
     ORDERS,
     VERDICTS,
     Album,
-    FindPicture,
+    Comparison,
     describe_threshold,
-    page_of,
-    plot_image,
+    plot_flipped,
 )
-from imet_tools.labelling.plots import plot_attention
+from imet_tools.labelling.plots import plot_attention, plot_image
+from imet_tools.labelling.review import FindPicture
 from imet_utils.labeller import Explanation, Labeller, Picture
 from imet_utils.metrics import threshold_curve
 from imet_utils.plots import plot_threshold_curve, save_figure
@@ -91,17 +91,15 @@ class Browser(ipywidgets.VBox):
     def _find(self, _: object = None) -> None:
         wanted = (self.part.value, self.label.value.strip(), self.verdict.value, self.order.value)
         self.found = self.album.find(*wanted)
-        self.page.max = max(1, -(-len(self.found) // PAGE))
         if self.page.value == 1:
             self._show()
         else:
             self.page.value = 1
 
     def _show(self, _: object = None) -> None:
-        page = page_of(self.found, self.page.value - 1, PAGE)
+        page = _take_page(self.found, PAGE, self.page, self.count)
         title = f"{self.label.value or 'Images'}, {self.verdict.value}, {self.order.value}"
         self.canvas.show(self.album.plot(page, title, self.label.value.strip()))
-        self.count.value = f"of {self.page.max:,}: {len(self.found):,} images"
         keys = list(zip(page["part"], page["id"], strict=True))
         self.image.index = None  # so that the first of the new page is picked
         self.image.options = [(str(number), key) for number, key in enumerate(keys, start=1)]
@@ -263,10 +261,7 @@ def page_flips(comparison: Comparison, files: Mapping[str, Path]) -> ipywidgets.
     choice.layout.width = "320px"
 
     def show(_: object = None) -> None:
-        chosen = choices[choice.value]
-        page.max = max(1, -(-len(chosen) // FLIPS))
-        rows = page_of(chosen, page.value - 1, FLIPS)
-        count.value = f"of {page.max:,}: {len(chosen):,} images"
+        rows = _take_page(choices[choice.value], FLIPS, page, count)
         if len(rows):
             canvas.show(plot_flipped(comparison, rows, files))
         canvas.layout.display = "" if len(rows) else "none"
@@ -286,6 +281,15 @@ def _menu(description: str, options: Sequence) -> ipywidgets.Dropdown:
 
 def _page_number() -> ipywidgets.BoundedIntText:
     return ipywidgets.BoundedIntText(1, 1, 1, description="Page", layout=_wide(150))
+
+
+def _take_page(
+    rows: pd.DataFrame, size: int, page: ipywidgets.BoundedIntText, count: ipywidgets.HTML
+) -> pd.DataFrame:
+    """Return the rows of a page; tell how many pages there are, of which it is at most the last."""
+    page.max = max(1, -(-len(rows) // size))
+    count.value = f"of {page.max:,}: {len(rows):,} images"
+    return rows[size * (page.value - 1) : size * page.value]
 
 
 def _wide(pixels: int) -> ipywidgets.Layout:

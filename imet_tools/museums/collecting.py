@@ -8,7 +8,6 @@ collection is unfinished.
 import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice, zip_longest
@@ -77,31 +76,24 @@ def collect_met(
     if images < 1 or min_images < 1:
         raise ValueError(f"images and min_images must be at least 1, got {images}, {min_images}")
     folder = Path(data_dir)
-    with _lock(folder):
-        client = Client(api, seconds, folder / "met")
-        order = draw_order({n: list_objects(client, api, n) for n in departments}, seed)
-        in_table = {}
-        if table is not None:
-            in_table = read_met_objects(table, set(order))
-            order = [n for n in order if label_names(in_table.get(n, {}), classification)]
-        usable = fetch_objects(client, api, order, in_table, classification, folder / "train")
-        records = list(progress(islice(usable, images), "collecting images", images, "image"))
-        rows, labels = write_tables(folder, records, min_images)
-    left_out = len(records) - rows
-    return Summary(rows, labels, left_out, client.failed, client.pace.requests, client.failures)
-
-
-@contextmanager
-def _lock(folder: Path) -> Iterator[None]:
-    """Lock the folder against a second run, and remove partial files of a killed one."""
     cache, train = folder / "met", folder / "train"
     if folder.is_dir() and any(folder.iterdir()) and not cache.is_dir():
         raise ValueError(f"{folder} holds other files. Name a new folder for the collection")
     cache.mkdir(parents=True, exist_ok=True)
     train.mkdir(exist_ok=True)
     with lock_folder(cache):
-        remove_leftovers(chain(folder.iterdir(), cache.iterdir(), train.iterdir()))
-        yield
+        remove_leftovers(chain(*(place.iterdir() for place in (folder, cache, train))))
+        client = Client(api, seconds, cache)
+        order = draw_order({n: list_objects(client, n) for n in departments}, seed)
+        in_table = {}
+        if table is not None:
+            in_table = read_met_objects(table, set(order))
+            order = [n for n in order if label_names(in_table.get(n, {}), classification)]
+        usable = fetch_objects(client, order, in_table, classification, train)
+        records = list(progress(islice(usable, images), "collecting images", images, "image"))
+        rows, labels = write_tables(folder, records, min_images)
+    left_out = len(records) - rows
+    return Summary(rows, labels, left_out, client.failed, client.pace.requests, client.failures)
 
 
 def draw_order(listings: Mapping[int, Sequence[int]], seed: int) -> list[int]:
@@ -113,22 +105,21 @@ def draw_order(listings: Mapping[int, Sequence[int]], seed: int) -> list[int]:
     return [some for some in chain.from_iterable(zip_longest(*shuffled)) if some is not None]
 
 
-def list_objects(client: Client, api: str, department: int) -> list[int]:
+def list_objects(client: Client, department: int) -> list[int]:
     """List the ids of the objects of a department."""
-    url, name = f"{api}/objects?departmentIds={department}", f"department_{department}.json"
+    path, name = f"/objects?departmentIds={department}", f"department_{department}.json"
     try:
-        ids = client.get_cached(url, parse_listing, name)
+        ids = client.get_cached(path, parse_listing, name)
     except Failed as error:
         raise Unavailable(str(error)) from None
     if not ids:
         (client.cache / name).unlink()
-        raise ValueError(f"no department {department}; {api}/departments lists all")
+        raise ValueError(f"no department {department}; {client.api}/departments lists all")
     return ids
 
 
 def fetch_objects(
     client: Client,
-    api: str,
     order: Iterable[int],
     in_table: Mapping[int, Record],
     classification: bool,
@@ -136,10 +127,10 @@ def fetch_objects(
 ) -> Iterator[Record]:
     """Yield the record of each usable object with its `labels`, once its image is in `train`."""
     for object_id in order:
-        url, name = f"{api}/objects/{object_id}", f"{object_id}.json"
-        file = train / f"{object_id}.jpg"
+        name, file = f"{object_id}.json", train / f"{object_id}.jpg"
+        parse = partial(parse_record, object_id=object_id)
         try:
-            record = client.get_cached(url, partial(parse_record, object_id=object_id), name)
+            record = client.get_cached(f"/objects/{object_id}", parse, name)
             record |= in_table.get(object_id, {})
             labels = label_names(record, classification) if record.get("image") else []
             if not labels:

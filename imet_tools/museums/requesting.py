@@ -86,7 +86,7 @@ class Client:
         """
         if not seconds >= FASTEST:
             raise ValueError(f"the museum allows 80 requests a second: {seconds} s is too short")
-        self.seconds, self.cache = seconds, cache
+        self.api, self.seconds, self.cache = api, seconds, cache
         self.failures = 0  # requests that were refused, cut, wrong or unanswered
         self.in_a_row = 0  # of these, since the last success
         self.failed = 0  # addresses that were given up
@@ -124,11 +124,11 @@ class Client:
         self.failed += 1
         raise Failed(cause)
 
-    def get_cached(self, url: str, parse: Callable[[bytes], Any], name: str) -> Any:  # noqa: ANN401
-        """Like `get`, but once for all runs: a cached file keeps the result, {} for nothing."""
+    def get_cached(self, path: str, parse: Callable[[bytes], Any], name: str) -> Any:  # noqa: ANN401
+        """Like `get` of the API, but once for all runs: a file keeps the result, {} for nothing."""
         result = try_json(self.cache / name)
         if result is None:
-            result = self.get(url, parse) or {}
+            result = self.get(self.api + path, parse) or {}
             save_json(result, self.cache / name)
         return result
 
