@@ -146,6 +146,12 @@ set_up() {
   export PYTHONPATH="$here${PYTHONPATH:+:$PYTHONPATH}"
 }
 
+# Starts a module of imet_tools with arguments; Ctrl-C is handled while it imports packages, too.
+start() {
+  set_up run
+  exec "$python" -P -m imet_tools.command "imet_tools.$1" "${@:2}"
+}
+
 case ${1:-} in
   test)
     set_up dev
@@ -167,22 +173,10 @@ case ${1:-} in
     cd "$here/notebooks"
     exec "$python" -P -m jupyterlab "${@:2}"
     ;;
-  collect)
-    set_up run
-    exec "$python" -P -m imet_tools.command imet_tools.museums "${@:2}"
-    ;;
-  label | ensemble | export | correct | add)
-    set_up run
-    exec "$python" -P -m imet_tools.command imet_tools.labelling "$@"
-    ;;
-  kaggle)
-    set_up run
-    exec "$python" -P -m imet_tools.command imet_tools.kaggle "${@:2}"
-    ;;
-  gallery)
-    set_up run
-    exec "$python" -P -m imet_tools.command imet_tools.pipeline.gallery "${@:2}"
-    ;;
+  collect) start museums "${@:2}" ;;
+  label | ensemble | export | correct | add) start labelling "$@" ;;
+  kaggle) start kaggle "${@:2}" ;;
+  gallery) start pipeline.gallery "${@:2}" ;;
   setup)
     case ${2:-run} in run | dev) set_up "${2:-run}" ;; *) die "setup takes nothing or dev." ;; esac
     say "ready: $python"

@@ -11,7 +11,7 @@ import nbformat
 import pytest
 from tiny_notebooks import write_chain, write_collection
 
-from imet_tools.pipeline import running
+from imet_tools.pipeline import execution
 from imet_tools.pipeline.__main__ import main
 from imet_tools.pipeline.run_folder import claim_folder
 from imet_utils.files import load_json
@@ -71,7 +71,7 @@ def executed(monkeypatch):
         nbformat.write(changed, copy)
         return "E: no" if notebook.stem in failing else None
 
-    monkeypatch.setattr(running, "execute", execute)
+    monkeypatch.setattr(execution, "execute", execute)
     return executed, failing
 
 
@@ -199,7 +199,7 @@ def test_packages_that_take_seconds_are_imported_where_they_are_needed():
     """By the command line none of these, by the pipeline no torch, by a labeller no figures."""
     late = {
         "imet_tools.pipeline.__main__": {"torch", "papermill", "pandas", "yaml", "numpy"},
-        "imet_tools.pipeline.running": {"torch", "matplotlib", "scipy"},
+        "imet_tools.pipeline.execution": {"torch", "matplotlib", "scipy"},
         "imet_utils.labeller": {"timm", "torchvision", "matplotlib"},
     }
     code = "import sys, importlib\nfound = set()\n"
