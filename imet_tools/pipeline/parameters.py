@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 STEM = re.compile(r"(?!00)\d\d(_[a-z0-9]+)+")  # of a notebook that is a step of the pipeline
-CASTS = {"int": int, "float": float, "str": str, "bool": bool}  # annotations that are checked
+CHECKED = ("int", "float", "str", "bool")  # annotations
 FOLDERS = ("DATA_DIR", "OUTPUT_DIR")  # parameters that hold a path
 
 Values = dict[str, Any]  # of parameters, by name
@@ -33,7 +33,7 @@ class Parameter:
         """Turn a value of YAML or of a command line into the annotated type, else a ValueError.
 
         `1e-3` becomes a number for a `float`, though YAML has it as text, and `12` stays text for a
-        `str`. Annotations other than those of `CASTS` take any value.
+        `str`. Annotations other than those of `CHECKED` take any value.
         """
         kind = self.annotation.split("|")[0].strip()
         if isinstance(value, str) and kind != "str":
@@ -41,16 +41,16 @@ class Parameter:
                 value = yaml.safe_load(value)
         if value in (None, "None") and (self.default is None or "None" in self.annotation):
             return None
-        if kind not in CASTS or type(value).__name__ == kind:
-            return value
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        if number and kind in ("float", "str"):
-            return CASTS[kind](value)
-        if kind == "float" and isinstance(value, str):  # 1e-3 is text in YAML 1.1
+        number = type(value) in (int, float)
+        if kind == "str" and number:
+            return str(value)
+        if kind == "float" and (number or isinstance(value, str)):  # 1e-3 is text in YAML 1.1
             with suppress(ValueError):
                 return float(value)
-        article = "an" if kind == "int" else "a"
-        raise ValueError(f"{self.name} is {article} {kind}; {value!r} is not.")
+        if kind in CHECKED and type(value).__name__ != kind:
+            article = "an" if kind == "int" else "a"
+            raise ValueError(f"{self.name} is {article} {kind}; {value!r} is not.")
+        return value
 
 
 Declared = dict[str, dict[str, Parameter]]  # parameters by name, by notebook
@@ -135,14 +135,20 @@ def select(stems: Sequence[str], first: str | None, last: str | None) -> list[st
     return list(stems[ends[0] : ends[1] + 1])
 
 
+def read_code(notebook: Path) -> list[tuple[str, list[str]]]:
+    """Read the source and the tags of each code cell but the one that papermill put in."""
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    code = [cell for cell in cells if cell["cell_type"] == "code"]
+    found = [("".join(cell["source"]), cell["metadata"].get("tags", [])) for cell in code]
+    return [(source, tags) for source, tags in found if "injected-parameters" not in tags]
+
+
 def declared_parameters(notebook: Path) -> dict[str, Parameter]:
     """Read the annotated literals of the cell tagged `parameters`; a ValueError for any other line.
 
     papermill's `inspect_notebook` misreads `"a#b"` and drops `"a=b"` and types like `int | None`.
     """
-    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-    tagged = [cell for cell in cells if "parameters" in cell["metadata"].get("tags", [])]
-    source = "".join("".join(cell["source"]) + "\n" for cell in tagged)
+    source = "\n".join(source for source, tags in read_code(notebook) if "parameters" in tags)
     lines = source.splitlines()
     found = {}
     for node in ast.parse(source).body:
@@ -162,9 +168,8 @@ def declared_parameters(notebook: Path) -> dict[str, Parameter]:
 
 def declared_upstream(notebook: Path) -> list[str]:
     """Read which notebooks one depends on, from the literal `upstream` of its `open_run`."""
-    for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]:
-        source = "".join(cell["source"])
-        if cell["cell_type"] == "code" and "open_run(" in source:
+    for source, _ in read_code(notebook):
+        if "open_run(" in source:
             for node in ast.walk(ast.parse(source)):
                 if isinstance(node, ast.keyword) and node.arg == "upstream":
                     return list(ast.literal_eval(node.value))

@@ -23,6 +23,7 @@ from imet_tools.pipeline.parameters import (
     declared_parameters,
     declared_upstream,
     find_notebooks,
+    read_code,
 )
 from imet_utils.files import load_json, remove_leftovers, save_json
 from imet_utils.provenance import (
@@ -74,24 +75,13 @@ def claim_folder(output_dir: Path) -> Iterator[None]:
 def is_up_to_date(output_dir: Path, plan: Plan, stem: str) -> bool:
     """Tell whether a notebook has run as it is now, and would give the same results again."""
     executed, notebook = output_dir / "notebooks" / f"{stem}.ipynb", plan.notebooks[stem]
-    if not executed.is_file() or _read_code(executed) != _read_code(notebook):
+    if not executed.is_file() or read_code(executed) != read_code(notebook):
         return False
     values = plan.defaults(stem) | plan.values[stem]
     given = plan.find("DATA_DIR")
     recorded = declared_upstream(notebook) and not given
     data_dir = None if recorded else find_data_dir(given, values.get("LIMIT"))
     return is_current(output_dir, stem, values, data_dir)
-
-
-def _read_code(notebook: Path) -> list[str]:
-    """Read the code cells of a notebook, without the parameters that papermill put in."""
-    cells = nbformat.read(notebook, as_version=4).cells
-    injected = "injected-parameters"
-    return [
-        cell.source
-        for cell in cells
-        if cell.cell_type == "code" and injected not in cell.metadata.get("tags", [])
-    ]
 
 
 def list_notebooks(folder: Path | str, output_dir: str = "") -> pd.DataFrame:
