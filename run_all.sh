@@ -4,7 +4,7 @@
 # Python and packages come from, in this order: the active virtual environment or conda
 # environment (what is missing is installed into it), Kaggle's or Colab's own Python (likewise), a
 # python3 that has every package, or else a .venv beside this file, made here. Its stamp says
-# "unfinished" with the process at work, "failed", or "ready" for what and with which requirements.
+# "unfinished" with the process at work, or "ended".
 set -euo pipefail
 
 unset CDPATH # with which cd prints where it goes
@@ -86,40 +86,33 @@ complete() {
   fi
 }
 
-# Makes .venv, or brings it up to date, for mode $1. Only an unfinished one of ours is removed.
+# Makes .venv where there is none, and brings it up to date for mode $1. Only one of ours whose first
+# set-up was interrupted is removed.
 make_venv() {
-  local state='' detail='' rest='' extras='' base hash
-  hash=$( (cat "$here"/{,tests/}requirements.txt "$here/pyproject.toml" && echo "$here") | cksum)
-  if [ -e "$stamp" ]; then read -r state detail rest <"$stamp" || :; fi
-  if [ "$state" = unfinished ] && kill -0 "$detail" 2>/dev/null; then
-    die "another set-up is at work (process $detail); start again when it is done."
+  local state='' process='' base code=0
+  if [ -e "$stamp" ]; then read -r state process <"$stamp" || :; fi
+  if [ "$state" = unfinished ] && kill -0 "$process" 2>/dev/null; then
+    die "another set-up is at work (process $process); start again when it is done."
   elif [ "$state" = unfinished ] && [ -O "$stamp" ]; then
     say "removing a .venv whose set-up was interrupted"
     rm -rf "$venv"
   elif [ -e "$venv" ] && { [ "$state" = unfinished ] || ! is_recent "$venv/bin/python"; }; then
     die "$venv has no Python 3.11 or later that you may run. If nobody needs it, delete it."
-  elif [ -e "$venv" ] && [ -z "$state" ]; then # somebody made it by hand
+  fi
+  if [ -e "$venv" ]; then
     complete "$venv/bin/python" "$1"
-    return
-  elif [ "$rest" = "$hash" ] && { [ "$detail" = dev ] || [ "$detail" = "$1" ]; }; then
     return
   fi
   say "installing the packages into .venv; this takes some minutes the first time"
   trap 'say "interrupted; the next start sets up anew"; exit 130' INT TERM # pip would hide it
-  if [ ! -e "$venv" ]; then
-    base=$(find_python)
-    mkdir "$venv"
-    echo "unfinished $$" >"$stamp"
-    "$base" -m venv "$venv" ||
-      die "$base could not make a virtual environment (on Debian: apt install python3-venv)."
-  fi
+  base=$(find_python)
+  mkdir "$venv"
   echo "unfinished $$" >"$stamp"
-  [ "$1" = run ] || extras='[dev]'
-  if ! pip_install "$venv/bin/python" -e "$here$extras"; then
-    echo failed >"$stamp" # pip ended by itself, so what it installed is whole
-    die "$FAILED"
-  fi
-  echo "ready $1 $hash" >"$stamp"
+  "$base" -m venv "$venv" ||
+    die "$base could not make a virtual environment (on Debian: apt install python3-venv)."
+  (complete "$venv/bin/python" "$1") || code=$?
+  echo ended >"$stamp" # by itself, so what pip installed is whole, also where it failed
+  [ $code = 0 ] || exit $code
   trap - INT TERM
 }
 

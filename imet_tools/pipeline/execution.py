@@ -133,7 +133,7 @@ class OwnKernel(AsyncKernelManager):
         argv = [sys.executable, "-P", "-m", "imet_tools.pipeline.kernel", "-f", "{connection_file}"]
         return KernelSpec(**get_kernel_dict() | {"argv": argv})
 
-    async def start_kernel(self, **options: Any) -> None:  # noqa: ANN401
+    async def start_kernel(self, **options: Any) -> None:  # type: ignore[override]  # noqa: ANN401
         """Start it with this process's environment and that of notebooks."""
         environment = {k: v for k, v in os.environ.items() if k not in PROCESS_GROUP}
         paths = [str(PROJECT_DIR), environment.get("PYTHONPATH")]

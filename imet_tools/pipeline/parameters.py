@@ -33,7 +33,9 @@ class Parameter:
         """Turn a value of YAML or of a command line into the annotated type, else a ValueError.
 
         `1e-3` becomes a number for a `float`, though YAML has it as text, and `12` stays text for a
-        `str`. Annotations other than those of `CHECKED` take any value.
+        `str`. Annotations other than those of `CHECKED` take any value. A path becomes absolute,
+        since a notebook runs in its own folder and not in the caller's; a text is one if it is of
+        `FOLDERS`, or has a slash and exists.
         """
         kind = self.annotation.split("|")[0].strip()
         if isinstance(value, str) and kind != "str":
@@ -43,13 +45,17 @@ class Parameter:
             return None
         number = type(value) in (int, float)
         if kind == "str" and number:
-            return str(value)
-        if kind == "float" and (number or isinstance(value, str)):  # 1e-3 is text in YAML 1.1
+            value = str(value)
+        elif kind == "float" and (number or isinstance(value, str)):  # 1e-3 is text in YAML 1.1
             with suppress(ValueError):
-                return float(value)
+                value = float(value)
         if kind in CHECKED and type(value).__name__ != kind:
             article = "an" if kind == "int" else "a"
             raise ValueError(f"{self.name} is {article} {kind}; {value!r} is not.")
+        if isinstance(value, str) and value:
+            path = Path(value).expanduser()
+            if self.name in FOLDERS or (os.sep in value and path.exists()):
+                return str(path.resolve())
         return value
 
 
@@ -99,8 +105,8 @@ def make_plan(
         if not any(name in declared[stem] for stem in chosen):
             where = ", ".join(stem for stem in declared if name in declared[stem])
             raise ValueError(f"{name} belongs to {where}, which this command does not run.")
-    values = {stem: resolve_paths(values[stem]) for stem in chosen}
-    return Plan({stem: notebooks[stem] for stem in chosen}, values, declared, profile)
+    paths, values = ({stem: each[stem] for stem in chosen} for each in (notebooks, values))
+    return Plan(paths, values, declared, profile)
 
 
 def find_notebooks(folder: Path) -> dict[str, Path]:
@@ -242,17 +248,3 @@ def describe(declared: Declared) -> str:
         shown = (f"  {p.name:16} {p.default!r:22} {p.comment}" for p in parameters.values())
         lines += [stem, *shown]
     return "\n".join(lines)
-
-
-def resolve_paths(values: Values) -> Values:
-    """Make paths absolute, since a notebook runs in its own folder and not in the caller's.
-
-    `DATA_DIR` and `OUTPUT_DIR` are paths; any other text is one if it has a slash and exists.
-    """
-    resolved = dict(values)
-    for name, value in values.items():
-        if isinstance(value, str) and value:
-            path = Path(value).expanduser()
-            if name in FOLDERS or (os.sep in value and path.exists()):
-                resolved[name] = str(path.resolve())
-    return resolved
