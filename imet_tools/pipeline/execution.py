@@ -34,7 +34,6 @@ from imet_utils.tables import check_tables
 LAST_LINES = 8  # of a traceback that go to the console
 BAR = re.compile(r"(\r[^\r\n]+)")
 NOT_BEGUN = "<?, ?"
-PROCESS_GROUP = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")  # torchrun's
 KERNEL_VARIABLES = {
     "PYTHONUTF8": "1",  # else a Latin-1 locale decides what a notebook can print and read
     "TQDM_MININTERVAL": "10",
@@ -124,21 +123,16 @@ class OwnKernel(AsyncKernelManager):
     """Starts this very Python, so that it finds `imet_utils`, and has it write for logs.
 
     A kernel called `python3` may be registered for another interpreter. Each kernel is one process
-    that belongs to no group, and dies with this one (`imet_tools.pipeline.kernel`).
+    that dies with this one, see `imet_tools.pipeline.kernel`.
     """
 
     @property
     def kernel_spec(self) -> KernelSpec:
-        """How to start it, whatever is registered."""
+        """What is started, whatever is registered."""
         argv = [sys.executable, "-P", "-m", "imet_tools.pipeline.kernel", "-f", "{connection_file}"]
-        return KernelSpec(**get_kernel_dict() | {"argv": argv})
-
-    async def start_kernel(self, **options: Any) -> None:  # type: ignore[override]  # noqa: ANN401
-        """Start it with this process's environment and that of notebooks."""
-        environment = {k: v for k, v in os.environ.items() if k not in PROCESS_GROUP}
-        paths = [str(PROJECT_DIR), environment.get("PYTHONPATH")]
-        environment |= KERNEL_VARIABLES | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
-        await super().start_kernel(env=environment, **options)
+        paths = os.pathsep.join(filter(None, [str(PROJECT_DIR), os.environ.get("PYTHONPATH")]))
+        variables = KERNEL_VARIABLES | {"PYTHONPATH": paths.replace("$", "$$")}  # of a template
+        return KernelSpec(**get_kernel_dict() | {"argv": argv, "env": variables})
 
 
 class BarsAsLines:

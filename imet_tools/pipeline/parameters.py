@@ -105,8 +105,8 @@ def make_plan(
         if not any(name in declared[stem] for stem in chosen):
             where = ", ".join(stem for stem in declared if name in declared[stem])
             raise ValueError(f"{name} belongs to {where}, which this command does not run.")
-    paths, values = ({stem: each[stem] for stem in chosen} for each in (notebooks, values))
-    return Plan(paths, values, declared, profile)
+    values = {stem: values[stem] for stem in chosen}
+    return Plan({stem: notebooks[stem] for stem in chosen}, values, declared, profile)
 
 
 def find_notebooks(folder: Path) -> dict[str, Path]:
