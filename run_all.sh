@@ -3,8 +3,7 @@
 #
 # Python and packages come from, in this order: the active virtual environment or conda
 # environment (what is missing is installed into it), Kaggle's or Colab's own Python (likewise), a
-# python3 that has every package, or else a .venv beside this file, made here. Its stamp says
-# "unfinished" with the process at work, or "ended".
+# python3 that has every package, or else a .venv beside this file, made here.
 set -euo pipefail
 
 unset CDPATH # with which cd prints where it goes
@@ -18,7 +17,7 @@ while [ -L "$script" ]; do # such as a link in ~/bin
 done
 here=$(cd -- "$(dirname -- "$script")" && pwd -P)
 venv=$here/.venv
-stamp=$venv/.run_all
+unfinished=$venv/.unfinished # while it is being made: by which process
 [ -n "${OMP_WAIT_POLICY:-}" ] || export GOMP_SPINCOUNT="${GOMP_SPINCOUNT:-1000}" # see imet_utils
 [ -t 1 ] || export TQDM_MININTERVAL="${TQDM_MININTERVAL:-10}" # seconds: a log shows every line
 
@@ -67,8 +66,6 @@ pip_install() (
   PIP_USER=0 "$1" -m pip install -qq --disable-pip-version-check "${@:2}"
 )
 
-FAILED="the installation failed; pip's message is above. Is there a network?"
-
 # Installs what the Python $1 lacks for mode $2 into its own environment, and this project there,
 # so that notebooks which are not started from here find it.
 complete() {
@@ -77,7 +74,8 @@ complete() {
     die "$1 could not say which packages it has; its message is above."
   if [ -n "$packages" ]; then
     say "installing into the environment of $1: ${packages//$'\n'/ }"
-    pip_install "$1" -r /dev/stdin <<<"$packages" || die "$FAILED"
+    pip_install "$1" -r /dev/stdin <<<"$packages" ||
+      die "the installation failed; pip's message is above. Is there a network?"
   fi
   if ! PYTHONPATH='' "$1" -P -c 'import imet_utils' 2>/dev/null; then
     say "installing this project into the environment of $1"
@@ -89,14 +87,14 @@ complete() {
 # Makes .venv where there is none, and brings it up to date for mode $1. Only one of ours whose first
 # set-up was interrupted is removed.
 make_venv() {
-  local state='' process='' base code=0
-  if [ -e "$stamp" ]; then read -r state process <"$stamp" || :; fi
-  if [ "$state" = unfinished ] && kill -0 "$process" 2>/dev/null; then
+  local process='' base code=0
+  if [ -e "$unfinished" ]; then read -r process <"$unfinished" || :; fi
+  if [ -n "$process" ] && kill -0 "$process" 2>/dev/null; then
     die "another set-up is at work (process $process); start again when it is done."
-  elif [ "$state" = unfinished ] && [ -O "$stamp" ]; then
+  elif [ -O "$unfinished" ]; then
     say "removing a .venv whose set-up was interrupted"
     rm -rf "$venv"
-  elif [ -e "$venv" ] && { [ "$state" = unfinished ] || ! is_recent "$venv/bin/python"; }; then
+  elif [ -e "$venv" ] && { [ -e "$unfinished" ] || ! is_recent "$venv/bin/python"; }; then
     die "$venv has no Python 3.11 or later that you may run. If nobody needs it, delete it."
   fi
   if [ -e "$venv" ]; then
@@ -107,11 +105,11 @@ make_venv() {
   trap 'say "interrupted; the next start sets up anew"; exit 130' INT TERM # pip would hide it
   base=$(find_python)
   mkdir "$venv"
-  echo "unfinished $$" >"$stamp"
+  echo $$ >"$unfinished"
   "$base" -m venv "$venv" ||
     die "$base could not make a virtual environment (on Debian: apt install python3-venv)."
   (complete "$venv/bin/python" "$1") || code=$?
-  echo ended >"$stamp" # by itself, so what pip installed is whole, also where it failed
+  rm "$unfinished" # pip ended by itself, so what it installed is whole, also where it failed
   [ $code = 0 ] || exit $code
   trap - INT TERM
 }
