@@ -74,8 +74,10 @@ complete() {
     die "$1 could not say which packages it has; its message is above."
   if [ -n "$packages" ]; then
     say "installing into the environment of $1: ${packages//$'\n'/ }"
-    pip_install "$1" -r /dev/stdin <<<"$packages" ||
-      die "the installation failed; pip's message is above. Is there a network?"
+    if ! pip_install "$1" -r /dev/stdin <<<"$packages"; then
+      say "the installation failed; pip's message is above. Is there a network?"
+      return 2
+    fi
   fi
   if ! PYTHONPATH='' "$1" -P -c 'import imet_utils' 2>/dev/null; then
     say "installing this project into the environment of $1"
@@ -97,26 +99,23 @@ make_venv() {
   elif [ -e "$venv" ] && { [ -e "$unfinished" ] || ! is_recent "$venv/bin/python"; }; then
     die "$venv has no Python 3.11 or later that you may run. If nobody needs it, delete it."
   fi
-  if [ -e "$venv" ]; then
-    complete "$venv/bin/python" "$1"
-    return
+  if [ ! -e "$venv" ]; then
+    say "installing the packages into .venv; this takes some minutes the first time"
+    base=$(find_python)
+    mkdir "$venv"
+    echo $$ >"$unfinished"
+    "$base" -m venv "$venv" ||
+      die "$base could not make a virtual environment (on Debian: apt install python3-venv)."
   fi
-  say "installing the packages into .venv; this takes some minutes the first time"
-  trap 'say "interrupted; the next start sets up anew"; exit 130' INT TERM # pip would hide it
-  base=$(find_python)
-  mkdir "$venv"
-  echo $$ >"$unfinished"
-  "$base" -m venv "$venv" ||
-    die "$base could not make a virtual environment (on Debian: apt install python3-venv)."
-  (complete "$venv/bin/python" "$1") || code=$?
-  rm "$unfinished" # pip ended by itself, so what it installed is whole, also where it failed
-  [ $code = 0 ] || exit $code
-  trap - INT TERM
+  complete "$venv/bin/python" "$1" || code=$?
+  rm -f "$unfinished" # pip ended by itself, so what it installed is whole, also where it failed
+  return $code
 }
 
 # Sets $python to an interpreter that has the packages for mode $1 (run or dev).
 set_up() {
   local active=${VIRTUAL_ENV:-} missing
+  trap 'say "interrupted; start again to finish the set-up"; exit 130' INT TERM # pip would hide it
   if [ -z "$active" ] && [ "${CONDA_DEFAULT_ENV:-base}" != base ]; then
     active=${CONDA_PREFIX:-}
   elif [ -z "$active" ] && { [ -d /kaggle/working ] || [ -n "${COLAB_RELEASE_TAG:-}" ]; }; then
@@ -134,6 +133,7 @@ set_up() {
     python=$venv/bin/python
     export VIRTUAL_ENV=$venv PATH="$venv/bin:$PATH"
   fi
+  trap - INT TERM
   export PYTHONPATH="$here${PYTHONPATH:+:$PYTHONPATH}"
 }
 
