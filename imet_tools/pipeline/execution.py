@@ -166,8 +166,9 @@ def execute(notebook: Path, copy: Path, values: Mapping[str, Any]) -> str | None
     """
     executed = load_notebook_node(str(notebook))
     if values:
-        kernel = {"kernel_name": "python3", "language": "python"}
-        executed = parameterize_notebook(executed, dict(values), **kernel)
+        executed = parameterize_notebook(
+            executed, dict(values), kernel_name="python3", language="python"
+        )
     prepare_notebook_metadata(executed, str(notebook), str(copy))
     reason: str | None = "The run was interrupted."
     try:
