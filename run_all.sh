@@ -3,8 +3,7 @@
 #
 # Python and packages come from, in this order: the active virtual environment or conda
 # environment (what is missing is installed into it), Kaggle's or Colab's own Python (likewise), a
-# python3 that has every package, or else a .venv beside this file, made here. Its stamp says
-# "unfinished" with the process at work, "failed", or "ready" for what and with which requirements.
+# python3 that has every package, or else a .venv beside this file, made here.
 set -euo pipefail
 
 unset CDPATH # with which cd prints where it goes
@@ -18,7 +17,7 @@ while [ -L "$script" ]; do # such as a link in ~/bin
 done
 here=$(cd -- "$(dirname -- "$script")" && pwd -P)
 venv=$here/.venv
-stamp=$venv/.run_all
+unfinished=$venv/.unfinished # while it is being made: by which process
 [ -n "${OMP_WAIT_POLICY:-}" ] || export GOMP_SPINCOUNT="${GOMP_SPINCOUNT:-1000}" # see imet_utils
 [ -t 1 ] || export TQDM_MININTERVAL="${TQDM_MININTERVAL:-10}" # seconds: a log shows every line
 
@@ -67,8 +66,6 @@ pip_install() (
   PIP_USER=0 "$1" -m pip install -qq --disable-pip-version-check "${@:2}"
 )
 
-FAILED="the installation failed; pip's message is above. Is there a network?"
-
 # Installs what the Python $1 lacks for mode $2 into its own environment, and this project there,
 # so that notebooks which are not started from here find it.
 complete() {
@@ -77,7 +74,10 @@ complete() {
     die "$1 could not say which packages it has; its message is above."
   if [ -n "$packages" ]; then
     say "installing into the environment of $1: ${packages//$'\n'/ }"
-    pip_install "$1" -r /dev/stdin <<<"$packages" || die "$FAILED"
+    if ! pip_install "$1" -r /dev/stdin <<<"$packages"; then
+      say "the installation failed; pip's message is above. Is there a network?"
+      return 2
+    fi
   fi
   if ! PYTHONPATH='' "$1" -P -c 'import imet_utils' 2>/dev/null; then
     say "installing this project into the environment of $1"
@@ -86,46 +86,36 @@ complete() {
   fi
 }
 
-# Makes .venv, or brings it up to date, for mode $1. Only an unfinished one of ours is removed.
+# Makes .venv where there is none, and brings it up to date for mode $1. Only one of ours whose first
+# set-up was interrupted is removed.
 make_venv() {
-  local state='' detail='' rest='' extras='' base hash
-  hash=$( (cat "$here"/{,tests/}requirements.txt "$here/pyproject.toml" && echo "$here") | cksum)
-  if [ -e "$stamp" ]; then read -r state detail rest <"$stamp" || :; fi
-  if [ "$state" = unfinished ] && kill -0 "$detail" 2>/dev/null; then
-    die "another set-up is at work (process $detail); start again when it is done."
-  elif [ "$state" = unfinished ] && [ -O "$stamp" ]; then
+  local process='' base code=0
+  if [ -e "$unfinished" ]; then read -r process <"$unfinished" || :; fi
+  if [ -n "$process" ] && kill -0 "$process" 2>/dev/null; then
+    die "another set-up is at work (process $process); start again when it is done."
+  elif [ -O "$unfinished" ]; then
     say "removing a .venv whose set-up was interrupted"
     rm -rf "$venv"
-  elif [ -e "$venv" ] && { [ "$state" = unfinished ] || ! is_recent "$venv/bin/python"; }; then
+  elif [ -e "$venv" ] && { [ -e "$unfinished" ] || ! is_recent "$venv/bin/python"; }; then
     die "$venv has no Python 3.11 or later that you may run. If nobody needs it, delete it."
-  elif [ -e "$venv" ] && [ -z "$state" ]; then # somebody made it by hand
-    complete "$venv/bin/python" "$1"
-    return
-  elif [ "$rest" = "$hash" ] && { [ "$detail" = dev ] || [ "$detail" = "$1" ]; }; then
-    return
   fi
-  say "installing the packages into .venv; this takes some minutes the first time"
-  trap 'say "interrupted; the next start sets up anew"; exit 130' INT TERM # pip would hide it
   if [ ! -e "$venv" ]; then
+    say "installing the packages into .venv; this takes some minutes the first time"
     base=$(find_python)
     mkdir "$venv"
-    echo "unfinished $$" >"$stamp"
+    echo $$ >"$unfinished"
     "$base" -m venv "$venv" ||
       die "$base could not make a virtual environment (on Debian: apt install python3-venv)."
   fi
-  echo "unfinished $$" >"$stamp"
-  [ "$1" = run ] || extras='[dev]'
-  if ! pip_install "$venv/bin/python" -e "$here$extras"; then
-    echo failed >"$stamp" # pip ended by itself, so what it installed is whole
-    die "$FAILED"
-  fi
-  echo "ready $1 $hash" >"$stamp"
-  trap - INT TERM
+  complete "$venv/bin/python" "$1" || code=$?
+  rm -f "$unfinished" # pip ended by itself, so what it installed is whole, also where it failed
+  return $code
 }
 
 # Sets $python to an interpreter that has the packages for mode $1 (run or dev).
 set_up() {
   local active=${VIRTUAL_ENV:-} missing
+  trap 'say "interrupted; start again to finish the set-up"; exit 130' INT TERM # pip would hide it
   if [ -z "$active" ] && [ "${CONDA_DEFAULT_ENV:-base}" != base ]; then
     active=${CONDA_PREFIX:-}
   elif [ -z "$active" ] && { [ -d /kaggle/working ] || [ -n "${COLAB_RELEASE_TAG:-}" ]; }; then
@@ -143,7 +133,14 @@ set_up() {
     python=$venv/bin/python
     export VIRTUAL_ENV=$venv PATH="$venv/bin:$PATH"
   fi
+  trap - INT TERM
   export PYTHONPATH="$here${PYTHONPATH:+:$PYTHONPATH}"
+}
+
+# Starts a module of imet_tools with arguments; Ctrl-C is handled while it imports packages, too.
+start() {
+  set_up run
+  exec "$python" -P -m imet_tools.command "imet_tools.$1" "${@:2}"
 }
 
 case ${1:-} in
@@ -167,22 +164,10 @@ case ${1:-} in
     cd "$here/notebooks"
     exec "$python" -P -m jupyterlab "${@:2}"
     ;;
-  collect)
-    set_up run
-    exec "$python" -P -m imet_tools.command imet_tools.museums "${@:2}"
-    ;;
-  label | ensemble | export | correct | add)
-    set_up run
-    exec "$python" -P -m imet_tools.command imet_tools.labelling "$@"
-    ;;
-  kaggle)
-    set_up run
-    exec "$python" -P -m imet_tools.command imet_tools.kaggle "${@:2}"
-    ;;
-  gallery)
-    set_up run
-    exec "$python" -P -m imet_tools.command imet_tools.pipeline.gallery "${@:2}"
-    ;;
+  collect) start museums "${@:2}" ;;
+  label | ensemble | export | correct | add) start labelling "$@" ;;
+  kaggle) start kaggle "${@:2}" ;;
+  gallery) start pipeline.gallery "${@:2}" ;;
   setup)
     case ${2:-run} in run | dev) set_up "${2:-run}" ;; *) die "setup takes nothing or dev." ;; esac
     say "ready: $python"

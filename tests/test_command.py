@@ -39,12 +39,8 @@ def test_ctrl_c_ends_a_command_and_its_children_with_one_line(tmp_path, number):
 
 
 def test_a_command_has_its_own_exit_code_and_prints_in_any_locale(tmp_path):
-    code = "import sys\nif __name__ == '__main__':\n    print('\u65e5\u672c')\n    sys.exit(7)\n"
-    (tmp_path / "given.py").write_text(code, encoding="utf-8")
-    locale = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
-    result = subprocess.run(
-        [sys.executable, "-m", "imet_tools.command", "given"],
-        capture_output=True,
-        env=os.environ | locale | {"PYTHONPATH": f"{PROJECT_DIR}{os.pathsep}{tmp_path}"},
-    )
-    assert (result.returncode, result.stdout) == (7, b"\\u65e5\\u672c\n")
+    (tmp_path / "given.py").write_text("import sys; print(chr(0x65E5)); sys.exit(7)")
+    environment = os.environ | {"PYTHONPATH": str(PROJECT_DIR), "PYTHONIOENCODING": "ascii"}
+    command = [sys.executable, "-m", "imet_tools.command", "given"]
+    result = subprocess.run(command, capture_output=True, cwd=tmp_path, env=environment)
+    assert (result.returncode, result.stdout) == (7, b"\\u65e5\n")

@@ -1,5 +1,6 @@
 """The bundle for Kaggle: what is in it, and that it runs where there is no network."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -14,7 +15,6 @@ import nbformat
 import pytest
 from packaging.requirements import Requirement
 from packaging.version import Version
-from played_kaggle import can_play, play
 from tiny_notebooks import write_notebook
 
 from imet_tools import kaggle
@@ -155,10 +155,47 @@ def test_the_wheel_has_code_and_templates_but_no_data(base):
             assert path.relative_to(PROJECT_DIR).as_posix() in names
 
 
+# Builds a root of the system's own folders and enters it; $1 is an empty folder, $2 the one that
+# plays /kaggle, $3 the Python environment. Kernels talk over the loopback, which is down at first.
+ENTER = """
+set -e
+for entry in /*; do
+  if [ -L "$entry" ]; then cp -P "$entry" "$1"
+  elif [ "$entry" = /tmp ] || [ "$entry" = /kaggle ]; then :
+  elif [ -d "$entry" ]; then mkdir "$1$entry"; mount --rbind "$entry" "$1$entry"; fi
+done
+mkdir "$1/tmp" "$1/kaggle"
+mount -t tmpfs tmpfs "$1/tmp"
+mount --rbind "$2" "$1/kaggle"
+mount -o bind,ro "$1/kaggle/input" "$1/kaggle/input" 2>/dev/null || :
+case "$3" in /tmp/*) mkdir -p "$1$3"; mount --rbind "$3" "$1$3" ;; esac
+"$3/bin/python" -c '
+import fcntl, socket, struct
+up = struct.pack("16sh", b"lo", 1)
+fcntl.ioctl(socket.socket(), 0x8914, up)  # SIOCSIFFLAGS
+'
+exec chroot "$1" /bin/bash -c 'cd /kaggle/working && exec "$@"' - "${@:4}"
+"""
+UNSHARE = ["unshare", "--user", "--map-root-user", "--net", "--mount"]
+
+
+def play(base, *command):
+    """Run a command where `base` is `/kaggle`, `/tmp` is empty and there is no network."""
+    options = {"capture_output": True, "text": True, "timeout": 900}
+    if not shutil.which("unshare") or subprocess.run([*UNSHARE, "true"], **options).returncode:
+        pytest.skip("this system allows no namespaces")
+    root = base.with_name(f"{base.name}_root")
+    root.mkdir()
+    environment = {key: os.environ[key] for key in ("LANG", "OMP_NUM_THREADS") if key in os.environ}
+    environment |= {"PATH": f"{sys.prefix}/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/tmp"}
+    entering = [*UNSHARE, "bash", "-c", ENTER, "-", root, base, sys.prefix]
+    result = subprocess.run([*entering, *command], env=environment, **options)
+    shutil.rmtree(root)  # the mounts went with the namespace
+    return result
+
+
 def push(base, stem):
     """Run a kernel as Kaggle does; return the folder that it leaves."""
-    if not can_play():
-        pytest.skip("this system allows no namespaces")
     shutil.rmtree(base / "working", ignore_errors=True)
     (base / "working").mkdir()
     shutil.copy(base / f"built/kernels/{stem}/{stem}.ipynb", base / "input")

@@ -16,7 +16,7 @@ from PIL import Image
 from sklearn.metrics import fbeta_score
 from small_data import copy_run
 
-from imet_tools.pipeline.execution import execute, kernel_environment
+from imet_tools.pipeline.execution import execute
 from imet_tools.pipeline.parameters import declared_parameters, find_notebooks, make_plan
 from imet_utils.features import EncoderSettings
 from imet_utils.labeller import Labeller
@@ -293,11 +293,8 @@ def test_a_readers_head_loss_and_data_in_a_notebook_of_their_own(smoke, tmp_path
     assert [cell for cell in cells if cell.cell_type == "code" and cell.outputs] == []
     output_dir = copy_run(smoke[0], tmp_path / "run")
     before = {path: path.stat().st_mtime_ns for path in output_dir.rglob("*")}
-    with kernel_environment():
-        failed = execute(
-            example, tmp_path / "a.ipynb", {"OUTPUT_DIR": str(output_dir), "EPOCHS": 2}
-        )
-    assert failed is None
+    values = {"OUTPUT_DIR": str(output_dir), "EPOCHS": 2}
+    assert execute(example, tmp_path / "a.ipynb", values) is None
     now = {path: path.stat().st_mtime_ns for path in before}
     assert {path for path in before if now[path] != before[path]} <= {output_dir}
     run = read_run(output_dir)

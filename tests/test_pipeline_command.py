@@ -11,7 +11,7 @@ import nbformat
 import pytest
 from tiny_notebooks import write_chain, write_collection
 
-from imet_tools.pipeline import running
+from imet_tools.pipeline import execution
 from imet_tools.pipeline.__main__ import main
 from imet_tools.pipeline.run_folder import claim_folder
 from imet_utils.files import load_json
@@ -49,30 +49,26 @@ def output(finished, tmp_path):
 
 
 @pytest.fixture
-def again(folder, data, output, executed, capsys):
-    """Repeat the command; return its code, which notebooks it would run, and what it printed."""
+def again(folder, data, output, monkeypatch, capsys):
+    """Repeat the command without a kernel: its code, which notebooks it would run, what it printed.
 
-    def run(*changes, notebooks=folder):
+    `reason` is why they fail.
+    """
+
+    def run(*changes, notebooks=folder, reason=None):
+        def execute(notebook, copy, values):
+            executed.append(notebook.stem)
+            written = nbformat.read(notebook, as_version=4)
+            written.metadata.papermill = {"exception": bool(reason)}
+            nbformat.write(written, copy)
+            return reason
+
+        executed = []
+        monkeypatch.setattr(execution, "execute", execute)
         code = main([*command(data, output), *changes], notebooks)
-        return code, executed[0], capsys.readouterr().out
+        return code, executed, capsys.readouterr().out
 
     return run
-
-
-@pytest.fixture
-def executed(monkeypatch):
-    """Run no kernel; list which notebooks would run, and let those in `failing` fail."""
-    executed, failing = [], []
-
-    def execute(notebook, copy, values):
-        executed.append(notebook.stem)
-        changed = nbformat.read(notebook, as_version=4)
-        changed.metadata.papermill = {"exception": notebook.stem in failing}
-        nbformat.write(changed, copy)
-        return "E: no" if notebook.stem in failing else None
-
-    monkeypatch.setattr(running, "execute", execute)
-    return executed, failing
 
 
 def test_the_whole_chain_runs_with_the_values_that_are_set(finished, folder, data):
@@ -124,10 +120,9 @@ def test_results_that_do_not_follow_from_what_is_there_are_not_shown(again, outp
     assert "0.400" not in (output / "report.html").read_text()
 
 
-def test_a_failure_ends_the_run_and_names_the_way_on(again, output, executed):
-    executed[1].append("01_make_number")
-    code, ran, out = again("--from", "01")
-    assert (code, ran) == (1, STEMS[:1])
+def test_a_failure_ends_the_run_and_names_the_way_on(again, output):
+    code, executed, out = again("--from", "01", reason="E: no")
+    assert (code, executed) == (1, STEMS[:1])
     assert "01_make_number failed after" in out
     assert f"E: no\n\nIts executed copy, with the full traceback: {output}/notebooks/01_" in out
     assert "--from 01" in out
@@ -199,7 +194,7 @@ def test_packages_that_take_seconds_are_imported_where_they_are_needed():
     """By the command line none of these, by the pipeline no torch, by a labeller no figures."""
     late = {
         "imet_tools.pipeline.__main__": {"torch", "papermill", "pandas", "yaml", "numpy"},
-        "imet_tools.pipeline.running": {"torch", "matplotlib", "scipy"},
+        "imet_tools.pipeline.execution": {"torch", "matplotlib", "scipy"},
         "imet_utils.labeller": {"timm", "torchvision", "matplotlib"},
     }
     code = "import sys, importlib\nfound = set()\n"

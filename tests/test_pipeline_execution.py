@@ -10,15 +10,14 @@ import pytest
 from small_data import has_ended
 from tiny_notebooks import write_notebook
 
-from imet_tools.pipeline.execution import BarsAsLines, execute, kernel_environment
+from imet_tools.pipeline.execution import BarsAsLines, execute
 from imet_utils.runs import PROJECT_DIR
 
 
 def run(tmp_path, *cells):
     """Run a notebook of these cells; return the reason of its failure, and its executed copy."""
     notebook = write_notebook(tmp_path / "{a}/01_a_b.ipynb", *cells)
-    with kernel_environment():
-        reason = execute(notebook, tmp_path / "{b}.ipynb", {})
+    reason = execute(notebook, tmp_path / "{b}.ipynb", {})
     return reason, nbformat.read(tmp_path / "{b}.ipynb", as_version=4)
 
 
@@ -34,14 +33,12 @@ def test_a_kernel_is_this_python_in_no_group_and_a_failure_is_reported_in_short(
     for name in group:
         monkeypatch.setenv(name, "1")  # as torchrun does
     monkeypatch.delenv("PYTEST_CURRENT_TEST")  # with it, ipykernel leaves children's output alone
-    before = dict(os.environ)
     code = "import os, sys\nprint(sys.executable, os.environ['GOMP_SPINCOUNT'])\n"
     code += f"print(os.environ.keys() & {set(group)})"
     child = "import subprocess, time\nsubprocess.run(['echo', 'hello'])\ntime.sleep(0.5)"
     wrong = "def use(text):\n" + "    text = text\n" * 30 + "    int(text)\nuse('x')"
     reason, copy = run(tmp_path, code, child, wrong)
     assert capfd.readouterr().out == f"{sys.executable} 7\nset()\nhello\n"
-    assert dict(os.environ) == before
     lines = reason.splitlines()
     assert lines[0] == "ValueError: invalid literal for int() with base 10: 'x'"
     assert len(lines) < 15

@@ -125,11 +125,8 @@ def test_an_anchor_lasts_when_sections_are_numbered_anew_or_put_in_between(tmp_p
     assert after == [before[0], "01_a_b-new", *before[1:]]
 
 
-def test_results_of_an_earlier_run_are_not_shown_and_before_any_the_page_is_empty(output_dir):
-    (output_dir / "08_evaluate_test/provenance.json").unlink()
-    assert "0.513" not in build_report(output_dir).read_text()
-    (output_dir / "empty").mkdir()
-    assert not parse(build_report(output_dir / "empty").read_text()).find_all(id=True)
+def test_before_any_notebook_has_run_the_page_is_empty(tmp_path):
+    assert not parse(build_report(tmp_path).read_text()).find_all(id=True)
 
 
 def test_of_a_failed_run_what_ran_is_shown(output_dir):
@@ -160,29 +157,15 @@ def test_the_records_of_the_notebooks_and_what_was_left_out_are_shown(output_dir
     assert [part for part in wanted if part not in text] == []
 
 
-def test_a_report_that_fails_leaves_the_last_one_whole(output_dir):
-    before = build_report(output_dir).read_text()
-    (output_dir / "notebooks/02_train_it.ipynb").write_text("{}")
-    with pytest.raises(Exception, match=re.compile("nbformat|cells|metadata|version", re.I)):
-        build_report(output_dir)
-    assert (output_dir / "report.html").read_text() == before
-
-
-def test_prose_keeps_its_markup_but_no_raw_html_and_no_images_from_elsewhere(tmp_path):
-    source = "# One\n**bold** `<b>` <script>alert(1)</script>\n\n"
-    page = page_of(tmp_path, prose(f"{source}![a map](https://a.org/map.png)\n"))
-    assert '<h2 id="01_a_b">One</h2>' in page  # one level deeper
-    assert "<strong>bold</strong> <code>&lt;b&gt;</code>" in page
-    assert "<script>" not in page
-    assert "<img" not in page
-    assert '<a href="https://a.org/map.png">a map</a>' in page
-
-
-def test_formulas_become_mathml_or_stay_tex(tmp_path):
-    page = page_of(tmp_path, prose("with $\\alpha_p$, $\\left( a < b$ and\n\n$$ c = a_p $$"))
-    assert "$" not in page
+def test_prose_keeps_markup_and_formulas_but_no_raw_html_and_no_images_from_elsewhere(tmp_path):
+    source = "# One\n**bold** `<b>` <script>alert(1)</script>\n\n![a map](https://a.org/map.png)\n"
+    formulas = "with $\\alpha_p$, $\\left( a < b$ and\n\n$$ c = a_p $$"
+    page = page_of(tmp_path, prose(source), prose(formulas))
+    wanted = ['<h2 id="01_a_b">One</h2>', "<strong>bold</strong> <code>&lt;b&gt;</code>"]
+    wanted += ['<a href="https://a.org/map.png">a map</a>', r"<code>\left( a &lt; b</code>"]
+    assert [part for part in wanted if part not in page] == []  # a heading is one level deeper
+    assert [part for part in ("<script>", "<img", "$") if part in page] == []
     assert page.count("<math ") == 2
-    assert r"<code>\left( a &lt; b</code>" in page
 
 
 def test_a_figure_is_embedded_as_webp_and_named_after_its_section(tmp_path):
@@ -207,8 +190,7 @@ def test_code_and_outputs_are_escaped_and_a_bar_is_shown_as_it_ended(tmp_path):
     table = "<div><style scoped>td {}</style><table><tr><td>&lt;b&gt; urn</td></tr></table></div>"
     outputs = [*streams, shown("text/html", table), shown("text/plain", "<urn>")]
     page = page_of(tmp_path, code(*outputs, source="a < b"))
-    assert "<details><summary>Code</summary><pre>a &lt; b</pre></details>" in page
-    assert '<pre class="stdout">a: 2/2 [00:20]\n&lt;end&gt;</pre>' in page
-    assert "<td>&lt;b&gt; urn</td>" in page
+    wanted = ["<summary>Code</summary><pre>a &lt; b</pre>", "<td>&lt;b&gt; urn</td>"]
+    wanted += ['<pre class="stdout">a: 2/2 [00:20]\n&lt;end&gt;</pre>', "<pre>&lt;urn&gt;</pre>"]
+    assert [part for part in wanted if part not in page] == []
     assert "td {}" not in page
-    assert "<pre>&lt;urn&gt;</pre>" in page

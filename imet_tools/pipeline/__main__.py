@@ -75,7 +75,7 @@ def main(arguments: Sequence[str], folder: Path | None = None) -> int:
         if args.list:
             sys.stdout.write(describe(plan.declared) + "\n")
             return 0
-        from imet_tools.pipeline.running import prepare, run_and_report  # a refusal needs no more
+        from imet_tools.pipeline.execution import prepare, run_and_report  # a refusal needs no more
 
         with prepare(plan) as output_dir:
             running = True

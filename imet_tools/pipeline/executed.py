@@ -10,6 +10,7 @@ from markupsafe import Markup
 from nbconvert.preprocessors import CoalesceStreamsPreprocessor
 from nbconvert.preprocessors.sanitize import SanitizeHTML
 from nbformat import NotebookNode
+from papermill.execute import remove_error_markers
 from PIL import Image
 
 from imet_tools.pipeline.parameters import find_notebooks
@@ -18,7 +19,6 @@ QUALITY = 80  # of WebP: text stays sharp, and a figure has a sixth of the PNG's
 TABLE_TAGS = ["table", "caption", "thead", "tbody", "tfoot", "tr", "th", "td"]
 TEXT_TAGS = ["div", "p", "span", "b", "i", "em", "strong", "br", "pre", "code"]
 SCRIPT_OR_STYLE = re.compile(r"<(script|style)\b.*?</\1\s*>", re.DOTALL | re.IGNORECASE)
-PAPERMILL_MARKER = "papermill-error-cell-tag"  # of cells that papermill adds to a failed notebook
 
 
 def read_executed(output_dir: Path) -> dict[str, NotebookNode]:
@@ -27,9 +27,7 @@ def read_executed(output_dir: Path) -> dict[str, NotebookNode]:
     for stem, path in find_notebooks(output_dir / "notebooks").items():
         notebook = nbformat.read(path, as_version=4)
         notebook, _ = CoalesceStreamsPreprocessor().preprocess(notebook, {})
-        marked = [PAPERMILL_MARKER in cell.metadata.get("tags", []) for cell in notebook.cells]
-        notebook.cells = [c for c, mark in zip(notebook.cells, marked, strict=True) if not mark]
-        notebooks[stem] = notebook
+        notebooks[stem] = remove_error_markers(notebook)
     return notebooks
 
 

@@ -51,7 +51,9 @@ def write_gallery(output_dir: Path, pages: Path) -> Path:
     """
     notebooks = read_executed(output_dir)
     check_finished(output_dir, notebooks)
-    check_replaceable(pages / "notebooks")
+    for path in (pages / "notebooks").rglob("*"):
+        if path.is_file() and path.suffix not in WRITTEN:
+            raise ValueError(f"{path} is no page of a gallery: choose another folder for --pages.")
     data_dir = (read_provenance(output_dir, min(notebooks)) or {})["data_dir"]
     collection = SAMPLE
     if not is_sample(output_dir, notebooks):
@@ -91,13 +93,6 @@ def check_finished(output_dir: Path, notebooks: Mapping[str, NotebookNode]) -> N
     ]
     if missing:
         raise ValueError(f"{output_dir} is no finished run: {', '.join(missing)} must run first.")
-
-
-def check_replaceable(folder: Path) -> None:
-    """Refuse to replace a folder that holds anything but pages and their figures."""
-    others = [p for p in folder.rglob("*") if p.is_file() and p.suffix not in WRITTEN]
-    if others:
-        raise ValueError(f"{others[0]} is no page of a gallery: choose another folder for --pages.")
 
 
 def is_sample(output_dir: Path, notebooks: Mapping[str, NotebookNode]) -> bool:

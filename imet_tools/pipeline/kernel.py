@@ -1,4 +1,4 @@
-"""A notebook's kernel that dies with the process that started it, and keeps freed memory."""
+"""A notebook's kernel: it dies with the process that started it, and keeps freed memory."""
 
 import atexit
 import ctypes
@@ -7,6 +7,7 @@ import signal
 import sys
 
 PR_SET_PDEATHSIG = 1
+PROCESS_GROUP = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")  # torchrun's
 
 
 def die_with_parent(parent: int) -> None:
@@ -28,6 +29,8 @@ if __name__ == "__main__":
     atexit.register(os._exit, 0)  # as the last: to tear down torch's modules takes seconds
     die_with_parent(int(os.environ["JPY_PARENT_PID"]))
     leave_printing_to_messages()
+    for name in PROCESS_GROUP:  # a kernel belongs to none
+        os.environ.pop(name, None)
     from imet_utils.processes import keep_freed_memory
 
     keep_freed_memory()  # before there are threads, which would have heaps of their own

@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 STEM = re.compile(r"(?!00)\d\d(_[a-z0-9]+)+")  # of a notebook that is a step of the pipeline
-CASTS = {"int": int, "float": float, "str": str, "bool": bool}  # annotations that are checked
+CHECKED = ("int", "float", "str", "bool")  # annotations
 FOLDERS = ("DATA_DIR", "OUTPUT_DIR")  # parameters that hold a path
 
 Values = dict[str, Any]  # of parameters, by name
@@ -33,7 +33,9 @@ class Parameter:
         """Turn a value of YAML or of a command line into the annotated type, else a ValueError.
 
         `1e-3` becomes a number for a `float`, though YAML has it as text, and `12` stays text for a
-        `str`. Annotations other than those of `CASTS` take any value.
+        `str`. Annotations other than those of `CHECKED` take any value. A path becomes absolute,
+        since a notebook runs in its own folder and not in the caller's; a text is one if it is of
+        `FOLDERS`, or has a slash and exists.
         """
         kind = self.annotation.split("|")[0].strip()
         if isinstance(value, str) and kind != "str":
@@ -41,16 +43,20 @@ class Parameter:
                 value = yaml.safe_load(value)
         if value in (None, "None") and (self.default is None or "None" in self.annotation):
             return None
-        if kind not in CASTS or type(value).__name__ == kind:
-            return value
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        if number and kind in ("float", "str"):
-            return CASTS[kind](value)
-        if kind == "float" and isinstance(value, str):  # 1e-3 is text in YAML 1.1
+        number = type(value) in (int, float)
+        if kind == "str" and number:
+            value = str(value)
+        elif kind == "float" and (number or isinstance(value, str)):  # 1e-3 is text in YAML 1.1
             with suppress(ValueError):
-                return float(value)
-        article = "an" if kind == "int" else "a"
-        raise ValueError(f"{self.name} is {article} {kind}; {value!r} is not.")
+                value = float(value)
+        if kind in CHECKED and type(value).__name__ != kind:
+            article = "an" if kind == "int" else "a"
+            raise ValueError(f"{self.name} is {article} {kind}; {value!r} is not.")
+        if isinstance(value, str) and value:
+            path = Path(value).expanduser()
+            if self.name in FOLDERS or (os.sep in value and path.exists()):
+                return str(path.resolve())
+        return value
 
 
 Declared = dict[str, dict[str, Parameter]]  # parameters by name, by notebook
@@ -99,7 +105,7 @@ def make_plan(
         if not any(name in declared[stem] for stem in chosen):
             where = ", ".join(stem for stem in declared if name in declared[stem])
             raise ValueError(f"{name} belongs to {where}, which this command does not run.")
-    values = {stem: resolve_paths(values[stem]) for stem in chosen}
+    values = {stem: values[stem] for stem in chosen}
     return Plan({stem: notebooks[stem] for stem in chosen}, values, declared, profile)
 
 
@@ -135,14 +141,20 @@ def select(stems: Sequence[str], first: str | None, last: str | None) -> list[st
     return list(stems[ends[0] : ends[1] + 1])
 
 
+def read_code(notebook: Path) -> list[tuple[str, list[str]]]:
+    """Read the source and the tags of each code cell but the one that papermill put in."""
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    code = [cell for cell in cells if cell["cell_type"] == "code"]
+    found = [("".join(cell["source"]), cell["metadata"].get("tags", [])) for cell in code]
+    return [(source, tags) for source, tags in found if "injected-parameters" not in tags]
+
+
 def declared_parameters(notebook: Path) -> dict[str, Parameter]:
     """Read the annotated literals of the cell tagged `parameters`; a ValueError for any other line.
 
     papermill's `inspect_notebook` misreads `"a#b"` and drops `"a=b"` and types like `int | None`.
     """
-    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-    tagged = [cell for cell in cells if "parameters" in cell["metadata"].get("tags", [])]
-    source = "".join("".join(cell["source"]) + "\n" for cell in tagged)
+    source = "\n".join(source for source, tags in read_code(notebook) if "parameters" in tags)
     lines = source.splitlines()
     found = {}
     for node in ast.parse(source).body:
@@ -162,9 +174,8 @@ def declared_parameters(notebook: Path) -> dict[str, Parameter]:
 
 def declared_upstream(notebook: Path) -> list[str]:
     """Read which notebooks one depends on, from the literal `upstream` of its `open_run`."""
-    for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]:
-        source = "".join(cell["source"])
-        if cell["cell_type"] == "code" and "open_run(" in source:
+    for source, _ in read_code(notebook):
+        if "open_run(" in source:
             for node in ast.walk(ast.parse(source)):
                 if isinstance(node, ast.keyword) and node.arg == "upstream":
                     return list(ast.literal_eval(node.value))
@@ -237,17 +248,3 @@ def describe(declared: Declared) -> str:
         shown = (f"  {p.name:16} {p.default!r:22} {p.comment}" for p in parameters.values())
         lines += [stem, *shown]
     return "\n".join(lines)
-
-
-def resolve_paths(values: Values) -> Values:
-    """Make paths absolute, since a notebook runs in its own folder and not in the caller's.
-
-    `DATA_DIR` and `OUTPUT_DIR` are paths; any other text is one if it has a slash and exists.
-    """
-    resolved = dict(values)
-    for name, value in values.items():
-        if isinstance(value, str) and value:
-            path = Path(value).expanduser()
-            if name in FOLDERS or (os.sep in value and path.exists()):
-                resolved[name] = str(path.resolve())
-    return resolved

@@ -17,11 +17,13 @@ import pandas as pd
 
 from imet_tools.command import FolderInUse, lock_folder
 from imet_tools.pipeline.parameters import (
+    Parameter,
     Plan,
     Values,
     declared_parameters,
     declared_upstream,
     find_notebooks,
+    read_code,
 )
 from imet_utils.files import load_json, remove_leftovers, save_json
 from imet_utils.provenance import (
@@ -40,22 +42,14 @@ DEPTH = 3  # of the files in the folder, such as features/train/hog
 TIME = "%Y-%m-%d %H:%M:%S"
 
 
-def choose_folder(plan: Plan) -> Path:
-    """Make and return the folder of the results, or refuse one that is within the collection."""
-    folder = find_output_dir(plan.find("OUTPUT_DIR"))
-    if folder.is_relative_to(find_data_dir(plan.find("DATA_DIR"))):
-        raise ValueError(f"{folder} is within the collection; results need another folder.")
-    (folder / "notebooks").mkdir(parents=True, exist_ok=True)
-    return folder
-
-
 @contextmanager
 def claim_folder(output_dir: Path) -> Iterator[None]:
-    """Lock a folder, record the holder in `run.json`, and remove leftovers of a killed run.
+    """Make and lock a folder, record the holder in `run.json`, remove leftovers of a killed run.
 
     A FolderInUse if another run holds the lock; an OSError if it cannot be written, now or later.
     """
     try:
+        (output_dir / "notebooks").mkdir(parents=True, exist_ok=True)
         with lock_folder(output_dir):
             for depth in range(DEPTH):
                 remove_leftovers(output_dir.glob("*/" * depth + ".*.tmp*"))
@@ -78,37 +72,16 @@ def claim_folder(output_dir: Path) -> Iterator[None]:
         ) from error
 
 
-def check_upstream(output_dir: Path, plan: Plan) -> None:
-    """Refuse a plan whose first notebook depends on results that are missing or outdated."""
-    given = plan.find("DATA_DIR")
-    stem, path = next(iter(plan.notebooks.items()))
-    upstream = list_upstream(output_dir, declared_upstream(path))
-    data = current_data(output_dir, upstream, Path(given) if given else None)
-    if reason := stale_reason(output_dir, stem, upstream, data):
-        raise ValueError(reason)
-
-
 def is_up_to_date(output_dir: Path, plan: Plan, stem: str) -> bool:
     """Tell whether a notebook has run as it is now, and would give the same results again."""
     executed, notebook = output_dir / "notebooks" / f"{stem}.ipynb", plan.notebooks[stem]
-    if not executed.is_file() or _read_code(executed) != _read_code(notebook):
+    if not executed.is_file() or read_code(executed) != read_code(notebook):
         return False
     values = plan.defaults(stem) | plan.values[stem]
     given = plan.find("DATA_DIR")
     recorded = declared_upstream(notebook) and not given
     data_dir = None if recorded else find_data_dir(given, values.get("LIMIT"))
     return is_current(output_dir, stem, values, data_dir)
-
-
-def _read_code(notebook: Path) -> list[str]:
-    """Read the code cells of a notebook, without the parameters that papermill put in."""
-    cells = nbformat.read(notebook, as_version=4).cells
-    injected = "injected-parameters"
-    return [
-        cell.source
-        for cell in cells
-        if cell.cell_type == "code" and injected not in cell.metadata.get("tags", [])
-    ]
 
 
 def list_notebooks(folder: Path | str, output_dir: str = "") -> pd.DataFrame:
@@ -142,22 +115,17 @@ def list_parameters(folder: Path | str) -> pd.DataFrame:
     Returns:
         Columns parameter, default, meaning, and run again: the numbers of the notebooks.
     """
-    notebooks = find_notebooks(Path(folder))
-    rows: dict[str, list[Any]] = {}
-    again: dict[str, set[str]] = {}
-    upstream: dict[str, set[str]] = {}
-    for stem, path in notebooks.items():
-        direct = declared_upstream(path)
-        upstream[stem] = set(direct).union(*(upstream.get(name, ()) for name in direct))
-        for name, found in declared_parameters(path).items():
-            rows.setdefault(name, [name, repr(found.default), found.comment])
-            again.setdefault(name, set()).add(stem)
-    numbers = {
-        name: " ".join(s[:2] for s in notebooks if s in stems or stems & upstream[s])
-        for name, stems in again.items()
-    }
-    table = [[*row, numbers[name]] for name, row in rows.items()]
-    return pd.DataFrame(table, columns=["parameter", "default", "meaning", "run again"])
+    parameters: dict[str, Parameter] = {}
+    names: dict[str, set[str]] = {}  # of parameters that a notebook or one upstream of it has
+    for stem, path in find_notebooks(Path(folder)).items():
+        declared = declared_parameters(path)
+        names[stem] = set(declared).union(*(names.get(s, ()) for s in declared_upstream(path)))
+        parameters |= {name: p for name, p in declared.items() if name not in parameters}
+    rows = [
+        [name, repr(p.default), p.comment, " ".join(s[:2] for s in names if name in names[s])]
+        for name, p in parameters.items()
+    ]
+    return pd.DataFrame(rows, columns=["parameter", "default", "meaning", "run again"])
 
 
 def describe_run(profile: str | None, parameters: Values) -> dict[str, Any]:
