@@ -3,11 +3,9 @@
 import math
 
 import alternatives
-import lost_losses as losses
 import numpy as np
 import pytest
 import torch
-from label_queries import LabelQueryClassifier
 from PIL import Image
 from small_data import write_noise
 
@@ -21,15 +19,14 @@ def draw(seed, shape):
     return logits, torch.from_numpy(random.random((shape[0], shape[-1])) < 0.5)
 
 
-def focal(p, y, alpha, gamma):
-    p_t = p if y else 1 - p
-    alpha_t = 1 if alpha is None else alpha if y else 1 - alpha
-    return -alpha_t * (1 - p_t) ** gamma * math.log(p_t)
+def focal(p, y):
+    p_t, alpha_t = (p, 0.25) if y else (1 - p, 0.75)
+    return -alpha_t * (1 - p_t) ** 2 * math.log(p_t)
 
 
-def asymmetric(p, y, gamma_neg, gamma_pos, clip):
-    q = max(p - clip, 0)
-    return -((1 - p) ** gamma_pos) * math.log(p) if y else -(q**gamma_neg) * math.log(1 - q)
+def asymmetric(p, y):
+    q = max(p - 0.05, 0)
+    return -(1 - p) * math.log(p) if y else -(q**4) * math.log(1 - q)
 
 
 def focal_margin(p):
@@ -49,9 +46,8 @@ def self_paced(p, y, trusted):
 @pytest.mark.parametrize(
     ("formula", "options"),
     [
-        *((focal, (alpha, gamma)) for alpha in (None, 0, 0.3, 1) for gamma in (0, 0.5, 2)),
-        *((asymmetric, (neg, pos, 0.15)) for neg in (0, 0.5, 4) for pos in (0, 1)),
-        (asymmetric, (4, 1, 0.0)),
+        (focal, ()),
+        (asymmetric, ()),
         *((hill, (peak,)) for peak in (1.0, 1.5)),
         *((self_paced, (trusted,)) for trusted in (0.6, 0.9)),
     ],
@@ -61,7 +57,7 @@ def test_losses_equal_their_formulas(formula, options):
         logits, targets = draw(seed, (4, 5))
         pairs = zip(logits.sigmoid().flatten().tolist(), targets.flatten().tolist(), strict=True)
         wanted = np.mean([formula(p, y, *options) for p, y in pairs])
-        loss = getattr(losses, f"{formula.__name__}_loss")(logits, targets, *options)
+        loss = getattr(alternatives, f"{formula.__name__}_loss")(logits, targets, *options)
         assert loss.item() == pytest.approx(wanted, rel=1e-9)
 
 
@@ -76,7 +72,7 @@ def reference_logit(model, maps, label):
 
 @pytest.mark.parametrize("num_heads", [1, 4])
 def test_label_queries_equal_a_loop_over_images_and_labels(num_heads):
-    model = LabelQueryClassifier(5, 6, dim=12, num_heads=num_heads).eval()
+    model = alternatives.LabelQueryClassifier(5, 6, dim=12, num_heads=num_heads).eval()
     model.standardise.std.uniform_(0.5, 2)
     maps = torch.randn(3, 4, 6)
     with torch.no_grad():
@@ -100,7 +96,7 @@ def test_images_are_padded_or_cropped_around_their_middle(size, kept):
 def test_only_views_of_the_whole_image_are_reshaped(tmp_path, train, has_culture, changed):
     given = (write_noise(tmp_path, "a", (40, 90)), ["a"], [has_culture], train)
     usual = ViewDataset(*given)
-    reshaped = alternatives.ReshapedDataset(alternatives.pad_to_square, *given)
+    reshaped = alternatives.ReshapedDataset(*given)
     same = [torch.equal(*pair) for pair in zip(usual[0], reshaped[0], strict=True)]
     assert same == [False] * changed + [True] * (6 - changed)
     assert reshaped.fingerprint() != usual.fingerprint()
