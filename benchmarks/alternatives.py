@@ -9,10 +9,8 @@ from dataclasses import dataclass, replace
 
 import torch
 from PIL import Image, ImageOps
-from timm.loss import AsymmetricLossMultiLabel
 from torch import Tensor, nn
 from torch.nn import functional
-from torchvision.ops import sigmoid_focal_loss
 
 from imet_utils.encoders import Encoder, encode_images, mixed_precision, normalise
 from imet_utils.models import Standardise
@@ -88,14 +86,45 @@ def encode_texture(encoder: Encoder, images: Tensor) -> dict[str, Tensor]:
     return {"pooled": found["pooled"], "style": style}
 
 
-def focal_loss(logits: Tensor, targets: Tensor) -> Tensor:
-    """Focal loss (Lin et al., ICCV 2017) with its paper's alpha and gamma."""
-    return sigmoid_focal_loss(logits, targets.to(logits.dtype), 0.25, 2.0, reduction="mean")
+def focal_loss(
+    logits: Tensor, targets: Tensor, alpha: float | None = 0.25, gamma: float = 2.0
+) -> Tensor:
+    """Focal loss: -mean alpha_t (1 - p_t)^gamma log(p_t) (Lin et al., ICCV 2017, equation 5).
+
+    p_t is the probability given to what is true, alpha_t is alpha for positives and 1 - alpha for
+    negatives.
+    """
+    targets = targets.to(logits.dtype)
+    signed = logits * (2 * targets - 1)  # log p_t = logsigmoid(signed), safe at any size
+    loss = -functional.logsigmoid(signed) * (gamma * functional.logsigmoid(-signed)).exp()
+    if alpha is not None:
+        loss = loss * (alpha * targets + (1 - alpha) * (1 - targets))
+    return loss.mean()
 
 
-def asymmetric_loss(logits: Tensor, targets: Tensor) -> Tensor:
-    """Asymmetric loss (Ridnik et al., ICCV 2021) with its paper's settings, averaged."""
-    return AsymmetricLossMultiLabel()(logits, targets.to(logits.dtype)) / logits.numel()
+def asymmetric_loss(
+    logits: Tensor,
+    targets: Tensor,
+    gamma_neg: float = 4.0,
+    gamma_pos: float = 1.0,
+    clip: float = 0.05,
+) -> Tensor:
+    """Asymmetric loss (Ridnik et al., ICCV 2021, equations 4 to 7), averaged instead of summed.
+
+    -mean [ y (1 - p)^gamma_pos log(p) + (1 - y) q^gamma_neg log(1 - q) ] with
+    p = sigmoid(logits) and q = max(p - clip, 0): a negative below `clip` costs nothing. The
+    gradient flows through all of it.
+    """
+    targets = targets.to(logits.dtype)
+    log_p, log_not_p = functional.logsigmoid(logits), functional.logsigmoid(-logits)
+    positive = (gamma_pos * log_not_p).exp() * log_p
+    # log(1 - q) as log(1 - p + clip), in log space so that p = 1 without a clip stays finite. The
+    # floor under q keeps the slope of its power finite at 0.
+    log_clip = torch.full_like(logits, clip).log()
+    log_not_q = torch.logaddexp(log_not_p, log_clip).clamp(max=0)
+    shifted = (logits.sigmoid() - clip).clamp(min=torch.finfo(logits.dtype).tiny)
+    negative = shifted.pow(gamma_neg) * log_not_q
+    return -torch.where(targets > 0, positive, negative).mean()
 
 
 def hill_loss(logits: Tensor, targets: Tensor, peak: float = 1.5) -> Tensor:

@@ -59,13 +59,14 @@ def measure(
     """Measure an encoder: a row of the table, with `more` of torch's other ways, too."""
     images = torch.randint(0, 256, (batch, 3, size, size), dtype=torch.uint8)
     encoder = encoders.build_encoder(name, weights, size)
-    layouts = torch.contiguous_format, torch.channels_last
+
+    def in_layout(network: Callable, layout: torch.memory_format) -> Callable:
+        return partial(encode_floats, network, encoder, layout)
+
     make = {
         "torch": lambda: partial(encoders.encode_images, encoder),
-        "contiguous": lambda: partial(encode_floats, encoder, encoder, layouts[0]),
-        "torch.compile": lambda: partial(
-            encode_floats, torch.compile(encoder), encoder, layouts[1]
-        ),
+        "contiguous": lambda: in_layout(encoder, torch.contiguous_format),
+        "torch.compile": lambda: in_layout(torch.compile(encoder), torch.channels_last),
         "OpenVINO": lambda: encoders.compile_encoder(encoder, size, encoder.mean, encoder.std),
     }
     ways, spent = {}, {}

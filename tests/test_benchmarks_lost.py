@@ -19,14 +19,15 @@ def draw(seed, shape):
     return logits, torch.from_numpy(random.random((shape[0], shape[-1])) < 0.5)
 
 
-def focal(p, y):
-    p_t, alpha_t = (p, 0.25) if y else (1 - p, 0.75)
-    return -alpha_t * (1 - p_t) ** 2 * math.log(p_t)
+def focal(p, y, alpha, gamma):
+    p_t = p if y else 1 - p
+    alpha_t = 1 if alpha is None else alpha if y else 1 - alpha
+    return -alpha_t * (1 - p_t) ** gamma * math.log(p_t)
 
 
-def asymmetric(p, y):
-    q = max(p - 0.05, 0)
-    return -(1 - p) * math.log(p) if y else -(q**4) * math.log(1 - q)
+def asymmetric(p, y, gamma_neg, gamma_pos, clip):
+    q = max(p - clip, 0)
+    return -((1 - p) ** gamma_pos) * math.log(p) if y else -(q**gamma_neg) * math.log(1 - q)
 
 
 def focal_margin(p):
@@ -46,8 +47,9 @@ def self_paced(p, y, trusted):
 @pytest.mark.parametrize(
     ("formula", "options"),
     [
-        (focal, ()),
-        (asymmetric, ()),
+        *((focal, (alpha, gamma)) for alpha in (None, 0, 0.3, 1) for gamma in (0, 0.5, 2)),
+        *((asymmetric, (neg, pos, 0.15)) for neg in (0, 0.5, 4) for pos in (0, 1)),
+        (asymmetric, (4, 1, 0.0)),
         *((hill, (peak,)) for peak in (1.0, 1.5)),
         *((self_paced, (trusted,)) for trusted in (0.6, 0.9)),
     ],

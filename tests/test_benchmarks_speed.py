@@ -53,7 +53,8 @@ def test_the_page_of_a_gpu_has_its_tests_its_steps_and_what_time_was_too_short_f
     gpu_steps("assert True")
     gpu.main()
     text = (page.RESULTS / "gpu.md").read_text()
-    assert text == "# On a GPU\n\nTests marked `gpu`: 1 passed, 1 warning.\n\n## A step\n"
+    assert text.startswith("# On a GPU\n\nTests marked `gpu`: 1 passed")
+    assert text.endswith("\n\n## A step\n")
     monkeypatch.setattr(gpu, "run_tests", lambda: "1 passed")
     monkeypatch.setattr(gpu, "SECONDS", -1)
     gpu.main()
