@@ -1,21 +1,25 @@
-"""Long images padded, or cropped where they are too long, instead of squeezed.
+"""What was measured and did not win, so that it can be run again: `cross_validate` has its scores.
 
-`cross_validate` compares both with what the package does.
+Images padded, or cropped where they are too long, instead of squeezed; texture beside style; losses
+for rare labels; a transformer head.
 """
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 from PIL import Image, ImageOps
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional
 
-from imet_utils.tables import read_image
-from imet_utils.views import ViewDataset, make_views, plan_views
+from imet_utils.encoders import Encoder, encode_images, mixed_precision, normalise
+from imet_utils.models import Standardise
+from imet_utils.views import ViewDataset, make_views
 
 GREY = (127, 127, 127)  # next to 0 once the encoder's images are normalised
 LONGEST = 1.5  # ratio of the sides from which on an image is cropped
+NUM_MIXTURES = 64  # of the channels of a stage, for the texture
+SMALLEST_DEVIATION = 1e-3  # that a channel is divided by
 
 
 def pad_to_square(image: Image.Image) -> Image.Image:
@@ -31,38 +35,161 @@ def crop_if_long(image: Image.Image) -> Image.Image:
     return image.crop((left, top, left + width, top + height))
 
 
+@dataclass(eq=False)
 class ReshapedDataset(ViewDataset):
     """Views whose whole image has another shape before it is squeezed; crops are as they were."""
 
-    def __init__(
-        self,
-        reshape: Callable[[Image.Image], Image.Image],
-        paths: Sequence[Path],
-        ids: Sequence[str],
-        cropped: np.ndarray,
-        train: bool,
-    ) -> None:
-        """Keep `reshape`, a function of this module, and what makes the other views."""
-        super().__init__(paths, ids, cropped, train)
-        self.reshape = reshape
+    reshape: Callable[[Image.Image], Image.Image] = pad_to_square  # or another function of here
 
     def __getitem__(self, index: int) -> Tensor:
-        """Make all views, then those of the whole image anew."""
-        views = super().__getitem__(index)  # (V, 3, size, size)
-        is_cropped = not self.train or self.cropped[index]
-        image = self.reshape(read_image(self.paths[index]))
-        plan = plan_views(
-            image.size,
-            self.ids[index],
-            crop=False,
-            augment=self.train,
-            seed=self.seed,
-            size=self.size,
-            views=range(1 if is_cropped else self.num_views),
-        )
-        wholes = make_views(image, plan, self.size)
-        return torch.cat([wholes, views[len(wholes) :]])
+        """Make the views of the whole image, which are the first or all, and the crops."""
+        image, plan = self.read(index)
+        reshaped, whole = self.reshape(image), (0, 0, *image.size)
+        wholes = [replace(view, box=(0, 0, *reshaped.size)) for view in plan if view.box == whole]
+        crops = make_views(image, plan[len(wholes) :], self.size)
+        return torch.cat([make_views(reshaped, wholes, self.size), crops])  # (V, 3, size, size)
 
     def fingerprint(self) -> dict:
         """Add the name of the reshaping."""
         return super().fingerprint() | {"reshape": self.reshape.__name__}
+
+
+def texture_products(stages: Sequence[Tensor], num_mixtures: int = NUM_MIXTURES) -> Tensor:
+    """Describe the last stage with at least a quarter of the first one's resolution.
+
+    The correlations of its channels tell textures apart (Gatys et al., NIPS 2015), but there are
+    thousands of them. So the channels, standardised, are first added up to ensembles with random
+    signs, always the same: the products of ensembles keep the distances that images have by their
+    correlations (Johnson and Lindenstrauss, 1984).
+    """
+    stage = [stage for stage in stages if 4 * stage.shape[2] >= stages[0].shape[2]][-1]
+    rows = stage.float().flatten(2).transpose(1, 2)  # (B, H W, E)
+    rows = rows - rows.mean(dim=1, keepdim=True)
+    deviation = rows.square().mean(dim=1, keepdim=True).sqrt()
+    rows = rows / deviation.clamp_min(SMALLEST_DEVIATION)
+    generator = torch.Generator().manual_seed(0)
+    signs = torch.randint(2, (rows.shape[2], num_mixtures), generator=generator) * 2.0 - 1
+    ensembles = rows @ (signs / len(signs) ** 0.5).to(rows)  # (B, H W, M)
+    products = ensembles.transpose(1, 2) @ ensembles / ensembles.shape[1]  # (B, M, M)
+    first, second = torch.triu_indices(num_mixtures, num_mixtures)
+    return products[:, first, second]
+
+
+@torch.no_grad()
+def encode_texture(encoder: Encoder, images: Tensor) -> dict[str, Tensor]:
+    """Compute pooled features, and style with texture behind it, of uint8 images."""
+    found = encode_images(encoder, images, outputs=("pooled", "style"))
+    with mixed_precision(images.device):
+        floats = normalise(images, encoder.mean, encoder.std)
+        _, stages = encoder.features(floats, encoder.style_stages)
+    style = torch.cat([found["style"], texture_products(stages)], dim=1)
+    return {"pooled": found["pooled"], "style": style}
+
+
+def focal_loss(
+    logits: Tensor, targets: Tensor, alpha: float | None = 0.25, gamma: float = 2.0
+) -> Tensor:
+    """Focal loss: -mean alpha_t (1 - p_t)^gamma log(p_t) (Lin et al., ICCV 2017, equation 5).
+
+    p_t is the probability given to what is true, alpha_t is alpha for positives and 1 - alpha for
+    negatives.
+    """
+    targets = targets.to(logits.dtype)
+    signed = logits * (2 * targets - 1)  # log p_t = logsigmoid(signed), safe at any size
+    loss = -functional.logsigmoid(signed) * (gamma * functional.logsigmoid(-signed)).exp()
+    if alpha is not None:
+        loss = loss * (alpha * targets + (1 - alpha) * (1 - targets))
+    return loss.mean()
+
+
+def asymmetric_loss(
+    logits: Tensor,
+    targets: Tensor,
+    gamma_neg: float = 4.0,
+    gamma_pos: float = 1.0,
+    clip: float = 0.05,
+) -> Tensor:
+    """Asymmetric loss (Ridnik et al., ICCV 2021, equations 4 to 7), averaged instead of summed.
+
+    -mean [ y (1 - p)^gamma_pos log(p) + (1 - y) q^gamma_neg log(1 - q) ] with
+    p = sigmoid(logits) and q = max(p - clip, 0): a negative below `clip` costs nothing. The
+    gradient flows through all of it.
+    """
+    targets = targets.to(logits.dtype)
+    log_p, log_not_p = functional.logsigmoid(logits), functional.logsigmoid(-logits)
+    positive = (gamma_pos * log_not_p).exp() * log_p
+    # log(1 - q) as log(1 - p + clip), in log space so that p = 1 without a clip stays finite. The
+    # floor under q keeps the slope of its power finite at 0.
+    log_clip = torch.full_like(logits, clip).log()
+    log_not_q = torch.logaddexp(log_not_p, log_clip).clamp(max=0)
+    shifted = (logits.sigmoid() - clip).clamp(min=torch.finfo(logits.dtype).tiny)
+    negative = shifted.pow(gamma_neg) * log_not_q
+    return -torch.where(targets > 0, positive, negative).mean()
+
+
+def hill_loss(logits: Tensor, targets: Tensor, peak: float = 1.5) -> Tensor:
+    """Hill loss (Zhang et al., 2021, arXiv 2112.07368, equations 6 and 10), averaged.
+
+    A negative costs (peak - p) p^2, so that one that is found very probable, and so may be a label
+    that was forgotten, pulls the less; positives as in `_focal_margin`.
+    """
+    p = logits.sigmoid()
+    return torch.where(targets > 0, _focal_margin(logits), (peak - p) * p.square()).mean()
+
+
+def self_paced_loss(logits: Tensor, targets: Tensor, trusted: float = 0.6) -> Tensor:
+    """Self-paced loss correction, SPLC (Zhang et al., 2021, arXiv 2112.07368, equation 12).
+
+    A negative that the head finds more probable than `trusted` counts as a label that was
+    forgotten; others cost -log(1 - p), positives as in `_focal_margin`. The paper believes the head
+    from the second epoch on, this from the first step, when few probabilities are as high.
+    """
+    believed = (targets > 0) | (logits.detach().sigmoid() > trusted)
+    return torch.where(believed, _focal_margin(logits), -functional.logsigmoid(-logits)).mean()
+
+
+def _focal_margin(logits: Tensor, margin: float = 1.0, gamma: float = 2.0) -> Tensor:
+    """-(1 - q)^gamma log(q) with q = sigmoid(logits - margin): the hard positives count most."""
+    moved = logits - margin
+    return -(gamma * functional.logsigmoid(-moved)).exp() * functional.logsigmoid(moved)
+
+
+class LabelQueryClassifier(nn.Module):
+    """Query2Label (Liu et al., 2021) without self-attention among the labels' queries.
+
+    A transformer decoder's layer of cross-attention and feed-forward, each with a residual and a
+    layer norm after it, gives one vector a label. Self-attention among C queries that are the same
+    for every image costs C^2 and gains nothing (ML-Decoder, Ridnik et al., WACV 2023), so that a
+    label's logit depends on its own query alone.
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        encoder_dim: int,
+        dim: int = 256,
+        num_heads: int = 8,
+        dropout: float = 0.3,
+    ) -> None:
+        super().__init__()
+        self.standardise = Standardise(encoder_dim)
+        self.dropout = nn.Dropout(dropout)
+        self.project = nn.Linear(encoder_dim, dim)
+        self.queries = nn.Parameter(torch.randn(num_classes, dim))
+        self.attention = nn.MultiheadAttention(dim, num_heads, batch_first=True)
+        self.attention_norm = nn.LayerNorm(dim)
+        self.feed_forward = nn.Sequential(
+            nn.Linear(dim, dim), nn.ReLU(), nn.Dropout(dropout), nn.Linear(dim, dim)
+        )
+        self.output_norm = nn.LayerNorm(dim)
+        self.fc = nn.Linear(dim, num_classes)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Map CNN maps (B, P, E) to logits (B, C)."""
+        memory = self.project(self.dropout(self.standardise(maps)))  # (B, P, D)
+        queries = self.queries.expand(len(maps), -1, -1)  # (B, C, D)
+        context, _ = self.attention(queries, memory, memory, need_weights=False)
+        outputs = self.attention_norm(queries + context)
+        outputs = self.output_norm(outputs + self.feed_forward(outputs))  # (B, C, D)
+        # A label's weights meet its own output only: the diagonal of self.fc(outputs).
+        return (outputs * self.fc.weight).sum(dim=-1) + self.fc.bias  # (B, C)

@@ -9,12 +9,12 @@ compares our outputs in evaluation with the direct version's in float32.
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
 from direct_decoder import DirectDecoder, direct_beam_search, direct_loss
-from page import clock_of, format_table, make_parser, publish, time_in_turns
+from page import clock_of, find_devices, format_table, make_parser, publish, time_in_turns
 from torch import Tensor
 
 from imet_utils.decoding import Paths, beam_search
@@ -22,42 +22,38 @@ from imet_utils.encoders import autocast_dtype
 from imet_utils.models import AttnDecoder, order_free_loss, positive_weights
 
 BATCH, POSITIONS, CHANNELS, CLASSES, LABELS_PER_IMAGE = 32, 49, 2048, 1103, 3
-COMMAND = "python benchmarks/bench_decoder.py --page"
-HEADINGS = ("Task", "Device", "Floats", "Direct (ms)", "`imet_utils` (ms)", "Times faster")
-DIFFERENCE = "Largest difference from direct, float32"
 
 
 @dataclass(frozen=True)
 class Case:
-    """Both versions of a decoder and what they are given, on one device, in one float type."""
+    """A decoder and what it is given, on one device, in one float type."""
 
     ours: AttnDecoder
     direct: DirectDecoder
     maps: Tensor
     probs: Tensor
     targets: Tensor
-    dtype: torch.dtype | None
+    dtype: torch.dtype = torch.float32
 
     def autocast(self) -> torch.autocast:
         """Compute in the case's float type."""
-        return torch.autocast(self.maps.device.type, self.dtype, enabled=self.dtype is not None)
+        is_short = self.dtype != torch.float32
+        return torch.autocast(self.maps.device.type, self.dtype, enabled=is_short)
 
 
-def make_cases(device: str) -> list[Case]:
-    """Draw weights and inputs; one case in float32, one in short floats if the device has them."""
+def make_case(device: torch.device) -> Case:
+    """Draw weights and inputs."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         ours = AttnDecoder(CLASSES, CHANNELS).eval()
         maps, probs = torch.rand(BATCH, POSITIONS, CHANNELS), torch.rand(BATCH, CLASSES)
         labels = torch.rand(BATCH, CLASSES).topk(LABELS_PER_IMAGE).indices
     targets = torch.zeros(BATCH, CLASSES).scatter(1, labels, 1.0)
-    ours = ours.to(device)
-    given = [values.to(device) for values in (maps, probs, targets)]
-    dtypes = dict.fromkeys([None, autocast_dtype(device)])
-    return [Case(ours, DirectDecoder.from_decoder(ours), *given, dtype) for dtype in dtypes]
+    inputs = [values.to(device) for values in (maps, probs, targets)]
+    return Case(ours.to(device), DirectDecoder.from_decoder(ours), *inputs)
 
 
-def training_step(case: Case, model: AttnDecoder | DirectDecoder) -> Callable[[], None]:
+def training_step(case: Case, model: AttnDecoder) -> Callable[[], None]:
     """Make a function that takes one training step on a copy of the model, dropout on."""
     model = copy.deepcopy(model).train()
     optimizer = torch.optim.AdamW(model.parameters(), 1e-4, weight_decay=1e-5, fused=True)
@@ -79,7 +75,7 @@ def training_step(case: Case, model: AttnDecoder | DirectDecoder) -> Callable[[]
     return step
 
 
-def search(case: Case, model: AttnDecoder | DirectDecoder) -> Paths:
+def search(case: Case, model: AttnDecoder) -> Paths:
     """Run the beam search of either version."""
     function = direct_beam_search if isinstance(model, DirectDecoder) else beam_search
     with case.autocast():
@@ -103,39 +99,22 @@ def compare_paths(case: Case, reference: Case) -> str:
     return f"{same:.1%} of labels equal, path probabilities {error:.0e}"
 
 
-def time_case(case: Case, reference: Case, rounds: int) -> list[tuple[str, ...]]:
-    """Make the table's rows of a case: one for training and one for beam search."""
-    models = {"direct": case.direct, "ours": case.ours}
-    steps = {name: training_step(case, model) for name, model in models.items()}
-    searches = {name: partial(search, case, model) for name, model in models.items()}
-    tasks = {"training step": (steps, compare_logits), "beam search": (searches, compare_paths)}
-    floats = str(case.dtype or torch.float32).removeprefix("torch.")
-    rows = []
-    for task, (ways, compare) in tasks.items():
-        slow, fast = time_in_turns(ways, clock_of(case.maps.device), rounds).values()
-        times = (f"{1000 * slow:,.1f}", f"{1000 * fast:,.1f}", f"{slow / fast:.1f}")
-        device = case.maps.device.type.upper()
-        rows.append((task, device, floats, *times, compare(case, reference)))
-    return rows
-
-
-def time_cases(device: str, rounds: int) -> list[tuple[str, ...]]:
+def time_cases(device: torch.device, rounds: int) -> list[tuple[str, ...]]:
     """Make the table's rows of a device: of float32, and of the short floats that it has."""
-    cases = make_cases(device)
-    return [row for case in cases for row in time_case(case, cases[0], rounds)]
-
-
-def make_report(rounds: int) -> str:
-    """Run everything and lay out the section of the page."""
-    table = format_table([*HEADINGS, DIFFERENCE], time_cases("cpu", rounds))
-    title = "# Order-free RNN: training and beam search"
-    sizes = (
-        f"{BATCH} images, {CLASSES:,} labels, {CHANNELS:,} channels, 7 x 7 positions, 10 steps, "
-        "5 beams, attention and LSTM 512 wide. The direct version has the same weights, as first "
-        "drawn, and is written as the description reads (`direct_decoder.py`). Processor time of "
-        f"one thread; medians of {rounds} rounds in turns."
-    )
-    return f"{title}\n\n`{COMMAND}`\n\n{sizes}\n\n{table}"
+    reference, rows = make_case(device), []
+    for dtype in dict.fromkeys([torch.float32, autocast_dtype(device) or torch.float32]):
+        case = replace(reference, dtype=dtype)
+        models = (case.direct, case.ours)
+        steps = [training_step(case, model) for model in models]
+        searches = [partial(search, case, model) for model in models]
+        tasks = {"training step": (steps, compare_logits), "beam search": (searches, compare_paths)}
+        for task, (versions, compare) in tasks.items():
+            ways = dict(zip(("direct", "ours"), versions, strict=True))
+            slow, fast = time_in_turns(ways, clock_of(device), rounds).values()
+            times = (f"{1000 * slow:,.1f}", f"{1000 * fast:,.1f}", f"{slow / fast:.1f}")
+            floats = str(dtype).removeprefix("torch.")
+            rows.append((task, device.type.upper(), floats, *times, compare(case, reference)))
+    return rows
 
 
 def main() -> None:
@@ -145,7 +124,20 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1, help="threads on the CPU")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    publish(arguments.page, make_report(arguments.rounds))
+    head = ["Task", "Device", "Floats", "Direct (ms)", "`imet_utils` (ms)", "Times faster"]
+    head += ["Largest difference from direct, float32"]
+    rows = [row for device in find_devices() for row in time_cases(device, arguments.rounds)]
+    publish(
+        arguments.page,
+        "# Order-free RNN: training and beam search",
+        "`python benchmarks/bench_decoder.py --page`",
+        f"{BATCH} images, {CLASSES:,} labels, {CHANNELS:,} channels, 7 x 7 positions, 10 steps, "
+        "5 beams, attention and LSTM 512 wide. The direct version has the same weights, as first "
+        "drawn, and is written as the description reads (`direct_decoder.py`). Processor time of "
+        "one thread on the CPU, else time on the clock; medians of "
+        f"{arguments.rounds} rounds in turns.",
+        format_table(head, rows),
+    )
 
 
 if __name__ == "__main__":

@@ -14,26 +14,18 @@ from time import perf_counter
 import torch
 from page import format_table, make_parser, publish
 
-from imet_utils.encoders import (
-    Encoder,
-    build_encoder,
-    choose_engine,
-    compile_encoder,
-    encode_images,
-    mixed_precision,
-    normalise,
-)
+from imet_utils import encoders
 
-ENCODERS = (  # weights, and the side of their views in pixels
-    ("efficientnet_lite0", "imagenet", 224),
+LITE0 = ("efficientnet_lite0", "imagenet", 224)  # weights, and the side of its views in pixels
+OTHERS = (
     ("tf_efficientnet_lite1", "none", 240),
     ("tf_efficientnet_lite2", "none", 260),
     ("resnet50", "none", 224),
 )
 BATCH, VIEWS, ROUNDS = 30, 240, 4
 OTHER_BATCHES = (6, 120)  # of the first encoder
-OWN = "OpenVINO"
-WAYS = ("torch", "contiguous", "torch.compile", OWN)
+WAYS = ("torch", "contiguous", "torch.compile", "OpenVINO")
+COMPILED = WAYS[2:]
 
 
 @torch.inference_mode()
@@ -43,11 +35,11 @@ def encode(compute: Callable, images: torch.Tensor, _: int = 0) -> None:
 
 
 def encode_floats(
-    network: Callable, encoder: Encoder, layout: torch.memory_format, images: torch.Tensor
+    network: Callable, encoder: encoders.Encoder, layout: torch.memory_format, images: torch.Tensor
 ) -> None:
     """Do as `encode_images` with the encoder's network, compiled or not, in another layout."""
-    floats = normalise(images, encoder.mean, encoder.std).contiguous(memory_format=layout)
-    with mixed_precision(images.device):
+    floats = encoders.normalise(images, encoder.mean, encoder.std).contiguous(memory_format=layout)
+    with encoders.mixed_precision(images.device):
         network(floats)
 
 
@@ -61,50 +53,50 @@ def views_per_second(compute: Callable, images: torch.Tensor) -> float:
     return VIEWS / (perf_counter() - start)
 
 
-def compile_by_torch(encoder: Encoder) -> Callable:
-    """Compile the network itself."""
-    return partial(encode_floats, torch.compile(encoder), encoder, torch.channels_last)
-
-
-def measure(name: str, weights: str, size: int, batch: int, more: bool) -> list[str]:
+def measure(
+    name: str, weights: str, size: int, batch: int = BATCH, more: bool = False
+) -> list[str]:
     """Measure an encoder: a row of the table, with `more` of torch's other ways, too."""
     images = torch.randint(0, 256, (batch, 3, size, size), dtype=torch.uint8)
-    encoder = build_encoder(name, weights, size)
-    ways: dict[str, Callable] = {"torch": partial(encode_images, encoder)}
-    compilers = {OWN: partial(compile_encoder, encoder, size, encoder.mean, encoder.std)}
-    if more:
-        ways["contiguous"] = partial(encode_floats, encoder, encoder, torch.contiguous_format)
-        compilers = {"torch.compile": partial(compile_by_torch, encoder), **compilers}
-    spent: dict[str, float] = {}
-    for way, compile_it in compilers.items():
+    encoder = encoders.build_encoder(name, weights, size)
+
+    def in_layout(network: Callable, layout: torch.memory_format) -> Callable:
+        return partial(encode_floats, network, encoder, layout)
+
+    make = {
+        "torch": lambda: partial(encoders.encode_images, encoder),
+        "contiguous": lambda: in_layout(encoder, torch.contiguous_format),
+        "torch.compile": lambda: in_layout(torch.compile(encoder), torch.channels_last),
+        "OpenVINO": lambda: encoders.compile_encoder(encoder, size, encoder.mean, encoder.std),
+    }
+    ways, spent = {}, {}
+    for way in WAYS if more else ("torch", "OpenVINO"):
         start = perf_counter()
-        ways[way] = compile_it()
+        ways[way] = make[way]()
         encode(ways[way], images)
         spent[way] = perf_counter() - start
     best = dict.fromkeys(ways, 0.0)
     for _ in range(ROUNDS):
         best |= {k: max(best[k], views_per_second(way, images)) for k, way in ways.items()}
     speeds = [f"{best[way]:.0f}" if way in best else "" for way in WAYS]
-    seconds = [f"{spent[way]:.0f}" if way in spent else "" for way in WAYS[2:]]
+    seconds = [f"{spent[way]:.0f}" if way in spent else "" for way in COMPILED]
     return [name, f"{size}", f"{batch}", *speeds, *seconds]
 
 
 def main() -> None:
     """Print the table."""
     arguments = make_parser(__doc__, "engines").parse_args()
-    version = choose_engine("openvino", "cpu")
-    batches = [(*given, BATCH, given == ENCODERS[0]) for given in ENCODERS]
-    batches += [(*ENCODERS[0], batch, False) for batch in OTHER_BATCHES]
-    compiled = [f"{way}: compiled in, s" for way in WAYS[2:]]
+    version = encoders.choose_engine("openvino", "cpu").split()[1]
+    rows = [measure(*LITE0, more=True), *(measure(*encoder) for encoder in OTHERS)]
+    rows += [measure(*LITE0, batch) for batch in OTHER_BATCHES]
+    compiled = [f"{way}: compiled in, s" for way in COMPILED]
     publish(
         arguments.page,
         "# Engines",
         "`python benchmarks/bench_engines.py --page`",
-        f"Views a second, all outputs; OpenVINO is {version.split()[1]}.",
-        format_table(
-            ["encoder", "pixels", "batch", *WAYS, *compiled],
-            [measure(*given) for given in batches],
-        ),
+        f"Views a second, all outputs; OpenVINO is {version}. *Compiled in* is the time to the end "
+        "of a first batch; what torch compiles in its other threads is part of the first round.",
+        format_table(["encoder", "pixels", "batch", *WAYS, *compiled], rows),
     )
 
 

@@ -1,30 +1,23 @@
 """Time `imet_utils.hog` against scikit-image and the port to torch that one writes first.
 
-    python benchmarks/bench_hog.py [--rounds 7] [--folder IMAGES] [--page]
+    python benchmarks/bench_hog.py [--rounds 7] [--page]
 
-The ways take turns, so that a busy machine slows them all.
+The ways take turns, so that a busy machine slows them all. Those of torch run on a GPU, too, where
+there is one.
 """
 
-import sys
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from page import clock_of, format_table, make_parser, publish, time_in_turns
-from PIL import Image
+from page import clock_of, find_devices, format_table, make_parser, publish, time_in_turns
 from skimage.feature import hog as skimage_hog
 from torch import Tensor
 
 from imet_utils.hog import hog
 
 BATCH, SIZE = 32, 224
-REFERENCE = "scikit-image"
-DESCRIPTION = (
-    "32 colour images of 224 x 224 pixels, 8 orientations, cells of 16 x 16 pixels, blocks of "
-    "3 x 3 cells. Processor time of one thread; medians of rounds in turns."
-)
 
 
 def onehot_hog(images: Tensor) -> Tensor:
@@ -52,49 +45,49 @@ def reference_hog(images: Tensor) -> Tensor:
     return torch.from_numpy(np.stack([skimage_hog(array, **settings) for array in arrays]))
 
 
-def load_images(folder: Path | None) -> Tensor:
-    """Take the first images of a folder, or smooth random ones: uint8 (32, 3, 224, 224)."""
-    if folder is None:
-        coarse = torch.rand(BATCH, 3, 40, 40, generator=torch.Generator().manual_seed(0))
-        smooth = F.interpolate(coarse, size=(SIZE, SIZE), mode="bicubic").clamp(0, 1)
-        return (smooth * 255).round().to(torch.uint8)
-    paths = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in {".png", ".jpg"}]
-    if len(paths) < BATCH:
-        raise SystemExit(f"{folder} has {len(paths)} PNG or JPEG images; wanted {BATCH}")
-    images = [Image.open(path).convert("RGB").resize((SIZE, SIZE)) for path in paths[:BATCH]]
-    return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).contiguous()
+def draw_images() -> Tensor:
+    """Draw smooth random images: uint8 (32, 3, 224, 224)."""
+    coarse = torch.rand(BATCH, 3, 40, 40, generator=torch.Generator().manual_seed(0))
+    smooth = F.interpolate(coarse, size=(SIZE, SIZE), mode="bicubic").clamp(0, 1)
+    return (smooth * 255).round().to(torch.uint8)
 
 
 def time_hog(images: Tensor, rounds: int) -> list[tuple[str, float, float]]:
-    """Time each way on the images' device: name, seconds, largest difference from scikit-image.
-
-    On a GPU the reference is not among the ways.
-    """
-    reference = reference_hog(images.cpu())
-    ways = {"one-hot port": partial(onehot_hog, images), "imet_utils.hog": partial(hog, images)}
-    if images.device.type == "cpu":
-        ways = {REFERENCE: partial(reference_hog, images), **ways}
-    times = time_in_turns(ways, clock_of(images.device), rounds)
-    errors = {name: (way().cpu() - reference).abs().max().item() for name, way in ways.items()}
-    return [(name, spent, errors[name]) for name, spent in times.items()]
+    """Time each way: name, seconds, largest difference from scikit-image, which is the first."""
+    reference, found = reference_hog(images), []
+    for device in find_devices():
+        placed = images.to(device)
+        ways = {"one-hot port": partial(onehot_hog, placed), "imet_utils.hog": partial(hog, placed)}
+        note = " on a GPU"
+        if device.type == "cpu":
+            ways, note = {"scikit-image": partial(reference_hog, images), **ways}, ""
+        for name, spent in time_in_turns(ways, clock_of(device), rounds).items():
+            error = (ways[name]().cpu() - reference).abs().max().item()
+            found.append((name + note, spent, error))
+    return found
 
 
 def main() -> None:
     """Print the table."""
     parser = make_parser(__doc__, "hog")
     parser.add_argument("--rounds", type=int, default=7, help="rounds of which the median is taken")
-    parser.add_argument("--folder", type=Path, help="use the images of this folder")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    found = time_hog(load_images(arguments.folder), arguments.rounds)
-    slowest = found[0][1]  # of the reference
+    found = time_hog(draw_images(), arguments.rounds)
+    slowest = found[0][1]
     rows = [
         [name, f"{1000 * spent / BATCH:.3f}", f"{slowest / spent:.1f}", f"{error:.0e}"]
         for name, spent, error in found
     ]
     head = ["Way", "ms an image", "Times scikit-image's speed", "Largest difference from it"]
-    command = " ".join(["python benchmarks/bench_hog.py", *sys.argv[1:]])
-    publish(arguments.page, f"# HOG\n\n`{command}`", DESCRIPTION, format_table(head, rows))
+    publish(
+        arguments.page,
+        "# HOG\n\n`python benchmarks/bench_hog.py --page`",
+        "32 colour images of 224 x 224 pixels, 8 orientations, cells of 16 x 16 pixels, blocks of "
+        "3 x 3 cells. Processor time of one thread on the CPU, else time on the clock; medians of "
+        "rounds in turns.",
+        format_table(head, rows),
+    )
 
 
 if __name__ == "__main__":

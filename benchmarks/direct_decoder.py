@@ -16,41 +16,23 @@ beam keeps its own attention, and the stop, after which labels came back, is no 
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from imet_utils.decoding import Paths
 from imet_utils.models import AttnDecoder
 
 
-class DirectDecoder(nn.Module):
-    """The decoder step by step; its layers bear the names of those of `AttnDecoder`."""
-
-    def __init__(
-        self, num_classes: int, encoder_dim: int, attn_dim: int, decoder_dim: int, dropout: float
-    ) -> None:
-        super().__init__()
-        self.num_classes = num_classes
-        self.keys = nn.Linear(encoder_dim, attn_dim)
-        self.query = nn.Linear(decoder_dim, attn_dim, bias=False)
-        self.energy = nn.Linear(attn_dim, 1, bias=False)
-        self.gate = nn.Linear(decoder_dim, encoder_dim)
-        self.init_hidden = nn.Linear(encoder_dim, decoder_dim)
-        self.init_cell = nn.Linear(encoder_dim, decoder_dim)
-        self.lstm = nn.LSTMCell(2 * num_classes + encoder_dim, decoder_dim)
-        self.fc1 = nn.Linear(decoder_dim, decoder_dim)
-        self.fc2 = nn.Linear(decoder_dim, num_classes)
-        self.dropout = nn.Dropout(dropout)
+class DirectDecoder(AttnDecoder):
+    """The decoder step by step, with the layers of `AttnDecoder`."""
 
     @classmethod
     def from_decoder(cls, decoder: AttnDecoder) -> "DirectDecoder":
         """Copy the weights, the mode, the type and the device of a decoder."""
-        attn_dim, decoder_dim = decoder.attention.query.weight.shape
-        sizes = (decoder.num_classes, decoder.encoder_dim, attn_dim, decoder_dim)
-        direct = cls(*sizes, decoder.dropout).to(decoder.fc1.weight)
-        weights = decoder.state_dict()
-        direct.load_state_dict({k.removeprefix("attention."): v for k, v in weights.items()})
-        return direct.train(decoder.training)
+        sizes = decoder.attention.query.weight.shape  # (A, D)
+        direct = cls(decoder.num_classes, decoder.encoder_dim, *sizes, decoder.dropout)
+        direct.load_state_dict(decoder.state_dict())
+        return direct.to(decoder.fc1.weight).train(decoder.training)
 
     def forward(
         self, maps: Tensor, probs: Tensor, num_steps: int = 10
@@ -77,12 +59,14 @@ class DirectDecoder(nn.Module):
         self, maps: Tensor, hidden: Tensor, cell: Tensor, previous: Tensor, chosen: Tensor
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Take a step on every image."""
-        both = self.keys(maps) + self.query(hidden).unsqueeze(1)  # (B, 4P, A)
-        attention = self.energy(functional.relu(both)).squeeze(-1).softmax(dim=1)  # (B, 4P)
+        layers = self.attention
+        both = layers.keys(maps) + layers.query(hidden).unsqueeze(1)  # (B, 4P, A)
+        attention = layers.energy(functional.relu(both)).squeeze(-1).softmax(dim=1)  # (B, 4P)
         attended = (maps * attention.unsqueeze(-1)).sum(dim=1)  # (B, E)
         context = self.gate(hidden).sigmoid() * attended
         hidden, cell = self.lstm(torch.cat([previous, context, chosen], dim=1), (hidden, cell))
-        logits = self.fc2(self.dropout(self.fc1(self.dropout(hidden))))  # (B, C)
+        features = self.fc1(functional.dropout(hidden, self.dropout, self.training))
+        logits = self.fc2(functional.dropout(features, self.dropout, self.training))  # (B, C)
         return logits, attention, hidden, cell
 
 

@@ -10,14 +10,13 @@ missing. All is the mean of five such draws. The network is trained anew for eac
 four minutes for 1,200 images; `--no-network` leaves it out.
 """
 
-import json
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from heads import STRONG
+from heads import as_notebooks, cross_predict
 from page import format_table, make_parser, publish
 from scipy.special import logit
 
@@ -25,12 +24,11 @@ from imet_tools.labelling import leave_one_out, predict_from_others
 from imet_tools.sample import draw_records, image_id
 from imet_tools.sample.vocabulary import CULTURES
 from imet_utils.decoding import NeighbourIndex
-from imet_utils.features import FeatureBatches, JoinedArray, view_targets
+from imet_utils.features import JoinedArray
 from imet_utils.files import load_json
-from imet_utils.provenance import collection_of, find_product
-from imet_utils.runs import TABLES
-from imet_utils.tables import SPLITS, Tables, read_tables, take_split
-from imet_utils.training import RECIPES, cross_fit, index_images, join_splits, open_inputs
+from imet_utils.runs import read_run
+from imet_utils.tables import SPLITS, Tables, take_split
+from imet_utils.training import index_images, join_splits, open_inputs
 
 NUM_FOLDS = 5
 PLANTED = 0.02  # of the annotated labels
@@ -48,7 +46,7 @@ def find_overlooked(tables: Tables, data_dir: Path) -> np.ndarray | None:
     path = data_dir / "sample.json"
     if not path.is_file():
         return None
-    made_with = json.loads(path.read_text(encoding="utf-8"))
+    made_with = load_json(path)
     records = draw_records(made_with["num_images"], made_with["seed"])
     record_of = {image_id(made_with["seed"], n): record for n, record in enumerate(records)}
     class_of = {name: k for k, name in enumerate(tables.labels["attribute_name"])}
@@ -76,27 +74,6 @@ def plant(targets: np.ndarray, share: float = PLANTED, seed: int = 0) -> np.ndar
     return planted
 
 
-def predict_left_out(known: NeighbourIndex, share: float) -> np.ndarray:
-    """Predict every image by all others, (N, C)."""
-    return np.concatenate([probs for _, probs in leave_one_out(known, share)])
-
-
-def predict_revised(known: NeighbourIndex, strength: float) -> np.ndarray:
-    """Do so, revising the labels that an image lacks by those that it has, (N, C)."""
-    return np.concatenate([found for _, found in predict_from_others(known, strength)])
-
-
-def cross_fit_mlp(arrays: Mapping[str, JoinedArray], targets: np.ndarray) -> np.ndarray:
-    """Predict every image with an MLP that was trained on the other folds, (N, C)."""
-    dims = {name: array.shape[-1] for name, array in arrays.items()}
-    fold_of = np.random.default_rng(0).permutation(len(targets)) % NUM_FOLDS
-    spread = view_targets(targets, np.zeros(targets.shape[1], dtype=bool))
-    batches = FeatureBatches(arrays, spread, 64, "random", seed=STRONG.seed)
-    unseen = FeatureBatches(arrays, None, 64, "all", shuffle=False)
-    build = lambda: RECIPES["mlp"].build(dims, targets.shape[1], len(targets))  # noqa: E731
-    return cross_fit(build, batches, RECIPES["mlp"].loss, STRONG, fold_of, unseen, "MLP")
-
-
 def predict(
     known: NeighbourIndex,
     arrays: Mapping[str, JoinedArray],
@@ -106,31 +83,39 @@ def predict(
 ) -> tuple[Probs, dict[str, float]]:
     """Predict every image without its own labels in all ways: probabilities (N, C), and seconds."""
     known = replace(known, targets=targets)
+
+    def train_on_others() -> Iterator[tuple[slice, np.ndarray]]:
+        fold_of = np.random.default_rng(0).permutation(len(targets)) % NUM_FOLDS
+        mlp = as_notebooks("mlp", len(targets))
+        yield slice(None), cross_predict(mlp, arrays, arrays, targets, fold_of, batch_size=64)
+
     ways = {
-        VOTE: lambda: predict_left_out(known, 0.0),
-        RIDGE: lambda: predict_left_out(known, 1.0),
-        MEAN: lambda: predict_left_out(known, 0.5),
-        REVISED: lambda: predict_revised(known, strength),
+        VOTE: lambda: leave_one_out(known, 0.0),
+        RIDGE: lambda: leave_one_out(known, 1.0),
+        MEAN: lambda: leave_one_out(known, 0.5),
+        REVISED: lambda: predict_from_others(known, strength),
     }
     if network:
-        ways[NETWORK] = lambda: cross_fit_mlp(arrays, targets)
+        ways[NETWORK] = train_on_others
     probs, seconds = {}, {}
     for name, way in ways.items():
         start = time.process_time()
-        probs[name] = way()
+        probs[name] = np.concatenate([found for _, found in way()])
         seconds[name] = time.process_time() - start
     if network:
         probs[f"{NETWORK}, and vote"] = (probs[NETWORK] + probs[VOTE]) / 2
     return probs, seconds
 
 
-def rankings(probs: np.ndarray, targets: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield ways to rank pairs: those with the highest values (N, C) are present most surely."""
+def rankings(probs: np.ndarray, targets: np.ndarray) -> dict[str, np.ndarray]:
+    """Rank pairs in three ways: those with the highest values (N, C) are present most surely."""
     usual = (probs * targets).sum(axis=0) / np.maximum(targets.sum(axis=0), 1)  # (C,)
-    yield "probability", probs
-    yield "less the label's threshold", probs - usual
     odds, usual_odds = (logit(np.clip(values, LEAST, 1 - LEAST)) for values in (probs, usual))
-    yield "odds to the label's usual ones", odds - usual_odds
+    return {
+        "probability": probs,
+        "less the label's threshold": probs - usual,
+        "odds to the label's usual ones": odds - usual_odds,
+    }
 
 
 def precision(values: np.ndarray, truth: np.ndarray, among: np.ndarray) -> list[float]:
@@ -139,68 +124,64 @@ def precision(values: np.ndarray, truth: np.ndarray, among: np.ndarray) -> list[
     return [float(truth[among][order[:count]].mean()) for count in FIRST]
 
 
-def measure(output_dir: Path, network: bool) -> str:
-    """Measure one run, with the network or without; return its table as Markdown."""
-    path, record = find_product(output_dir, TABLES)
-    _, trained = find_product(output_dir, "mlp/head.json")
-    encoder = trained["parameters"]["ENCODER"]
-    data_dir = collection_of(output_dir, record)
-    tables = read_tables(path.parent, data_dir)
-    stores = open_inputs(tables, output_dir, encoder, ("pooled", "style")).arrays
-    known, arrays = index_images(tables, stores), join_splits(stores)
-    parts = [take_split(tables, split) for split in SPLITS]
-    overlooked = [find_overlooked(part, data_dir) for part in parts]
-    truth = None if overlooked[0] is None else np.concatenate(overlooked)
-    strength = load_json(output_dir / "labeller" / "labeller.json")["settings"]["strength"]
-    way = {"strength": strength, "network": network}
-    as_annotated = None if truth is None else predict(known, arrays, known.targets, **way)[0]
-    draws = []
-    for seed in range(DRAWS):
-        planted = plant(known.targets, seed=seed)
-        probs, seconds = predict(known, arrays, planted, **way)
-        removed = known.targets & ~planted
-        missing = (
-            (probs, planted, removed) if truth is None else (as_annotated, known.targets, truth)
-        )
-        wrong = (probs, planted, planted & ~known.targets)
-        draws.append(score_draw(missing, wrong, seconds))
-    rows = []
-    for name, ranking in draws[0]:
-        found = np.mean([draw[name, ranking] for draw in draws], axis=0)
-        *scores, seconds = found
-        digits = ".4f" if name == "chance" else ".2f"
-        cells = [f"{score:{digits}}" for score in scores]
-        rows.append([name, ranking, *cells, f"{seconds:,.2f}" if seconds else ""])
-    head = ["probabilities", "ranked by"]
-    head += [f"{kind}, first {count}" for kind in ("missing", "wrong") for count in FIRST]
-    table = format_table([*head, "seconds"], rows)
-    targets = known.targets
-    wrong = np.count_nonzero(plant(targets) & ~targets)
-    missing = f"{wrong:,} removed" if truth is None else f"{truth.sum():,} drawn and not annotated"
-    counts = (
-        f"{len(targets):,} images, {tables.num_classes:,} labels of `{data_dir.name}`: "
-        f"{targets.sum():,} annotated, {missing}, {wrong:,} planted; strength {strength:.2g}."
-    )
-    return f"{counts}\n\n{table}"
-
-
 def score_draw(
     missing: tuple[Probs, np.ndarray, np.ndarray],
     wrong: tuple[Probs, np.ndarray, np.ndarray],
     seconds: Mapping[str, float],
 ) -> dict[tuple[str, str], list[float]]:
-    """Score every way to find faults, by its name and that of its ranking."""
+    """Score every way to find faults, by its name and that of its ranking.
+
+    Of missing and of wrong labels: the probabilities (N, C) of each way, the labels as they are
+    annotated, and which of the others, or of these, are faults, bool (N, C).
+    """
     (lacking, annotated, absent), (found, planted, false) = missing, wrong
+    chance = [absent[~annotated].mean()] * 2 + [false[planted].mean()] * 2
     scores = {}
     for name in found:
-        ways = zip(rankings(lacking[name], annotated), rankings(found[name], planted), strict=True)
-        for (ranking, present), (_, as_planted) in ways:
-            precisions = precision(present, absent, ~annotated) + precision(
-                -as_planted, false, planted
-            )
+        present = rankings(lacking[name], annotated)
+        for ranking, values in rankings(found[name], planted).items():
+            precisions = precision(present[ranking], absent, ~annotated)
+            precisions += precision(-values, false, planted)
             scores[name, ranking] = [*precisions, seconds.get(name, 0.0)]
-    chance = [absent[~annotated].mean()] * 2 + [false[planted].mean()] * 2
     return scores | {("chance", ""): [*chance, 0.0]}
+
+
+def measure(output_dir: Path, network: bool) -> str:
+    """Measure one run, with the network or without; return its table as Markdown."""
+    run = read_run(output_dir)
+    tables = run.tables
+    encoder = run.setting("ENCODER")
+    stores = open_inputs(tables, output_dir, encoder, ("pooled", "style")).arrays
+    known, arrays = index_images(tables, stores), join_splits(stores)
+    targets = known.targets
+    strength = load_json(output_dir / "labeller" / "labeller.json")["settings"]["strength"]
+    way = {"strength": strength, "network": network}
+    parts = [find_overlooked(take_split(tables, split), run.data_dir) for split in SPLITS]
+    truth = None if parts[0] is None else np.concatenate(parts)
+    as_annotated = None if truth is None else predict(known, arrays, targets, **way)[0]
+    draws = []
+    for seed in range(DRAWS):
+        planted = plant(targets, seed=seed)
+        probs, seconds = predict(known, arrays, planted, **way)
+        missing = (probs, planted, targets & ~planted)
+        if truth is not None:
+            missing = (as_annotated, targets, truth)
+        draws.append(score_draw(missing, (probs, planted, planted & ~targets), seconds))
+    rows = []
+    for name, ranking in draws[0]:
+        *scores, spent = np.mean([draw[name, ranking] for draw in draws], axis=0)
+        digits = ".4f" if name == "chance" else ".2f"
+        cells = [f"{score:{digits}}" for score in scores]
+        rows.append([name, ranking, *cells, f"{spent:,.2f}" if spent else ""])
+    head = [f"{kind}, first {count}" for kind in ("missing", "wrong") for count in FIRST]
+    table = format_table(["probabilities", "ranked by", *head, "seconds"], rows)
+    wrong = np.count_nonzero(plant(targets) & ~targets)
+    lacking = f"{wrong:,} removed" if truth is None else f"{truth.sum():,} drawn and not annotated"
+    counts = (
+        f"{len(targets):,} images, {tables.num_classes:,} labels of `{run.data_dir.name}`: "
+        f"{targets.sum():,} annotated, {lacking}, {wrong:,} planted; strength {strength:.2g}."
+    )
+    return f"{counts}\n\n{table}"
 
 
 INTRODUCTION = f"""# Faults in the labels

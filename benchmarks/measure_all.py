@@ -11,7 +11,10 @@ takes some hours.
 import argparse
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+
+from imet_utils.progress import say
 
 FOLDER = Path(__file__).parent
 BENCHMARKS = {  # name: script, options; a folder in braces comes from the command line
@@ -31,13 +34,9 @@ BENCHMARKS = {  # name: script, options; a folder in braces comes from the comma
 }
 
 
-def fill_in(command: str, folders: dict[str, Path | None]) -> list[str] | None:
-    """Split a command and put the folders in; None where one of them is not given."""
-    words = command.split()
-    named = {word: folders[word[1:-1]] for word in words if word.startswith("{")}
-    if None in named.values():
-        return None
-    return [str(named.get(word, word)) for word in words]
+def fill_in(command: str, folders: Mapping[str, Path]) -> list[str]:
+    """Split a command and put the folders in; KeyError where one of them is not given."""
+    return [word.format_map(folders) for word in command.split()]
 
 
 def main() -> int:
@@ -48,16 +47,15 @@ def main() -> int:
     parser.add_argument("--work", type=Path, help="folder for data and results")
     parser.add_argument("--output", type=Path, help="a finished run of the sample")
     parser.add_argument("--only", nargs="+", choices=BENCHMARKS, default=[*BENCHMARKS])
-    asked = parser.parse_args()
-    folders = {name: getattr(asked, name) for name in ("data", "many", "work", "output")}
-    for name in asked.only:
-        command = fill_in(BENCHMARKS[name], folders)
-        if command is None:
-            sys.stdout.write(f"{name}: left out, it needs {BENCHMARKS[name]}\n")
+    asked = vars(parser.parse_args())
+    given = {name: value for name, value in asked.items() if value is not None}
+    for name in asked["only"]:
+        try:
+            script, *options = fill_in(BENCHMARKS[name], given)
+        except KeyError as error:
+            say(f"{name}: left out, it needs --{error.args[0]}")
             continue
-        sys.stdout.write(f"{name}: {' '.join(command)}\n")
-        sys.stdout.flush()
-        script, *options = command
+        say(f"{name}: {script} {' '.join(options)}")
         code = subprocess.run([sys.executable, FOLDER / script, *options, "--page"]).returncode
         if code:
             return code

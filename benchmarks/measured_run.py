@@ -1,4 +1,4 @@
-"""Run the pipeline in a process of its own and measure each notebook: time, peak memory. Linux.
+"""Run the pipeline in a process of its own and measure the peak memory of each notebook. Linux.
 
     python benchmarks/measured_run.py --output DIR [options of the pipeline]
 
@@ -8,50 +8,43 @@ The peaks go to `peaks.json` in that folder, of a run that was interrupted and g
 import re
 import subprocess
 import sys
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from threading import Event, Thread
-from time import perf_counter
 
 import psutil
 
-from imet_utils.files import load_json, save_json
+from imet_utils.files import save_json, try_json
 from imet_utils.runs import PROJECT_DIR
 
 INTERVAL = 0.5  # seconds between two looks at the memory
-START, END = re.compile(r"\[\d+/\d+\] (\w+)$"), re.compile(r"(\w+): ([\d.]+) s$")
-REPORT, LAST_LINES = "report", 15
-PEAKS = "peaks.json"  # in the folder of a run: bytes by step
+START, END = re.compile(r"\[\d+/\d+\] (\w+)$"), re.compile(r"(\w+): [\d.]+ s$")
+PEAKS = "peaks.json"  # in the folder of a run: bytes by notebook
 
 
-def run_pipeline(arguments: Sequence[str]) -> Iterator[tuple[str, float, float]]:
-    """Run `imet_tools.pipeline`: name, seconds and peak bytes of each notebook and the report.
+def run_pipeline(arguments: Sequence[str]) -> Iterator[tuple[str, float]]:
+    """Run `imet_tools.pipeline`, whose output is shown: name and peak bytes of each notebook.
 
-    What it prints goes to this process's errors, as it comes.
+    Raises:
+        subprocess.CalledProcessError: if the pipeline fails.
     """
     command = [sys.executable, "-P", "-m", "imet_tools.pipeline", *arguments]
-    options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    name, lines, end = REPORT, deque(maxlen=LAST_LINES), perf_counter()  # the last step is at work
+    name = ""
     with (
-        subprocess.Popen(command, cwd=PROJECT_DIR, **options) as process,
+        subprocess.Popen(command, cwd=PROJECT_DIR, stdout=subprocess.PIPE, text=True) as process,
         watching(partial(tree_memory, process.pid), INTERVAL) as peaks,
     ):
         for line in process.stdout:
             sys.stderr.write(line)
-            lines.append(line.rstrip())
-            if found := START.match(lines[-1]):
+            if found := START.match(line.rstrip()):
                 name = found[1]
                 peaks.append(0.0)
-            elif (found := END.match(lines[-1])) and found[1] == name:
-                yield name, float(found[2]), peaks[-1]
-                name, end = REPORT, perf_counter()
-                peaks.append(0.0)
+            elif (found := END.match(line.rstrip())) and found[1] == name:
+                yield name, peaks[-1]
     if process.returncode:
-        raise RuntimeError("the pipeline failed:\n" + "\n".join(lines))
-    yield REPORT, perf_counter() - end, peaks[-1]
+        raise subprocess.CalledProcessError(process.returncode, command)
 
 
 @contextmanager
@@ -95,10 +88,10 @@ def own_memory(pid: int | str) -> int:
 
 
 def main() -> None:
-    """Run, and keep the highest peak of each step."""
+    """Run, and keep the highest peak of each notebook."""
     path = Path(sys.argv[sys.argv.index("--output") + 1], PEAKS)
-    for name, _, peak in run_pipeline(sys.argv[1:]):
-        peaks = load_json(path) if path.exists() else {}
+    for name, peak in run_pipeline(sys.argv[1:]):
+        peaks = try_json(path) or {}
         save_json({**peaks, name: max(peak, peaks.get(name, 0))}, path)
 
 

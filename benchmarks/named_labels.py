@@ -17,42 +17,33 @@ are those of `cross_validate`, and no head is trained.
 """
 
 import itertools
-import sys
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from cross_validate import draw_folds
-from heads import MLP, NEIGHBOURS_SHARE, RNN, Row, as_notebooks
-from held_back import Halves, hold_back
+from heads import MLP, NEIGHBOURS_SHARE, RNN, Dims, Row, all_views, as_notebooks, spread, train_row
 from learning_curves import BOTH, SIZES
 from page import describe_gap, format_table, make_parser, publish
-from stores import SQUEEZED, open_store
+from stores import SQUEEZED, Halves, draw_folds, hold_back, open_store
 from torch import Tensor, nn
 
-from imet_utils.decoding import (
-    CANDIDATES,
-    ImageVectors,
-    Neighbours,
-    best_expected_sets,
-    build_neighbour_index,
-    fit_strength,
-    predict,
-    revise_probs,
-)
-from imet_utils.features import FeatureBatches, view_targets
+from imet_utils import decoding
 from imet_utils.files import save_array
 from imet_utils.metrics import f2_per_image
 from imet_utils.models import MlpClassifier, Rnn, candidate_logits
+from imet_utils.progress import say
 from imet_utils.tables import load_tables
-from imet_utils.training import choose_size, train_to_the_end
+from imet_utils.training import choose_size
 
 SURE = 15.0  # the logit of a label that was named
 NUM_NAMED = (1, 2, 3)
+NUM_REJECTED = (1, 2)
 HEAD = ["learned from", "head", "stated of an image", "revised", "not revised", "difference"]
+
+Part = tuple[np.ndarray, decoding.Neighbours]  # images to judge by, their nearest others
+Cells = list[list[str]]
 
 
 def draw_named(truth: Tensor) -> Tensor:
@@ -65,7 +56,7 @@ def draw_named(truth: Tensor) -> Tensor:
 class ToldMlp(nn.Module):
     """The MLP with the labels that were named as further inputs."""
 
-    def __init__(self, dims: Mapping[str, int], num_classes: int) -> None:
+    def __init__(self, dims: Dims, num_classes: int) -> None:
         super().__init__()
         vectors = {name: dim for name, dim in dims.items() if name != "truth"}
         self.mlp = MlpClassifier(vectors | {"named": num_classes}, num_classes)
@@ -80,7 +71,7 @@ class ToldMlp(nn.Module):
 class ToldRnn(nn.Module):
     """The AttnCNN-RNN with labels named before its first step: they are chosen, and certain."""
 
-    def __init__(self, dims: Mapping[str, int], num_classes: int) -> None:
+    def __init__(self, dims: Dims, num_classes: int) -> None:
         super().__init__()
         self.rnn = Rnn().build({k: v for k, v in dims.items() if k != "truth"}, num_classes)
 
@@ -102,45 +93,25 @@ class ToldRnn(nn.Module):
         return torch.cat(opinions, dim=1)
 
 
-TOLD: dict[str, tuple[str, Callable]] = {MLP: ("mlp", ToldMlp), RNN: ("attncnn_rnn", ToldRnn)}
+def tell(head: str, build: Callable[[Dims, int], nn.Module]) -> Row:
+    """Take a head of the notebooks, with labels that may be named as a further input."""
+    row = as_notebooks(head)
+    return replace(row, inputs=(*row.inputs, "truth"), build=build)
 
 
-def name_labels(targets: np.ndarray, count: int) -> np.ndarray:
-    """Draw so many true labels of each image, bool (N, C); none where no other would be left."""
-    keys = np.random.default_rng(count).random(targets.shape) * targets
-    ranked = np.argsort(-keys, axis=1)[:, :count]
-    named = np.zeros_like(targets)
-    np.put_along_axis(named, ranked, True, axis=1)
-    named[targets.sum(axis=1) <= count] = False
-    return named
-
-
-def ask(model: nn.Module, row: Row, halves: Halves, named: np.ndarray) -> np.ndarray:
-    """Predict the images held back by a head that is told these labels, (M, C)."""
-    arrays = {name: halves.evaluation[name] for name in row.inputs if name != "truth"}
-    arrays["truth"] = spread(named)
-    return predict(model, FeatureBatches(arrays, None, 64, "all", shuffle=False))
-
-
-def spread(labels: np.ndarray) -> np.ndarray:
-    """Give every view the labels of its image, (N, V, C)."""
-    return view_targets(labels, np.zeros(labels.shape[1], dtype=bool))
+TOLD = {MLP: tell("mlp", ToldMlp), RNN: tell("attncnn_rnn", ToldRnn)}
 
 
 def learn(name: str, halves: Halves, size: int, folder: Path) -> None:
-    """Train a head that can be told; keep what it says when told 0, 1, 2 or 3 labels."""
-    recipe, build = TOLD[name]
-    row = as_notebooks(recipe)
-    row = replace(row, inputs=(*row.inputs, "truth"), build=build)
-    targets, numbers = spread(halves.known.targets), halves.first(size)
-    arrays = {**{k: halves.train[k] for k in row.inputs if k != "truth"}, "truth": targets}
-    batches = FeatureBatches(arrays, targets, 64, seed=row.config.seed, images=numbers)
-    dims = {k: array.shape[-1] for k, array in arrays.items()}
-    model = train_to_the_end(partial(build, dims, targets.shape[2]), batches, row.loss, row.config)
+    """Train a head that can be told; keep its outputs when told 0, 1, 2 or 3 labels."""
+    row, targets = TOLD[name], halves.known.targets
+    arrays = {**halves.train, "truth": spread(targets)}
+    model = train_row(row, arrays, targets, halves.first(size))
     for count in (0, *NUM_NAMED):
-        probs = ask(model, row, halves, name_labels(halves.judged.targets, count))
-        save_array(probs, folder / f"{name}, told {count}.npy")
-    sys.stdout.write(f"{size:,} images, {name}: told\n")
+        named = name_labels(halves.judged.targets, count)
+        views = all_views(row, {**halves.evaluation, "truth": spread(named)})
+        save_array(decoding.predict(model, views), folder / f"{name}, told {count}.npy")
+    say(f"{size:,} images, {name}: told")
 
 
 def is_kept(folder: Path, name: str) -> bool:
@@ -148,104 +119,93 @@ def is_kept(folder: Path, name: str) -> bool:
     return (folder / f"{name}, told {NUM_NAMED[-1]}.npy").exists()
 
 
-@dataclass(frozen=True, eq=False)
-class Part:
-    """Images to judge by, by their numbers, and those nearest to them among the others."""
-
-    images: np.ndarray
-    nearest: Neighbours
-
-
-def parts_of_size(halves: Halves, size: int) -> list[Part]:
-    """Look for the neighbours of the images held back among so many others, in two halves."""
-    known = halves.first(size)
-    vectors, temperature = ImageVectors(halves.train)[known], choose_size(size).temperature
-    neighbours = build_neighbour_index(vectors, halves.known.targets[known], temperature)
-    nearest = neighbours.nearest(ImageVectors(halves.evaluation), CANDIDATES)
-    every = np.arange(len(halves.judged.images))
-    halved = (every[0::2], every[1::2])
-    return [Part(half, nearest[half]) for half in halved]
-
-
-def parts_of_folds(data_dir: Path, work: Path) -> tuple[list[Part], np.ndarray]:
-    """Look for the neighbours of each fold's images among the other folds'; return targets, too."""
-    tables = load_tables(data_dir)
-    fold_of, targets = draw_folds(tables), tables.targets
-    references, queries = map(ImageVectors, open_store(tables, work, SQUEEZED))
-    parts = []
-    for fold in np.unique(fold_of):
-        images, others = np.flatnonzero(fold_of == fold), fold_of != fold
-        neighbours = build_neighbour_index(references[others], targets[others])
-        parts.append(Part(images, neighbours.nearest(queries[images], CANDIDATES)))
-    return parts, targets
-
-
-def load_probs(folder: Path, parts: list[Part]) -> dict[str, np.ndarray]:
-    """Load what the MLP says, and add the mean of heads and neighbours, as the notebooks do."""
-    mlp, rnn = (np.load(folder / f"{name}.npy") for name in (MLP, RNN))
-    probs = np.mean([mlp, rnn], axis=0)
-    for part in parts:
-        votes = part.nearest.vote()
-        mine = (1 - NEIGHBOURS_SHARE) * probs[part.images] + NEIGHBOURS_SHARE * votes
-        probs[part.images] = mine
-    return {MLP: mlp, BOTH: probs}
-
-
-def choose_strengths(parts: list[Part], probs: np.ndarray, targets: np.ndarray) -> list[float]:
-    """Choose the strength of each part on the next one's images."""
-    ahead = [*parts[1:], parts[0]]
-    return [fit_strength(probs[part.images], part.nearest, targets[part.images]) for part in ahead]
-
-
-def revise(
-    parts: list[Part], strengths: list[float], probs: np.ndarray, stated: np.ndarray
-) -> np.ndarray:
-    """Do as `revise_probs`, part by part."""
-    revised = np.empty_like(probs)
-    for part, strength in zip(parts, strengths, strict=True):
-        at = part.images
-        revised[at] = revise_probs(probs[at], part.nearest, stated[at], strength)
-    return revised
+def name_labels(targets: np.ndarray, count: int) -> np.ndarray:
+    """Draw so many true labels of each image, bool (N, C); none where no other would be left."""
+    keys = np.random.default_rng(count).random(targets.shape)
+    return _take_highest(keys, targets, count, least=count + 1)
 
 
 def reject_wrong(probs: np.ndarray, targets: np.ndarray, count: int) -> np.ndarray:
     """Find the surest wrong labels of those that are chosen, bool (N, C); none of too few."""
-    wrong = best_expected_sets(probs) & ~targets
-    ranked = np.argsort(-probs * wrong, axis=1)[:, :count]
-    rejected = np.zeros_like(targets)
-    np.put_along_axis(rejected, ranked, True, axis=1)
-    rejected[wrong.sum(axis=1) < count] = False
-    return rejected
+    return _take_highest(probs, decoding.best_expected_sets(probs) & ~targets, count, least=count)
+
+
+def _take_highest(keys: np.ndarray, labels: np.ndarray, count: int, least: int) -> np.ndarray:
+    """Take the labels (N, C) of the highest keys of each image that has `least` labels or more."""
+    ranked = np.argsort(-keys * labels, axis=1)[:, :count]
+    taken = np.zeros_like(labels)
+    np.put_along_axis(taken, ranked, True, axis=1)
+    return taken & (labels.sum(axis=1, keepdims=True) >= least)
+
+
+def parts_of_size(halves: Halves, size: int) -> list[Part]:
+    """Find the neighbours of the images held back among so many others, in two halves."""
+    known = halves.first(size)
+    vectors, temperature = decoding.ImageVectors(halves.train)[known], choose_size(size).temperature
+    neighbours = decoding.build_neighbour_index(vectors, halves.known.targets[known], temperature)
+    nearest = neighbours.nearest(decoding.ImageVectors(halves.evaluation), decoding.CANDIDATES)
+    every = np.arange(len(halves.judged.images))
+    return [(half, nearest[half]) for half in (every[0::2], every[1::2])]
+
+
+def parts_of_folds(data_dir: Path, work: Path) -> tuple[list[Part], np.ndarray]:
+    """Find the neighbours of each fold's images among the other folds'; return targets, too."""
+    tables = load_tables(data_dir)
+    fold_of, targets = draw_folds(tables), tables.targets
+    references, queries = map(decoding.ImageVectors, open_store(tables, work, SQUEEZED))
+    parts = []
+    for fold in np.unique(fold_of):
+        images, others = np.flatnonzero(fold_of == fold), fold_of != fold
+        neighbours = decoding.build_neighbour_index(references[others], targets[others])
+        parts.append((images, neighbours.nearest(queries[images], decoding.CANDIDATES)))
+    return parts, targets
+
+
+def load_probs(folder: Path, parts: Sequence[Part]) -> dict[str, np.ndarray]:
+    """Load the MLP's probabilities, and add the mean of heads and neighbours of the notebooks."""
+    mlp, rnn = (np.load(folder / f"{name}.npy") for name in (MLP, RNN))
+    both = np.mean([mlp, rnn], axis=0)
+    for images, nearest in parts:
+        votes = nearest.vote()
+        both[images] = (1 - NEIGHBOURS_SHARE) * both[images] + NEIGHBOURS_SHARE * votes
+    return {MLP: mlp, BOTH: both}
 
 
 def judge_rest(probs: np.ndarray, targets: np.ndarray, stated: np.ndarray) -> np.ndarray:
-    """Score the labels that nothing was said of, F2 (M',) of the images of which some were said."""
+    """Score the labels of which nothing was stated, F2 (M',) of the images with some stated."""
     asked = stated.any(axis=1)
     probs = np.where(stated, 0, probs)[asked]
-    return f2_per_image(best_expected_sets(probs), (targets & ~stated)[asked])
+    return f2_per_image(decoding.best_expected_sets(probs), (targets & ~stated)[asked])
 
 
 def tabulate_revised(
-    probs_of: Mapping[str, np.ndarray], parts: list[Part], targets: np.ndarray, images: str
-) -> list[list[str]]:
-    """Write a row for each of the heads and number of labels stated, revised by neighbours."""
+    probs_of: Mapping[str, np.ndarray], parts: Sequence[Part], targets: np.ndarray, size: str
+) -> Cells:
+    """Write a row for each of the heads and number of labels stated, revised by neighbours.
+
+    The strength for each part is chosen on the next one's images.
+    """
     rows = []
     for name, probs in probs_of.items():
-        strengths = choose_strengths(parts, probs, targets)
+        strengths = [
+            decoding.fit_strength(probs[images], nearest, targets[images])
+            for images, nearest in (*parts[1:], parts[0])
+        ]
         powers = " and ".join(f"{strength:.2g}" for strength in sorted(set(strengths)))
-        stated = [(name_labels(targets, count), f"{count} named", 1) for count in NUM_NAMED]
-        for count in NUM_NAMED[:2]:
-            stated.append((reject_wrong(probs, targets, count), f"{count} rejected", -1))
-        for labels, what, sign in stated:
-            revised = revise(parts, strengths, probs, sign * labels.astype(int))
-            head = [images, f"{name}, by neighbours (strength {powers})", what]
-            rows.append(
-                head + _compare(*(judge_rest(k, targets, labels) for k in (revised, probs)))
-            )
+        statements = {f"{n} named": (1, name_labels(targets, n)) for n in NUM_NAMED}
+        statements |= {f"{n} rejected": (-1, reject_wrong(probs, targets, n)) for n in NUM_REJECTED}
+        for what, (sign, labels) in statements.items():
+            revised = np.empty_like(probs)
+            for (images, nearest), strength in zip(parts, strengths, strict=True):
+                known = sign * labels[images].astype(int)
+                revised[images] = decoding.revise_probs(probs[images], nearest, known, strength)
+            scores = (judge_rest(some, targets, labels) for some in (revised, probs))
+            head = f"{name}, by neighbours (strength {powers})"
+            rows.append([size, head, what, *_compare(*scores)])
     return rows
 
 
-def tabulate_told(size: int, folder: Path, targets: np.ndarray) -> list[list[str]]:
+def tabulate_told(folder: Path, targets: np.ndarray, size: str) -> Cells:
     """Write a row for each head that takes known labels, and number of labels named."""
     rows = []
     for name, count in itertools.product(TOLD, NUM_NAMED):
@@ -255,8 +215,8 @@ def tabulate_told(size: int, folder: Path, targets: np.ndarray) -> list[list[str
                 judge_rest(np.load(folder / f"{file}.npy"), targets, named)
                 for file in (f"{name}, told {count}", f"{name}, told 0", name)
             )
-            head = [f"{size:,}", f"{name}, trained with known labels", f"{count} named"]
-            rows.append(head + _compare(told, untold, f" (without any {nothing.mean():.3f})"))
+            cells = _compare(told, untold, f" (without any {nothing.mean():.3f})")
+            rows.append([size, f"{name}, trained with known labels", f"{count} named", *cells])
     return rows
 
 
@@ -265,14 +225,14 @@ def _compare(told: np.ndarray, untold: np.ndarray, note: str = "") -> list[str]:
     return [f"{told.mean():.3f}{note}", f"{untold.mean():.3f}", describe_gap(told - untold)]
 
 
-def compare_folds(data_dir: Path, work: Path) -> tuple[list[list[str]], np.ndarray]:
+def compare_folds(data_dir: Path, work: Path) -> tuple[Cells, np.ndarray]:
     """Revise what `cross_validate` has kept of both heads; return rows, and targets."""
     parts, targets = parts_of_folds(data_dir, work)
-    images = f"{len(targets):,}, 5 folds"
-    return tabulate_revised(load_probs(work, parts), parts, targets, images), targets
+    size = f"{len(targets):,}, 5 folds"
+    return tabulate_revised(load_probs(work, parts), parts, targets, size), targets
 
 
-def compare_sizes(data_dir: Path, work: Path, kept: bool) -> tuple[list[list[str]], np.ndarray]:
+def compare_sizes(data_dir: Path, work: Path, kept: bool) -> tuple[Cells, np.ndarray]:
     """Revise, and train the heads that take known labels unless `kept`; rows, and targets."""
     halves = hold_back(data_dir, work)
     targets, rows = halves.judged.targets, []
@@ -282,16 +242,14 @@ def compare_sizes(data_dir: Path, work: Path, kept: bool) -> tuple[list[list[str
             if not kept and not is_kept(folder, name):
                 learn(name, halves, size, folder)
         parts = parts_of_size(halves, size)
-        rows += tabulate_told(size, folder, targets)
+        rows += tabulate_told(folder, targets, f"{size:,}")
         rows += tabulate_revised(load_probs(folder, parts), parts, targets, f"{size:,}")
     return rows, targets
 
 
 def main() -> None:
     """Train what is not there, print the table."""
-    parser = make_parser(__doc__, "")
-    parser.add_argument("--data", type=Path, required=True, help="a collection in iMet's layout")
-    parser.add_argument("--work", type=Path, required=True, help="where the predictions are kept")
+    parser = make_parser(__doc__, "", is_of_scores=True)
     parser.add_argument("--folds", action="store_true", help="those of `cross_validate`")
     parser.add_argument("--kept", action="store_true", help="train nothing, show what is there")
     arguments = parser.parse_args()

@@ -19,12 +19,24 @@ from imet_utils.metrics import bootstrap_mean
 RESULTS = Path(__file__).with_name("results")
 
 
-def make_parser(doc: str, section: str) -> argparse.ArgumentParser:
-    """Make a command line that can write its page: `--page`, or `--page NAME`."""
+def make_parser(doc: str, section: str, is_of_scores: bool = False) -> argparse.ArgumentParser:
+    """Make a command line that can write its page: `--page`, or `--page NAME`.
+
+    Benchmarks of scores also need a collection and a folder for what takes long.
+    """
     parser = argparse.ArgumentParser(description=doc.splitlines()[0])
     page = {"nargs": "?", "const": section, "metavar": "NAME"}
     parser.add_argument("--page", help="also write the page results/NAME.md", **page)
+    if is_of_scores:
+        folder = {"type": Path, "required": True}
+        parser.add_argument("--data", help="a collection in iMet's layout", **folder)
+        parser.add_argument("--work", help="features and predictions go here", **folder)
     return parser
+
+
+def command_line() -> str:
+    """Return the command that is being run, as from the project's folder."""
+    return " ".join([f"python benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]])
 
 
 def publish(section: str | None, *parts: str) -> None:
@@ -39,6 +51,27 @@ def format_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Write a table as Markdown."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def tabulate_f2(scores: Mapping[str, np.ndarray], title: str = "", to_above: bool = False) -> str:
+    """Write mean F2 with its interval, and paired differences to the first row, as Markdown.
+
+    `scores` are F2 of each image (N,) by row; `to_above` compares each row with the one above it.
+    """
+    names, rows = list(scores), []
+    for number, (name, f2) in enumerate(scores.items()):
+        mean = bootstrap_mean(f2)
+        other = scores[names[number - 1 if to_above else 0]]
+        gap = describe_gap(f2 - other) if number else ""
+        rows.append([name, f"{mean.mean:.3f}", f"{mean.low:.3f} to {mean.high:.3f}", gap])
+    compared = "the row above" if to_above else names[0]
+    return format_table([title, "F2", "95 % interval", f"difference to {compared}"], rows)
+
+
+def find_devices() -> list[torch.device]:
+    """List the CPU and, where there is one, a GPU."""
+    names = ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
+    return [*map(torch.device, names)]
 
 
 def clock_of(device: torch.device, alone: bool = True) -> Callable[[], float]:

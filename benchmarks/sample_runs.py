@@ -8,22 +8,22 @@ A time means something only where one run executed all notebooks in an empty fol
 the sample among them, see `--times`.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
+from full_size import named_folder
 from page import format_table, make_parser, publish
 
 from imet_utils.files import load_json
 
 
-def read_scores(folder: Path) -> pd.Series:
-    """Read the F2 of each model by (model, split) from a run's `results.csv`."""
-    return pd.read_csv(folder / "results.csv").set_index(["model", "split"])["f2"]
-
-
-def tabulate_scores(runs: dict[str, Path]) -> str:
+def tabulate_scores(runs: Mapping[str, Path]) -> str:
     """Write each model's F2 as mean and range over the runs, as Markdown."""
-    scores = pd.DataFrame({name: read_scores(folder) for name, folder in runs.items()})
+    tables = {name: pd.read_csv(folder / "results.csv") for name, folder in runs.items()}
+    scores = pd.DataFrame(
+        {k: table.set_index(["model", "split"])["f2"] for k, table in tables.items()}
+    )
     if lacking := scores.columns[scores.isna().any()].tolist():
         raise ValueError(f"the runs have other models: {', '.join(lacking)} lacks some of them")
     rows = []
@@ -36,16 +36,11 @@ def tabulate_scores(runs: dict[str, Path]) -> str:
     return format_table(["model", "val F2, mean (range)", "test F2, mean (range)"], rows)
 
 
-def tabulate_seconds(runs: dict[str, Path]) -> str:
+def tabulate_seconds(runs: Mapping[str, Path]) -> str:
     """Write the seconds of each notebook in each run, as Markdown."""
+    records = {name: load_json(folder / "run.json")["notebooks"] for name, folder in runs.items()}
     seconds = pd.DataFrame(
-        {
-            name: {
-                notebook: ran["seconds"]
-                for notebook, ran in load_json(folder / "run.json")["notebooks"].items()
-            }
-            for name, folder in runs.items()
-        }
+        {name: {k: ran["seconds"] for k, ran in ran_of.items()} for name, ran_of in records.items()}
     )
     seconds.loc["all"] = seconds.sum()
     rows = [[notebook, *(f"{value:.0f}" for value in row)] for notebook, row in seconds.iterrows()]
@@ -55,11 +50,10 @@ def tabulate_seconds(runs: dict[str, Path]) -> str:
 def main() -> None:
     """Print both tables, and write the page."""
     parser = make_parser(__doc__, "sample_runs")
-    parser.add_argument("runs", nargs="+", metavar="NAME=DIR", help="finished runs")
+    parser.add_argument("runs", nargs="+", type=named_folder, metavar="NAME=DIR", help="finished")
     parser.add_argument("--times", nargs="*", default=[], metavar="NAME", help="whose times count")
     arguments = parser.parse_args()
-    named = dict(run.split("=", 1) for run in arguments.runs)
-    runs = {name: Path(folder) for name, folder in named.items()}
+    runs = dict(arguments.runs)
     parts = [tabulate_scores(runs)]
     if arguments.times:
         parts.append(tabulate_seconds({name: runs[name] for name in arguments.times}))

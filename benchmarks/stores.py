@@ -1,6 +1,11 @@
-"""Stores of features for `cross_validate`: what the encoder gets, and what comes out of it."""
+"""The data of the benchmarks of scores: folds, parts held back, features, what has been computed.
 
-from collections.abc import Callable, Mapping, Sequence
+A kind of features says what the encoder gets and what comes out of it.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
@@ -9,28 +14,84 @@ from typing import Any
 
 import numpy as np
 import torch
-from alternatives import ReshapedDataset, crop_if_long, pad_to_square
-from texture import encode_texture
+from alternatives import ReshapedDataset, crop_if_long, encode_texture, pad_to_square
 
 from imet_utils.encoders import Encoder, build_encoder, encode_images
 from imet_utils.features import extract_features
+from imet_utils.files import save_array
 from imet_utils.hog import hog
-from imet_utils.tables import Tables, find_images
+from imet_utils.progress import say
+from imet_utils.tables import Tables, assign_parts, find_images, load_tables
 from imet_utils.views import ViewArray, ViewDataset, channel_stats
 
 Arrays = Mapping[str, np.ndarray | ViewArray]
+NUM_FOLDS = 5
+HELD_BACK = 5  # one image in so many
 VIEWS = ("train", "eval")
 SQUEEZED, OWN_STATISTICS, PADDED, CROPPED = "squeezed", "own statistics", "padded", "cropped"
 TEXTURE = "style with texture"
 PIXELS = "no store: the images themselves"
 LITE0_288, LITE1_240, LITE2_260 = "Lite0 at 288 pixels", "Lite1 at 240", "Lite2 at 260"
-OTHERS = {LITE0_288: (0, 288), LITE1_240: (1, 240), LITE2_260: (2, 260)}  # EfficientNet-Lite, size
+DEFAULT = (0, 224)  # the EfficientNet-Lite by its number, and the size of its images
+OTHERS = {LITE0_288: (0, 288), LITE1_240: (1, 240), LITE2_260: (2, 260)}
 RESHAPES = {PADDED: pad_to_square, CROPPED: crop_if_long}
+
+
+def keep(path: Path, name: str, compute: Callable[[], np.ndarray]) -> np.ndarray:
+    """Load an array, which is computed and saved before where it is not there."""
+    if not path.exists():
+        start = time.perf_counter()
+        save_array(compute(), path)
+        say(f"{name}: {time.perf_counter() - start:.0f} s")
+    return np.load(path)
+
+
+def draw_folds(tables: Tables) -> np.ndarray:
+    """Deal the images out to folds (N,), stratified by all labels."""
+    return np.array(assign_parts(tables, [1] * NUM_FOLDS))
+
+
+@dataclass(frozen=True)
+class Halves:
+    """The images to learn from and those to judge by, with their features."""
+
+    known: Tables
+    judged: Tables
+    order: np.ndarray  # of the known images, for parts that grow
+    train: Arrays
+    evaluation: Arrays
+    folder: Path
+
+    def open(self, kind: str) -> tuple[Arrays, Arrays]:
+        """Open stores of another kind, see `open_store`: of the known and of the judged images."""
+        if kind == SQUEEZED:
+            return self.train, self.evaluation
+        parts = zip((self.known, self.judged), VIEWS, strict=True)
+        return tuple(open_views(tables, self.folder, kind, views) for tables, views in parts)
+
+    def first(self, size: int) -> np.ndarray:
+        """Return the numbers of so many known images, ascending; a larger size has them too."""
+        return np.sort(self.order[:size])
+
+
+def hold_back(data_dir: Path, work: Path) -> Halves:
+    """Hold back a fifth of a collection, stratified, and compute or open the features of all."""
+    folder = work / "learning_curves"
+    tables = load_tables(data_dir)
+    part = np.array(assign_parts(tables, [HELD_BACK - 1, 1]))
+    known, judged = (
+        replace(tables, images=tables.images[part == number].reset_index(drop=True))
+        for number in (0, 1)
+    )
+    train = open_views(known, folder, SQUEEZED, "train")
+    evaluation = open_views(judged, folder, SQUEEZED, "eval")
+    order = np.random.default_rng(0).permutation(len(known.images))
+    return Halves(known, judged, order, train, evaluation, folder)
 
 
 def open_store(tables: Tables, folder: Path, kind: str) -> tuple[Arrays, Arrays]:
     """Compute or open the features of training and of evaluation views."""
-    train, evaluation = (open_views(tables, folder, kind, name) for name in VIEWS)
+    train, evaluation = (open_views(tables, folder, kind, views) for views in VIEWS)
     return train, evaluation
 
 
@@ -48,28 +109,30 @@ def open_views(tables: Tables, folder: Path, kind: str, views: str) -> Arrays:
 def make_dataset(tables: Tables, kind: str, train: bool) -> ViewDataset:
     """Make the views of all labelled images."""
     ids = tables.images["id"]
-    make = partial(ReshapedDataset, RESHAPES[kind]) if kind in RESHAPES else ViewDataset
-    if kind in OTHERS:
-        make = partial(ViewDataset, size=OTHERS[kind][1])
-    return make(find_images(tables.data_dir / "train", ids), ids, tables.is_cropped, train)
+    images = (find_images(tables.data_dir / "train", ids), ids, tables.is_cropped, train)
+    if kind in RESHAPES:
+        return ReshapedDataset(*images, reshape=RESHAPES[kind])
+    _, size = OTHERS.get(kind, DEFAULT)
+    return ViewDataset(*images, size=size)
 
 
 def choose_features(kind: str, dataset: ViewDataset) -> tuple[Callable, dict[str, Any]]:
     """Return the function that computes the features of uint8 images, and what it depends on."""
-    if kind in OTHERS:
-        encoder = build_lite(*OTHERS[kind])
-        vectors = partial(encode_images, encoder, outputs=("pooled", "style"))
-        return vectors, {"encoder": encoder.name, "with": f"style, {kind}"}
-    encoder = build_encoder("efficientnet_lite0")
+    encoder = build_lite(*OTHERS.get(kind, DEFAULT))
     if kind == SQUEEZED:
         return partial(encode_all, encoder), {"encoder": encoder.name, "with": "style, hog"}
     if kind == TEXTURE:
         return partial(encode_texture, encoder), {"encoder": encoder.name, "with": TEXTURE}
-    statistics = (encoder.mean, encoder.std)
+    mean, std = encoder.mean, encoder.std
     if kind == OWN_STATISTICS:
-        statistics = tuple(values.tolist() for values in channel_stats(dataset))
-    made_by = {"encoder": encoder.name, "with": "style", "statistics": statistics}
-    return partial(encode_vectors, encoder, *statistics), made_by
+        mean, std = (values.tolist() for values in channel_stats(dataset))
+    compute = partial(encode_images, encoder, mean=mean, std=std, outputs=("pooled", "style"))
+    return compute, {"encoder": encoder.name, "with": "style", "statistics": (mean, std)}
+
+
+def encode_all(encoder: Encoder, images: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Compute maps, pooled features, style and HOG."""
+    return {**encode_images(encoder, images), "hog": hog(images)}
 
 
 def installed_others() -> list[str]:
@@ -89,16 +152,3 @@ def build_lite(number: int, size: int) -> Encoder:
     package = import_module(_package(number))
     path = getattr(package, f"EfficientnetLite{number}ModelFile").get_model_file_path()
     return build_encoder(f"tf_efficientnet_lite{number}", path, size)
-
-
-def encode_all(encoder: Encoder, images: torch.Tensor) -> dict[str, torch.Tensor]:
-    """Compute maps, pooled features, style and HOG."""
-    return {**encode_images(encoder, images), "hog": hog(images)}
-
-
-def encode_vectors(
-    encoder: Encoder, mean: Sequence[float], std: Sequence[float], images: torch.Tensor
-) -> dict[str, torch.Tensor]:
-    """Compute pooled features and style of images normalised by `mean` and `std`."""
-    features = encode_images(encoder, images, mean, std)
-    return {name: features[name] for name in ("pooled", "style")}

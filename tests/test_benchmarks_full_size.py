@@ -21,11 +21,10 @@ SIZES = (500, 2500)  # images
 
 
 def test_steps_of_a_run_have_seconds_and_a_peak_where_it_was_measured(tmp_path):
-    notebooks = {"01_a": {"seconds": 3.2}, "02_b": {"seconds": 9.4}}
-    save_json({"notebooks": notebooks}, tmp_path / "run.json")
-    assert full_size.list_steps(tmp_path) == {"01_a": (3.2, 0), "02_b": (9.4, 0)}
+    notebooks = {"01_a": {"seconds": 3.2}, "02_b": {"seconds": 9.4}, "03_c": {}}
+    assert full_size.list_steps(tmp_path, notebooks) == {"01_a": (3.2, 0), "02_b": (9.4, 0)}
     save_json({"02_b": 2e9}, tmp_path / "peaks.json")
-    assert full_size.list_steps(tmp_path) == {"01_a": (3.2, 0), "02_b": (9.4, 2e9)}
+    assert full_size.list_steps(tmp_path, notebooks)["02_b"] == (9.4, 2e9)
 
 
 def test_only_a_whole_run_has_a_total():
@@ -68,33 +67,33 @@ def instead(monkeypatch):
 
 
 @pytest.mark.slow
-def test_time_and_memory_go_to_the_notebook_that_took_them(instead):
-    lines = ["[1/2] 01_small", "01_small: 0.5 s", "", "[2/2] 02_large", "02_large: 1.5 s", "done"]
-    waits = [0.6, 0, 0, 1.0, 0.6, 0]
-    program = "import time\nheld = []\n"
-    for line, wait in zip(lines, waits, strict=True):
-        program += f"print({line!r}, flush=True)\n"
-        program += "held = bytearray(b'1' * 80_000_000)\n" if line.startswith("[2") else ""
-        program += f"del held; held = []\ntime.sleep({wait})\n" if line.startswith("02") else ""
-        program += f"time.sleep({wait})\n"
-    instead(program)
-    names, seconds, peaks = zip(*measured.run_pipeline([]), strict=True)
-    assert names == ("01_small", "02_large", "report")
-    assert seconds == (0.5, 1.5, pytest.approx(1.2, abs=0.5))
-    assert [peak > 60e6 for peak in peaks] == [False, True, False]
+def test_memory_goes_to_the_notebook_that_took_it(instead):
+    instead("""if True:
+        import time
+        print("[1/2] 01_small", flush=True)
+        time.sleep(0.6)
+        print("01_small: 0.6 s", "", "[2/2] 02_large", sep="\\n", flush=True)
+        held = bytearray(b"1" * 80_000_000)
+        time.sleep(1)
+        print("02_large: 1.0 s", "done", sep="\\n", flush=True)
+    """)
+    names, peaks = zip(*measured.run_pipeline([]), strict=True)
+    assert names == ("01_small", "02_large")
+    assert [peak > 60e6 for peak in peaks] == [False, True]
 
 
-def test_a_failing_pipeline_is_told_with_its_last_lines(instead):
-    instead("print('There is no profile'); raise SystemExit(2)")
-    with pytest.raises(RuntimeError, match=r"pipeline failed:\n.*There is no profile"):
+def test_a_failing_pipeline_is_told(instead):
+    instead("raise SystemExit(2)")
+    with pytest.raises(subprocess.CalledProcessError, match="exit status 2"):
         list(measured.run_pipeline([]))
 
 
 def test_a_benchmark_without_its_folder_is_left_out(tmp_path):
-    folders = {"output": tmp_path / "a b", "work": tmp_path, "data": None}
+    folders = {"output": tmp_path / "a b", "work": tmp_path}
     command = everything.fill_in(everything.BENCHMARKS["neighbours"], folders)
     assert command == ["bench_neighbours.py", "--output", f"{tmp_path}/a b"]
-    assert everything.fill_in(everything.BENCHMARKS["cross_validation"], folders) is None
+    with pytest.raises(KeyError, match="data"):
+        everything.fill_in(everything.BENCHMARKS["cross_validation"], folders)
     for command in everything.BENCHMARKS.values():
         assert "publish(" in (everything.FOLDER / command.split()[0]).read_text()
 

@@ -3,11 +3,9 @@
 import math
 
 import alternatives
-import lost_losses as losses
 import numpy as np
 import pytest
 import torch
-from label_queries import LabelQueryClassifier
 from PIL import Image
 from small_data import write_noise
 
@@ -61,7 +59,7 @@ def test_losses_equal_their_formulas(formula, options):
         logits, targets = draw(seed, (4, 5))
         pairs = zip(logits.sigmoid().flatten().tolist(), targets.flatten().tolist(), strict=True)
         wanted = np.mean([formula(p, y, *options) for p, y in pairs])
-        loss = getattr(losses, f"{formula.__name__}_loss")(logits, targets, *options)
+        loss = getattr(alternatives, f"{formula.__name__}_loss")(logits, targets, *options)
         assert loss.item() == pytest.approx(wanted, rel=1e-9)
 
 
@@ -76,7 +74,7 @@ def reference_logit(model, maps, label):
 
 @pytest.mark.parametrize("num_heads", [1, 4])
 def test_label_queries_equal_a_loop_over_images_and_labels(num_heads):
-    model = LabelQueryClassifier(5, 6, dim=12, num_heads=num_heads).eval()
+    model = alternatives.LabelQueryClassifier(5, 6, dim=12, num_heads=num_heads).eval()
     model.standardise.std.uniform_(0.5, 2)
     maps = torch.randn(3, 4, 6)
     with torch.no_grad():
@@ -100,7 +98,7 @@ def test_images_are_padded_or_cropped_around_their_middle(size, kept):
 def test_only_views_of_the_whole_image_are_reshaped(tmp_path, train, has_culture, changed):
     given = (write_noise(tmp_path, "a", (40, 90)), ["a"], [has_culture], train)
     usual = ViewDataset(*given)
-    reshaped = alternatives.ReshapedDataset(alternatives.pad_to_square, *given)
+    reshaped = alternatives.ReshapedDataset(*given)
     same = [torch.equal(*pair) for pair in zip(usual[0], reshaped[0], strict=True)]
     assert same == [False] * changed + [True] * (6 - changed)
     assert reshaped.fingerprint() != usual.fingerprint()

@@ -2,11 +2,10 @@
 
 import itertools
 import re
-import sys
 
 import bench_decoder as bench
-import bench_extraction as tables
-import extraction_ways as ways
+import bench_extraction as extraction
+import bench_hog
 import gpu
 import page as pages
 import pytest
@@ -20,59 +19,59 @@ def page(monkeypatch, tmp_path):
     return pages
 
 
-def write_gpu_test(folder, line):
-    """Write a file with one test marked `gpu`, and one without the mark."""
-    folder.mkdir()
-    text = f"import pytest\n\n@pytest.mark.gpu\ndef test_it():\n    {line}\n"
-    (folder / "test_some.py").write_text(text)
-    (folder / "test_other.py").write_text("assert False\n")
-
-
-@pytest.mark.slow
-def test_a_failing_test_ends_the_measurement(monkeypatch, tmp_path):
-    monkeypatch.setattr(gpu, "TESTS", tmp_path / "tests")
-    write_gpu_test(gpu.TESTS, "assert 1 == 2")
-    with pytest.raises(SystemExit, match="assert 1 == 2"):
-        gpu.run_tests()
-
-
-@pytest.mark.slow
-def test_without_a_gpu_the_cpu_is_measured_and_no_page_written(monkeypatch, page, capsys, tmp_path):
-    monkeypatch.setattr(gpu, "TESTS", tmp_path / "tests")
-    write_gpu_test(gpu.TESTS, "assert True")
-    monkeypatch.setattr(gpu.bench_hog, "BATCH", 2)
-    for name, size in {"BATCH": 2, "POSITIONS": 4, "CHANNELS": 8, "CLASSES": 12}.items():
-        monkeypatch.setattr(bench, name, size)
-    monkeypatch.setattr(gpu, "ENCODERS", ["efficientnet_lite0"])
-    monkeypatch.setattr(sys, "argv", ["gpu.py", "--rounds", "1", "--images", "1"])
-    gpu.main()
-    text = capsys.readouterr().out
-    rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("|")]
-    differences = {(row[0], row[2]): row[-1] for row in rows[2:] if row[1] == "CPU"}
-    assert float(differences["HOG", "float32"]) < 1e-6
-    assert float(differences["training step", "float32"].removeprefix("logits ")) < 1e-5
-    assert differences["beam search", "float32"].startswith("100.0% of labels equal")
-    [alone, stored] = (value for (task, _), value in differences.items() if "lite0" in task)
-    assert float(alone) < 0.1
-    assert float(stored) < 0.1
-    assert "Tests marked `gpu`: 1 passed" in text
-    assert page.RESULTS.exists() == torch.cuda.is_available()
-
-
-def test_what_a_gpu_has_no_time_for_is_named_on_its_page(monkeypatch, page):
+@pytest.fixture
+def gpu_steps(monkeypatch, tmp_path, page):
+    """Let the benchmark of a GPU take a test with the mark, one without, and a short step."""
+    tests = tmp_path / "tests"
+    tests.mkdir()
+    (tests / "test_other.py").write_text("assert False\n")
+    (tmp_path / "step.py").write_text("print('# A step')\n")
+    monkeypatch.setattr(gpu, "TESTS", tests)
+    monkeypatch.setattr(gpu, "FOLDER", tmp_path)
+    monkeypatch.setattr(gpu, "STEPS", ["step.py"])
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "a GPU")
-    monkeypatch.setattr(gpu, "run_tests", lambda: "3 passed")
-    monkeypatch.setattr(gpu, "find_paths", lambda *_: [])
-    monkeypatch.setattr(gpu, "LATEST", -1)
-    monkeypatch.setattr(sys, "argv", ["gpu.py"])
+
+    def write_test(line):
+        text = f"import pytest\n\n@pytest.mark.gpu\ndef test_it():\n    {line}\n"
+        (tests / "test_some.py").write_text(text)
+
+    return write_test
+
+
+@pytest.mark.slow
+def test_a_failing_test_ends_the_measurement(gpu_steps, page):
+    gpu_steps("assert 1 == 2")
+    with pytest.raises(SystemExit, match="assert 1 == 2"):
+        gpu.main()
+    assert not page.RESULTS.exists()
+
+
+@pytest.mark.slow
+def test_the_page_of_a_gpu_has_its_tests_its_steps_and_what_time_was_too_short_for(
+    monkeypatch, gpu_steps, page
+):
+    gpu_steps("assert True")
     gpu.main()
     text = (page.RESULTS / "gpu.md").read_text()
-    assert "Tests marked `gpu`: 3 passed.\n" in text
-    steps = [f"{name} on {{0}}" for name in ("HOG", "the RNN", *gpu.ENCODERS)]
-    names = [step.format(device) for device in ("cuda", "cpu") for step in steps]
-    assert f"Left out, as time was up: {', '.join(names)}.\n" in text
-    assert "a GPU, torch" in text
+    assert text.startswith("# On a GPU\n\nTests marked `gpu`: 1 passed")
+    assert text.endswith("\n\n## A step\n")
+    monkeypatch.setattr(gpu, "run_tests", lambda: "1 passed")
+    monkeypatch.setattr(gpu, "SECONDS", -1)
+    gpu.main()
+    assert "Left out, as time was up: `step.py`.\n" in (page.RESULTS / "gpu.md").read_text()
+
+
+def test_ours_are_timed_beside_the_references_that_they_equal(monkeypatch):
+    monkeypatch.setattr(bench_hog, "BATCH", 2)
+    for name, size in {"BATCH": 2, "POSITIONS": 4, "CHANNELS": 8, "CLASSES": 12}.items():
+        monkeypatch.setattr(bench, name, size)
+    found = bench_hog.time_hog(bench_hog.draw_images(), rounds=1)
+    assert [name for name, _, _ in found[:3]] == ["scikit-image", "one-hot port", "imet_utils.hog"]
+    assert found[2][2] < 1e-6
+    step, search, *_ = bench.time_cases(torch.device("cpu"), rounds=1)
+    assert (step[0], search[0]) == ("training step", "beam search")
+    assert float(step[-1].removeprefix("logits ")) < 1e-5
+    assert search[-1].startswith("100.0% of labels equal")
 
 
 def test_ways_take_turns_and_the_first_turn_is_not_counted():
@@ -84,22 +83,22 @@ def test_ways_take_turns_and_the_first_turn_is_not_counted():
 
 
 def test_extraction_tables_by_hand():
-    text = tables.format_rates({"alone": 2.0, "ours": 2.5}, "alone", 50)
+    text = extraction.format_rates({"alone": 2.0, "ours": 2.5}, "alone", 50)
     assert text.splitlines()[2:] == ["| alone | 25.0 | 100% |", "| ours | 20.0 | 80% |"]
-    assert "24,000 views a second" in tables.format_limit(0.004, cores=16)
-    text = tables.format_scale(0.036, 40_000, map_size=49_000, vector_size=1500)
+    assert "24,000 views a second" in extraction.format_limit(0.004, cores=16)
+    text = extraction.format_scale(0.036, 40_000, map_size=49_000, vector_size=1500)
     row = [cell.strip() for cell in text.splitlines()[-1].strip("|").split("|")]
     assert row[:2] == ["1 billion", "10,000"]  # hours: 10^9 x 0.036 s
     assert row[3:6] == ["40.00", "588.00", "18.00"]  # TB of files, maps, vectors
 
 
 def test_every_way_runs_from_files_to_a_store(tmp_path):
-    setting = ways.Setting("efficientnet_lite0", torch.device("cpu"), batch=6, workers=0)
+    setting = extraction.Setting("efficientnet_lite0", torch.device("cpu"), batch=6, workers=0)
     paths = write_noise(tmp_path, "a", (420, 300))
-    found = ways.extraction_ways(setting, paths, tmp_path)
-    assert found.pop(ways.OURS)()["maps"].shape == (1, 6, 49, 1280)
+    found = extraction.extraction_ways(setting, paths, tmp_path)
+    assert found.pop(extraction.OURS)()["maps"].shape == (1, 6, 49, 1280)
     assert not list(tmp_path.rglob("*.npy"))  # to be computed again
-    for way in (found | ways.part_ways(setting, paths)).values():
+    for way in (found | extraction.part_ways(setting, paths)).values():
         way()
 
 

@@ -3,7 +3,7 @@ from dataclasses import replace
 from functools import partial
 
 import cross_validate
-import decision_rules
+import decision_rules as rules
 import heads
 import numpy as np
 import pytest
@@ -46,16 +46,16 @@ def draw_store(names):
 
 
 def test_every_row_has_a_head_that_its_loss_can_train_and_one_name():
-    listed = flatten(heads.list_rows(TARGETS))
+    listed = flatten(cross_validate.list_rows(TARGETS))
     rows = dict(listed)
     assert all(rows[name].config == row.config for name, row in listed)
     assert all(rows[name].inputs == row.inputs for name, row in listed)
     votes = [name for name, row in rows.items() if row.build is None]
     others = [f"{heads.NEIGHBOURS}, {kind}" for kind in stores.installed_others()]
-    assert votes == [heads.TEXTURED, *others]
+    assert votes == [cross_validate.TEXTURED, heads.NEIGHBOURS, *others]
     assert stores.LITE0_288 in stores.installed_others()
-    for _, weights in flatten(heads.list_means()):
-        assert weights.keys() <= {*rows, heads.NEIGHBOURS}
+    for _, weights in flatten(cross_validate.list_means()):
+        assert weights.keys() <= rows.keys()
         assert sum(weights.values()) == pytest.approx(1)
     for name in rows.keys() - votes:
         row = rows[name]
@@ -75,8 +75,8 @@ def test_every_row_has_a_head_that_its_loss_can_train_and_one_name():
 def test_predictions_are_kept_and_those_of_another_collection_refused(
     tables, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(cross_validate, "open_store", draw_store(["pooled"]))
-    mlp = heads.list_rows(tables.targets)["Heads"]["MLP on pooled features"]
+    monkeypatch.setattr(stores, "open_store", draw_store(["pooled"]))
+    mlp = cross_validate.list_rows(tables.targets)["Heads"]["MLP on pooled features"]
     rows = {"a row": replace(mlp, config=replace(heads.STRONG, epochs=2))}
     given = (tables, np.arange(12) % 3, tmp_path)
     first = cross_validate.predict_rows(rows, *given)["a row"]
@@ -90,7 +90,7 @@ def test_predictions_are_kept_and_those_of_another_collection_refused(
 
 
 def test_the_command_prints_a_table_of_the_rows_asked_for(tables, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(cross_validate, "open_store", draw_store(["pooled", "style"]))
+    monkeypatch.setattr(stores, "open_store", draw_store(["pooled", "style"]))
     folders = ["--data", str(tables.data_dir), "--work", str(tmp_path)]
     monkeypatch.setattr("sys.argv", ["cross_validate", *folders, "--only", "linear"])
     cross_validate.main()
@@ -128,11 +128,11 @@ def test_stores_hold_what_their_encoder_makes_of_their_views(tables, tmp_path, k
 
 @pytest.mark.slow
 def test_an_encoder_is_unfrozen_on_the_images_themselves(tables):
-    rows = dict(flatten(heads.list_rows(tables.targets)))
-    row = rows[f"{heads.SHORT_MLP}, two stages of the encoder unfrozen"]
-    row = replace(row, config=replace(heads.SHORT, epochs=1))
+    rows = dict(flatten(cross_validate.list_rows(tables.targets)))
+    row = rows[f"{cross_validate.SHORT_MLP}, two stages of the encoder unfrozen"]
+    row = replace(row, config=replace(cross_validate.SHORT, epochs=1))
     train, held_out = stores.open_store(tables, "none", row.store)
-    probs = cross_validate.cross_predict(row, train, held_out, tables.targets, np.arange(12) % 2)
+    probs = heads.cross_predict(row, train, held_out, tables.targets, np.arange(12) % 2)
     assert probs.shape == (12, 5)
     assert probs.std(axis=0).min() > 0
 
@@ -155,50 +155,51 @@ def first_best(candidates, score):
 def test_thresholds_and_shares_are_the_best_of_all(monkeypatch, dtype):
     probs, targets = draw(dtype=dtype)
     probs[0] = 0
-
-    def score(preds):
-        return sample_scores(preds, targets)["f2"]
-
     is_culture = np.array([0, 1, 1, 0, 0, 1], dtype=bool)
-    by_threshold = decision_rules.decide_by_threshold
-    rules = decision_rules.fit_rules(probs, targets, is_culture)
-    for name, decide in (
-        ("one threshold", by_threshold),
-        ("share of the highest", decision_rules.decide_by_share),
-    ):
-        decided = [decide(probs, cut) for cut in decision_rules.CUTS]
-        np.testing.assert_array_equal(rules[name](probs), first_best(decided, score))
-    cuts = decision_rules.CUTS[4::12]
-    monkeypatch.setattr(decision_rules, "CUTS", cuts)
-    found = decision_rules.fit_group_thresholds(probs, targets, is_culture)
-    pairs = [np.where(is_culture, *dtype([one, other])) for one in cuts for other in cuts]
-    wanted = first_best(pairs, lambda pair: score(by_threshold(probs, pair)))
-    np.testing.assert_array_equal(found, wanted)
+    by_threshold, relative = rules.decide_by_threshold, rules.relative_to_highest(probs)
+    monkeypatch.setattr(rules, "CUTS", rules.CUTS[4::12])
+    pairs = [np.where(is_culture, *dtype([a, b])) for a in rules.CUTS for b in rules.CUTS]
+    decided = {
+        "one threshold": [by_threshold(probs, cut) for cut in rules.CUTS],
+        "share of the highest": [by_threshold(relative, cut) for cut in rules.CUTS],
+        "culture and tag thresholds": [by_threshold(probs, pair) for pair in pairs],
+    }
+    for name, sets in decided.items():
+        wanted = first_best(sets, lambda preds: sample_scores(preds, targets)["f2"])
+        decide = rules.RULES[name](probs, targets, is_culture)
+        np.testing.assert_array_equal(decide(probs), wanted)
 
 
 @settings(max_examples=12)
 @given(st.integers(1, 20), st.sampled_from([2, 5, 100]), st.integers(0, 10_000))
 def test_class_thresholds_have_the_best_f2_of_each_class(images, levels, seed):
     probs, targets = draw(images, num_classes=3, seed=seed, levels=levels)
-    own = decision_rules.fit_class_thresholds(probs, targets)
+    own, shrunk = (
+        rules.fit_class_thresholds(probs, targets, None, shrinkage).keywords["threshold"]
+        for shrinkage in (0.0, 3.0)
+    )
     for prob, target, value in zip(probs.T, targets.T, own, strict=True):
         if target.any():
             best = max(fbeta_score(target, prob >= cut, beta=2) for cut in prob)
             assert fbeta_score(target, prob >= value, beta=2) == pytest.approx(best)
-    shrunk = decision_rules.fit_class_thresholds(probs, targets, shrinkage=3.0)
-    positives, shared = targets.sum(axis=0), decision_rules.best_cut(probs, targets)
+    positives, shared = targets.sum(axis=0), rules.best_threshold(probs, targets, rules.CUTS)
     np.testing.assert_allclose(shrunk, (positives * own + 3 * shared) / (positives + 3))
 
 
-def test_every_rule_gives_an_image_a_label_whatever_the_images_beside_it():
+@pytest.mark.parametrize("rule", rules.RULES)
+def test_every_rule_is_fitted_to_other_images_and_gives_each_image_a_label(monkeypatch, rule):
+    monkeypatch.setattr(rules, "CUTS", rules.CUTS[4::12])
     probs, targets = draw(levels=20)
     probs[0] = 0
-    for rule in decision_rules.fit_rules(probs, targets, np.arange(6) < 2).values():
-        preds = rule(probs)
-        assert preds.dtype == bool
-        assert preds.any(axis=1).all()
-        alone = np.concatenate([rule(row[None]) for row in probs])
-        np.testing.assert_array_equal(preds, alone)
+    is_culture, part_of = np.arange(6) < 2, np.arange(len(probs)) % 3
+    preds = rules.decide_unseen(rule, probs, targets, is_culture, part_of)
+    assert preds.dtype == bool
+    assert preds.any(axis=1).all()
+    for part in range(3):
+        mine = part == part_of
+        decide = rules.RULES[rule](probs[~mine], targets[~mine], is_culture)
+        alone = np.concatenate([decide(row[None]) for row in probs[mine]])
+        np.testing.assert_array_equal(preds[mine], alone)
 
 
 @pytest.fixture
