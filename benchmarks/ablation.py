@@ -125,9 +125,8 @@ def train_recipe(
         config.batch_size,
         config.train_views,
         seed=config.seed,
-        images=rows,
     )
-    return train_to_the_end(build, batches, loss, config)
+    return train_to_the_end(build, batches.of_images(rows), loss, config)
 
 
 def decide(found: np.ndarray, rule: str, targets: np.ndarray, fold_of: np.ndarray) -> np.ndarray:

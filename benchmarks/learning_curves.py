@@ -142,10 +142,10 @@ def learn(row: Row, halves: Halves, size: int, folder: Path, name: str) -> None:
     train, evaluation = halves.open(row.store)
     seen, unseen = ({k: some[k] for k in row.inputs} for some in (train, evaluation))
     spread = view_targets(targets, np.zeros(targets.shape[1], dtype=bool))  # (N, V, C)
-    batches = FeatureBatches(seen, spread, 64, row.views, seed=row.config.seed, images=numbers)
+    batches = FeatureBatches(seen, spread, 64, row.views, seed=row.config.seed)
     build = partial(row.build, {k: array.shape[-1] for k, array in seen.items()}, targets.shape[1])
     start = time.perf_counter()
-    model = train_to_the_end(build, batches, loss, row.config)
+    model = train_to_the_end(build, batches.of_images(numbers), loss, row.config)
     seconds = time.perf_counter() - start
     views = FeatureBatches(unseen, None, 64, "all", shuffle=False)
     probs = predict(model, views)

@@ -134,7 +134,7 @@ def learn(name: str, halves: Halves, size: int, folder: Path) -> None:
     row = replace(row, inputs=(*row.inputs, "truth"), build=build)
     targets, numbers = spread(halves.known.targets), halves.first(size)
     arrays = {**{k: halves.train[k] for k in row.inputs if k != "truth"}, "truth": targets}
-    batches = FeatureBatches(arrays, targets, 64, seed=row.config.seed, images=numbers)
+    batches = FeatureBatches(arrays, targets, 64, seed=row.config.seed).of_images(numbers)
     dims = {k: array.shape[-1] for k, array in arrays.items()}
     model = train_to_the_end(partial(build, dims, targets.shape[2]), batches, row.loss, row.config)
     for count in (0, *NUM_NAMED):

@@ -205,7 +205,8 @@ def label_files(
         label_in_parts(labeller, images, folder, made_by, top, classes)
         _say_once(done)
         return
-    target = [p for p, cut in labeller.thresholds.items() if cut == labeller.decision.threshold]
+    thresholds = labeller.settings.thresholds
+    target = [p for p, cut in thresholds.items() if cut == labeller.decision.threshold]
     with ExitStack() as unfinished:
         tables = [unfinished.enter_context(atomic_path(folder / name)) for name in TABLES]
         explanations = write_tables(labeller, images, tables, top, classes)
@@ -217,7 +218,7 @@ def label_files(
             folder,
             strength=labeller.settings.strength,
             temperature=labeller.index.temperature,
-            thresholds=labeller.thresholds,
+            thresholds=thresholds,
             precision=max(target, default=PRECISION),
             least_similarity=similarity_limit(labeller.index),
         )
