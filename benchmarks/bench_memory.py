@@ -78,7 +78,7 @@ def train_head(folder: Path) -> None:
     spread = view_targets(targets, np.zeros(NUM_LABELS, dtype=bool))
     batches = FeatureBatches(arrays, spread, 64)
     tenth = np.arange(0, len(targets), 10)
-    val_batches = FeatureBatches(arrays, spread, 64, "all", shuffle=False, images=tenth)
+    val_batches = batches.of_images(tenth, "all", shuffle=False)
     model = LinearClassifier(NUM_NUMBERS, NUM_LABELS)
     fit(model, batches, val_batches, weighted_bce, TrainConfig(1), folder / "head")
     predict_splits(model, {"test": {"pooled": arrays["pooled"][: len(tenth)]}}, folder / "head")

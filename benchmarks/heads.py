@@ -81,8 +81,7 @@ def train_row(row: Row, arrays: Arrays, targets: np.ndarray, images: np.ndarray)
         config.batch_size,
         config.train_views,
         seed=config.seed,
-        images=images,
-    )
+    ).of_images(images)
     return train_to_the_end(partial(row.build, dims, targets.shape[1]), batches, loss, config)
 
 
@@ -96,7 +95,8 @@ def all_views(
 ) -> FeatureBatches:
     """Show a head all views of images, of these numbers or of all."""
     unseen = {name: arrays[name] for name in row.inputs}
-    return FeatureBatches(unseen, None, batch_size, "all", shuffle=False, images=images)
+    views = FeatureBatches(unseen, None, batch_size, "all", shuffle=False)
+    return views if images is None else views.of_images(images)
 
 
 def search_sets(

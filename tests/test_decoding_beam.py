@@ -43,11 +43,6 @@ def make_paths(labels, probs):
     return Paths(torch.tensor([[labels]]), probs[None, None], means[None, None], attention)
 
 
-def assert_equal_paths(paths, others):
-    assert torch.equal(paths.labels, others.labels)
-    torch.testing.assert_close(tuple(paths), tuple(others))
-
-
 @given(
     num_classes=st.integers(1, 8),
     beam_size=st.integers(1, 7) | st.just(10_000),  # finds all paths
@@ -60,6 +55,8 @@ def test_beam_search_equals_a_plain_one(num_classes, beam_size, steps, seed, by_
         num_classes, steps = min(num_classes, 5), min(steps, 4)
     decoder, maps, probs = make_problem(num_classes, batch=2, seed=seed, by_labels=by_labels)
     paths = beam_search(decoder, maps, probs, beam_size, steps)
+    assert decoder.training  # it stays as it was, and its dropout is not used
+    assert not paths.step_probs.requires_grad
     for b in range(2):
         wanted = ReferenceDecoder(decoder).beam_search(maps[b], probs[b], beam_size, steps)
         labels, step_probs, attention = zip(*wanted, strict=True)
@@ -95,16 +92,6 @@ def test_probabilities_of_zero_and_one_are_safe(bias, dtype):
     assert (paths.labels.sort().values == torch.arange(5)).all()
 
 
-def test_decoding_needs_no_eval_keeps_the_mode_and_builds_no_graph():
-    decoder, maps, probs = make_problem(num_classes=9)
-    decoder.train()
-    paths = beam_search(decoder, maps, probs, 3, 5)
-    assert decoder.training
-    assert not paths.step_probs.requires_grad
-    decoder.eval()
-    assert_equal_paths(paths, beam_search(decoder, maps, probs, 3, 5))
-
-
 @given(seed=st.integers(0, 1000), num_views=st.integers(1, 3))
 def test_paths_stop_where_they_fall_below_and_the_best_of_all_views_are_united(seed, num_views):
     rng = np.random.default_rng(seed)
@@ -138,8 +125,9 @@ def test_concatenate_and_best_keep_what_belongs_together():
     decoder, maps, probs = make_problem()
     whole = beam_search(decoder, maps, probs, 3, 4)
     parts = [beam_search(decoder, maps[k : k + 1], probs[k : k + 1], 3, 4) for k in range(3)]
-    assert_equal_paths(Paths.concatenate(parts), whole)
-    assert_equal_paths(whole.best().cpu(), Paths.concatenate([part.best() for part in parts]))
+    best = Paths.concatenate([part.best() for part in parts])
+    torch.testing.assert_close(tuple(Paths.concatenate(parts)), tuple(whole))
+    torch.testing.assert_close(tuple(whole.best().cpu()), tuple(best))
     assert whole.best().labels.shape == (3, 1, 4)
 
 

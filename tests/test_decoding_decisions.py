@@ -91,7 +91,7 @@ def sparse_probs(num_images, num_classes, mean, seed=0):
     return np.clip(shares / shares.mean(axis=1, keepdims=True) * mean / num_classes, 0, 1)
 
 
-@given(some_probs, st.sampled_from([1.0, math.sqrt(2), 2.0]))
+@given(some_probs, st.sampled_from([1.0, math.sqrt(2), 2.0, 10.0]))
 def test_best_sets_are_the_best_of_all_sets(probs, beta):
     sets, expectations = expectations_of_all_sets(np.array(probs), beta)
     best = best_expected_sets(np.array([probs]), beta)
@@ -110,15 +110,6 @@ def test_sizes_are_the_best_by_the_distribution_of_the_number_of_true_labels(
         size = preds.sum()
         values = expectations_by_counts(row, min(num_classes, 2 * size + 20), beta)
         assert values[size - 1] == pytest.approx(values.max(), rel=1e-11)
-
-
-def test_sure_labels_are_all_of_the_set_and_hardly_possible_ones_stay_out():
-    targets = np.random.default_rng(0).random((20, 30)) < 0.2
-    targets[:, 7] = True
-    np.testing.assert_array_equal(best_expected_sets(targets.astype(np.float32)), targets)
-    np.testing.assert_array_equal(best_expected_sets(targets.astype(float), beta=10), targets)
-    probs = np.array([[0.01, 1.0, 0.0, 0.01, 1.0, 0.01]])
-    assert best_expected_sets(probs).tolist() == [[False, True, False, False, True, False]]
 
 
 def test_an_image_s_set_does_not_depend_on_the_others():

@@ -62,6 +62,8 @@ def test_store_equals_features_of_the_views(dataset, tmp_path, settings):
 
 def test_same_fingerprint_opens_and_another_rebuilds(dataset, tmp_path):
     folder = tmp_path / "train/store"
+    with pytest.raises(FileNotFoundError):
+        open_features(folder)
     first = extract(dataset, folder, {"size": (32, 32), "encoder": "x"})
     again = extract(dataset, folder, {"encoder": "x", "size": [32, 32]}, compute=not_called)
     assert np.array_equal(first["maps"], again["maps"])
@@ -73,6 +75,9 @@ def test_same_fingerprint_opens_and_another_rebuilds(dataset, tmp_path):
     stored = json.loads((folder / "fingerprint.json").read_text())
     digest = code.code_digest("imet_utils.features.store")
     assert stored == {"encoder": "y", "views": dataset.fingerprint(), "code": digest}
+    assert set(open_features(folder, {"encoder": "y"})) == {"m"}
+    with pytest.raises(ValueError, match=r"'encoder': 'y'.*'encoder': 'z'"):
+        open_features(folder, {"encoder": "z"})
 
 
 def test_an_edit_to_the_code_of_features_makes_them_anew(dataset, tmp_path, monkeypatch):
@@ -87,15 +92,6 @@ def test_an_edit_to_the_code_of_features_makes_them_anew(dataset, tmp_path, monk
         modules = [f"imet_utils.{module}"]
         extract(dataset, tmp_path / "train/hog", compute=compute, modules=modules)
         assert compute.num_views == num_views
-
-
-def test_open_features_checks_what_the_store_is(dataset, tmp_path):
-    with pytest.raises(FileNotFoundError):
-        open_features(tmp_path / "train/store")
-    extract(dataset, tmp_path / "train/store", {"a": 1})
-    assert set(open_features(tmp_path / "train/store", {"a": 1})) == {"maps", "pooled"}
-    with pytest.raises(ValueError, match=r"'a': 1.*'a': 2"):
-        open_features(tmp_path / "train/store", {"a": 2})
 
 
 @pytest.mark.parametrize("workers", [0, 2])

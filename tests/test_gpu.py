@@ -50,7 +50,7 @@ def test_batches_on_a_gpu_are_those_on_a_cpu(way):
             for name, values in batch.items():
                 assert other[name].is_cuda
                 assert torch.equal(values, other[name].cpu())
-    assert (two.placed.get("maps") is not None) == (way == "on the device")
+    assert ("maps" in two.placed) == (way == "on the device")
 
 
 def test_training_prediction_and_search_equal_those_on_a_cpu(tmp_path, float32, way):

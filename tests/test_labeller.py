@@ -64,7 +64,7 @@ def saved(labeller, tmp_path):
 
 
 def probs(labeller, images, known=None):
-    return np.stack([found.probs for found in labeller.explain_all(images, 0, known, attend=False)])
+    return np.stack([found.probs for found in labeller.explain_all(images, 0, known)])
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from imet_utils.decoding import Decision, choose_decision
+from imet_utils.decoding import Decision, choose_decision, precision_thresholds
 from imet_utils.files import save_csv
-from imet_utils.labeller import Labeller, fit_thresholds
+from imet_utils.labeller import Labeller
 from imet_utils.metrics import score_row, score_rule
 from imet_utils.provenance import find_product
 from imet_utils.runs import EVALUATED, Run, read_run
@@ -66,7 +66,7 @@ def write_ensemble(
     first, *others = (Labeller.load(run.output_dir) for run in runs)
     labeller = replace(
         first,
-        settings=replace(first.settings, thresholds=fit_thresholds(known, true)),
+        settings=replace(first.settings, thresholds=precision_thresholds(known, true)),
         decision=decide,
         others=tuple(others),
         shares=tuple(shares[run] for run in runs) if shares else (),

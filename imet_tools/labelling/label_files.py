@@ -166,11 +166,11 @@ def write_tables(
     Without `explain` it has neither attention nor neighbours, and no progress is shown.
     """
     paths = [image.path for image in images]
-    description = "labelling images" if explain else ""
-    found = labeller.explain_all(paths, CANDIDATES * explain, known, explain, description)
+    found = labeller.explain_all(paths, CANDIDATES * explain, known)
+    shown = progress(found, "labelling images", len(paths), "image") if explain else found
     labels: list[pd.DataFrame] = []
     chosen: list[tuple[str, str]] = []
-    for number, (image, explanation) in enumerate(zip(images, found, strict=True), 1):
+    for number, (image, explanation) in enumerate(zip(images, shown, strict=True), 1):
         labels.append(labeller.tabulate(image.file, explanation, top))
         chosen.append((image.id, labeller.join_ids(explanation.chosen)))
         if number % BLOCK == 0 or number == len(images):

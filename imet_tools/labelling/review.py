@@ -62,7 +62,7 @@ def write_review(
     labels = {"ids": ids.tolist(), "names": labeller.names.tolist()}
     templates = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True)
     template = templates.get_template("review.html.j2")
-    thresholds = labeller.thresholds.items()
+    thresholds = labeller.settings.thresholds.items()
     chosen = [share for share, cut in thresholds if cut == labeller.decision.threshold]
     reached = sorted((share, round(float(cut), 4)) for share, cut in thresholds)
     revision = {

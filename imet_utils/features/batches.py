@@ -18,7 +18,7 @@ from imet_utils.processes import load_in_threads, load_items
 from imet_utils.views import ViewArray
 
 VIEWS = ("random", "all", "whole")
-BLOCK = 2**26  # bytes moved to a device at a time
+MOVED = 64  # images moved to a device at a time
 
 
 def spread_rows(num_rows: int, most: int) -> np.ndarray:
@@ -68,16 +68,13 @@ class JoinedArray:
         """Read images by a slice or their numbers, or views by numbers of images and views."""
         images, *views = index if isinstance(index, tuple) else (index,)
         images = np.arange(len(self))[images]
-        part_of = np.searchsorted(self.ends, images, side="right")
-        found: Any = None
-        for part in np.unique(part_of):
-            rows, array = part_of == part, self.arrays[part]
-            own = images[rows] - (self.ends[part] - array.shape[0])
-            values = array[(own, *(view[rows] for view in views))]  # type: ignore[index]
-            if found is None:
-                found = np.empty((len(images), *values.shape[1:]), dtype=values.dtype)
-            found[rows] = values
-        return found
+        found, order = [], []
+        for array, end in zip(self.arrays, self.ends, strict=True):
+            own = images - (end - array.shape[0])
+            rows = np.flatnonzero((own >= 0) & (own < array.shape[0]))
+            found.append(array[(own[rows], *(view[rows] for view in views))])  # type: ignore[index]
+            order.append(rows)
+        return np.concatenate(found)[np.argsort(np.concatenate(order))]
 
 
 Array = np.ndarray | ViewArray | JoinedArray
@@ -100,11 +97,9 @@ def place_arrays(
         budget -= first.nbytes * len(array)
         if budget < 0:
             break
-        values = first.new_empty(array.shape, device=device)
-        step = 1 + BLOCK // max(1, first.nbytes)
-        for k in range(0, len(array), step):
-            values[k : k + step] = torch.from_numpy(np.array(array[k : k + step]))
-        placed[name] = values
+        placed[name] = first.new_empty(array.shape, device=device)
+        for k in range(0, len(array), MOVED):
+            placed[name][k : k + MOVED] = torch.from_numpy(np.array(array[k : k + MOVED]))
     return placed
 
 
@@ -120,7 +115,6 @@ class FeatureBatches:
         shuffle: bool = True,
         seed: int = 0,
         device: torch.device | str = "cpu",
-        images: np.ndarray | None = None,
     ) -> None:
         """Check that the arrays belong together.
 
@@ -132,27 +126,24 @@ class FeatureBatches:
             shuffle: a new order every epoch.
             seed: with the epoch it decides the order and the views.
             device: of the tensors.
-            images: numbers of the images to take, in their order; None for all N.
         """
         self.arrays: dict[str, Any] = dict(arrays)
         if targets is not None:
             self.arrays["targets"] = targets
-        self.shapes = {name: values.shape for name, values in self.arrays.items()}
-        if len({shape[:2] for shape in self.shapes.values()}) != 1:
-            raise ValueError(
-                f"arrays and targets must share their first axes (N, V), got {self.shapes}"
-            )
+        shapes = {name: values.shape for name, values in self.arrays.items()}
+        if len({shape[:2] for shape in shapes.values()}) != 1:
+            raise ValueError(f"arrays and targets must share their first axes (N, V), got {shapes}")
         if views not in VIEWS:
             raise ValueError(f"views must be one of {', '.join(VIEWS)}, got {views!r}")
-        num_images, self.num_views = next(iter(self.shapes.values()))[:2]
-        self.images = np.arange(num_images) if images is None else np.asarray(images)
+        self.num_images, self.num_views = next(iter(shapes.values()))[:2]
+        self.images = np.arange(self.num_images)  # those taken
         self.batch_size = batch_size
         self.views = views
         self.shuffle = shuffle
         self.seed = seed
         self.device = torch.device(device)
         self.reads_ahead = self.device.type != "cpu"  # where it measured no gain
-        self.placed: dict[str, Tensor | None] = {}  # shared by copies; None for those too large
+        self.placed: dict[str, Tensor] = {}  # arrays that the device holds, shared by copies
         self.epoch = 0
 
     @property
@@ -172,7 +163,7 @@ class FeatureBatches:
             for view in range(self.num_views):
                 digest.update(self.arrays["targets"][:, view].tobytes())
         settings = {k: getattr(self, k) for k in ("batch_size", "views", "shuffle", "seed")}
-        shapes = {name: list(shape) for name, shape in self.shapes.items()}
+        shapes = {name: list(values.shape) for name, values in self.arrays.items()}
         return {"shapes": shapes, **settings, "rows": digest.hexdigest()}
 
     def of_images(
@@ -232,12 +223,13 @@ class FeatureBatches:
         """Read the rows of each batch, other than on a CPU ahead of their use."""
         files = {k: a for k, a in self.arrays.items() if hasattr(a, "num_workers")}
         stored = {k: a for k, a in self.arrays.items() if k not in files}
-        placed = self._place(stored)
+        self._place(stored)
+        unplaced = {k: a for k, a in stored.items() if k not in self.placed}
         index: list[Rows] = [(batch[:, 0], batch[:, 1]) for batch in batches]
         images = {k: load_items(a.__getitem__, index, a.num_workers) for k, a in files.items()}
 
         def load(rows: Rows) -> dict[str, Tensor]:
-            found = {k: torch.from_numpy(a[rows]) for k, a in stored.items() if k not in placed}
+            found = {k: torch.from_numpy(a[rows]) for k, a in unplaced.items()}
             on_gpu = self.device.type == "cuda"
             return {k: values.pin_memory() for k, values in found.items()} if on_gpu else found
 
@@ -247,20 +239,17 @@ class FeatureBatches:
                 given = {k: torch.from_numpy(next(array)) for k, array in images.items()}
                 given |= next(loaded)
                 found = {k: v.to(self.device, non_blocking=True) for k, v in given.items()}
-                if placed:
+                if self.placed:
                     image, view = torch.from_numpy(np.stack(rows)).to(self.device)
-                    found |= {k: values[image, view] for k, values in placed.items()}
+                    found |= {k: values[image, view] for k, values in self.placed.items()}
                 found = {k: found[k] for k in self.arrays}  # in their order
                 yield {k: v if v.dtype == torch.uint8 else v.float() for k, v in found.items()}
 
-    def _place(self, stored: Mapping[str, np.ndarray | JoinedArray]) -> dict[str, Tensor]:
-        """Return the arrays that the device holds, moved there by the first pass over many images.
+    def _place(self, stored: Mapping[str, np.ndarray | JoinedArray]) -> None:
+        """Let the first pass over many images move the arrays that the device can hold there.
 
         A sample alone, such as that of a head that is trained already, is not worth the move.
         """
-        num_images = next(iter(self.shapes.values()))[0]
         budget = device_budget(self.device)
-        if budget and not self.placed and num_images <= 2 * len(self) * self.batch_size:
-            found = place_arrays(stored, budget, self.device)
-            self.placed.update({k: found.get(k) for k in stored})
-        return {k: values for k, values in self.placed.items() if values is not None}
+        if budget and not self.placed and self.num_images <= 2 * len(self) * self.batch_size:
+            self.placed.update(place_arrays(stored, budget, self.device))

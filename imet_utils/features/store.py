@@ -3,11 +3,12 @@
 import glob
 import json
 import shutil
-from collections.abc import Collection, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing, nullcontext
+from functools import partial
+from itertools import chain
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,6 +23,7 @@ from imet_utils.files import (
     remove_leftovers,
     save_json,
 )
+from imet_utils.processes import load_in_threads
 from imet_utils.progress import progress
 from imet_utils.views import Compute, ViewDataset, compute_views
 
@@ -30,6 +32,7 @@ ROWS = "rows.txt"  # the keys of its rows, see `row_keys`
 MIN_FREE = 64 * 2**20  # bytes that a store leaves on the disk
 
 Arrays = dict[str, np.memmap]
+Batch = tuple[Sequence[int], Mapping[str, Tensor]]  # numbers of B images, their features (B V, ...)
 
 
 def extract_features(
@@ -79,7 +82,7 @@ def extract_features(
     if process_index() == 0:
         remove_leftovers(folder.parent.glob(f".{glob.escape(folder.stem)}.*"))
     with atomic_folder(folder) if process_index() == 0 else nullcontext(folder) as own_folder:
-        partial = gather_items([own_folder])[0]  # which the first process has made
+        unfinished = gather_items([own_folder])[0]  # which the first process has made
         kept = find_rows(folder, keys)
         parts = plan_parts(kept, len(dataset), step)
         own_parts = [parts[k] for k in own_range(len(parts))]
@@ -88,18 +91,15 @@ def extract_features(
         if kept:
             description += f" ({len(kept):,} of {len(dataset):,} images kept)"
         shown = progress(computed, description, total=len(own_parts), unit="batch")
-        with closing(computed), closing(StoreWriter(partial, len(dataset))) as writer:
-            copy_rows(kept, writer)
-            with ThreadPoolExecutor(1) as thread:  # writes while the device computes the next
-                written: Future[Any] = thread.submit(int)
-                for part, features in zip(own_parts, shown, strict=True):
-                    written.result()
-                    written = thread.submit(writer.write, part, features)
-                written.result()
+        batches = chain(read_rows(kept), zip(own_parts, shown, strict=True))
+        with closing(computed):
+            write = partial(write_rows, unfinished, len(dataset))
+            for _ in load_in_threads(write, batches):  # while the device computes the next
+                pass
         wait_for_all()
         if process_index() == 0:
-            (partial / ROWS).write_text("\n".join(keys) + "\n", encoding="utf-8")
-            save_json(fingerprint, partial / FINGERPRINT)
+            (unfinished / ROWS).write_text("\n".join(keys) + "\n", encoding="utf-8")
+            save_json(fingerprint, unfinished / FINGERPRINT)
     wait_for_all()
     return open_features(folder)
 
@@ -138,58 +138,40 @@ def plan_parts(kept: Collection[int], num_images: int, step: int) -> list[list[i
     return [missing[k : k + step] for k in range(0, len(missing), step)]
 
 
-def copy_rows(kept: Mapping[int, tuple[Path, int]], writer: "StoreWriter") -> None:
-    """Write the rows that are kept to their numbers, each process a part of them."""
+def read_rows(kept: Mapping[int, tuple[Path, int]]) -> Iterator[Batch]:
+    """Read the rows that are kept, each process a part of them."""
     stores = {store: open_features(store) for store, _ in kept.values()}
     numbers = list(kept)
     for k in own_range(len(numbers)):
         store, row = kept[numbers[k]]
-        views = {name: torch.tensor(array[row]) for name, array in stores[store].items()}
-        writer.write([numbers[k]], views)
+        yield [numbers[k]], {name: torch.tensor(a[row]) for name, a in stores[store].items()}
 
 
-class StoreWriter:
-    """Writes rows of features to one `.npy` file a name, (N, V, ...) float16, in any order.
+@torch.inference_mode()
+def write_rows(folder: Path, num_images: int, batch: Batch) -> None:
+    """Check features and write them to the rows of `<name>.npy`, (N, V, ...) float16.
 
-    Other processes may write theirs to the same files. A full disk raises OSError, where a memory
-    map would kill the process.
+    Other processes may write other rows to the same files. A full disk raises OSError, where a
+    memory map would kill the process.
     """
-
-    def __init__(self, folder: Path, num_images: int) -> None:
-        self.folder = folder
-        self.num_images = num_images
-        self.files: dict[str, tuple[BinaryIO, int]] = {}  # and where the rows begin
-
-    @torch.inference_mode()
-    def write(self, rows: Sequence[int], features: Mapping[str, Tensor]) -> None:
-        """Check and write the features (B V, ...) of B rows."""
-        blocks = {}
-        for name, values in features.items():
-            short = values.to(torch.float16)
-            if not torch.stack(torch.aminmax(short)).isfinite().all():  # NaN if any value is
-                raise ValueError(f"features {name!r} are not finite in float16")
-            blocks[name] = short.unflatten(0, (len(rows), -1)).contiguous().cpu().numpy()
-        if not self.files:
-            check_space(blocks, self.folder, self.num_images)
-            self.files = {name: self._open(name, block.shape) for name, block in blocks.items()}
-        for name, block in blocks.items():
-            file, start = self.files[name]
+    (rows, features), blocks = batch, {}
+    for name, values in features.items():
+        short = values.to(torch.float16)
+        if not torch.stack(torch.aminmax(short)).isfinite().all():  # NaN if any value is
+            raise ValueError(f"features {name!r} are not finite in float16")
+        blocks[name] = short.unflatten(0, (len(rows), -1)).contiguous().cpu().numpy()
+    if not list(folder.glob("*.npy")):
+        check_space(blocks, folder, num_images)
+    for name, block in blocks.items():
+        header = {"descr": "<f2", "fortran_order": False, "shape": (num_images, *block.shape[1:])}
+        path = folder / f"{name}.npy"
+        path.touch()
+        with path.open("r+b") as file:
+            np.lib.format.write_array_header_1_0(file, header)
+            start = file.tell()
             for row, values in zip(rows, block, strict=True):
                 file.seek(start + row * values.nbytes)
                 file.write(values.data)
-
-    def _open(self, name: str, shape: tuple[int, ...]) -> tuple[BinaryIO, int]:
-        path = self.folder / f"{name}.npy"
-        path.touch()
-        file = path.open("r+b")
-        header = {"descr": "<f2", "fortran_order": False, "shape": (self.num_images, *shape[1:])}
-        np.lib.format.write_array_header_1_0(file, header)
-        return file, file.tell()
-
-    def close(self) -> None:
-        """Close the files."""
-        for file, _ in self.files.values():
-            file.close()
 
 
 def check_space(blocks: Mapping[str, np.ndarray], folder: Path, num_images: int) -> None:

@@ -5,7 +5,6 @@ from imet_utils.labeller.labeller import (
     Labeller,
     Picture,
     find_labeller,
-    fit_thresholds,
     make_labeller,
     rank_labels,
     refit_labeller,

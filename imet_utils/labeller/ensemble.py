@@ -32,7 +32,7 @@ class Settings:
     weights: dict[str, float]  # of the heads, by names of `RECIPES`, and of `neighbours`; of sum 1
     layers: dict[str, dict[str, Any]]  # of each head, see `Recipe`
     unfrozen_stages: dict[str, int]  # of each head's own encoder; 0 where it takes the shared one
-    thresholds: dict[str, float]  # by the precision that they reached on validation
+    thresholds: dict[float, float]  # the lowest that reached each precision on validation
     strength: float  # of the influence of known labels, see `revise_probs`
     has_ids: bool = True  # whether the collection has attribute ids, or names numbered by us
     own_code: dict[str, str] = field(default_factory=dict)  # of readers' heads, see `Recipe`

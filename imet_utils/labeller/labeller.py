@@ -50,7 +50,6 @@ MEMBER = "member_"  # folders in it, of further labellers that are averaged in
 FORMAT = 7  # of the folder
 REMAKE = "Run the notebook again that makes it"
 SPACE = ("centre", "axes", "embeddings")  # arrays of `NeighbourIndex`
-PRECISIONS = [percent / 100 for percent in range(5, 100)]  # targets to choose from
 
 Picture = Path | str | Image.Image
 
@@ -83,14 +82,9 @@ class Labeller:
         """The names of the labels, text (C,)."""
         return self.labels["attribute_name"].to_numpy()
 
-    @property
-    def thresholds(self) -> dict[float, float]:
-        """The lowest threshold that reached each precision on validation."""
-        return {float(precision): cut for precision, cut in self.settings.thresholds.items()}
-
     def with_precision(self, target: float) -> "Labeller":
         """Return the same labeller with the threshold that reached a precision on validation."""
-        reached = self.thresholds
+        reached = self.settings.thresholds
         enough = [precision for precision in reached if precision >= target]
         if not 0 < target < 1 or not enough:
             limit = max(reached, default=0)
@@ -112,7 +106,7 @@ class Labeller:
         if known and len(known) != len(images):
             raise ValueError(f"known has labels of {len(known)} images, got {len(images)} images")
         classes = [self.find_classes(names) for names in known]
-        found = self.explain_all(images, 0, classes, attend=False)
+        found = self.explain_all(images, 0, classes)
         named = zip(_name_images(images), found, strict=True)
         tables = [self.tabulate(name, each, top) for name, each in named]
         none = self.labels.iloc[:0].assign(probability=0.0, chosen=False)
@@ -132,7 +126,8 @@ class Labeller:
         """
         guess = best_expected_sets(self.index.targets.mean(axis=0, keepdims=True))[0]  # (C,)
         files = [path for path in paths if path]
-        found = self.explain_all(files, 0, attend=False, description="labelling images")
+        explained = self.explain_all(files, 0)
+        found = iter(progress(explained, "labelling images", len(files), "image"))
         texts = [self.join_ids(next(found).chosen if path else guess) for path in paths]
         return pd.DataFrame({"id": list(ids), "attribute_ids": texts})
 
@@ -161,17 +156,15 @@ class Labeller:
         images: Sequence[Picture],
         num_neighbours: int = 5,
         known: Sequence[Collection[int]] = (),
-        attend: bool = True,
-        description: str = "",
     ) -> Iterator[Explanation]:
         """Label and explain images, yielding each when its batch is computed.
 
-        Attention, where asked for, and neighbours, 200 at the most, are its own, the probabilities
-        the mean over `others`, too. `known` are class indices of labels that each image has, or
-        empty. With a `description` the progress is shown.
+        The probabilities are the mean over `others`, too. Attention and neighbours, 200 at the
+        most, are its own; there is neither where `num_neighbours` is 0. `known` are class indices
+        of labels that each image has, or empty.
         """
-        own = self._explain_own(images, num_neighbours, known, attend, description)
-        others = [other.explain_all(images, 0, known, attend=False) for other in self.others]
+        own = self._explain_own(images, num_neighbours, known)
+        others = [other.explain_all(images, 0, known) for other in self.others]
         for found, *rest in zip(own, *others, strict=True):
             if rest:
                 both = [found.probs, *(each.probs for each in rest)]
@@ -180,12 +173,7 @@ class Labeller:
             yield found
 
     def _explain_own(
-        self,
-        images: Sequence[Picture],
-        num_neighbours: int,
-        known: Sequence[Collection[int]],
-        attend: bool,
-        description: str,
+        self, images: Sequence[Picture], num_neighbours: int, known: Sequence[Collection[int]]
     ) -> Iterator[Explanation]:
         """Explain images by this labeller alone."""
         dataset, device = self._views(images), self.ensemble.device
@@ -193,10 +181,9 @@ class Labeller:
         numbers = np.arange(0, len(images), step)[:, np.newaxis] + np.arange(step)
         # The last part is filled up: an encoder's rounding depends on the size of a batch.
         parts = numbers.clip(max=len(images) - 1).tolist()
-        compute = partial(self.ensemble, attend=attend)
+        compute = partial(self.ensemble, attend=num_neighbours > 0)
         batches = compute_views(dataset, parts, compute, num_cores(), device)
-        shown = progress(batches, description, len(parts), "batch") if description else batches
-        for part, batch in zip(parts, shown, strict=True):
+        for part, batch in zip(parts, batches, strict=True):
             views = {name: values.unflatten(0, (step, -1)) for name, values in batch.items()}
             probs = views["probs"].mean(dim=1).cpu().numpy()  # (B, C)
             vectors = ImageVectors({k: views[k].cpu().numpy() for k in ("pooled", "style")})
@@ -269,10 +256,11 @@ class Labeller:
         saved = load_json(folder / SETTINGS)
         if saved.get("format") != FORMAT:
             raise ValueError(f"{folder} has format {saved.get('format')}, not {FORMAT}. {REMAKE}")
-        settings = Settings(**saved["settings"])
+        own = saved["settings"]
+        own["thresholds"] = {float(precision): cut for precision, cut in own["thresholds"].items()}
         if saved["weights_file"]:
-            settings = replace(settings, encoder_weights=str(folder / saved["weights_file"]))
-        labels = pd.DataFrame(saved["labels"])
+            own["encoder_weights"] = str(folder / saved["weights_file"])
+        settings, labels = Settings(**own), pd.DataFrame(saved["labels"])
         ensemble = Ensemble(settings, len(labels))
         try:
             tensors = load_file(folder / TENSORS)
@@ -321,18 +309,12 @@ def make_labeller(
         weights=dict(weights),
         layers={name: head.recipe.settings.get("layers", {}) for name, head in heads.items()},
         unfrozen_stages={k: len(getattr(head.model, "unfrozen", ())) for k, head in heads.items()},
-        thresholds=fit_thresholds(val_probs, run.targets["val"]),
+        thresholds=precision_thresholds(val_probs, run.targets["val"]),
         strength=fit_strength(val_probs, nearest, run.targets["val"]),
         has_ids=run.tables.has_ids,
         own_code={name: head.recipe.settings["own_code"] for name, head in heads.items()},
     )
     return _assemble(run, settings, decision, heads, index, ("train",))
-
-
-def fit_thresholds(probs: np.ndarray, targets: np.ndarray) -> dict[str, float]:
-    """Find the thresholds of `Settings` by probabilities and targets of validation, (N, C)."""
-    found = precision_thresholds(probs, targets, PRECISIONS)
-    return {str(precision): cut for precision, cut in found.items()}
 
 
 def refit_labeller(run: Run, labeller: Labeller) -> Labeller:
