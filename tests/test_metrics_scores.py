@@ -1,5 +1,3 @@
-from itertools import pairwise
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -79,21 +77,17 @@ def test_groups_are_scored_over_the_images_that_they_concern():
         assert table.loc["all", name] == value
 
 
-def test_frequency_bands_by_hand():
+def test_frequency_bands_keep_classes_of_one_count_together():
     bands = frequency_bands(np.array([40, 1, 5, 100, 4, 9, 20, 1]))
     # Sorted: 1 1 4 5 | 9 20 40 100; the lower quartiles are 1, 5 and 20.
     assert {name: np.flatnonzero(mask).tolist() for name, mask in bands.items()} == {
         "1 image": [1, 7], "4-5 images": [2, 4], "9-20 images": [5, 6], "40-100 images": [0, 3],
     }  # fmt: skip
-
-
-@given(st.lists(st.integers(0, 50), min_size=1, max_size=40))
-def test_frequency_bands_separate_the_classes_by_count(counts):
-    bands = list(frequency_bands(np.array(counts)).values())
-    assert 1 <= len(bands) <= 4
-    assert (np.sum(bands, axis=0) == 1).all()
-    for rarer, commoner in pairwise(bands):
-        assert np.array(counts)[rarer].max() < np.array(counts)[commoner].min()
+    bands = frequency_bands(np.array([2, 2, 7, 2, 2]))  # of which two stay empty
+    assert {name: mask.tolist() for name, mask in bands.items()} == {
+        "2 images": [True, True, False, True, True],
+        "7 images": [False, False, True, False, False],
+    }
 
 
 @pytest.mark.parametrize("levels", [2, 5, 1000])
@@ -146,20 +140,13 @@ def test_curves_of_nothing_true_or_all_true_are_left_out():
         assert roc_averages(probs, one_sided) == {}
 
 
-def test_threshold_curve_scores_each_threshold_like_scikit_learn():
-    probs, targets = draw()
-    curve = threshold_curve(probs, targets)
-    assert curve["threshold"].tolist() == [k / 100 for k in range(51)]
-    for row in curve[::10].to_dict("records"):
-        reference = reference_scores(probs >= row.pop("threshold"), targets)
-        assert row == pytest.approx(reference)
-
-
 def test_best_threshold_is_the_first_of_the_best_and_inclusive():
     probs = np.array([[0.30, 0.10], [0.10, 0.30]], dtype=np.float32)
     best = best_threshold(probs, np.eye(2, dtype=bool))
     assert best == 0.11  # at 0.10 itself both labels are still predicted
-    assert (probs >= best).tolist() == [[True, False], [False, True]]
+    curve = threshold_curve(probs, np.eye(2, dtype=bool))
+    assert curve["threshold"].tolist() == [k / 100 for k in range(51)]
+    assert curve["precision"].tolist() == pytest.approx([0.5] * 11 + [1.0] * 20 + [0.0] * 20)
 
 
 def test_proportion_thresholds_are_the_best_of_their_form():
@@ -179,9 +166,6 @@ def test_constant_guess_is_the_best_of_all_k(num_classes, seed):
     train, val = rng.random((2, 9, num_classes)) < 0.4
     guess = constant_guess(train, val)
     order = np.argsort(-train.sum(axis=0), kind="stable")
-    scores = []
-    for k in range(1, num_classes + 1):
-        every = np.zeros((9, num_classes), dtype=bool)
-        every[:, order[:k]] = True
-        scores.append(sample_scores(every, val)["f2"])
-    assert set(np.flatnonzero(guess)) == set(order[: int(np.argmax(scores)) + 1])
+    sets = [np.isin(np.arange(num_classes), order[: k + 1]) for k in range(num_classes)]
+    f2 = [sample_scores(np.broadcast_to(some, val.shape), val)["f2"] for some in sets]
+    np.testing.assert_array_equal(guess, sets[int(np.argmax(f2))])
