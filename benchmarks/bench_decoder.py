@@ -37,8 +37,8 @@ class Case:
 
     def autocast(self) -> torch.autocast:
         """Compute in the case's float type."""
-        is_short = self.dtype != torch.float32
-        return torch.autocast(self.maps.device.type, self.dtype, enabled=is_short)
+        short = None if self.dtype == torch.float32 else self.dtype
+        return torch.autocast(self.maps.device.type, short, enabled=short is not None)
 
 
 def make_case(device: torch.device) -> Case:
