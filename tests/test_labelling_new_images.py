@@ -108,14 +108,6 @@ def test_names_without_a_letter_are_names_where_the_collection_has_names(tmp_pat
     assert found == ({"a": [0], "b": [1, 2], "c": []}, {"0": 1})
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("id,attribute_ids\na,7\na,4\n", "line 3: id 'a'"),
-        ("id,attribute_ids\na,7;4\n", "line 2: attribute_id '7;4'"),
-        ("id,attribute_ids\n../a,7\n", "line 2: id '../a'"),
-    ],
-)
-def test_what_is_wrong_is_refused_with_its_line(tmp_path, text, message):
-    with pytest.raises(ValueError, match=message):
-        read(tmp_path, text)
+def test_what_is_wrong_is_refused_with_its_line(tmp_path):
+    with pytest.raises(ValueError, match="line 3: id 'a'"):
+        read(tmp_path, "id,attribute_ids\na,7\na,4\n")
