@@ -94,6 +94,20 @@ def test_an_edit_to_the_code_of_features_makes_them_anew(dataset, tmp_path, monk
         assert compute.num_views == num_views
 
 
+@pytest.mark.parametrize("shape", [(1,), (49, 80)])
+def test_a_batch_of_stored_rows_is_that_of_a_plain_array(tmp_path, shape):
+    values = np.random.default_rng(0).normal(size=(5, 3, *shape)).astype(np.float16)
+    np.save(tmp_path / "maps.npy", values)
+    (tmp_path / "fingerprint.json").write_text("{}")
+    stored = open_features(tmp_path)["maps"]
+    images, views = np.array([4, 0, 4, 4]), np.array([2, 0, 1, 2])
+    assert np.array_equal(stored[images, views], values[images, views])
+    assert type(stored[images, views]) is np.ndarray
+    assert np.array_equal(stored[1:][images // 2, views], values[1:][images // 2, views])
+    for index in (images, (images,), 3, slice(1, 3), (slice(None), 0), (2, 1)):
+        assert np.array_equal(stored[index], values[index])
+
+
 @pytest.mark.parametrize("workers", [0, 2])
 def test_unreadable_image_is_named_and_the_old_store_stays(dataset, tmp_path, workers):
     old = np.array(extract(dataset, tmp_path / "train/store")["maps"])

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+import yaml
 from accelerate import tracking
 from accelerate.utils import LoggerType
 from sklearn.metrics import fbeta_score
@@ -148,6 +149,21 @@ def test_a_tracker_gets_parameters_losses_and_scores_of_each_epoch(data, tmp_pat
     monkeypatch.setenv("TRACKER", "wandb")
     with pytest.raises(ValueError, match=r"TRACKER is 'wandb'; of .* tensorboard is installed"):
         train(data, tmp_path / "other")
+
+
+@pytest.mark.filterwarnings("ignore")  # of TensorBoard's own code
+def test_tensorboard_s_files_have_losses_and_scores_of_each_epoch(data, tmp_path, monkeypatch):
+    name = "tensorboard.backend.event_processing.event_accumulator"
+    accumulator = pytest.importorskip(name, exc_type=ImportError)
+    monkeypatch.setenv("TRACKER", "tensorboard")
+    history = train(data, tmp_path)[1]
+    events = accumulator.EventAccumulator(str(tmp_path / "tracker/imet")).Reload()
+    for column in history.columns:
+        found = events.Scalars(column)
+        assert [event.step for event in found] == history["epoch"].tolist()
+        assert [event.value for event in found] == pytest.approx(history[column].tolist())
+    [parameters] = (tmp_path / "tracker/imet").glob("*/hparams.yml")
+    assert yaml.safe_load(parameters.read_text())["learning_rate"] == 0.05
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import glob
 import json
+import mmap
 import shutil
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing, nullcontext
@@ -197,7 +198,37 @@ def open_features(folder: Path | str, fingerprint: Mapping[str, Any] | None = No
         raise ValueError(
             f"the store {folder} was made from {stored}, not from {fingerprint}. Make it anew"
         )
-    return {path.stem: np.load(path, mmap_mode="r") for path in sorted(folder.glob("*.npy"))}
+    paths = sorted(folder.glob("*.npy"))
+    return {path.stem: np.load(path, mmap_mode="r").view(StoredArray) for path in paths}
+
+
+class StoredArray(np.memmap):
+    """A memory-mapped array (N, V, ...) of which the rows of a batch are read together.
+
+    A plain memory map reads a row when it is touched and waits for each in turn: several times as
+    long where the file is not in memory (`benchmarks/bench_reading.py`), and more where it is
+    larger than that.
+    """
+
+    def __getitem__(self, index: Any) -> Any:  # noqa: ANN401
+        """Read what NumPy does; numbers of images and of views, (B,) each, are a batch."""
+        parts = index if isinstance(index, tuple) else ()
+        if len(parts) == 2 and all(isinstance(part, np.ndarray) for part in parts):
+            self._ask_for(*parts)
+            return np.asarray(super().__getitem__(index))
+        return super().__getitem__(index)
+
+    def _ask_for(self, images: np.ndarray, views: np.ndarray) -> None:
+        """Tell the system which rows will be needed, so that it reads all of them at once."""
+        file: mmap.mmap = self._mmap  # type: ignore[attr-defined]
+        start, size = (
+            self.ctypes.data - np.frombuffer(file, np.uint8).ctypes.data,
+            self[0, 0].nbytes,
+        )
+        for row in np.ravel_multi_index((images, views), self.shape[:2]).tolist():
+            first = start + row * size
+            page = first - first % mmap.PAGESIZE
+            file.madvise(mmap.MADV_WILLNEED, page, first + size - page)
 
 
 def read_fingerprint(folder: Path) -> dict[str, Any]:
