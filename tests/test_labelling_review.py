@@ -30,9 +30,10 @@ def make_labeller(
     embeddings = np.array([[1, 0], [least_similarity, np.sqrt(1 - least_similarity**2)]])
     index = NeighbourIndex(np.zeros(2), np.eye(2), embeddings, np.eye(2), temperature)
     labels = pd.DataFrame({"attribute_id": ids, "attribute_name": names})
+    settings = SimpleNamespace(strength=strength, thresholds=thresholds or {})
     return SimpleNamespace(
-        labels=labels, names=labels["attribute_name"], index=index, thresholds=thresholds or {},
-        settings=SimpleNamespace(strength=strength), decision=Decision(threshold=threshold),
+        labels=labels, names=labels["attribute_name"], index=index, settings=settings,
+        decision=Decision(threshold=threshold),
     )  # fmt: skip
 
 
