@@ -72,6 +72,7 @@ def main() -> None:
     """Print the tables."""
     parser = make_parser(__doc__, "full_size")
     parser.add_argument("runs", nargs="+", type=named_folder, metavar="NAME=DIR", help="runs")
+    parser.add_argument("--note", default="", help="a sentence on how they were made")
     arguments = parser.parse_args()
     columns, steps = [], {}
     for name, folder in arguments.runs:
@@ -85,6 +86,7 @@ def main() -> None:
         "Seconds on the clock, and peak memory of all processes, without what files could give "
         "back (memory-mapped features):",
         tabulate_steps(steps),
+        *filter(None, [arguments.note]),
     )
 
 
