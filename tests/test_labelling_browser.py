@@ -107,7 +107,7 @@ def test_accept_reject_add_save_and_read_back(visit, review, tmp_path):
     assert accepted(page) == [FRENCH, DOGS, BOATS]  # as picked from the list of names
     page.locator("#finish").click()
     assert page.locator("#count").inner_text() == "2 of 4 reviewed"
-    saved = ("reviewed.csv", "id,attribute_ids\nid0,7 12 100\nid1,5 7 12\n")
+    saved = ("reviewed.csv", "id,attribute_ids\n0,7 12 100\n1,5 7 12\n")
     assert save(page, tmp_path) == saved
 
     add(tmp_path)
@@ -132,7 +132,7 @@ def test_all_of_it_by_keys(visit, review, tmp_path):
     press(page, "Escape", "1", "u")
     assert page.locator("#count").inner_text() == "0 of 4 reviewed"
     press(page, "Enter")
-    assert save(page, tmp_path, lambda: press(page, "s"))[1].endswith("\nid0,7 100\n")
+    assert save(page, tmp_path, lambda: press(page, "s"))[1].endswith("\n0,7 100\n")
 
 
 def test_by_finger_on_a_phone_where_nothing_is_too_small_or_out_of_sight(visit, review, tmp_path):
@@ -152,7 +152,7 @@ def test_by_finger_on_a_phone_where_nothing_is_too_small_or_out_of_sight(visit, 
     assert lit.count() == 1
     page.locator("#neighbours button").tap()
     page.locator("#finish").tap()
-    assert save(page, tmp_path, lambda: page.locator("#save").tap())[1].endswith("\nid0,7 12\n")
+    assert save(page, tmp_path, lambda: page.locator("#save").tap())[1].endswith("\n0,7 12\n")
     assert page.evaluate("document.documentElement.scrollWidth") == 390
 
 
@@ -268,7 +268,7 @@ def test_a_browser_that_keeps_nothing_is_told(visit, review, fault, tmp_path):
     with page.expect_event("dialog") as asked:  # whether to leave, and lose it
         page.close(run_before_unload=True)
     asked.value.dismiss()
-    assert save(page, tmp_path)[1] == "id,attribute_ids\nid0,12\n"
+    assert save(page, tmp_path)[1] == "id,attribute_ids\n0,12\n"
     reload(page)
     assert page.locator("#count").inner_text() == "0 of 4 reviewed"
 
@@ -278,7 +278,7 @@ def test_filters_show_what_is_done_and_an_image_without_a_label_is_not_saved(
 ):
     page = visit(review)
     press(page, "1", "2", "Enter", "Enter")
-    assert save(page, tmp_path)[1] == "id,attribute_ids\nid1,5 12\n"
+    assert save(page, tmp_path)[1] == "id,attribute_ids\n1,5 12\n"
     assert "1 reviewed; 1 without a label left out" in page.locator("#say").inner_text()
     page.locator("[data-filter=done]").click()
     assert title(page) == "1"
@@ -347,7 +347,7 @@ def test_pages_lead_to_one_another_and_save_their_own_files(visit, tmp_path):
     page.get_by_role("link", name="Page 2").click()
     page.wait_for_url("**/review_2.html")
     press(page, "Enter")
-    assert save(page, tmp_path) == ("reviewed_2.csv", "id,attribute_ids\nid2,5 12\n")
+    assert save(page, tmp_path) == ("reviewed_2.csv", "id,attribute_ids\n2,5 12\n")
     page.get_by_role("link", name="Page 1").click()
     page.wait_for_url("**/review.html")
     assert page.locator("#count").inner_text() == "1 of 2 reviewed"
@@ -365,7 +365,7 @@ def test_what_is_ticked_follows_a_precision_that_can_be_moved(visit, review, tmp
     assert (title(page), accepted(page)) == ("1", [FRENCH])  # it is remembered
     press(page, "ArrowLeft")
     assert accepted(page) == [FRENCH, HOT_DOGS]  # what was decided stays
-    assert save(page, tmp_path)[1] == "id,attribute_ids\nid0,12 100\n"
+    assert save(page, tmp_path)[1] == "id,attribute_ids\n0,12 100\n"
     page = visit(write(tmp_path, thresholds={0.3: 0.15, 0.6: 0.8})[0])
     assert accepted(page) == [FRENCH]  # the highest that was reached
     assert accepted(visit(write(tmp_path, thresholds={})[0])) == []
