@@ -11,7 +11,8 @@ from small_data import has_ended
 from imet_utils.runs import PROJECT_DIR
 
 SLOW = """import subprocess, sys, time
-child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+sleep = [sys.executable, "-c", "import time; time.sleep(60)"]
+child = subprocess.Popen(sleep, stderr=subprocess.DEVNULL)  # it may still be starting
 print(child.pid, sys.argv[1:], flush=True)
 time.sleep(60)
 """
