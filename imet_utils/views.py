@@ -285,7 +285,7 @@ def channel_stats(dataset: ViewDataset, num_workers: int = 0) -> tuple[np.ndarra
 
 def _channel_sums(dataset: ViewDataset, index: int) -> np.ndarray:
     """Sum the levels of an image scaled to a view, and their squares, by channel: (2, 3)."""
-    size = (dataset.size, dataset.size)
-    whole = read_image(dataset.paths[index]).resize(size, Image.Resampling.BILINEAR)
-    levels = np.asarray(whole, dtype=np.float64)  # (H, W, 3)
-    return np.stack([levels.sum(axis=(0, 1)), np.square(levels).sum(axis=(0, 1))])
+    image = read_image(dataset.paths[index])
+    whole = View((0, 0, *image.size), flip=False, colours=None)
+    levels = make_views(image, [whole], dataset.size).double()  # (1, 3, H, W)
+    return torch.stack([levels.sum((0, 2, 3)), levels.square().sum((0, 2, 3))]).numpy()

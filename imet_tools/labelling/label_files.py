@@ -3,7 +3,6 @@
 A process that starts again goes on with the parts that are left.
 """
 
-import hashlib
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,6 +29,7 @@ from imet_utils.files import (
     atomic_folder,
     atomic_path,
     fingerprint_of,
+    hash_file,
     sample_file,
     save_csv,
     save_json,
@@ -144,13 +144,11 @@ def label_in_parts(
 
 def _labeller_fingerprint(output_dir: Path, labeller: Labeller) -> str:
     """Hash the files of a labeller, its decision, and the code that labels."""
-    digest, folder = hashlib.sha256(), find_labeller(output_dir)
-    for path in sorted([*folder.glob("*.*"), *folder.glob(f"{MEMBER}*/**/*.*")]):
-        if path.is_file():
-            digest.update(f"{path.name} {path.stat().st_size} ".encode())
-            digest.update(path.read_bytes())
+    folder = find_labeller(output_dir)
+    paths = sorted([*folder.glob("*.*"), *folder.glob(f"{MEMBER}*/**/*.*")])
+    files = [[path.name, hash_file(path)] for path in paths if path.is_file()]
     code = code_digest(__name__, "imet_utils.labeller.labeller", "imet_utils.labeller.ensemble")
-    return fingerprint_of([digest.hexdigest(), asdict(labeller.decision), code])
+    return fingerprint_of([files, asdict(labeller.decision), code])
 
 
 def write_tables(

@@ -1,6 +1,5 @@
 """Run an encoder over every view of a collection and store its outputs."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -18,6 +17,7 @@ from imet_utils.encoders import (
     encode_images,
 )
 from imet_utils.features.store import extract_features
+from imet_utils.files import hash_file
 from imet_utils.tables import Tables
 from imet_utils.views import Compute, ViewDataset, open_datasets
 
@@ -77,8 +77,7 @@ def _encode(
         modules.append("imet_utils.encoders.openvino")
         compute = compile_encoder(encoder, settings.image_size, mean, std, outputs)
     if Path(settings.weights).is_file():
-        with open(settings.weights, "rb") as file:
-            made_by["weights_file"] = hashlib.file_digest(file, "sha256").hexdigest()
+        made_by["weights_file"] = hash_file(settings.weights)
     return {
         split: extract_features(
             dataset,

@@ -92,7 +92,7 @@ def extract_features(
         if kept:
             description += f" ({len(kept):,} of {len(dataset):,} images kept)"
         shown = progress(computed, description, total=len(own_parts), unit="batch")
-        batches = chain(read_rows(kept), zip(own_parts, shown, strict=True))
+        batches = chain(read_rows(kept, step), zip(own_parts, shown, strict=True))
         with closing(computed):
             write = partial(write_rows, unfinished, len(dataset))
             for _ in load_in_threads(write, batches):  # while the device computes the next
@@ -139,13 +139,16 @@ def plan_parts(kept: Collection[int], num_images: int, step: int) -> list[list[i
     return [missing[k : k + step] for k in range(0, len(missing), step)]
 
 
-def read_rows(kept: Mapping[int, tuple[Path, int]]) -> Iterator[Batch]:
-    """Read the rows that are kept, each process a part of them."""
-    stores = {store: open_features(store) for store, _ in kept.values()}
+def read_rows(kept: Mapping[int, tuple[Path, int]], step: int) -> Iterator[Batch]:
+    """Read the rows that are kept, up to `step` of a store at a time, each process a part."""
     numbers = list(kept)
-    for k in own_range(len(numbers)):
-        store, row = kept[numbers[k]]
-        yield [numbers[k]], {name: torch.tensor(a[row]) for name, a in stores[store].items()}
+    own = [numbers[k] for k in own_range(len(numbers))]
+    for store in sorted({store for store, _ in kept.values()}):
+        arrays, mine = open_features(store), [number for number in own if kept[number][0] == store]
+        for k in range(0, len(mine), step):
+            rows = [kept[number][1] for number in mine[k : k + step]]
+            found = {name: torch.tensor(array[rows]) for name, array in arrays.items()}
+            yield mine[k : k + step], {name: views.flatten(0, 1) for name, views in found.items()}
 
 
 @torch.inference_mode()
