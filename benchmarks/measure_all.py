@@ -28,8 +28,8 @@ BENCHMARKS = {  # name: script, options; a folder in braces comes from the comma
     "cross_validation": "cross_validate.py --data {data} --work {work}",
     "ablation": "ablation.py --data {data} --work {work} --epochs 10",
     "learning_curves": "learning_curves.py --data {many} --work {work}",
-    "named_labels": "named_labels.py --data {many} --work {work}",
-    "named_labels_folds": "named_labels.py --folds --data {data} --work {work}",
+    "known_labels": "known_labels.py --data {many} --work {work}",
+    "known_labels_folds": "known_labels.py --folds --data {data} --work {work}",
     "label_faults": "label_faults.py --output {output}",
 }
 

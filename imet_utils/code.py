@@ -107,7 +107,10 @@ def _describe(thing: Any, seen: set[Any]) -> Any:  # noqa: ANN401
     name = f"{thing.__module__}.{thing.__qualname__}"
     if is_ours(str(thing.__module__)):
         return [name, code_digest(thing.__module__)]
-    if thing in seen or isinstance(thing, BuiltinFunctionType) or _is_of_library(thing):
+    if isinstance(thing, BuiltinFunctionType) or _is_of_library(thing):
+        return [name]
+    name = thing.__qualname__  # alike in a notebook and in a file
+    if thing in seen:
         return [name]
     seen.add(thing)
     if isinstance(thing, type):

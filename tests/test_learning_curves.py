@@ -4,7 +4,7 @@ import re
 from dataclasses import replace
 
 import learning_curves as curves
-import named_labels
+import known_labels
 import numpy as np
 import pytest
 import stores
@@ -93,27 +93,27 @@ def test_a_head_learns_from_its_part_alone(command, collection, tmp_path):
     np.testing.assert_array_equal(again, first)
 
 
-def test_labels_are_named_or_rejected_only_where_others_are_left():
+def test_labels_are_known_or_rejected_only_where_others_are_left():
     targets = np.array([[1, 1, 1, 0], [0, 1, 0, 0], [1, 0, 1, 1]], dtype=bool)
-    named = named_labels.name_labels(targets, 1)
-    assert named.sum(axis=1).tolist() == [1, 0, 1]
-    assert not (named & ~targets).any()
-    assert named_labels.name_labels(targets, 2).sum(axis=1).tolist() == [2, 0, 2]
+    known = known_labels.choose_known(targets, 1)
+    assert known.sum(axis=1).tolist() == [1, 0, 1]
+    assert not (known & ~targets).any()
+    assert known_labels.choose_known(targets, 2).sum(axis=1).tolist() == [2, 0, 2]
     probs = np.full((3, 4), 0.01)
-    probs[named] = 0.99
+    probs[known] = 0.99
     probs[0, 3] = 0.9  # wrong
-    probs[2][targets[2] & ~named[2]] = 0.9  # all right
-    assert named_labels.judge_rest(probs, targets, named).tolist() == [0, 1]
+    probs[2][targets[2] & ~known[2]] = 0.9  # all right
+    assert known_labels.judge_rest(probs, targets, known).tolist() == [0, 1]
     targets = np.array([[1, 0, 0, 0], [1, 1, 0, 0]], dtype=bool)
     probs = np.array([[0.9, 0.8, 0.85, 0.01], [0.9, 0.9, 0.7, 0.01]])
-    surest = [np.argwhere(named_labels.reject_wrong(probs, targets, k)).tolist() for k in (1, 2)]
+    surest = [np.argwhere(known_labels.reject_wrong(probs, targets, k)).tolist() for k in (1, 2)]
     assert surest == [[[0, 2], [1, 2]], [[0, 1], [0, 2]]]  # of the second image too few
 
 
 @pytest.mark.parametrize("name", ["MLP", "AttnCNN-RNN"])
-def test_a_head_that_is_told_is_certain_of_the_label_and_thinks_again(name):
+def test_a_head_with_a_known_label_is_certain_of_it_and_revises_the_others(name):
     dims = {"pooled": 5, "style": 4, "truth": 7} | ({"maps": 6} if "RNN" in name else {})
-    model = named_labels.TOLD[name].build(dims, 7).eval()
+    model = known_labels.KNOWING[name].build(dims, 7).eval()
     inputs = {"maps": torch.randn(2, 4, 6), "pooled": torch.randn(2, 5), "style": torch.randn(2, 4)}
     inputs = {key: inputs[key] for key in dims.keys() - {"truth"}}
     truth = torch.zeros(2, 7)
@@ -124,25 +124,25 @@ def test_a_head_that_is_told_is_certain_of_the_label_and_thinks_again(name):
     assert (after[0, ..., :3] - before[0, ..., :3]).abs().max() > 0
     torch.testing.assert_close(after[1], before[1])
     truth = (torch.rand(2_000, 5) < 0.5).float()
-    named = named_labels.draw_named(truth)
-    assert not (named & ~truth.bool()).any()
-    assert 0.2 < (named.sum(dim=1) > 0).float().mean() < 0.5  # some of the half draw none
+    known = known_labels.draw_known(truth)
+    assert not (known & ~truth.bool()).any()
+    assert 0.2 < (known.sum(dim=1) > 0).float().mean() < 0.5  # some of the half draw none
 
 
 @pytest.mark.slow
-def test_the_table_of_named_labels_compares_heads_and_neighbours(command, monkeypatch, capsys):
-    monkeypatch.setattr(named_labels, "SIZES", (12,))
-    for name, row in named_labels.TOLD.items():
+def test_the_table_of_known_labels_compares_heads_and_neighbours(command, monkeypatch, capsys):
+    monkeypatch.setattr(known_labels, "SIZES", (12,))
+    for name, row in known_labels.KNOWING.items():
         short = replace(row, config=replace(row.config, epochs=1))
-        monkeypatch.setitem(named_labels.TOLD, name, short)
+        monkeypatch.setitem(known_labels.KNOWING, name, short)
     command(curves, "--only", "MLP", "AttnCNN-RNN", "--sizes", "12", "48")
-    command(named_labels)
+    command(known_labels)
     rows = re.findall(
-        r"\| (\d+) \| ([^(|]+)(?: \(strength 0[^|]*\))? \| (\d (?:named|rejected)) \| 0\.\d{3}",
+        r"\| (\d+) \| ([^(|]+)(?: \(strength 0[^|]*\))? \| (\d (?:known|rejected)) \| 0\.\d{3}",
         capsys.readouterr().out,
     )
     trained, by_neighbours = "trained with known labels", "by neighbours"
     wanted = [("MLP", trained, 3), ("AttnCNN-RNN", trained, 3)]
     wanted += [("MLP", by_neighbours, 5), ("heads and neighbours", by_neighbours, 5)]
-    heads_named = [head for _, head, _ in rows]
-    assert heads_named == 2 * [f"{name}, {way}" for name, way, n in wanted for _ in range(n)]
+    heads_known = [head for _, head, _ in rows]
+    assert heads_known == 2 * [f"{name}, {way}" for name, way, n in wanted for _ in range(n)]

@@ -310,5 +310,15 @@ def test_a_readers_head_loss_and_data_in_a_notebook_of_their_own(smoke, tmp_path
     refused = r"'cosine' is registered, .* register\('cosine', ...\)"
     with pytest.raises(ValueError, match=refused):
         load_head(run, "cosine")
+    labeller, mine = output_dir / "11_own_head/own_labeller", tmp_path / "mine.py"
     with pytest.raises(ValueError, match=refused):
-        Labeller.load(output_dir / "11_own_head/own_labeller")
+        Labeller.load(labeller)
+    starts = ("from imet_utils", "class CosineHead", "def asymmetric_loss")
+    own = [cell.source for cell in cells if cell.source.startswith(starts)]
+    mine.write_text("\n".join([own[0], "SCALE: float = 20.0", *own[1:]]))
+    image = next((run.data_dir / "train").glob("*.png"))
+    command = [sys.executable, "-m", "imet_tools.labelling", "label", image, "--output", labeller]
+    command += ["--no-review", "--heads", mine]
+    result = subprocess.run(command, cwd=PROJECT_DIR, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert [*labeller.glob("labelled/*/labels.csv")], result.stdout

@@ -5,6 +5,7 @@ images by `torchrun --nproc-per-node 2 -m imet_tools.labelling label`.
 """
 
 import argparse
+import runpy
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,6 +30,7 @@ examples:
   ./run_all.sh label a.jpg b.tif --output DIR     with another run, or a labeller of `export`
   ./run_all.sh label photos/ --precision 0.7      fewer labels, 7 of 10 of them right on validation
   ./run_all.sh label photos/ --known some.csv     use labels that are already known
+  ./run_all.sh label photos/ --heads mine.py      with heads of your own, which this file registers
   ./run_all.sh label photos/ --no-review          many images: the tables alone, resumable
   torchrun --nproc-per-node 2 -m imet_tools.labelling label photos/ --output DIR    on two processes
   ./run_all.sh ensemble A B --output C            the mean of finished runs A and B, as one labeller
@@ -72,6 +74,9 @@ def build_parser() -> argparse.ArgumentParser:
     for command in (label, export, correct, add):
         command.add_argument("--output", default="", metavar="DIR", help="of the run (outputs)")
     ensemble.add_argument("--output", required=True, metavar="DIR", help="new folder")
+    registers = "Python file that registers heads of your own, where a labeller has some"
+    for command in (label, ensemble, export, add):
+        command.add_argument("--heads", metavar="FILE", help=registers)
     return parser
 
 
@@ -80,6 +85,8 @@ def main(arguments: Sequence[str]) -> int:
     args = build_parser().parse_args(arguments)
     output_dir = find_output_dir(args.output)
     try:
+        if getattr(args, "heads", None):
+            runpy.run_path(args.heads)
         if args.command == "ensemble":
             weights = FITTED if args.weights == [FITTED] else [float(w) for w in args.weights]
             folder = check_replaceable(output_dir)

@@ -224,10 +224,8 @@ class StoredArray(np.memmap):
     def _ask_for(self, images: np.ndarray, views: np.ndarray) -> None:
         """Tell the system which rows will be needed, so that it reads all of them at once."""
         file: mmap.mmap = self._mmap  # type: ignore[attr-defined]
-        start, size = (
-            self.ctypes.data - np.frombuffer(file, np.uint8).ctypes.data,
-            self[0, 0].nbytes,
-        )
+        start = self.ctypes.data - np.frombuffer(file, np.uint8).ctypes.data
+        size = self[0, 0].nbytes
         for row in np.ravel_multi_index((images, views), self.shape[:2]).tolist():
             first = start + row * size
             page = first - first % mmap.PAGESIZE

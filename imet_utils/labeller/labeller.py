@@ -191,10 +191,10 @@ class Labeller:
             if weight := self.settings.weights.get(NEIGHBOURS):
                 probs = probs + np.float32(weight) * nearest.vote()
             if known:
-                stated = np.zeros(probs.shape, dtype=np.int8)
+                is_known = np.zeros(probs.shape, dtype=np.int8)
                 for row, number in enumerate(part):
-                    stated[row, list(known[number])] = 1
-                probs = revise_probs(probs, nearest, stated, self.settings.strength)
+                    is_known[row, list(known[number])] = 1
+                probs = revise_probs(probs, nearest, is_known, self.settings.strength)
             chosen = self.decision(probs)
             attention = views["attention"][:, 0].cpu().numpy() if "attention" in views else None
             for row in range(min(step, len(images) - part[0])):

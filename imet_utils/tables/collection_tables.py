@@ -27,7 +27,7 @@ IMAGES = ["id", "attribute_ids", "split"]  # the first columns of images.csv
 FILES = ["file", "hash"]  # its others, once the image files are checked
 NO_KIND = "label"  # the kind of a label without `::`
 NUM_FOLDS = 5  # of which one may be test
-MOST_KINDS, OTHER_KINDS = 6, "other kinds"  # kinds that are told apart, and all the rest
+MOST_KINDS, OTHER_KINDS = 6, "other kinds"  # kinds that are distinguished, and all the rest
 
 SplitLabels = Callable[[str], list]  # of a text into attribute ids or names
 

@@ -221,7 +221,7 @@ def find_recipe(head: str, saved: Mapping[str, Any] | None = None) -> Recipe:
     if head not in RECIPES:
         raise ValueError(
             f"no head {head!r} is registered, only {', '.join(RECIPES)}: run the cell with "
-            f"register({head!r}, ...) of the notebook that trained it"
+            f"register({head!r}, ...) of the notebook that trained it, or give its file by --heads"
         )
     recipe, saved = RECIPES[head], dict(saved or {})
     if saved.pop("own_code", now := recipe.settings["own_code"]) != now:

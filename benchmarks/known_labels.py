@@ -1,8 +1,8 @@
-"""Does naming some labels of an image help to find the others? By neighbours, and by heads.
+"""Do known labels of an image help to find its others? By neighbours, and by heads.
 
-    python benchmarks/named_labels.py --data DIR --work DIR [--folds] [--kept] [--page SECTION]
+    python benchmarks/known_labels.py --data DIR --work DIR [--folds] [--kept] [--page SECTION]
 
-One, two or three random true labels of each image are named, and it is judged by the labels that
+One, two or three random true labels of each image are known, and it is judged by the labels that
 are left. The package revises the probabilities of any heads by the nearest labelled images
 (`revise_probs`), with a strength that is chosen on other images than those judged: other folds, or
 the other half. Labels may be rejected, too, here the most probable ones that are chosen and wrong.
@@ -37,89 +37,89 @@ from imet_utils.progress import say
 from imet_utils.tables import load_tables
 from imet_utils.training import choose_size
 
-SURE = 15.0  # the logit of a label that was named
-NUM_NAMED = (1, 2, 3)
+SURE = 15.0  # the logit of a known label
+NUM_KNOWN = (1, 2, 3)
 NUM_REJECTED = (1, 2)
-HEAD = ["learned from", "head", "stated of an image", "revised", "not revised", "difference"]
+HEAD = ["learned from", "head", "known of an image", "revised", "not revised", "difference"]
 
 Part = tuple[np.ndarray, decoding.Neighbours]  # images to judge by, their nearest others
 Cells = list[list[str]]
 
 
-def draw_named(truth: Tensor) -> Tensor:
-    """Draw which of the true labels (B, C) are named: for half of the images none, bool (B, C)."""
+def draw_known(truth: Tensor) -> Tensor:
+    """Draw which of the true labels (B, C) are known: for half of the images none, bool (B, C)."""
     shares = torch.rand(len(truth), 1, device=truth.device)
     shares = shares * (torch.rand_like(shares) < 0.5)
     return (torch.rand_like(truth) < shares) & truth.bool()
 
 
-class ToldMlp(nn.Module):
-    """The MLP with the labels that were named as further inputs."""
+class KnowingMlp(nn.Module):
+    """The MLP with the known labels as further inputs."""
 
     def __init__(self, dims: Dims, num_classes: int) -> None:
         super().__init__()
         vectors = {name: dim for name, dim in dims.items() if name != "truth"}
-        self.mlp = MlpClassifier(vectors | {"named": num_classes}, num_classes)
-        self.mlp.standardise["named"] = nn.Identity()
+        self.mlp = MlpClassifier(vectors | {"known": num_classes}, num_classes)
+        self.mlp.standardise["known"] = nn.Identity()
 
     def forward(self, truth: Tensor, **vectors: Tensor) -> Tensor:
-        """Map vectors and the labels that may be named (B, C), all where it is not trained."""
-        named = draw_named(truth) if self.training else truth.bool()
-        return self.mlp(named=named.float(), **vectors).masked_fill(named, SURE)
+        """Map vectors and labels that may be known (B, C), all of them where it is not trained."""
+        known = draw_known(truth) if self.training else truth.bool()
+        return self.mlp(known=known.float(), **vectors).masked_fill(known, SURE)
 
 
-class ToldRnn(nn.Module):
-    """The AttnCNN-RNN with labels named before its first step: they are chosen, and certain."""
+class KnowingRnn(nn.Module):
+    """The AttnCNN-RNN with known labels before its first step: they are chosen, and certain."""
 
     def __init__(self, dims: Dims, num_classes: int) -> None:
         super().__init__()
         self.rnn = Rnn().build({k: v for k, v in dims.items() if k != "truth"}, num_classes)
 
     def forward(self, truth: Tensor, maps: Tensor, **vectors: Tensor) -> Tensor:
-        """Do as `AttnCnnRnn.forward`: logits (B, 2 + T, C), those of named labels certain."""
-        named = (draw_named(truth) if self.training else truth.bool()).unsqueeze(1)  # (B, 1, C)
-        rnn, chosen = self.rnn, named
-        logits = rnn.classifier(**vectors).unsqueeze(1).masked_fill(named, SURE)  # (B, 1, C)
+        """Do as `AttnCnnRnn.forward`: logits (B, 2 + T, C), those of known labels certain."""
+        known = (draw_known(truth) if self.training else truth.bool()).unsqueeze(1)  # (B, 1, C)
+        rnn, chosen = self.rnn, known
+        logits = rnn.classifier(**vectors).unsqueeze(1).masked_fill(known, SURE)  # (B, 1, C)
         state = rnn.decoder.start(rnn.standardise(maps))
         evidence = rnn.decoder.attention.label_logits(state.keys).unsqueeze(1)
-        opinions = [logits, evidence.masked_fill(named, SURE)]
+        opinions = [logits, evidence.masked_fill(known, SURE)]
         for _ in range(rnn.num_steps):
             previous = logits.float().sigmoid()
             logits, _, state = rnn.decoder.step(state, previous, chosen, drop=self.training)
-            logits = logits.masked_fill(named, SURE)
+            logits = logits.masked_fill(known, SURE)
             label = candidate_logits(logits, chosen).argmax(dim=-1, keepdim=True)
             chosen = chosen.scatter(-1, label, True)
             opinions.append(logits)
         return torch.cat(opinions, dim=1)
 
 
-def tell(head: str, build: Callable[[Dims, int], nn.Module]) -> Row:
-    """Take a head of the notebooks, with labels that may be named as a further input."""
+def add_known(head: str, build: Callable[[Dims, int], nn.Module]) -> Row:
+    """Take a head of the notebooks, with known labels as a further input."""
     row = as_notebooks(head)
     return replace(row, inputs=(*row.inputs, "truth"), build=build)
 
 
-TOLD = {MLP: tell("mlp", ToldMlp), RNN: tell("attncnn_rnn", ToldRnn)}
+KNOWING = {MLP: add_known("mlp", KnowingMlp), RNN: add_known("attncnn_rnn", KnowingRnn)}
 
 
 def learn(name: str, halves: Halves, size: int, folder: Path) -> None:
-    """Train a head that can be told; keep its outputs when told 0, 1, 2 or 3 labels."""
-    row, targets = TOLD[name], halves.known.targets
+    """Train a head that takes known labels; keep its outputs with 0, 1, 2 or 3 of them."""
+    row, targets = KNOWING[name], halves.known.targets
     arrays = {**halves.train, "truth": spread(targets)}
     model = train_row(row, arrays, targets, halves.first(size))
-    for count in (0, *NUM_NAMED):
-        named = name_labels(halves.judged.targets, count)
-        views = all_views(row, {**halves.evaluation, "truth": spread(named)})
-        save_array(decoding.predict(model, views), folder / f"{name}, told {count}.npy")
-    say(f"{size:,} images, {name}: told")
+    for count in (0, *NUM_KNOWN):
+        known = choose_known(halves.judged.targets, count)
+        views = all_views(row, {**halves.evaluation, "truth": spread(known)})
+        save_array(decoding.predict(model, views), folder / f"{name}, {count} known.npy")
+    say(f"{size:,} images, {name}: trained with known labels")
 
 
 def is_kept(folder: Path, name: str) -> bool:
-    """Tell whether a head that can be told has been trained and asked."""
-    return (folder / f"{name}, told {NUM_NAMED[-1]}.npy").exists()
+    """Tell whether a head that takes known labels has been trained and evaluated."""
+    return (folder / f"{name}, {NUM_KNOWN[-1]} known.npy").exists()
 
 
-def name_labels(targets: np.ndarray, count: int) -> np.ndarray:
+def choose_known(targets: np.ndarray, count: int) -> np.ndarray:
     """Draw so many true labels of each image, bool (N, C); none where no other would be left."""
     keys = np.random.default_rng(count).random(targets.shape)
     return _take_highest(keys, targets, count, least=count + 1)
@@ -171,17 +171,17 @@ def load_probs(folder: Path, parts: Sequence[Part]) -> dict[str, np.ndarray]:
     return {MLP: mlp, BOTH: both}
 
 
-def judge_rest(probs: np.ndarray, targets: np.ndarray, stated: np.ndarray) -> np.ndarray:
-    """Score the labels of which nothing was stated, F2 (M',) of the images with some stated."""
-    asked = stated.any(axis=1)
-    probs = np.where(stated, 0, probs)[asked]
-    return f2_per_image(decoding.best_expected_sets(probs), (targets & ~stated)[asked])
+def judge_rest(probs: np.ndarray, targets: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Score the labels that are not known, F2 (M',) of the images with some that are."""
+    asked = known.any(axis=1)
+    probs = np.where(known, 0, probs)[asked]
+    return f2_per_image(decoding.best_expected_sets(probs), (targets & ~known)[asked])
 
 
 def tabulate_revised(
     probs_of: Mapping[str, np.ndarray], parts: Sequence[Part], targets: np.ndarray, size: str
 ) -> Cells:
-    """Write a row for each of the heads and number of labels stated, revised by neighbours.
+    """Write a row for each of the heads and number of known labels, revised by neighbours.
 
     The strength for each part is chosen on the next one's images.
     """
@@ -192,7 +192,7 @@ def tabulate_revised(
             for images, nearest in (*parts[1:], parts[0])
         ]
         powers = " and ".join(f"{strength:.2g}" for strength in sorted(set(strengths)))
-        statements = {f"{n} named": (1, name_labels(targets, n)) for n in NUM_NAMED}
+        statements = {f"{n} known": (1, choose_known(targets, n)) for n in NUM_KNOWN}
         statements |= {f"{n} rejected": (-1, reject_wrong(probs, targets, n)) for n in NUM_REJECTED}
         for what, (sign, labels) in statements.items():
             revised = np.empty_like(probs)
@@ -205,24 +205,24 @@ def tabulate_revised(
     return rows
 
 
-def tabulate_told(folder: Path, targets: np.ndarray, size: str) -> Cells:
-    """Write a row for each head that takes known labels, and number of labels named."""
+def tabulate_heads(folder: Path, targets: np.ndarray, size: str) -> Cells:
+    """Write a row for each head that takes known labels, and number of known labels."""
     rows = []
-    for name, count in itertools.product(TOLD, NUM_NAMED):
+    for name, count in itertools.product(KNOWING, NUM_KNOWN):
         if is_kept(folder, name):
-            named = name_labels(targets, count)
-            told, nothing, untold = (
-                judge_rest(np.load(folder / f"{file}.npy"), targets, named)
-                for file in (f"{name}, told {count}", f"{name}, told 0", name)
+            known = choose_known(targets, count)
+            given, none, without = (
+                judge_rest(np.load(folder / f"{file}.npy"), targets, known)
+                for file in (f"{name}, {count} known", f"{name}, 0 known", name)
             )
-            cells = _compare(told, untold, f" (without any {nothing.mean():.3f})")
-            rows.append([size, f"{name}, trained with known labels", f"{count} named", *cells])
+            cells = _compare(given, without, f" (with none {none.mean():.3f})")
+            rows.append([size, f"{name}, trained with known labels", f"{count} known", *cells])
     return rows
 
 
-def _compare(told: np.ndarray, untold: np.ndarray, note: str = "") -> list[str]:
+def _compare(given: np.ndarray, without: np.ndarray, note: str = "") -> list[str]:
     """Write two means and their difference as cells."""
-    return [f"{told.mean():.3f}{note}", f"{untold.mean():.3f}", describe_gap(told - untold)]
+    return [f"{given.mean():.3f}{note}", f"{without.mean():.3f}", describe_gap(given - without)]
 
 
 def compare_folds(data_dir: Path, work: Path) -> tuple[Cells, np.ndarray]:
@@ -238,11 +238,11 @@ def compare_sizes(data_dir: Path, work: Path, kept: bool) -> tuple[Cells, np.nda
     targets, rows = halves.judged.targets, []
     for size in [*SIZES, len(halves.known.images)]:
         folder = halves.folder / f"{size}"
-        for name in TOLD:
+        for name in KNOWING:
             if not kept and not is_kept(folder, name):
                 learn(name, halves, size, folder)
         parts = parts_of_size(halves, size)
-        rows += tabulate_told(folder, targets, f"{size:,}")
+        rows += tabulate_heads(folder, targets, f"{size:,}")
         rows += tabulate_revised(load_probs(folder, parts), parts, targets, f"{size:,}")
     return rows, targets
 
@@ -258,13 +258,13 @@ def main() -> None:
     else:
         rows, targets = compare_sizes(arguments.data, arguments.work, arguments.kept)
     folds = " --folds" if arguments.folds else ""
-    usual = "named_labels_folds" if arguments.folds else "named_labels"
+    usual = "known_labels_folds" if arguments.folds else "known_labels"
     publish(
         usual if arguments.page == "" else arguments.page,
-        f"# What naming labels tells of the others: `{arguments.data.name}`",
-        f"`python benchmarks/named_labels.py --data DIR --work DIR{folds} --page [SECTION]`",
-        f"F2 of the labels that nothing was stated of, on {len(targets):,} images: those with more "
-        "labels than were named, or with as many wrong ones chosen as were rejected. 95 % "
+        f"# Known labels and the others of an image: `{arguments.data.name}`",
+        f"`python benchmarks/known_labels.py --data DIR --work DIR{folds} --page [SECTION]`",
+        f"F2 of the labels that are not known, on {len(targets):,} images: those with more "
+        "labels than are known, or with as many wrong ones chosen as were rejected. 95 % "
         "intervals of the difference. What is not there was not trained.",
         format_table(HEAD, rows),
     )
