@@ -3,8 +3,8 @@
 import re
 from dataclasses import replace
 
-import learning_curves as curves
 import known_labels
+import learning_curves as curves
 import numpy as np
 import pytest
 import stores
