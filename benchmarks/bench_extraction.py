@@ -1,4 +1,4 @@
-"""Time feature extraction against the bare encoder and against the ways that one writes first.
+"""Time feature extraction against the bare encoder and straightforward implementations.
 
     python benchmarks/bench_extraction.py [--encoder resnet50] [--page]
 

@@ -1,4 +1,4 @@
-"""Time `imet_utils.hog` against scikit-image and the port to torch that one writes first.
+"""Time `imet_utils.hog` against scikit-image and a straightforward port to torch.
 
     python benchmarks/bench_hog.py [--rounds 7] [--page]
 

@@ -1,4 +1,4 @@
-"""How long the neighbours of an image are sought for among up to a million labelled ones.
+"""Time the search for neighbours among up to a million labelled images.
 
     python benchmarks/bench_neighbours.py --output RUN [--sizes 10000 100000 1000000] [--page]
 

@@ -4,7 +4,7 @@
 
 The tests marked `gpu` first; then HOG, the order-free RNN's training step and beam search, and the
 extraction of features from image files to a store, each by its own benchmark. The page is written
-anew after each; what time was too short for is named. Without a GPU nothing is written.
+anew after each; what was skipped for lack of time is listed. Without a GPU nothing is written.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""Heads that the benchmarks of scores compare: how they are made, trained and asked."""
+"""Heads that the benchmarks of scores compare: how they are built, trained and evaluated."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace

@@ -2,7 +2,7 @@
 
     python benchmarks/measured_run.py --output DIR [options of the pipeline]
 
-The peaks go to `peaks.json` in that folder, of a run that was interrupted and goes on as of others.
+The peaks go to `peaks.json` in that folder, also for a resumed run.
 """
 
 import re

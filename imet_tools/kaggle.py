@@ -108,7 +108,7 @@ def main(arguments: Sequence[str]) -> int:
     folder = Path(args.output) if args.output else home_dir() / "outputs" / "kaggle"
     try:
         if not re.fullmatch("[a-z0-9][a-z0-9-]*", args.user):
-            raise ValueError(f"{args.user!r} is no USER: as in the address of your profile there")
+            raise ValueError(f"{args.user!r} is no user name: see your profile's address")
         plan = make_plan(home_dir() / "notebooks", None, None, args.profile, dict(args.set))
         build_dataset(args.user, folder / "dataset", plan)
         build_kernels(args.user, folder / "kernels", plan, args.set)

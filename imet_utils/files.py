@@ -155,7 +155,7 @@ def load_checkpoint(path: Path | str) -> dict[str, Any]:
         raise
     except Exception:  # torch raises several types, and advises to run what a file may carry
         wanted = "checkpoint of tensors and plain values"
-        raise ValueError(f"{path} is no {wanted}. Remove it, train anew") from None
+        raise ValueError(f"{path} is no {wanted}. Remove it and train again") from None
 
 
 def hash_file(path: Path | str) -> str:

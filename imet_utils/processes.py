@@ -1,4 +1,4 @@
-"""Processes that work for this one: how many there may be, and that they never outlive it."""
+"""Worker processes: how many there may be, and ending them with their parent."""
 
 import ctypes
 import multiprocessing

@@ -34,10 +34,10 @@ examples:
   ./run_all.sh label photos/ --no-review          many images: the tables alone, resumable
   torchrun --nproc-per-node 2 -m imet_tools.labelling label photos/ --output DIR    on two processes
   ./run_all.sh ensemble A B --output C            the mean of finished runs A and B, as one labeller
-  ./run_all.sh ensemble A B --output C --weights 0.6 0.4    not alike
+  ./run_all.sh ensemble A B --output C --weights 0.6 0.4    weighted
   ./run_all.sh export DIR                         the labeller alone, to give to others
   ./run_all.sh correct                            apply the verdicts in suspect_labels.csv
-  ./run_all.sh add reviewed.csv                   add reviewed images to the table of the collection
+  ./run_all.sh add reviewed.csv                   write train_extended.csv with reviewed images
 
 exit code: 0 all done, 2 refused
 """
@@ -58,7 +58,7 @@ def build_parser() -> argparse.ArgumentParser:
     label.add_argument("--precision", type=float, help="target precision, such as 0.7")
     known = "labels that are already known, in the form of a train.csv"
     label.add_argument("--known", type=Path, metavar="TABLE", help=known)
-    tables = "write the tables alone, in parts: called again it goes on; so do several processes"
+    tables = "write the tables alone, in parts: resumable, and shared by several processes"
     label.add_argument("--no-review", action="store_true", help=tables)
     ensemble = commands.add_parser("ensemble", help="average finished runs into one labeller")
     ensemble.add_argument("runs", nargs="+", type=Path, help="output folders of two or more runs")

@@ -16,10 +16,10 @@ examples:
   ./run_all.sh --list                           the notebooks and their parameters
   ./run_all.sh lab [jupyter lab's arguments]    JupyterLab on the notebooks
   ./run_all.sh collect DIR                      real images from a museum; see its --help
-  ./run_all.sh label IMAGES --output DIR        labels for new images; export hands the model on
+  ./run_all.sh label IMAGES --output DIR        labels for new images; export copies the labeller
   ./run_all.sh ensemble A B --output DIR        average finished runs into one labeller
   ./run_all.sh correct --output DIR             apply a person's verdicts on suspect labels
-  ./run_all.sh add reviewed.csv --output DIR     add reviewed images to the collection's table
+  ./run_all.sh add reviewed.csv --output DIR     write train.csv extended by reviewed images
   ./run_all.sh gallery --output DIR             pages of a finished run's figures and notebooks
   ./run_all.sh kaggle USER                      what Kaggle needs to run it without a network
   ./run_all.sh test [pytest's arguments]        all tests

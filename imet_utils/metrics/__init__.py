@@ -1,4 +1,4 @@
-"""What probabilities, label sets and attention are worth."""
+"""Metrics of probabilities, label sets and attention."""
 
 from imet_utils.metrics.calibration import calibration_bins, calibration_table
 from imet_utils.metrics.pointing import pointing_game

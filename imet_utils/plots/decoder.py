@@ -1,4 +1,4 @@
-"""Figures of the decoder: its path, its attention, whether that is right. Import from `plots`."""
+"""Figures of the decoder: path, attention, pointing game. Import from `plots`."""
 
 import math
 from collections.abc import Mapping, Sequence
