@@ -57,6 +57,7 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = temporary_path(path)
+    temporary.unlink(missing_ok=True)  # of a process that had the same number
     try:
         yield temporary
         os.replace(temporary, path)
@@ -69,6 +70,7 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
     """Yield a new folder beside `folder`; put it in its place if the block ends without error."""
     whole = temporary_path(folder)
     former = temporary_path(folder.with_name(f"{folder.stem}.former"))
+    shutil.rmtree(whole, ignore_errors=True)  # of a process that had the same number
     whole.mkdir(parents=True)
     try:
         yield whole

@@ -45,7 +45,7 @@ def make_provenance(
     are not if the same came out again.
     """
     parameters = {name: value for name, value in parameters.items() if name not in PLACES}
-    made = {n: sample_file(output_dir / n) for n in products if not n.startswith(UNHASHED)}
+    made = {n: _hash_file(str(output_dir / n)) for n in products if not n.startswith(UNHASHED)}
     ids = {name: record["id"] for name, record in upstream.items()}
     contents = {part: state and state["content"] for part, state in data.items()}
     modules = sorted(modules)

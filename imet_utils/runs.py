@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 import pandas as pd
 
-from imet_utils.code import is_ours
+from imet_utils.code import code_digest, is_ours
 from imet_utils.files import atomic_path, load_json, save_array, save_csv, save_json
 from imet_utils.provenance import (
     RECORD,
@@ -199,7 +199,7 @@ class Run:
         number = self.notebook.partition("_")[0]
         patterns = (f"{self.notebook}/**/*", f"figures/{number}_*", *also)
         paths = {path for pattern in patterns for path in self.output_dir.glob(pattern)}
-        found = [path for path in paths if path.is_file() and TRACKED not in path.parts]
+        found = [path.relative_to(self.output_dir) for path in paths if path.is_file()]
         record = make_provenance(
             self.output_dir,
             self.parameters,
@@ -207,7 +207,7 @@ class Run:
             self.data_dir,
             self.data,
             self.upstream,
-            [path.relative_to(self.output_dir).as_posix() for path in found],
+            [path.as_posix() for path in found if TRACKED not in path.parts],
         )
         save_json(record, self.folder / RECORD)
 
@@ -221,7 +221,7 @@ def open_run(
 ) -> Run:
     """Begin a notebook: read its parameters, find its folders, check what it depends on.
 
-    The parameters are the notebook's UPPER_CASE variables so far. Without a `DATA_DIR` the
+    The parameters are the notebook's UPPER_CASE texts and numbers so far. Without a `DATA_DIR` the
     collection is that of the notebooks upstream, or else Kaggle's, or the sample.
 
     Args:
@@ -252,6 +252,7 @@ def open_run(
     if reason := stale_reason(folder, notebook, records, state):
         raise RuntimeError(reason)
     (folder / notebook / RECORD).unlink(missing_ok=True)  # until it has run to its end again
+    code_digest(*_imported_modules(namespace))  # reads the code that runs, before it is edited
     return Run(notebook, data, folder, own, sound, {part: state[part] for part in parts}, namespace)
 
 

@@ -10,6 +10,7 @@ import struct
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -224,7 +225,8 @@ def _compute_in_threads(
     @torch.inference_mode()
     def work(part: Sequence[int]) -> Mapping[str, Tensor]:
         torch.set_num_threads(1)
-        return compute(torch.cat([dataset[index] for index in part]))
+        views = {index: dataset[index] for index in part}  # which may name an image twice
+        return compute(torch.cat([views[index] for index in part]))
 
     num_threads = torch.get_num_threads()
     try:
@@ -240,18 +242,26 @@ def compute_on_device(
     num_workers: int,
     device: torch.device | str,
 ) -> Generator[Mapping[str, Tensor], None, None]:
-    """Let a device make and compute the views of images that processes decode meanwhile."""
-    for part in load_items(partial(_decode, dataset), parts, num_workers):
+    """Let a device make and compute the views of images that processes decode meanwhile.
+
+    An image that a part names twice is decoded once.
+    """
+    wanted = [list(dict.fromkeys(part)) for part in parts]
+    decoded = load_items(partial(_decode, dataset), [*chain(*wanted)], num_workers)
+    for part, own in zip(parts, wanted, strict=True):
         with torch.inference_mode():
-            images = [torch.from_numpy(pixels).to(device) for pixels, _ in part]
-            plans = [plan for _, plan in part]
-            found = compute(make_device_views(images, plans, dataset.size).flatten(0, 1))
+            read = {index: next(decoded) for index in own}
+            images = {index: torch.from_numpy(read[index][0]).to(device) for index in own}
+            plans = [read[index][1] for index in part]
+            views = make_device_views([images[index] for index in part], plans, dataset.size)
+            found = compute(views.flatten(0, 1))
         yield found
 
 
-def _decode(dataset: ViewDataset, part: Sequence[int]) -> list[tuple[np.ndarray, list[View]]]:
-    """Read images, each (H, W, 3) uint8, and plan their views."""
-    return [(np.array(image), plan) for image, plan in map(dataset.read, part)]
+def _decode(dataset: ViewDataset, index: int) -> tuple[np.ndarray, list[View]]:
+    """Read an image (H, W, 3) uint8, and plan its views."""
+    image, plan = dataset.read(index)
+    return np.array(image), plan
 
 
 class ViewArray:

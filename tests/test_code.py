@@ -18,14 +18,16 @@ def copied(tmp_path, monkeypatch):
     shutil.copytree(code.ROOT / "imet_utils", tmp_path / "imet_utils")
     monkeypatch.setattr(code, "ROOT", tmp_path)
 
+    def forget():
+        for function in (code.code_digest, code._imports, code._source):
+            function.cache_clear()
+
     def digest(*modules):
-        code.code_digest.cache_clear()
-        code._imports.cache_clear()
+        forget()
         return code.code_digest(*modules)
 
     yield tmp_path / "imet_utils", digest
-    code.code_digest.cache_clear()
-    code._imports.cache_clear()
+    forget()
 
 
 EDITS = [  # of a file, and whether it counts for a module; of metrics, it imports `bootstrap_mean`
@@ -59,10 +61,11 @@ def test_the_digest_is_that_of_a_set_of_modules_and_missing_ones_are_refused():
 READERS = """
 from torch import nn
 
-SCALE, SETTINGS = 2.0, {"power": 1}
+SCALE, SETTINGS, FUNCTIONS = 2.0, {"power": 1}, {"half": lambda values: values / 2}
+KINDS = {"painting", "urn"}
 
-def helper(values):
-    return values * SCALE ** SETTINGS["power"]
+def helper(values, *, shift=5, act=nn.functional.relu):
+    return act(values * SCALE ** SETTINGS["power"] + FUNCTIONS["half"](shift) + len(KINDS))
 
 class Head(nn.Module):
     bias = True
@@ -73,6 +76,10 @@ class Head(nn.Module):
 
     def forward(self, pooled):
         return helper(self.fc(pooled))
+
+    @property
+    def size(self):
+        return 7
 
     @staticmethod
     def unused(name):
@@ -86,6 +93,11 @@ READERS_EDITS = [
     ("* SC", "+ SC"),
     ("bias = True", "bias = False"),
     ("urns", "vases"),
+    ("/ 2", "/ 3"),
+    ("shift=5", "shift=6"),
+    ("relu", "silu"),
+    ('"urn"}', '"jug"}'),
+    ("return 7", "return 8"),
 ]
 
 

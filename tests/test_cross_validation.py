@@ -222,23 +222,16 @@ def test_each_image_is_predicted_in_its_own_views_by_a_head_that_has_not_seen_it
         seen.append(set())
         return built[-1]
 
-    rng = np.random.default_rng(1)
-    others = rng.normal(size=(NUM_IMAGES, 2, DIM)).astype(np.float16)  # another number of views
-    held_out = FeatureBatches({"pooled": others}, None, 8, "all", shuffle=False)
     config = TrainConfig(epochs=2, learning_rate=0.05)
-    given = (build, FeatureBatches(*data, batch_size=8), weighted_bce, config, FOLD_OF)
-    found = {"others": cross_fit(*given, held_out), "own": cross_fit(*given)}
+    found = cross_fit(build, FeatureBatches(*data, batch_size=8), weighted_bce, config, FOLD_OF)
     rows, learned = data[0]["pooled"][:, 0, :2], [frozenset(found) for found in seen]
-    for number, (head, known) in enumerate(zip(built, learned, strict=True)):
-        fold = number % 4
+    for fold, (head, known) in enumerate(zip(built, learned, strict=True)):
         assert known == {tuple(row) for row in rows[fold != FOLD_OF].tolist()}
-        torch.testing.assert_close(head.fc.weight, built[fold].fc.weight, rtol=0, atol=0)
-        name, views = ("others", others) if number < 4 else ("own", data[0]["pooled"])
-        views = torch.from_numpy(views[fold == FOLD_OF]).float()  # (n, V, E)
+        views = torch.from_numpy(data[0]["pooled"][fold == FOLD_OF]).float()  # (n, V, E)
         with torch.no_grad():
             wanted = head(views.flatten(0, 1)).unflatten(0, views.shape[:2]).sigmoid().mean(dim=1)
         # The head computes in bfloat16 where the device is fast at it.
-        np.testing.assert_allclose(found[name][fold == FOLD_OF], wanted, atol=0.02)
+        np.testing.assert_allclose(found[fold == FOLD_OF], wanted, atol=0.02)
 
 
 @pytest.mark.parametrize("fold_of", [np.zeros(NUM_IMAGES, int), FOLD_OF[:-1], FOLD_OF[:, None]])

@@ -121,18 +121,22 @@ def test_sizes_below_one_and_negative_scales_are_refused():
             class_thresholds(torch.rand(2), scale)
 
 
-def test_concatenate_and_best_keep_what_belongs_together():
+def concatenate(parts):
+    return Paths(*map(torch.cat, zip(*parts, strict=True)))
+
+
+def test_an_image_has_the_same_paths_alone_and_beside_others():
     decoder, maps, probs = make_problem()
     whole = beam_search(decoder, maps, probs, 3, 4)
     parts = [beam_search(decoder, maps[k : k + 1], probs[k : k + 1], 3, 4) for k in range(3)]
-    best = Paths.concatenate([part.best() for part in parts])
-    torch.testing.assert_close(tuple(Paths.concatenate(parts)), tuple(whole))
+    best = concatenate([part.best() for part in parts])
+    torch.testing.assert_close(tuple(concatenate(parts)), tuple(whole))
     torch.testing.assert_close(tuple(whole.best().cpu()), tuple(best))
     assert whole.best().labels.shape == (3, 1, 4)
 
 
 def test_best_path_scale_finds_the_stop_that_fits_the_targets():
-    paths = Paths.concatenate([make_paths([0, 1, 2], [0.9, 0.6, 0.05])] * 2)  # two views
+    paths = concatenate([make_paths([0, 1, 2], [0.9, 0.6, 0.05])] * 2)  # two views
     frequencies = torch.full((4,), 0.1)
     two = torch.tensor([[True, True, False, False]])
     scales = (0.1, 5.0, 8.5)  # keep three labels, two, one

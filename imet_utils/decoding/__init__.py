@@ -22,7 +22,6 @@ from imet_utils.decoding.neighbours import (
     NeighbourIndex,
     Neighbours,
     build_neighbour_index,
-    neighbour_votes,
 )
 from imet_utils.decoding.prediction import (
     average_probs,

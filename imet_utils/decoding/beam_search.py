@@ -33,11 +33,6 @@ class Paths(NamedTuple):
         """Move everything to the CPU."""
         return Paths(*(values.cpu() for values in self))
 
-    @staticmethod
-    def concatenate(parts: Sequence["Paths"]) -> "Paths":
-        """Join paths of equal K and T over the images."""
-        return Paths(*map(torch.cat, zip(*parts, strict=True)))
-
 
 @torch.no_grad()
 def beam_search(

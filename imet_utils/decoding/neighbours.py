@@ -139,15 +139,3 @@ def _embed(vectors: Vectors, centre: np.ndarray, axes: np.ndarray) -> np.ndarray
     starts = range(0, len(vectors), EMBEDDED_ROWS)
     parts = [(vectors[start : start + EMBEDDED_ROWS] - centre) @ axes for start in starts]
     return normalize(np.concatenate(parts))
-
-
-def neighbour_votes(
-    stores: Mapping[str, Mapping[str, np.ndarray]], train_targets: np.ndarray, temperature: float
-) -> dict[str, np.ndarray]:
-    """Let the nearest images of `train` vote on those of every other split: probabilities (N, C).
-
-    A store has `pooled` (N, V, E) and `style` (N, V, S); the targets are bool (M, C).
-    """
-    index = build_neighbour_index(ImageVectors(stores["train"]), train_targets, temperature)
-    others = {split: store for split, store in stores.items() if split != "train"}
-    return {split: index.nearest(ImageVectors(store)).vote() for split, store in others.items()}

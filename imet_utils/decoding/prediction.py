@@ -54,7 +54,7 @@ def _own_inputs(
     """Yield the inputs of this process, with the model in evaluation mode."""
     was_training = model.training
     model.eval()
-    own = batches.of_images(np.array(own_range(batches.shape[0])))
+    own = batches.of_images(np.array(own_range(batches.shape[0]), dtype=int))
     for batch in progress(own, description, unit="batch") if description else own:
         yield head_inputs(batch)
     model.train(was_training)
@@ -104,4 +104,4 @@ def search_views(
     for inputs in _own_inputs(model, batches, "beam search"):
         maps_and_probs = model.decoder_inputs(**inputs)
         found.append(beam_search(model.decoder, *maps_and_probs, beam_size, max_steps).cpu())
-    return Paths.concatenate(gather_items(found))
+    return Paths(*map(torch.cat, zip(*gather_items(found), strict=True)))

@@ -53,6 +53,7 @@ class Ensemble(nn.Module):
         self.heads = nn.ModuleDict({name: self._build_head(name) for name in names})
         rnns = [name for name in names if isinstance(RECIPES[name].layers, Rnn)]
         self.attending = max(rnns, key=lambda name: settings.weights[name], default="")
+        self.by_label = settings.layers.get(self.attending, {}).get("attention") == "labels"
 
     @property
     def device(self) -> torch.device:
@@ -65,7 +66,7 @@ class Ensemble(nn.Module):
 
         Returns:
             `probs` (B, C), the heads' part of the mean; `pooled` (B, E); `style` (B, S); with
-            `attend` and an RNN, `attention` (B, C, h, w), of sum 1 for each label.
+            `attend` and an RNN that attends by labels, `attention` (B, C, h, w), of sum 1 for each.
         """
         inputs = self._compute_inputs(views)
         found = {"probs": torch.zeros(len(views), self.num_classes, device=views.device)}
@@ -73,7 +74,7 @@ class Ensemble(nn.Module):
             for name, head in self.heads.items():
                 logits = head(**self._select_inputs(name, inputs))
                 found["probs"] += self.settings.weights[name] * head_probs(logits)
-        if attend and self.attending:
+        if attend and self.by_label:
             rnn: Any = self.heads[self.attending]
             attention = rnn.label_attention(**self._select_inputs(self.attending, inputs))
             found["attention"] = attention.unflatten(2, (isqrt(attention.shape[2]), -1))

@@ -44,7 +44,7 @@ class Components(nn.Module):
         self.register_buffer("axes", torch.zeros(dim, num))
 
     def forward(self, values: Tensor) -> Tensor:
-        """Map values (..., dim) to components (..., num), in float32."""
+        """Map values (..., dim) to components (..., num), float32 or of the autocast."""
         return (values.float() - self.mean) @ self.axes
 
     def fit(self, rows: Tensor) -> None:

@@ -85,24 +85,21 @@ class SharedProjection:
         return functional.linear(inputs, self.weight) + tap
 
 
-class _TapContext(FunctionCtx):
-    inputs: list[Tensor]
-
-
 class _GradientTaps(torch.autograd.Function):
     """Zeros added to each step's product: the gradient of a tap is that of its product."""
 
     @staticmethod
     def forward(
-        ctx: _TapContext, weight: Tensor, inputs: list[Tensor], shape: tuple[int, ...]
+        ctx: FunctionCtx, weight: Tensor, inputs: list[Tensor], shape: tuple[int, ...]
     ) -> Tensor:
-        ctx.inputs = inputs  # filled by the steps, complete by the time of backward
+        ctx.inputs = inputs  # type: ignore[attr-defined]  # complete by the time of backward
         return weight.new_zeros(shape)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: _TapContext, grad: Tensor) -> tuple[Tensor, None, None]:
-        inputs = torch.stack(ctx.inputs).to(grad.dtype)  # (T, ..., I)
+    def backward(ctx: FunctionCtx, grad: Tensor) -> tuple[Tensor, None, None]:
+        given: list[Tensor] = ctx.inputs  # type: ignore[attr-defined]
+        inputs = torch.stack(given).to(grad.dtype)  # (T, ..., I)
         grad = grad[: len(inputs)].flatten(0, -2)  # (T * rows, O)
         return grad.t() @ inputs.flatten(0, -2), None, None
 

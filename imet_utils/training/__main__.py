@@ -6,7 +6,9 @@
 import argparse
 from dataclasses import fields, replace
 
+from imet_utils.distributed import join_processes, wait_for_all
 from imet_utils.models import Rnn
+from imet_utils.provenance import RECORD
 from imet_utils.runs import find_data_dir, read_run
 from imet_utils.training.heads import train_head
 from imet_utils.training.loop import TrainConfig
@@ -23,7 +25,7 @@ def main() -> None:
     parser.add_argument("folder", help="of the head in OUTPUT_DIR: its notebook's name / its own")
     parser.add_argument("--data", default="", help="the collection; as DATA_DIR")
     parser.add_argument("--output", default="", help="folder of the notebooks' results; OUTPUT_DIR")
-    parser.add_argument("--encoder", default="efficientnet_lite0", help="whose features are stored")
+    parser.add_argument("--encoder", help="whose features are stored; that of the run")
     for option in [*fields(TrainConfig), *fields(Rnn)]:
         if option.type is not bool:
             name = f"--{option.name.replace('_', '-')}"
@@ -42,6 +44,9 @@ def main() -> None:
         parser.error(str(error))
     parameters = {name.upper(): value for name, value in given.items()} | {"NUM_PROCESSES": 1}
     data_dir = find_data_dir(data) if data else run.data_dir
+    join_processes()
+    wait_for_all()  # until each has read the run
+    (run.output_dir / notebook / RECORD).unlink(missing_ok=True)  # what it predicted is outdated
     train_head(replace(run, notebook=notebook, data_dir=data_dir, parameters=parameters), head)
 
 

@@ -120,19 +120,17 @@ def cross_fit(
     loss: Loss,
     config: TrainConfig,
     fold_of: np.ndarray,
-    held_out: FeatureBatches | None = None,
     description: str = "cross-fitting",
 ) -> np.ndarray:
     """Predict every image with a head that was trained on the other folds, (N, C) float32.
 
     Every fold trains for all epochs of `config`, so that nothing is chosen on the images that are
-    predicted; those are seen in the views of `held_out` where it is given.
+    predicted.
     """
-    source = batches if held_out is None else held_out
 
     def predict_fold(known: np.ndarray, unseen: np.ndarray) -> np.ndarray:
         model = train_to_the_end(build, batches.of_images(known), loss, config)
-        return predict(model, source.of_images(unseen, views="all", shuffle=False))
+        return predict(model, batches.of_images(unseen, views="all", shuffle=False))
 
     if np.shape(fold_of) != batches.shape[:1]:
         raise ValueError(f"wanted a fold of each of {batches.shape[0]} images")

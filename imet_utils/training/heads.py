@@ -152,9 +152,12 @@ class TrainedHead:
 def configure_recipe(run: Run, head: str) -> Recipe:
     """Take a head's recipe, with a notebook's own parameters in place of some of its numbers.
 
-    `TRAIN_VIEWS` may also come from a notebook upstream.
+    `TRAIN_VIEWS` may also come from a notebook upstream. A ValueError for a `HIDDEN_DIM` of a head
+    whose hidden layer follows the number of images.
     """
     recipe = find_recipe(head)
+    if recipe.sized and "HIDDEN_DIM" in run.parameters:
+        raise ValueError(f"{head} has no HIDDEN_DIM: the number of images decides it, see `SIZES`")
     views = run.setting("TRAIN_VIEWS", default=recipe.config.train_views)
     recipe = replace(recipe, config=replace(recipe.config, train_views=views))
     return replace(recipe, **{name: run.configure(part) for name, part in recipe.parts.items()})

@@ -308,7 +308,7 @@ def training_fingerprint(
     ]
     weights = hashlib.sha256()
     for name, values in model.named_parameters():
-        if values.requires_grad or not isinstance(model, EndToEnd):  # else the encoder's
+        if values.requires_grad or not name.startswith("encoder."):  # of an `EndToEnd`
             weights.update(f"{name} {tuple(values.shape)}".encode())
             weights.update(values.detach().cpu().numpy().tobytes())
     [batch] = batches.sample(batches.batch_size)  # of another encoder every number differs
@@ -341,5 +341,6 @@ def _resume(folder: Path, fingerprint: str, parts: Mapping[str, Any]) -> list[di
     if any(state.get("fingerprint") != fingerprint for state in states):
         return []
     for name, part in parts.items():
-        part.load_state_dict(states[1][name])
+        if name in states[1]:  # no scaler where the device before had none
+            part.load_state_dict(states[1][name])
     return states[1]["history"]
