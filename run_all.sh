@@ -91,7 +91,7 @@ complete() {
 make_venv() {
   local process='' base code=0
   if [ -e "$unfinished" ]; then read -r process <"$unfinished" || :; fi
-  if [ -n "$process" ] && kill -0 "$process" 2>/dev/null; then
+  if [ -n "$process" ] && [ "$process" != $$ ] && kill -0 "$process" 2>/dev/null; then
     die "another set-up is at work (process $process); start again when it is done."
   elif [ -O "$unfinished" ]; then
     say "removing a .venv whose set-up was interrupted"

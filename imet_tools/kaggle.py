@@ -110,8 +110,12 @@ def main(arguments: Sequence[str]) -> int:
         if not re.fullmatch("[a-z0-9][a-z0-9-]*", args.user):
             raise ValueError(f"{args.user!r} is no user name: see your profile's address")
         plan = make_plan(home_dir() / "notebooks", None, None, args.profile, dict(args.set))
-        build_dataset(args.user, folder / "dataset", plan)
-        build_kernels(args.user, folder / "kernels", plan, args.set)
+        dataset, kernels = folder / "dataset", folder / "kernels"
+        for own in (dataset, kernels):
+            if own.exists() and any(own.iterdir()) and not any(own.rglob("*-metadata.json")):
+                raise ValueError(f"{own} holds other files: choose another folder with --output")
+        build_dataset(args.user, dataset, plan)
+        build_kernels(args.user, kernels, plan, args.set)
     except (ValueError, OSError) as error:
         sys.stderr.write(f"run_all.sh: {error}\n")
         return 2
@@ -131,8 +135,9 @@ def build_dataset(user: str, folder: Path, plan: Plan) -> None:
         fetch_wheels(find_lacking(requirements), whole)
         build_wheel(whole)
         profile = find_profile(str(plan.profile), home_dir() / "notebooks/profiles")
-        for path in [*plan.notebooks.values(), profile]:
+        for path in plan.notebooks.values():
             copy(path, whole)
+        copy(profile, whole / f"{profile.stem}.yaml")
         metadata = {
             "title": "iMet utils bundle",
             "id": f"{user}/{BUNDLE}",
@@ -198,7 +203,8 @@ def build_kernels(user: str, folder: Path, plan: Plan, overrides: Iterable[Seque
             notebook.cells.append(new_code_cell(SUBMIT, id="kaggle-last"))
             write_kernel(user, whole / stem, notebook, before)
             before = [slug_of(stem)]
-        arguments = ["--profile", Path(str(plan.profile)).name.removesuffix(".yaml")]
+        profile = find_profile(str(plan.profile), home_dir() / "notebooks/profiles")
+        arguments = ["--profile", profile.stem]
         arguments += [part for name, value in overrides for part in ("-p", name, value)]
         sources = [INSTALL, RUN.format(arguments=arguments), SUBMIT]
         cells = [new_code_cell(source, id=f"kaggle-{n}") for n, source in enumerate(sources)]

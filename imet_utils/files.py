@@ -78,6 +78,8 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
             os.replace(folder, former)
         os.replace(whole, folder)
     finally:
+        if former.exists() and not folder.exists():  # interrupted between the two
+            os.replace(former, folder)
         shutil.rmtree(whole, ignore_errors=True)
     shutil.rmtree(former, ignore_errors=True)
 

@@ -114,7 +114,7 @@ def stale_reason(output_dir: Path, notebook: str, records: Records, data: Mappin
     `records` are of all notebooks upstream (`list_upstream`), `data` is the state of the collection
     now (`current_data`). It is one sentence, or "" where all is there and consistent.
     """
-    stale = _find_stale(output_dir, records, data)
+    stale = find_stale(output_dir, records, data)
     if not stale:
         return ""
     *others, last = (name.partition("_")[0] for name in stale)
@@ -145,7 +145,7 @@ def is_current(
     except FileNotFoundError:  # a module has moved
         return False
     data = current_data(output_dir, records, data_dir)
-    return same_code and not _find_stale(output_dir, records, data)
+    return same_code and not find_stale(output_dir, records, data)
 
 
 def current_data(
@@ -162,7 +162,7 @@ def current_data(
     return data_state(data_dir, {*known, *parts}, known) if data_dir else {}
 
 
-def _find_stale(output_dir: Path, records: Records, data: Mapping[str, Any]) -> dict[str, str]:
+def find_stale(output_dir: Path, records: Records, data: Mapping[str, Any]) -> dict[str, str]:
     """Find the notebooks that must run again, in their order, each with its own reason or ""."""
     stale: dict[str, str] = {}
     for name, record in records.items():

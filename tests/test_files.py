@@ -10,7 +10,15 @@ import pandas as pd
 import pytest
 import torch
 
-from imet_utils.files import atomic_path, load_json, remove_leftovers, save_csv, save_json
+from imet_utils.files import (
+    atomic_folder,
+    atomic_path,
+    load_json,
+    remove_leftovers,
+    save_csv,
+    save_json,
+    temporary_path,
+)
 
 
 def test_atomic_path_leaves_the_old_file_and_no_other_after_an_error(tmp_path):
@@ -26,6 +34,35 @@ def test_atomic_path_leaves_the_old_file_and_no_other_after_an_error(tmp_path):
         die_half_way()
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_a_process_of_the_same_number_left_is_not_continued(tmp_path):
+    temporary_path(tmp_path / "a.csv").write_text("half")
+    save_csv(pd.DataFrame({"a": [1]}), tmp_path / "a.csv")
+    assert (tmp_path / "a.csv").read_text() == "a\n1\n"
+    left = temporary_path(tmp_path / "folder")
+    left.mkdir()
+    (left / "half").touch()
+    with atomic_folder(tmp_path / "folder") as whole:
+        (whole / "b").touch()
+    assert [path.name for path in (tmp_path / "folder").iterdir()] == ["b"]
+
+
+def test_a_folder_is_back_after_an_interrupt_between_its_two_renames(tmp_path, monkeypatch):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder/old").touch()
+    rename, calls = os.replace, []
+
+    def replace(source, target):
+        calls.append(target)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        rename(source, target)
+
+    monkeypatch.setattr(os, "replace", replace)
+    with pytest.raises(KeyboardInterrupt), atomic_folder(tmp_path / "folder"):
+        pass
+    assert [path.name for path in tmp_path.rglob("*")] == ["folder", "old"]
 
 
 def test_save_json_holds_numpy_torch_and_paths_and_refuses_others(tmp_path):

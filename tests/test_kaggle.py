@@ -108,8 +108,16 @@ def test_a_compiled_package_and_a_failure_of_pip_are_refused(tmp_path, monkeypat
 @pytest.mark.parametrize("user", ["a/b", "", "-x"])
 def test_a_name_that_cannot_be_an_address_is_refused(user, tmp_path, capsys):
     assert kaggle.main(["--output", str(tmp_path / "built"), "--", user]) == 2
-    assert "as in the address of your profile" in capsys.readouterr().err
+    assert "see your profile's address" in capsys.readouterr().err
     assert not (tmp_path / "built").exists()
+
+
+def test_other_files_are_never_replaced(tmp_path, capsys):
+    (tmp_path / "dataset").mkdir()
+    (tmp_path / "dataset/own.txt").touch()
+    assert kaggle.main(["someone", "--output", str(tmp_path)]) == 2
+    assert "dataset holds other files" in capsys.readouterr().err
+    assert (tmp_path / "dataset/own.txt").exists()
 
 
 SUBMIT = """\

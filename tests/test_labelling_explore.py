@@ -80,9 +80,8 @@ def data_dir(tmp_path):
 @pytest.fixture
 def run(data_dir, tmp_path):
     tables = part_of("test", [0, 1, 2])
-    return SimpleNamespace(
-        data_dir=data_dir, output_dir=tmp_path / "out", predictions=listed, tables=tables
-    )
+    fields = {"data_dir": data_dir, "output_dir": tmp_path / "out", "tables": tables}
+    return SimpleNamespace(**fields, predictions=listed, label_names=np.array(NAMES))
 
 
 @pytest.fixture
@@ -143,7 +142,7 @@ def test_thumbnails_show_every_label_with_its_verdict_matching_ones_first(album)
 def test_a_difference_is_that_of_the_scores_and_flips_are_its_images():
     better = PREDS.copy()
     better[1] = TARGETS[1]
-    compared = compare_runs(listed(better), listed(), ("better", "former"))
+    compared = compare_runs(listed(better), listed(), ("better", "former"), NAMES)
     row = compared.scores.set_index("score").loc["f2"]
     gains = (f2_per_image(better, TARGETS) - f2_per_image(PREDS, TARGETS))[:3]
     assert row["difference"] == pytest.approx(gains.mean())
@@ -155,17 +154,18 @@ def test_a_difference_is_that_of_the_scores_and_flips_are_its_images():
     assert flip["second_labels"] == ["tag::boats", "tag::hot dogs"]
     assert flip["difference"] == pytest.approx(gains[1])
     better[0] = False  # an image without any predicted label
-    assert compare_runs(listed(better), listed(), ("one", "none")).flips["first_labels"][0] == []
+    bare = compare_runs(listed(better), listed(), ("one", "none"), NAMES)
+    assert bare.flips["first_labels"][0] == []
 
 
 def test_only_what_both_runs_know_is_compared():
     renamed = [*NAMES[:3], "tag::ships"]  # c loses nothing by it, and b a true label
-    compared = compare_runs(listed(), listed(names=renamed), ("one", "other"))
+    compared = compare_runs(listed(), listed(names=renamed), ("one", "other"), NAMES[:3])
     assert compared.num_images == 3
     assert "tag::boats" not in {name for row in compared.flips["true"] for name in row}
     other = listed().assign(id="another")
     with pytest.raises(ValueError, match="no test image in common"):
-        compare_runs(listed(), other, ("one", "other"))
+        compare_runs(listed(), other, ("one", "other"), NAMES)
 
 
 def test_without_another_run_its_own_model_of_the_poster_is_compared(run):
@@ -174,7 +174,8 @@ def test_without_another_run_its_own_model_of_the_poster_is_compared(run):
     np.save(folder / "probs_test.npy", PROBS[:3])
     np.save(folder / "beam_test.npy", PROBS[:3] >= 0.45)
     run.find = folder.parent.joinpath
-    table, _ = other_predictions(run)
+    table, _, labels = other_predictions(run)
+    assert labels == set(run.label_names)
     assert (table["predicted"] == (table["probability"] >= 0.45)).all()
     with pytest.raises(FileNotFoundError, match="no notebook has run"):
         other_predictions(run, str(run.output_dir))
@@ -352,7 +353,7 @@ def test_flips_are_paged_and_filtered(album, monkeypatch):
     monkeypatch.setattr(widgets, "FLIPS", 1)
     ours = PREDS.copy()
     ours[1], ours[2] = TARGETS[1], False  # b is better, c worse
-    compared = compare_runs(listed(ours), listed(), ("ours", "theirs"))
+    compared = compare_runs(listed(ours), listed(), ("ours", "theirs"), NAMES)
     box = page_flips(compared, album.images.set_index("id")["path"])
     (choice, page, count), canvas = box.children[0].children, box.children[1]
     assert "of 2: 2 images" in count.value

@@ -24,7 +24,7 @@ from imet_tools.labelling.suspect_labels import PENALTY
 from imet_tools.sample import draw_records, image_id, write_sample_data
 from imet_utils.decoding import NeighbourIndex, Neighbours, build_neighbour_index
 from imet_utils.files import save_json
-from imet_utils.tables import load_tables, split_tables
+from imet_utils.tables import load_tables, split_tables, take_split
 
 IDS = [f"{n:04}" for n in range(90)]
 KINDS = np.arange(90) % 3  # of the images, far from one another
@@ -183,6 +183,15 @@ def test_verdicts_are_kept_and_not_asked_for_again(run):
     listed = set(zip(again["id"], again["attribute_name"], strict=True))
     assert not listed & {(row[0], row[2]) for row in kept}
     assert len(listed & set(zip(first["id"], first["attribute_name"], strict=True))) == 10
+    tables, index = run.tables, run.index
+    last = take_split(tables, "test").images["id"].iloc[-1]
+    images = tables.images[tables.images["id"] != last]  # as with a lower LIMIT
+    run.tables = replace(tables, images=images)
+    run.index = build_neighbour_index(index.embeddings[:-1], index.targets[:-1])
+    after.loc[after.index[-1], "id"] = last
+    after.to_csv(path, index=False)
+    write(run)
+    assert [row[0] for row in read_reviewed(path)] == [kept[0][0], last]
     after.loc[after.index[-2:], "id"] = ["gone", kept[1][0]]
     after.to_csv(path, index=False)
     write(run)

@@ -10,6 +10,7 @@ from imet_utils.encoders import Encoder, encode_images, speed_up
 from imet_utils.features import FeatureBatches
 from imet_utils.models import EndToEnd, LinearClassifier, Rnn, order_free_loss, weighted_bce
 from imet_utils.training import TrainConfig, Training, fit
+from imet_utils.training.loop import training_fingerprint
 
 NUM_IMAGES, NUM_VIEWS, NUM_CLASSES = 12, 2, 3
 pytestmark = pytest.mark.usefixtures("float32")
@@ -66,6 +67,17 @@ def test_a_frozen_encoder_trains_the_head_as_a_store_does(encoder, images, tmp_p
     np.testing.assert_allclose(history, wanted, atol=1e-5)
     torch.testing.assert_close(streamed.head.state_dict(), head.state_dict())
     assert all(map(torch.equal, encoder.parameters(), before))
+
+
+def test_a_frozen_part_of_the_head_counts_and_the_frozen_encoder_does_not(encoder, images):
+    model = _linear(encoder)
+    model.head.requires_grad_(False)
+    batches, found = FeatureBatches({"images": images}, _targets(images), 4), []
+    for change in (None, model.encoder, model.head):
+        if change:
+            next(change.parameters()).mul_(2)
+        found.append(training_fingerprint(model, weighted_bce, batches, []))
+    assert found[0] == found[1] != found[2]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,10 @@ import pytest
 from small_data import has_ended
 from tiny_notebooks import write_notebook
 
-from imet_tools.pipeline.execution import BarsAsLines, execute
+from imet_tools.pipeline.execution import BarsAsLines, execute, run_plan
+from imet_tools.pipeline.parameters import make_plan
+from imet_tools.pipeline.run_folder import claim_folder
+from imet_utils.files import save_json
 from imet_utils.runs import PROJECT_DIR
 
 
@@ -52,6 +55,15 @@ def test_the_death_of_a_kernel_is_reported_and_recorded(tmp_path):
     assert copy.metadata.papermill.exception is True
     assert [len(cell.outputs) for cell in copy.cells] == [0, 1, 0]
     assert copy.cells[1].outputs[0].traceback == [reason]
+
+
+def test_a_notebook_that_fails_before_it_opens_the_run_does_not_count_as_finished(tmp_path):
+    write_notebook(tmp_path / "notebooks/01_a_b.ipynb", "1 / 0")
+    record, output = tmp_path / "output/01_a_b/provenance.json", tmp_path / "output"
+    save_json({}, record)
+    with claim_folder(output):
+        assert run_plan(make_plan(tmp_path / "notebooks"), output, anew=False) == "01_a_b"
+    assert not record.exists()
 
 
 @pytest.mark.parametrize(

@@ -58,6 +58,7 @@ def pages(tmp_path_factory):
     folder = tmp_path_factory.mktemp("gallery")
     (folder / "docs/notebooks").mkdir(parents=True)
     (folder / "docs/notebooks/former.md").touch()
+    (folder / "docs/gallery.md").touch()
     write_gallery(write_run(folder / "a run"), folder / "docs")
     return folder / "docs"
 
@@ -95,6 +96,10 @@ def test_other_files_are_never_replaced(tmp_path, capsys):
     assert main(["--output", str(run), "--pages", str(run)]) == 2  # beside the executed copies
     assert ".ipynb is no page of a gallery" in capsys.readouterr().err
     assert read_all(run) == before
+    (tmp_path / "site/notebooks").mkdir(parents=True)
+    (tmp_path / "site/notebooks/own.md").touch()
+    assert main(["--output", str(run), "--pages", str(tmp_path / "site")]) == 2
+    assert (tmp_path / "site/notebooks/own.md").exists()
 
 
 def test_a_run_that_is_not_finished_is_refused_by_name(tmp_path, capsys):

@@ -51,6 +51,9 @@ def test_a_line_of_another_form_is_refused_by_name(tmp_path, line):
     with pytest.raises(ValueError, match=r"01_a_b.ipynb, parameters: .*literal, not") as error:
         declared_parameters(path)
     assert repr(line) in str(error.value)
+    write_notebook(path, "A: int = 3\n%matplotlib inline")
+    with pytest.raises(ValueError, match=r"01_a_b.ipynb: '%matplotlib inline' is not Python"):
+        declared_parameters(path)
 
 
 @pytest.mark.parametrize(

@@ -140,6 +140,15 @@ def test_of_a_failed_run_what_ran_is_shown(output_dir):
     assert "<p>papermill</p>" not in text
 
 
+def test_a_notebook_whose_results_are_outdated_is_named(output_dir):
+    for stem in ("01_look_at_it", "02_train_it"):
+        record = {"products": [f"{stem}/a.npy"], "data": {}, "data_dir_from_here": "..", "id": stem}
+        save_json({**record, "upstream": {}, "data_dir": ""}, output_dir / stem / "provenance.json")
+    (output_dir / "01_look_at_it/a.npy").touch()
+    text = build_report(output_dir).read_text()
+    assert re.findall(r'notice"><a href="#(\w+)">\w+</a> is outdated', text) == ["02_train_it"]
+
+
 def test_the_records_of_the_notebooks_and_what_was_left_out_are_shown(output_dir):
     assert "left out" not in build_report(output_dir).read_text()
     parameters = {"LIMIT": 60, "NAME": "<urn>"}
@@ -148,6 +157,7 @@ def test_the_records_of_the_notebooks_and_what_was_left_out_are_shown(output_dir
     with claim_folder(output_dir):
         save_record(output_dir, "01_look_at_it", record)
     provenance = {"data": {"train": {"content": "1a2b"}, "test": None}, "products": []}
+    provenance |= {"upstream": {}, "data_dir": "", "data_dir_from_here": ".."}
     save_json(provenance, output_dir / "01_look_at_it/provenance.json")
     rows = "folder,id,file,fault\ntest,a,a.png,x\ntrain,b,b.png,x\ntrain,c,c.png,x\n"
     (output_dir / "skipped_images.csv").write_text(rows)

@@ -160,6 +160,17 @@ def replace_text(path, old, new):
     path.write_text(path.read_text().replace(old, new))
 
 
+def test_a_table_counts_whole(collection, output):
+    ids = []
+    for text in ("val,test", "test,val"):
+        run = begin(CHAIN[0], collection, output)
+        (run.folder / "long.csv").parent.mkdir(parents=True, exist_ok=True)
+        (run.folder / "long.csv").write_text("x" * 5000 + text + "x" * 15000)
+        run.finish({})
+        ids.append(provenance.read_provenance(output, CHAIN[0])["id"])
+    assert ids[0] != ids[1]
+
+
 def reverse(path):
     path.write_bytes(path.read_bytes()[::-1])
 

@@ -182,7 +182,7 @@ def test_notebook_and_command_line_train_the_same_on_two_processes(run):
     together = train(run, "baseline", EPOCHS=2, LEARNING_RATE=1e-3, NUM_PROCESSES=2)
     shutil.rmtree(alone.folder)
     arguments = ["--data", data_dir, "--output", output_dir, "--epochs", 2]
-    arguments += ["--learning-rate", 1e-3, "--encoder", ENCODER]
+    arguments += ["--learning-rate", 1e-3]
     result = launch("-m", "imet_utils.training", "04_baseline/baseline", *arguments)
     assert result.returncode == 0, result.stderr[-3000:]
     assert result.stdout.count("baseline:   0%") == 1  # process 0 alone reports
@@ -190,6 +190,7 @@ def test_notebook_and_command_line_train_the_same_on_two_processes(run):
     # Where the head computes in bfloat16, rounding may depend on its threads, and on its rows.
     pd.testing.assert_frame_equal(history, together.history, rtol=0, atol=1e-3)
     pd.testing.assert_frame_equal(together.history, alone.history, rtol=0, atol=0.02)
+    assert not (output_dir / "04_baseline/provenance.json").exists()  # what it predicted is old
     saved = load_json(alone.folder / "head.json")
     assert (saved["head"], saved["config"]["epochs"]) == ("baseline", 2)
     assert saved["encoder"] == ENCODER
@@ -208,6 +209,11 @@ def test_the_command_line_refuses_what_there_is_not(monkeypatch, capsys, argumen
     with pytest.raises(SystemExit):
         main()
     assert reason in capsys.readouterr().err
+
+
+def test_a_hidden_layer_that_follows_the_number_of_images_takes_no_parameter(collection):
+    with pytest.raises(ValueError, match="mlp has no HIDDEN_DIM"):
+        train(collection, "mlp", HIDDEN_DIM=8)
 
 
 def test_a_head_is_trained_anew_on_all_images_by_the_same_recipe(collection):

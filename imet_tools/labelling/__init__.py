@@ -7,6 +7,7 @@ from imet_tools.labelling.explore import (
     compare_known,
     compare_runs,
     describe_threshold,
+    match_names,
     open_album,
     other_predictions,
     plot_flipped,

@@ -18,6 +18,7 @@ from imet_tools.labelling.new_images import RESULTS
 from imet_tools.labelling.suspect_labels import SUSPECTS
 from imet_utils.distributed import join_processes, num_processes
 from imet_utils.labeller import Labeller
+from imet_utils.labeller.labeller import SETTINGS
 from imet_utils.progress import say
 from imet_utils.provenance import find_product
 from imet_utils.runs import find_output_dir, read_run
@@ -120,9 +121,11 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def check_replaceable(folder: Path) -> Path:
-    """Return the folder of a new labeller, which replaces all in it; refuse one with labels."""
+    """Return the folder of a new labeller, which replaces another; refuse one with other files."""
     if (folder / RESULTS).exists():
         raise ValueError(f"{folder} holds labels of images in {RESULTS}. Name a new folder")
+    if folder.exists() and any(folder.iterdir()) and not (folder / SETTINGS).is_file():
+        raise ValueError(f"{folder} holds other files. Name an empty or a new folder")
     return folder
 
 
@@ -153,4 +156,4 @@ def add_reviewed(output_dir: Path, reviews: Sequence[Path], labeller: Labeller) 
 
 
 if __name__ == "__main__":
-    run_command(main, "nothing was written.")
+    run_command(main, "the same command resumes or starts again.")

@@ -186,15 +186,16 @@ class Comparison:
     num_images: int
 
 
-def compare_runs(first: pd.DataFrame, second: pd.DataFrame, names: tuple[str, str]) -> Comparison:
+def compare_runs(
+    first: pd.DataFrame, second: pd.DataFrame, names: tuple[str, str], known: Collection[str]
+) -> Comparison:
     """Compare two tables of `Run.predictions` on the test images that both have.
 
-    Labels that only one of them has are left out, and images whose true labels differ; a ValueError
-    if no image is left.
+    `known` are the labels that both runs have. Images whose true labels differ are left out; a
+    ValueError if no image is left.
     """
     tables = [table[table["split"] == "test"] for table in (first, second)]
-    common = set(first["attribute_name"]) & set(second["attribute_name"])
-    tables = [table[table["attribute_name"].isin(common)] for table in tables]
+    tables = [table[table["attribute_name"].isin(known)] for table in tables]
     true, labels = ([_names_by_id(table, column) for table in tables] for column in WHAT)
     ids = [key for key, row in true[0].items() if true[1].get(key) == row]
     if not ids:
@@ -221,17 +222,19 @@ def _names_by_id(table: pd.DataFrame, column: str) -> dict[str, list[str]]:
     return {image_id: some.get(image_id, []) for image_id in table["id"].unique()}
 
 
-def other_predictions(run: Run, other: str = "") -> tuple[pd.DataFrame, str]:
-    """Read the predictions to compare a run with, and their name.
+def other_predictions(run: Run, other: str = "") -> tuple[pd.DataFrame, str, set[str]]:
+    """Read the predictions to compare a run with, their name, and the labels that both know.
 
     `other` is the output folder of another run; "" stands for this run's own AttnCNN-RNN (poster).
     """
+    labels = set(run.label_names)
     if other:
         folder = Path(other).expanduser()
-        return read_run(folder).predictions(), folder.name
+        compared = read_run(folder)
+        return compared.predictions(), folder.name, labels.intersection(compared.label_names)
     probs, preds = (np.load(run.find(f"poster_rnn/{name}_test.npy")) for name in ("probs", "beam"))
     test = take_split(run.tables, "test")
-    return list_predictions(test, probs, preds), RECIPES["poster_rnn"].title
+    return list_predictions(test, probs, preds), RECIPES["poster_rnn"].title, labels
 
 
 def plot_flipped(comparison: Comparison, flips: pd.DataFrame, files: Mapping[str, Path]) -> Figure:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from imet_tools.command import lock_folder
 from imet_tools.labelling.new_images import (
     SOURCE,
     NewImage,
@@ -67,21 +68,24 @@ def label_files(
     images, skipped = check_images(list_images(given), num_cores())
     classes = _list_known(*table, images) if table else []
     folder, source = gather_items([choose_results(output_dir, given)])[0]
-    if process_index() == 0:
-        save_json(source, folder / SOURCE)
-        (folder / "skipped_images.csv").unlink(missing_ok=True)
-        if len(skipped):
-            save_csv(skipped, folder / "skipped_images.csv")
     pages: list[Path] = []
-    if review:
-        find_picture = train_pictures(output_dir, labeller)
-        with ExitStack() as unfinished:
-            tables = [unfinished.enter_context(atomic_path(folder / name)) for name in TABLES]
+    with ExitStack() as entered:
+        if process_index() == 0:
+            save_json(source, folder / SOURCE)
+            entered.enter_context(lock_folder(folder))
+            (folder / "skipped_images.csv").unlink(missing_ok=True)
+            if len(skipped):
+                save_csv(skipped, folder / "skipped_images.csv", spreadsheet_safe=True)
+        if review:
+            find_picture = train_pictures(output_dir, labeller)
+            tables = [entered.enter_context(atomic_path(folder / name)) for name in TABLES]
             found = write_tables(labeller, images, tables, top, classes)
             shown = max(top, SUGGESTED)
             pages = write_review(labeller, images, found, folder, find_picture, shown, classes)
-    else:
-        label_in_parts(labeller, images, folder, output_dir, top, classes)
+        else:
+            for page in folder.glob("review*.html"):  # of other labels
+                page.unlink(missing_ok=True)
+            label_in_parts(labeller, images, folder, output_dir, top, classes)
     _say_once(f"{len(images):,} images labelled, {len(skipped):,} files skipped: {folder}")
     if pages:
         say(f"To review the labels: {pages[0]}")

@@ -21,7 +21,7 @@ from imet_utils.tables.csv_files import (
     printable,
     read_csv,
 )
-from imet_utils.tables.images import is_ignored
+from imet_utils.tables.images import is_ignored, submission_ids
 
 RESULTS = "labelled"  # in the folder of a run: a folder for each set of images
 SOURCE = "source.json"  # in the latter: the files and folders that were given
@@ -152,7 +152,7 @@ def pick_new_images(run: Run, images: str = "", most: int = 200) -> tuple[list[P
     """
     if images:
         files, source = list_images([Path(images).expanduser()]), images
-    elif (run.data_dir / "test").is_dir():
+    elif submission_ids(run.data_dir):
         files, source = list_images([run.data_dir / "test"]), "the collection's test/"
     else:
         ids = take_split(run.tables, "test").images["id"]

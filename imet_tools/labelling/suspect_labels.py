@@ -21,7 +21,14 @@ from imet_utils.files import defuse, save_csv
 from imet_utils.plots import style
 from imet_utils.plots.images import draw_grid
 from imet_utils.runs import Run
-from imet_utils.tables import SPLITS, find_images, read_thumbnail, split_label, take_split
+from imet_utils.tables import (
+    SPLITS,
+    find_images,
+    load_tables,
+    read_thumbnail,
+    split_label,
+    take_split,
+)
 
 SUSPECTS = "suspect_labels.csv"  # in the folder of the notebook
 SMALLEST = 1e-4  # probability that is distinguished from 0
@@ -114,7 +121,8 @@ def write_suspect_labels(
     """
     path = run.folder / SUSPECTS
     reviewed = pd.DataFrame(read_reviewed(path), columns=list(SUSPECT_COLUMNS))
-    existing = {"id": run.tables.images["id"], "attribute_name": run.label_names}
+    whole = load_tables(run.data_dir)  # a run may leave images and labels out
+    existing = {"id": whole.images["id"], "attribute_name": whole.labels["attribute_name"]}
     for column, values in existing.items():
         reviewed = reviewed[reviewed[column].isin([defuse(value) for value in values])]
     most = min(most, max(1, int(index.targets.sum()) // 10))

@@ -48,28 +48,19 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str]) -> int:
     """Collect, and return the exit code."""
-    args = build_parser().parse_args(arguments)
+    options = vars(build_parser().parse_args(arguments))
+    del options["museum"]
     try:
-        departments = [int(number) for number in args.departments.split(",")]
+        options["departments"] = [int(number) for number in options["departments"].split(",")]
         with logging_redirect_tqdm():  # messages above the bar, not in it
-            found = collect_met(
-                args.data_dir,
-                departments,
-                args.images,
-                args.min_images,
-                args.classification,
-                args.table,
-                args.seed,
-                args.seconds,
-                args.api,
-            )
+            found = collect_met(**options)
     except (ValueError, OSError) as error:
         sys.stderr.write(f"run_all.sh collect: {error}\n")
         if isinstance(error, Unavailable):
             sys.stderr.write("Files so far are kept; repeat the command later to resume.\n")
         return 1 if isinstance(error, OSError) else 2
     sys.stdout.write(
-        f"{found.images:,} images with {found.labels:,} labels in {args.data_dir}; left out: "
+        f"{found.images:,} images with {found.labels:,} labels in {options['data_dir']}; left out: "
         f"{found.left_out:,} with rare labels only, {found.failed:,} that failed. "
         f"{found.requests:,} requests, {found.failures:,} of them failed.\n"
     )

@@ -83,6 +83,8 @@ def collect_met(
     train.mkdir(exist_ok=True)
     with lock_folder(cache):
         remove_leftovers(chain(*(place.iterdir() for place in (folder, cache, train))))
+        if table is not None and not Path(table).is_file():
+            raise ValueError(f"there is no table {table}")
         client = Client(api, seconds, cache)
         order = draw_order({n: list_objects(client, n) for n in departments}, seed)
         in_table = {}

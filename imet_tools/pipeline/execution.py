@@ -27,6 +27,7 @@ from imet_tools.pipeline.report import build_report, read_results, read_warnings
 from imet_tools.pipeline.run_folder import claim_folder, describe_run, is_up_to_date, save_record
 from imet_utils.files import atomic_path
 from imet_utils.progress import say
+from imet_utils.provenance import RECORD as PROVENANCE
 from imet_utils.provenance import current_data, list_upstream, stale_reason
 from imet_utils.runs import PROJECT_DIR, find_data_dir, find_output_dir
 from imet_utils.tables import check_tables
@@ -108,6 +109,7 @@ def run_plan(plan: Plan, output_dir: Path, anew: bool) -> str | None:
             values = values | {"OUTPUT_DIR": str(output_dir)}
         record = describe_run(plan.profile, plan.defaults(stem) | values)
         save_record(output_dir, stem, record)
+        (output_dir / stem / PROVENANCE).unlink(missing_ok=True)  # also if its first cell fails
         reason = execute(plan.notebooks[stem], copy, values)
         seconds = perf_counter() - start
         save_record(output_dir, stem, record | {"seconds": round(seconds, 1)})

@@ -36,7 +36,7 @@ SAMPLE = "the sample collection, whose pictures are painted by code (CC0 1.0)"
 UNSTABLE = (  # what an output tells of one run alone, and what stands for it
     (re.compile(r"^.*\[\d+:\d\d.*<.*\]\n?", re.MULTILINE), ""),  # progress bars
     (re.compile(r" at 0x[0-9a-f]+"), ""),
-    (re.compile(r"\d[\d.,]* ?(µs|ms|s|seconds|minutes)\b"), r"… \1"),
+    (re.compile(r"(?<!\d)(?!\d{4}s\b)\d[\d.,]* ?(µs|ms|s|seconds|minutes)\b"), r"… \1"),
 )
 PLACE_LINE = re.compile(rf"^({'|'.join(PLACES)}) = .*\n?", re.MULTILINE)
 FORMATS = {"NbConvertBase": {"display_data_priority": ["text/markdown", "text/html", "text/plain"]}}
@@ -51,8 +51,9 @@ def write_gallery(output_dir: Path, pages: Path) -> Path:
     """
     notebooks = read_executed(output_dir)
     check_finished(output_dir, notebooks)
+    is_gallery = (pages / "gallery.md").is_file()
     for path in (pages / "notebooks").rglob("*"):
-        if path.is_file() and path.suffix not in WRITTEN:
+        if path.is_file() and not (is_gallery and path.suffix in WRITTEN):
             raise ValueError(f"{path} is no page of a gallery: choose another folder for --pages.")
     data_dir = (read_provenance(output_dir, min(notebooks)) or {})["data_dir"]
     collection = SAMPLE

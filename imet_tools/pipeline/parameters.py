@@ -116,9 +116,7 @@ def find_notebooks(folder: Path) -> dict[str, Path]:
     `04_train-Copy1.ipynb` is no step either.
     """
     paths = sorted(folder.glob("*.ipynb"))
-    return {
-        path.stem: path for path in paths if STEM.fullmatch(path.stem) and path.stem[:2] != "00"
-    }
+    return {path.stem: path for path in paths if STEM.fullmatch(path.stem)}
 
 
 def select(stems: Sequence[str], first: str | None, last: str | None) -> list[str]:
@@ -149,6 +147,14 @@ def read_code(notebook: Path) -> list[tuple[str, list[str]]]:
     return [(source, tags) for source, tags in found if "injected-parameters" not in tags]
 
 
+def _parse(source: str, notebook: Path) -> ast.Module:
+    """Parse a cell; a ValueError if it is not Python, as with a magic."""
+    try:
+        return ast.parse(source)
+    except SyntaxError as error:
+        raise ValueError(f"{notebook.name}: {(error.text or '').strip()!r} is not Python") from None
+
+
 def declared_parameters(notebook: Path) -> dict[str, Parameter]:
     """Read the annotated literals of the cell tagged `parameters`; a ValueError for any other line.
 
@@ -157,7 +163,7 @@ def declared_parameters(notebook: Path) -> dict[str, Parameter]:
     source = "\n".join(source for source, tags in read_code(notebook) if "parameters" in tags)
     lines = source.splitlines()
     found = {}
-    for node in ast.parse(source).body:
+    for node in _parse(source, notebook).body:
         text = ast.get_source_segment(source, node) or ""
         try:
             if not (isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)):
@@ -176,7 +182,7 @@ def declared_upstream(notebook: Path) -> list[str]:
     """Read which notebooks one depends on, from the literal `upstream` of its `open_run`."""
     for source, _ in read_code(notebook):
         if "open_run(" in source:
-            for node in ast.walk(ast.parse(source)):
+            for node in ast.walk(_parse(source, notebook)):
                 if isinstance(node, ast.keyword) and node.arg == "upstream":
                     return list(ast.literal_eval(node.value))
     return []

@@ -25,6 +25,7 @@ from imet_utils.files import atomic_path, load_json
 from imet_utils.provenance import (
     current_data,
     find_product,
+    find_stale,
     list_upstream,
     read_provenance,
     stale_reason,
@@ -45,6 +46,8 @@ def build_report(output_dir: Path) -> Path:
     notebooks = read_executed(output_dir)
     records = read_records(output_dir)
     results = read_results(output_dir)
+    upstream = list_upstream(output_dir, list(notebooks))
+    stale = find_stale(output_dir, upstream, current_data(output_dir, upstream))
     headings: Headings = []
     cells = [cell for stem, found in notebooks.items() for cell in _render(found, stem, headings)]
     templates = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True)
@@ -53,6 +56,7 @@ def build_report(output_dir: Path) -> Path:
         title=TITLE,
         headings=headings,
         failed=[s for s, found in notebooks.items() if found.metadata.papermill.get("exception")],
+        stale=[stem for stem in notebooks if stem in stale and upstream[stem]],
         skipped=read_skipped(output_dir)["folder"].value_counts().to_dict(),
         results=results,
         summary=summarize(output_dir, results),

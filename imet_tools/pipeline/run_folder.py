@@ -95,7 +95,8 @@ def list_notebooks(folder: Path | str, output_dir: str = "") -> pd.DataFrame:
     records = read_records(results)
     rows = []
     for stem, path in find_notebooks(Path(folder)).items():
-        about = nbformat.read(path, as_version=4).cells[0].source.split("\n\n")[1]
+        first = [cell.source for cell in nbformat.read(path, as_version=4).cells[:1]]
+        about = "".join(first).partition("\n\n")[2].partition("\n\n")[0]
         upstream = list_upstream(results, declared_upstream(path))
         if reason := stale_reason(results, stem, upstream, current_data(results, upstream)):
             state = reason.removesuffix(f" (results in {results})")
