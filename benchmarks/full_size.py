@@ -17,7 +17,10 @@ from page import format_table, make_parser, publish
 from imet_utils.files import load_json, try_json
 from imet_utils.tables import read_tables
 
-SETTINGS = ("ENCODER", "IMAGE_SIZE", "TRAIN_VIEWS", "CACHE_GB", "ENGINE", "NUM_WORKERS")
+SETTINGS = (
+    *("ENCODER", "IMAGE_SIZE", "TRAIN_VIEWS", "CACHE_GB", "ENGINE", "NUM_WORKERS"),
+    *("BEAM_SIZE", "NUM_FOLDS", "REFIT"),
+)
 
 Notebooks = Mapping[str, Mapping[str, Any]]  # their records in a run's `run.json`, by name
 
