@@ -122,7 +122,7 @@ def _describe(thing: Any, seen: set[Any]) -> Any:  # noqa: ANN401
         return [name, code_digest(thing.__module__)]
     if isinstance(thing, BuiltinFunctionType) or _is_of_library(str(thing.__module__)):
         return [name]
-    name = thing.__qualname__  # alike in a notebook and in a file
+    name = thing.__qualname__  # whether its file is imported or run
     if thing in seen:
         return [name]
     seen.add(thing)

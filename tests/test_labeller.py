@@ -340,7 +340,7 @@ def test_the_command_labels_what_can_be_read_and_lists_the_rest(smoke, tmp_path,
     assert main(["label", str(given), "--output", str(output_dir), "--top", "2"]) == 0
     written = {path for path in output_dir.rglob("*") if path.is_file()} - before.keys()
     assert {path.name for path in written} == {
-        "labels.csv", "submission.csv", "skipped_images.csv", "review.html", "source.json",
+        "labels.csv", "submission.csv", "skipped_images.csv", "review.html", "source.json", ".lock",
     }  # fmt: skip
     assert all(path.stat().st_mtime_ns == time for path, time in before.items())
     [results] = {path.parent for path in written}

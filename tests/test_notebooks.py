@@ -4,6 +4,7 @@ import ast
 import csv
 import json
 import re
+import runpy
 import subprocess
 import sys
 from dataclasses import fields
@@ -18,11 +19,12 @@ from small_data import copy_run
 
 from imet_tools.pipeline.execution import execute
 from imet_tools.pipeline.parameters import declared_parameters, find_notebooks, make_plan
+from imet_utils.decoding import Decision
 from imet_utils.features import EncoderSettings
-from imet_utils.labeller import Labeller
+from imet_utils.labeller import Labeller, make_labeller
 from imet_utils.models import Rnn
-from imet_utils.runs import PROJECT_DIR, RESULT_COLUMNS, find_data_dir, read_run
-from imet_utils.training import Decoding, TrainConfig, load_head
+from imet_utils.runs import PROJECT_DIR, RESULT_COLUMNS, find_data_dir, open_run, read_run
+from imet_utils.training import RECIPES, Decoding, TrainConfig, load_head, train_head
 
 FOLDER = PROJECT_DIR / "notebooks"
 NOTEBOOKS = find_notebooks(FOLDER)
@@ -310,12 +312,18 @@ def test_a_readers_head_loss_and_data_in_a_notebook_of_their_own(smoke, tmp_path
     refused = r"'cosine' is registered, .* register\('cosine', ...\)"
     with pytest.raises(ValueError, match=refused):
         load_head(run, "cosine")
-    labeller, mine = output_dir / "11_own_head/own_labeller", tmp_path / "mine.py"
     with pytest.raises(ValueError, match=refused):
-        Labeller.load(labeller)
+        Labeller.load(output_dir / "11_own_head/own_labeller")
+    labeller, mine = tmp_path / "labeller", tmp_path / "mine.py"
     starts = ("from imet_utils", "class CosineHead", "def asymmetric_loss")
     own = [cell.source for cell in cells if cell.source.startswith(starts)]
     mine.write_text("\n".join([own[0], "SCALE: float = 20.0", *own[1:]]))
+    runpy.run_path(str(mine))
+    parameters = {"OUTPUT_DIR": str(output_dir), "EPOCHS": 1}
+    own_run = open_run("12_mine", ["06_train_attncnn_rnn"], parameters=parameters)
+    probs = train_head(own_run, "cosine").predict()["val"]
+    make_labeller(own_run, {"cosine": 1.0}, Decision(threshold=0.3), probs).save(labeller)
+    RECIPES.pop("cosine")
     image = next((run.data_dir / "train").glob("*.png"))
     command = [sys.executable, "-m", "imet_tools.labelling", "label", image, "--output", labeller]
     command += ["--no-review", "--heads", mine]

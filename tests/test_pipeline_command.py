@@ -49,7 +49,7 @@ def output(finished, tmp_path):
 
 
 @pytest.fixture
-def again(folder, data, output, monkeypatch, capsys):
+def again(finished, folder, data, output, monkeypatch, capsys):
     """Repeat the command without a kernel: its code, which notebooks it would run, what it printed.
 
     `reason` is why they fail.
@@ -61,8 +61,12 @@ def again(folder, data, output, monkeypatch, capsys):
             written = nbformat.read(notebook, as_version=4)
             written.metadata.papermill = {"exception": bool(reason)}
             nbformat.write(written, copy)
+            record = f"{notebook.stem}/provenance.json"
+            if record in records and not reason:  # it finishes as before
+                shutil.copy(finished[0] / record, output / record)
             return reason
 
+        records = {f"{path.parent.name}/{path.name}" for path in output.glob("*/provenance.json")}
         executed = []
         monkeypatch.setattr(execution, "execute", execute)
         code = main([*command(data, output), *changes], notebooks)
