@@ -134,7 +134,7 @@ def build_dataset(user: str, folder: Path, plan: Plan) -> None:
     with atomic_folder(folder) as whole:
         fetch_wheels(find_lacking(requirements), whole)
         build_wheel(whole)
-        profile = find_profile(str(plan.profile), home_dir() / "notebooks/profiles")
+        profile = profile_of(plan)
         for path in plan.notebooks.values():
             copy(path, whole)
         copy(profile, whole / f"{profile.stem}.yaml")
@@ -203,13 +203,17 @@ def build_kernels(user: str, folder: Path, plan: Plan, overrides: Iterable[Seque
             notebook.cells.append(new_code_cell(SUBMIT, id="kaggle-last"))
             write_kernel(user, whole / stem, notebook, before)
             before = [slug_of(stem)]
-        profile = find_profile(str(plan.profile), home_dir() / "notebooks/profiles")
-        arguments = ["--profile", profile.stem]
+        arguments = ["--profile", profile_of(plan).stem]
         arguments += [part for name, value in overrides for part in ("-p", name, value)]
         sources = [INSTALL, RUN.format(arguments=arguments), SUBMIT]
         cells = [new_code_cell(source, id=f"kaggle-{n}") for n, source in enumerate(sources)]
         run_all = new_notebook(metadata=notebook.metadata, cells=cells)
         write_kernel(user, whole / RUN_ALL, run_all, [])
+
+
+def profile_of(plan: Plan) -> Path:
+    """Return the file of the profile that a plan's values are from."""
+    return find_profile(str(plan.profile), home_dir() / "notebooks/profiles")
 
 
 def slug_of(stem: str) -> str:

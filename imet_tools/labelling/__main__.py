@@ -18,7 +18,7 @@ from imet_tools.labelling.new_images import RESULTS
 from imet_tools.labelling.suspect_labels import SUSPECTS
 from imet_utils.distributed import join_processes, num_processes
 from imet_utils.labeller import Labeller
-from imet_utils.labeller.labeller import SETTINGS
+from imet_utils.labeller.labeller import check_replaceable
 from imet_utils.progress import say
 from imet_utils.provenance import find_product
 from imet_utils.runs import find_output_dir, read_run
@@ -90,7 +90,7 @@ def main(arguments: Sequence[str]) -> int:
             runpy.run_path(args.heads)
         if args.command == "ensemble":
             weights = FITTED if args.weights == [FITTED] else [float(w) for w in args.weights]
-            folder = check_replaceable(output_dir)
+            folder = check_unused(output_dir)
             labeller, results = write_ensemble(args.runs, folder, weights)
             say(results.to_string(index=False, float_format="{:.3f}".format))
             if labeller.shares:
@@ -106,7 +106,7 @@ def main(arguments: Sequence[str]) -> int:
             add_reviewed(output_dir, args.tables, labeller)
             return 0
         if args.command == "export":
-            labeller.save(check_replaceable(args.folder))
+            labeller.save(check_unused(args.folder))
             size = sum(path.stat().st_size for path in args.folder.iterdir())
             say(f"{args.folder}: {size / 1e6:.0f} MB, for ./run_all.sh label IMAGES --output")
             return 0
@@ -120,12 +120,11 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def check_replaceable(folder: Path) -> Path:
+def check_unused(folder: Path) -> Path:
     """Return the folder of a new labeller, which replaces another; refuse one with other files."""
     if (folder / RESULTS).exists():
         raise ValueError(f"{folder} holds labels of images in {RESULTS}. Name a new folder")
-    if folder.exists() and any(folder.iterdir()) and not (folder / SETTINGS).is_file():
-        raise ValueError(f"{folder} holds other files. Name an empty or a new folder")
+    check_replaceable(folder)
     return folder
 
 

@@ -76,6 +76,9 @@ def label_files(
             (folder / "skipped_images.csv").unlink(missing_ok=True)
             if len(skipped):
                 save_csv(skipped, folder / "skipped_images.csv", spreadsheet_safe=True)
+            if not review:  # pages that are there are of other labels
+                for page in [*folder.glob("review*.html")]:
+                    page.unlink()
         if review:
             find_picture = train_pictures(output_dir, labeller)
             tables = [entered.enter_context(atomic_path(folder / name)) for name in TABLES]
@@ -83,8 +86,6 @@ def label_files(
             shown = max(top, SUGGESTED)
             pages = write_review(labeller, images, found, folder, find_picture, shown, classes)
         else:
-            for page in folder.glob("review*.html"):  # of other labels
-                page.unlink(missing_ok=True)
             label_in_parts(labeller, images, folder, output_dir, top, classes)
     _say_once(f"{len(images):,} images labelled, {len(skipped):,} files skipped: {folder}")
     if pages:

@@ -219,8 +219,7 @@ class Labeller:
     def save(self, folder: Path | str) -> None:
         """Write everything to a folder; a ValueError if it holds anything but a labeller."""
         folder = Path(folder)
-        if folder.exists() and any(folder.iterdir()) and not (folder / SETTINGS).is_file():
-            raise ValueError(f"{folder} holds other files. Name an empty or a new folder")
+        check_replaceable(folder)
         tensors = {name: torch.from_numpy(getattr(self.index, name)) for name in SPACE}
         tensors["targets"] = torch.from_numpy(np.packbits(self.index.targets, axis=1))
         tensors |= {key: values.cpu() for key, values in self.ensemble.heads.state_dict().items()}
@@ -360,6 +359,12 @@ def rank_labels(explanation: Explanation, top: int) -> np.ndarray:
 def _name_images(images: Sequence[Picture]) -> list[str]:
     named = [str(k) if isinstance(each, Image.Image) else each for k, each in enumerate(images)]
     return name_files([Path(name) for name in named])
+
+
+def check_replaceable(folder: Path) -> None:
+    """Raise a ValueError if a folder holds anything but a labeller."""
+    if folder.exists() and any(folder.iterdir()) and not (folder / SETTINGS).is_file():
+        raise ValueError(f"{folder} holds other files. Name an empty or a new folder")
 
 
 def find_labeller(folder: Path) -> Path:
