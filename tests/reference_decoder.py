@@ -32,36 +32,24 @@ def count_kept(labels, path_probs, thresholds):
 
 
 class ReferenceDecoder:
-    """Has the weights of an `AttnDecoder`; the equations are of Xu et al. and the poster."""
+    """Has the layers of an `AttnDecoder`; the equations are of Xu et al. and the poster."""
 
     def __init__(self, decoder):
-        self.weights = dict(decoder.named_parameters())
-        self.num_classes = len(self.weights["fc2.bias"])
-        self.residual = decoder.residual
-        self.by_labels = "attention.sharpness" in self.weights
-
-    def linear(self, name, values):
-        product = self.weights[f"{name}.weight"] @ values
-        return product + self.weights.get(f"{name}.bias", 0.0)
+        self.layers = decoder
 
     def start(self, maps):
         mean = sum(maps) / len(maps)
-        return self.linear("init_hidden", mean), self.linear("init_cell", mean)
+        return self.layers.init_hidden(mean), self.layers.init_cell(mean)
 
     def attend(self, maps, hidden, previous, labels):
-        if self.by_labels:
-            expected = self.expect(previous.detach(), labels)
-            sharpness = self.weights["attention.sharpness"]
-            evidence = [self.linear("attention.keys", position) for position in maps]
-            energies = torch.stack([sharpness * (expected @ each) for each in evidence])
+        layers, keys = self.layers.attention, [self.layers.attention.keys(each) for each in maps]
+        if hasattr(layers, "sharpness"):
+            expected = layers.sharpness * self.expect(previous.detach(), labels)
+            energies = [expected @ evidence for evidence in keys]
         else:
-            energies = torch.stack([self.additive_energy(position, hidden) for position in maps])
-        powers = (energies - energies.max()).exp()
-        return powers / powers.sum()
-
-    def additive_energy(self, position, hidden):
-        both = self.linear("attention.keys", position) + self.linear("attention.query", hidden)
-        return self.linear("attention.energy", both.clamp(min=0))[0]
+            query = layers.query(hidden)
+            energies = [layers.energy((key + query).relu())[0] for key in keys]
+        return torch.stack(energies).softmax(dim=0)
 
     def expect(self, previous, labels):
         """Share (C,) of each label not in `labels` in the squared odds of what comes next."""
@@ -74,46 +62,37 @@ class ReferenceDecoder:
         """One step after `labels`: returns logits (C,), attention (P,), hidden, cell."""
         attention = self.attend(maps, hidden, previous, labels)
         attended = sum(share * position for share, position in zip(attention, maps, strict=True))
-        context = self.linear("gate", hidden).sigmoid() * attended
-        predicted = torch.tensor([float(k in labels) for k in range(self.num_classes)]).to(maps)
+        context = self.layers.gate(hidden).sigmoid() * attended
+        predicted = torch.tensor([float(k in labels) for k in range(len(previous))]).to(maps)
         inputs = torch.cat([previous, context, predicted])
-        gates = self.weights["lstm.weight_ih"] @ inputs + self.weights["lstm.bias_ih"]
-        gates = gates + self.weights["lstm.weight_hh"] @ hidden + self.weights["lstm.bias_hh"]
-        i, f, g, o = gates.split(len(hidden))
-        cell = f.sigmoid() * cell + i.sigmoid() * g.tanh()
-        hidden = o.sigmoid() * cell.tanh()
-        logits = self.linear("fc2", self.linear("fc1", hidden))
-        if self.residual:
+        hidden, cell = self.layers.lstm(inputs, (hidden, cell))
+        logits = self.layers.fc2(self.layers.fc1(hidden))
+        if self.layers.residual:
             clamped = previous.clamp(SMALLEST_PROB, 1 - SMALLEST_PROB)
             logits = logits + (clamped / (1 - clamped)).log()
         return logits, attention, hidden, cell
 
-    def run(self, maps, probs, num_steps):
-        """Feed on the most probable label, from maps (P, E) and probs (C,) to logits (T, C)."""
-        hidden, cell = self.start(maps)
-        previous, labels, steps = probs, [], []
-        for _ in range(min(num_steps, self.num_classes)):
-            logits, _, hidden, cell = self.step(maps, hidden, cell, previous, labels)
-            pool = [k for k in range(self.num_classes) if k not in labels]
-            labels.append(max(pool, key=lambda k: logits[k]))
-            previous = logits.sigmoid()
-            steps.append(logits)
-        return torch.stack(steps)
-
-    @torch.no_grad()
-    def beam_search(self, maps, probs, beam_size, num_steps):
-        """Beam search for one image with lists: [(labels, probs and attention of each)]."""
+    def search(self, maps, probs, beam_size, num_steps):
+        """Beam search for one image: [(labels, logits, probability, attention of each step)]."""
         beams = [(0.0, [], [], *self.start(maps), probs)]
-        for _ in range(min(num_steps, self.num_classes)):
+        for _ in range(min(num_steps, len(probs))):
             grown = []
             for score, labels, steps, hidden, cell, previous in beams:
                 logits, attention, h, c = self.step(maps, hidden, cell, previous, labels)
                 p = logits.sigmoid()
-                grown += [
-                    (score + math.log(p[k]), [*labels, k], [*steps, (p[k], attention)], h, c, p)
-                    for k in range(self.num_classes)
-                    if k not in labels
-                ]
+                for k in {*range(len(p))}.difference(labels):
+                    so_far = [*labels, k], [*steps, (logits, p[k], attention)]
+                    grown.append((score + math.log(p[k].item()), *so_far, h, c, p))
             beams = sorted(grown, key=lambda beam: -beam[0])[:beam_size]
         kept = [(labels, zip(*steps, strict=True)) for _, labels, steps, *_ in beams]
         return [(labels, *map(torch.stack, steps)) for labels, steps in kept]
+
+    def run(self, maps, probs, num_steps):
+        """Feed on the most probable label, from maps (P, E) and probs (C,) to logits (T, C)."""
+        return self.search(maps, probs, 1, num_steps)[0][1]
+
+    @torch.no_grad()
+    def beam_search(self, maps, probs, beam_size, num_steps):
+        """Return the labels, probabilities and attention of each path."""
+        found = self.search(maps, probs, beam_size, num_steps)
+        return [(labels, *steps) for labels, _, *steps in found]

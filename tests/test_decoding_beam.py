@@ -17,21 +17,21 @@ from imet_utils.decoding import (
 )
 
 
-def make_problem(num_classes=5, batch=3, positions=4, seed=0, by_labels=False):
+def make_problem(num_classes=5, seed=0, by_labels=False):
     """A decoder in float64, with weights that make the steps differ clearly, and its inputs."""
     torch.manual_seed(seed)
     decoder = make_decoder(num_classes, attend_by_labels=by_labels).double().train()
-    maps, probs = make_inputs(batch, positions, num_classes=num_classes)
+    maps, probs = make_inputs(2, num_classes=num_classes)
     return decoder, maps.double(), probs.double()
 
 
-def make_flat_problem(num_classes=5, batch=2):
-    """A decoder that gives every label the same logit at every step."""
-    decoder, maps, probs = make_problem(num_classes, batch)
+def search_flat(logits, dtype, beam_size, steps):
+    """Search by a decoder that gives the labels the same logits at every step."""
+    decoder, maps, probs = make_problem(len(logits))
     with torch.no_grad():
         decoder.fc2.weight.zero_()
-        decoder.fc2.bias.fill_(-1.0)
-    return decoder, maps, probs
+        decoder.fc2.bias.copy_(torch.tensor(logits))
+    return beam_search(decoder.to(dtype), maps.to(dtype), probs.to(dtype), beam_size, steps)
 
 
 def make_paths(labels, probs):
@@ -53,7 +53,7 @@ def make_paths(labels, probs):
 def test_beam_search_equals_a_plain_one(num_classes, beam_size, steps, seed, by_labels):
     if beam_size > 7:
         num_classes, steps = min(num_classes, 5), min(steps, 4)
-    decoder, maps, probs = make_problem(num_classes, batch=2, seed=seed, by_labels=by_labels)
+    decoder, maps, probs = make_problem(num_classes, seed, by_labels)
     paths = beam_search(decoder, maps, probs, beam_size, steps)
     assert decoder.training  # it stays as it was, and its dropout is not used
     assert not paths.step_probs.requires_grad
@@ -70,11 +70,7 @@ def test_beam_search_equals_a_plain_one(num_classes, beam_size, steps, seed, by_
 
 @given(st.lists(st.sampled_from([-50.0, -2.5, -1e-40, -0.0, 0.0, 1e-40, 0.5]), min_size=1))
 def test_labels_are_ranked_as_by_a_stable_sort(logits):
-    decoder, maps, probs = make_flat_problem(num_classes=len(logits))
-    with torch.no_grad():
-        decoder.fc2.bias.copy_(torch.tensor(logits))
-    decoder, maps, probs = decoder.float(), maps.float(), probs.float()
-    paths = beam_search(decoder, maps, probs, beam_size=len(logits), max_steps=1)
+    paths = search_flat(logits, torch.float32, beam_size=len(logits), steps=1)
     values, order = torch.tensor(logits).sort(descending=True, stable=True)
     assert paths.labels[0, :, 0].tolist() == order.tolist()
     torch.testing.assert_close(paths.step_probs[0, :, 0], values.sigmoid())
@@ -83,10 +79,7 @@ def test_labels_are_ranked_as_by_a_stable_sort(logits):
 @pytest.mark.parametrize("bias", [-1e30, -200.0, 200.0, 1e30])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_probabilities_of_zero_and_one_are_safe(bias, dtype):
-    decoder, maps, probs = make_flat_problem()
-    with torch.no_grad():
-        decoder.fc2.bias.copy_(torch.tensor([0.0, bias, bias, bias, bias]))
-    paths = beam_search(decoder.to(dtype), maps.to(dtype), probs.to(dtype), 4, 5)
+    paths = search_flat([0.0, bias, bias, bias, bias], dtype, beam_size=4, steps=5)
     for values in (paths.step_probs, paths.path_probs, paths.attention):
         assert values.isfinite().all()
     assert (paths.labels.sort().values == torch.arange(5)).all()
@@ -121,29 +114,10 @@ def test_sizes_below_one_and_negative_scales_are_refused():
             class_thresholds(torch.rand(2), scale)
 
 
-def concatenate(parts):
-    return Paths(*map(torch.cat, zip(*parts, strict=True)))
-
-
-def test_an_image_has_the_same_paths_alone_and_beside_others():
-    decoder, maps, probs = make_problem()
-    whole = beam_search(decoder, maps, probs, 3, 4)
-    parts = [beam_search(decoder, maps[k : k + 1], probs[k : k + 1], 3, 4) for k in range(3)]
-    best = concatenate([part.best() for part in parts])
-    torch.testing.assert_close(tuple(concatenate(parts)), tuple(whole))
-    torch.testing.assert_close(tuple(whole.best().cpu()), tuple(best))
-    assert whole.best().labels.shape == (3, 1, 4)
-
-
 def test_best_path_scale_finds_the_stop_that_fits_the_targets():
-    paths = concatenate([make_paths([0, 1, 2], [0.9, 0.6, 0.05])] * 2)  # two views
-    frequencies = torch.full((4,), 0.1)
-    two = torch.tensor([[True, True, False, False]])
-    scales = (0.1, 5.0, 8.5)  # keep three labels, two, one
-    kept = [union_of_views(paths, class_thresholds(frequencies, s), 2).sum().item() for s in scales]
-    assert kept == [3, 2, 1]
-    assert best_path_scale(paths, frequencies, two, 2, scales) == 5.0
-    three, one = torch.arange(4)[None] < 3, torch.arange(4)[None] < 1
-    assert best_path_scale(paths, frequencies, three, 2, scales) == 0.1
-    assert best_path_scale(paths, frequencies, three, 2) == 0.0  # no path stops
-    assert best_path_scale(paths, frequencies / 100, one, 2) == 1000.0
+    views = [make_paths([0, 1, 2], [0.9, 0.6, 0.05])] * 2
+    paths, frequencies = Paths(*map(torch.cat, zip(*views, strict=True))), torch.full((4,), 0.1)
+    for count, scale in ((3, 0.1), (2, 5.0), (1, 8.5)):  # labels that are kept
+        targets = torch.arange(4)[None] < count
+        assert best_path_scale(paths, frequencies, targets, 2, (0.1, 5.0, 8.5)) == scale
+    assert best_path_scale(paths, frequencies, torch.arange(4)[None] < 3, 2) == 0.0  # none stops

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imet_utils.decoding import best_expected_sets, precision_thresholds
+from imet_utils.decoding import best_expected_sets
 from imet_utils.decoding.decisions import choose_decision
 from imet_utils.metrics import sample_scores, threshold_curve
 
@@ -21,9 +21,7 @@ def data():
 
 
 @pytest.mark.parametrize(("score", "beta"), [("F2", 2.0), ("F1", 1.0)])
-def test_expected_scores_are_those_of_the_best_sets_or_else_of_the_best_threshold(
-    data, score, beta
-):
+def test_expected_scores_are_of_the_best_sets_or_else_of_the_best_threshold(data, score, beta):
     probs, targets = data
     decide = choose_decision(f"expected {score}", probs, targets)
     np.testing.assert_array_equal(decide(probs), best_expected_sets(probs, beta))
@@ -34,19 +32,13 @@ def test_expected_scores_are_those_of_the_best_sets_or_else_of_the_best_threshol
 
 @pytest.mark.parametrize("wanted", ["0.6", "0.75", "0.9"])
 def test_a_target_precision_is_reached_with_as_many_labels_as_possible(data, wanted):
-    probs, targets = data
+    probs, targets = data[0].round(2), data[1]  # many are equal
     preds = choose_decision(wanted, probs, targets)(probs)
     assert targets[preds].mean() >= float(wanted)
     cuts = np.unique(probs)
     lower = cuts[cuts < probs[preds].min()]
     assert all(targets[probs >= cut].mean() < float(wanted) for cut in lower)
     assert wanted != "0.9" or not preds.any(axis=1).all()  # an image may have none
-
-
-def test_equal_probabilities_fall_on_one_side():
-    probs = np.array([[0.9, 0.5, 0.5, 0.5]])
-    targets = np.array([[True, True, False, False]])
-    assert precision_thresholds(probs, targets, [0.6, 0.5]) == {0.6: 0.9, 0.5: 0.5}
 
 
 @pytest.mark.parametrize("decision", ["F2", "1.5", "0", ""])
@@ -102,9 +94,7 @@ def test_best_sets_are_the_best_of_all_sets(probs, beta):
 
 @pytest.mark.parametrize("beta", [1.0, 2.0])
 @pytest.mark.parametrize(("num_classes", "mean"), [(60, 0.01), (60, 3), (60, 20), (1103, 6)])
-def test_sizes_are_the_best_by_the_distribution_of_the_number_of_true_labels(
-    num_classes, mean, beta
-):
+def test_sizes_are_the_best_by_the_distribution_of_true_counts(num_classes, mean, beta):
     probs = sparse_probs(3, num_classes, mean)
     for row, preds in zip(probs, best_expected_sets(probs, beta), strict=True):
         size = preds.sum()

@@ -34,15 +34,13 @@ def disk(tmp_path):
 
 def fill(folder):
     """Write until nothing more fits."""
-    with (folder / "filler").open("wb", buffering=0) as file, suppress(OSError):
-        while True:
-            file.write(bytes(4096))
+    with suppress(OSError):
+        (folder / "filler").write_bytes(bytes(2**21))
 
 
 def contents(folder):
     """Read every file but the filler."""
-    files = [path for path in folder.rglob("*") if path.is_file() and path.name != "filler"]
-    return {path: path.read_bytes() for path in files}
+    return {path: path.read_bytes() for path in folder.rglob("*.*") if path.is_file()}
 
 
 FULL = r"\[Errno 28\]"
@@ -65,54 +63,40 @@ def test_a_full_disk_leaves_the_old_file_and_no_other(disk, name):
     assert contents(disk) == before
 
 
-@pytest.fixture
-def dataset(tmp_path):
-    """Four images of noise."""
-    return ViewDataset(write_noise(tmp_path, "abcd"), "abcd", [True] * 4, train=True, size=32)
+def test_a_disk_that_fills_under_a_store_leaves_the_old_one(disk, tmp_path, monkeypatch):
+    dataset = ViewDataset(write_noise(tmp_path, "abcd"), "abcd", [True] * 4, train=True, size=32)
 
+    def extract(number):
+        def compute(images):
+            return {"maps": torch.ones(len(images), number)}
 
-def extract(dataset, folder, numbers_a_view):
-    def compute(images):
-        return {"maps": torch.ones(len(images), numbers_a_view)}
+        extract_features(dataset, compute, disk / "train/store", {"n": number}, num_workers=0)
 
-    return extract_features(dataset, compute, folder, {"n": numbers_a_view}, num_workers=0)
-
-
-def test_a_disk_that_fills_while_a_store_is_written_leaves_the_old_store(
-    disk, dataset, monkeypatch
-):
     monkeypatch.setattr(store, "check_space", lambda *_: None)
-    extract(dataset, disk / "train/store", 10)
+    extract(10)
     before = contents(disk)
     with pytest.raises(OSError, match=FULL):
-        extract(dataset, disk / "train/store", 10**5)
+        extract(10**5)
     assert contents(disk) == before
     assert open_features(disk / "train/store", {"n": 10})["maps"].shape == (4, 6, 10)
 
 
 @pytest.mark.slow
-def test_a_run_into_a_full_or_read_only_folder_is_refused_and_changes_nothing(
-    disk, tmp_path, capsys
-):
+def test_a_full_or_read_only_disk_ends_a_run_with_the_reason(disk, tmp_path, capsys):
     folder = write_chain(tmp_path / "notebooks")
-    assert main(["--output", str(disk / "out"), "--to", "01"], folder) == 0
+    arguments, reason = ["--output", str(disk / "out")], f"{disk}/out cannot be written: [Errno"
+    assert main([*arguments, "--to", "01"], folder) == 0
+    write_notebook(folder / "02_use_number.ipynb", 'OUTPUT_DIR: str = ""', "print('.' * 2 * 10**6)")
+    assert main([*arguments, "--from", "02"], folder) == 1
+    assert f"{reason} 28]" in capsys.readouterr().err
+    assert [path.name for path in (disk / "out/notebooks").iterdir()] == ["01_make_number.ipynb"]
     before = contents(disk)
     fill(disk)
-    assert main(["--output", str(disk / "out")], folder) == 2
-    assert f"{disk}/out cannot be written: [Errno 28]" in capsys.readouterr().err
+    assert main(arguments, folder) == 2
+    assert f"{reason} 28]" in capsys.readouterr().err
     (disk / "filler").unlink()
     assert mount(disk, "-o", "remount,ro").returncode == 0
     for output in ("out", "new"):
         assert main(["--output", str(disk / output)], folder) == 2
         assert "[Errno 30]" in capsys.readouterr().err
     assert contents(disk) == before
-
-
-@pytest.mark.slow
-def test_a_disk_that_fills_during_a_run_ends_it_with_the_reason(disk, tmp_path, capsys):
-    folder = write_chain(tmp_path / "notebooks")
-    (folder / "01_make_number.ipynb").unlink()
-    write_notebook(folder / "02_use_number.ipynb", 'OUTPUT_DIR: str = ""', "print('.' * 2 * 10**6)")
-    assert main(["--output", str(disk / "out")], folder) == 1
-    assert f"{disk}/out cannot be written: [Errno 28]" in capsys.readouterr().err
-    assert list((disk / "out/notebooks").iterdir()) == []

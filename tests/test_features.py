@@ -1,5 +1,3 @@
-import json
-import os
 import shutil
 from dataclasses import replace
 
@@ -8,7 +6,6 @@ import pytest
 import torch
 from small_data import channel_means, noise, write_collection
 
-from imet_utils import code
 from imet_utils.encoders import build_encoder, encode_images
 from imet_utils.features import (
     EncoderSettings,
@@ -42,10 +39,6 @@ def extract(dataset, folder, fingerprint=None, compute=channel_means, **settings
     return extract_features(dataset, compute, folder, fingerprint or {"a": 1}, **settings)
 
 
-def not_called(images):
-    raise AssertionError("computed although the store was there")
-
-
 @pytest.mark.parametrize("settings", [{}, {"batch_size": 1}, {"num_workers": 2}])
 def test_store_equals_features_of_the_views(dataset, tmp_path, settings):
     arrays = extract(dataset, tmp_path / "sub" / "store", **settings)
@@ -56,8 +49,6 @@ def test_store_equals_features_of_the_views(dataset, tmp_path, settings):
         assert not values.flags.writeable
         assert values.dtype == np.float16
         assert np.array_equal(values, torch.stack([e[name] for e in expected]).half().numpy())
-    files = sorted(path.name for path in (tmp_path / "sub").rglob("*"))
-    assert files == ["fingerprint.json", "maps.npy", "pooled.npy", "rows.txt", "store"]
 
 
 def test_same_fingerprint_opens_and_another_rebuilds(dataset, tmp_path):
@@ -65,33 +56,14 @@ def test_same_fingerprint_opens_and_another_rebuilds(dataset, tmp_path):
     with pytest.raises(FileNotFoundError):
         open_features(folder)
     first = extract(dataset, folder, {"size": (32, 32), "encoder": "x"})
-    again = extract(dataset, folder, {"encoder": "x", "size": [32, 32]}, compute=not_called)
+    again = extract(dataset, folder, {"encoder": "x", "size": [32, 32]}, compute=None)
     assert np.array_equal(first["maps"], again["maps"])
-    doubled = extract(
-        dataset, folder, {"encoder": "y"}, lambda im: {"m": 2 * channel_means(im)["maps"]}
-    )
+    extract(dataset, folder, {"encoder": "y"}, lambda im: {"m": 2 * channel_means(im)["maps"]})
+    doubled = open_features(folder, {"encoder": "y"})
     assert set(doubled) == {"m"}  # nothing of the old store is left
     assert np.array_equal(doubled["m"], 2 * first["maps"])
-    stored = json.loads((folder / "fingerprint.json").read_text())
-    digest = code.code_digest("imet_utils.features.store")
-    assert stored == {"encoder": "y", "views": dataset.fingerprint(), "code": digest}
-    assert set(open_features(folder, {"encoder": "y"})) == {"m"}
     with pytest.raises(ValueError, match=r"'encoder': 'y'.*'encoder': 'z'"):
         open_features(folder, {"encoder": "z"})
-
-
-def test_an_edit_to_the_code_of_features_makes_them_anew(dataset, tmp_path, monkeypatch):
-    compute = Counted()
-    for digest, module, num_views in (
-        ("before", "hog", 15),
-        ("before", "hog", 15),
-        ("edited", "hog", 30),
-        ("edited", "encoders.encoder", 45),
-    ):
-        monkeypatch.setattr(store, "code_digest", lambda *names, now=digest: f"{now} {names}")
-        modules = [f"imet_utils.{module}"]
-        extract(dataset, tmp_path / "train/hog", compute=compute, modules=modules)
-        assert compute.num_views == num_views
 
 
 @pytest.mark.parametrize("shape", [(1,), (49, 80)])
@@ -110,37 +82,28 @@ def test_a_batch_of_stored_rows_is_that_of_a_plain_array(tmp_path, shape):
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_unreadable_image_is_named_and_the_old_store_stays(dataset, tmp_path, workers):
-    old = np.array(extract(dataset, tmp_path / "train/store")["maps"])
+    store = tmp_path / "train/store"
+    old = np.array(extract(dataset, store)["maps"])
+    (store.parent / ".store.99999999.tmp").mkdir()  # of a run that was killed
     (tmp_path / "images" / "3.png").write_text("damaged")
     with pytest.raises(ValueError, match=r"3\.png"):
-        extract(dataset, tmp_path / "train/store", {"a": 2}, num_workers=workers)
-    assert np.array_equal(open_features(tmp_path / "train/store", {"a": 1})["maps"], old)
-    assert not list(tmp_path.rglob(".store*"))
+        extract(dataset, store, {"a": 2}, num_workers=workers)
+    assert np.array_equal(open_features(store, {"a": 1})["maps"], old)
+    assert [*store.parent.iterdir()] == [store]
 
 
-def test_leftovers_of_dead_runs_are_removed_and_nothing_else(dataset, tmp_path):
-    dead = tmp_path / "train/.store.99999999.tmp"
-    live = tmp_path / f"train/.store.{os.getppid()}.tmp"
-    for folder in (dead, live):
-        folder.mkdir(parents=True)
-        (folder / "maps.npy").write_text("half")
-    extract(dataset, tmp_path / "train/store")
-    assert not dead.exists()
+def test_what_a_folder_float16_or_the_disk_cannot_hold_is_refused(dataset, tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="not a feature store"):
-        extract(dataset, live)
-    assert (live / "maps.npy").exists()
-
-
-def test_what_the_disk_or_float16_cannot_hold_is_refused(dataset, tmp_path, monkeypatch):
+        extract(dataset, tmp_path / "images")
+    store, large = tmp_path / "train/store", torch.zeros(6, 1000, 1000)
     with pytest.raises(ValueError, match="'maps' are not finite"):
-        extract(dataset, tmp_path / "train/store", compute=lambda im: {"maps": im.float() * 1e4})
+        extract(dataset, store, compute=lambda im: {"maps": im.float() * 1e4})
     disk = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: disk._replace(free=10**7))
-    large = torch.zeros(6, 1000, 1000)
     with pytest.raises(OSError, match=r"0\.03 GB .* 0\.01 GB"):
-        extract(dataset, tmp_path / "train/store", compute=lambda im: {"maps": large[: len(im)]})
-    assert not (tmp_path / "train/store").exists()
-    assert not list(tmp_path.rglob(".store*"))
+        extract(dataset, store, compute=lambda im: {"maps": large[: len(im)]})
+    assert not [*store.parent.iterdir()]
+    assert len([*(tmp_path / "images").iterdir()]) == 5
 
 
 class Counted:
@@ -168,49 +131,48 @@ def extract_splits(folder, train, val, batch_size=3):
 
 TRAIN, VAL = dict.fromkeys("abcdefg", True), dict.fromkeys("hij", False)
 CHANGES = {
-    "a label without a culture": (TRAIN, VAL, 3, [0, 0]),
     "one that has no culture any more": (TRAIN | {"b": False}, VAL, 3, [1, 0]),
     "of validation, which is cropped anyway": (TRAIN, VAL | {"h": True}, 3, [0, 0]),
     "one gone, others in another order": (dict.fromkeys("fcbag", True), VAL, 3, [0, 0]),
     "one moved, augmented there": ({**TRAIN, "j": 1}, dict.fromkeys("hi", False), 3, [1, 0]),
     "one gone, one new, in twos": (dict.fromkeys("gabdfeh", True), VAL, 6, [3, 0]),
-    "one gone, one new, in fours": (dict.fromkeys("gabdfeh", True), VAL, 12, [7, 0]),
     "one gone, one new, all at once": (dict.fromkeys("gabdfeh", True), VAL, 99, [7, 0]),
 }
 
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_only_rows_that_changed_are_computed_and_all_are_those_of_a_fresh_store(tmp_path, change):
-    """Of images in twos or fours the last ones make a smaller batch, by which `Counted` rounds."""
+    """Of images in twos the last ones make a smaller batch, by which `Counted` rounds."""
     train, val, batch_size, num_images = CHANGES[change]
     extract_splits(tmp_path / "run", TRAIN, VAL, batch_size)
     counts, arrays = extract_splits(tmp_path / "run", train, val, batch_size)
     assert counts == [3 * number for number in num_images]
     fresh, expected = extract_splits(tmp_path / "fresh", train, val, batch_size)
     assert fresh == [3 * len(train), 3 * len(val)]
-    for array, other in zip(arrays, expected, strict=True):
-        np.testing.assert_array_equal(array, other)
+    assert all(map(np.array_equal, arrays, expected))
 
 
-def test_a_changed_file_and_a_new_one_are_computed_also_after_a_failure(tmp_path):
+def test_a_changed_file_is_computed_anew(tmp_path):
     extract_splits(tmp_path / "run", TRAIN, VAL)
     shutil.copy(tmp_path / "images/a.png", tmp_path / "images/c.png")
-    train = {**TRAIN, "k": True}
-    dataset = make_dataset(tmp_path / "images", train)
-    with pytest.raises(AssertionError):
-        extract(dataset, tmp_path / "run/train/store", compute=not_called, batch_size=3)
-    counts, arrays = extract_splits(tmp_path / "run", train, VAL)
-    assert counts == [6, 0]
-    np.testing.assert_array_equal(arrays[0], extract_splits(tmp_path / "fresh", train, VAL)[1][0])
+    counts, arrays = extract_splits(tmp_path / "run", TRAIN, VAL)
+    assert counts == [3, 0]
+    assert np.array_equal(arrays[0], extract_splits(tmp_path / "fresh", TRAIN, VAL)[1][0])
 
 
-def test_rows_of_another_encoder_or_seed_are_not_taken(dataset, tmp_path):
-    first, again = Counted(), Counted()
-    extract(dataset, tmp_path / "train/store", {"encoder": "x"}, first)
-    extract(dataset, tmp_path / "val/store", {"encoder": "y"}, again)
-    dataset.seed = 1
-    extract(dataset, tmp_path / "test/store", {"encoder": "x"}, again)
-    assert again.num_views == 2 * first.num_views == 30
+@pytest.mark.parametrize(
+    "change",
+    [{"encoder": "y"}, {"seed": 1}, {"code": "edited"}, {"module": "encoders.encoder"}, {}],
+)
+def test_rows_of_another_encoder_seed_or_code_are_not_taken(dataset, tmp_path, monkeypatch, change):
+    compute = Counted()
+    for settings in ({}, change):
+        now = {"encoder": "x", "seed": 0, "code": "before", "module": "hog"} | settings
+        dataset.seed, modules = now["seed"], [f"imet_utils.{now['module']}"]
+        monkeypatch.setattr(store, "code_digest", lambda *names, now=now: f"{now['code']} {names}")
+        made_by = {"encoder": now["encoder"]}
+        extract(dataset, tmp_path / "train/store", made_by, compute, modules=modules)
+    assert compute.num_views == (30 if change else 15)
 
 
 @pytest.fixture
@@ -256,5 +218,4 @@ def test_encodes_on_one_process_or_two(tables, tmp_path):
         np.testing.assert_allclose(stores["val"][name][1], values.float(), atol=0.02, rtol=0.05)
     again = encode_collection(tables, tmp_path / "two", replace(settings, num_processes=2))
     for split, arrays in again.items():
-        for name, array in arrays.items():
-            np.testing.assert_array_equal(array, stores[split][name])
+        assert all(np.array_equal(array, stores[split][name]) for name, array in arrays.items())

@@ -32,17 +32,17 @@ from imet_utils.views import ViewDataset
 KILLS = int(os.environ.get("IMET_KILLS", "1"))
 
 
-def die_at_rename(work, number, after):
-    """Do the work in a fork that kills itself at its rename of that number; say if it did."""
+def die_at(moment, work):
+    """Do the work in a fork that kills itself before or after a rename; say if it did."""
     child = os.fork()
     if child == 0:
-        rename, renames = os.replace, count()
+        rename, moments = os.replace, count()
 
-        def replace(source, target):
-            last = next(renames) == number
-            if after or not last:
-                rename(source, target)
-            if last:
+        def replace(*paths):
+            if next(moments) == moment:
+                os.kill(os.getpid(), signal.SIGKILL)
+            rename(*paths)
+            if next(moments) == moment:
                 os.kill(os.getpid(), signal.SIGKILL)
 
         os.replace = replace
@@ -53,32 +53,23 @@ def die_at_rename(work, number, after):
 
 def every_kill(prepare, work, check):
     """Kill `work` before and after each of its renames, and check what its repetition leaves."""
-    kills = 0
+    moment = 0
     prepare()
-    while die_at_rename(work, kills // 2, after=kills % 2 == 1):
-        kills += 1
+    while die_at(moment, work):
+        moment += 1
         work()
         check()
         prepare()
-    return kills
+    return moment
 
 
-def content(path, *folders):
-    """Hash a file, but for the names of folders and how a checkpoint shares its strings."""
+def content(path, folder):
+    """Hash a file, but for the name of its folder and how a checkpoint shares its strings."""
+    data = path.read_bytes().replace(bytes(folder), b"")
     if path.suffix == ".pt":
-        text = json.dumps(load_checkpoint(path), sort_keys=True, default=describe_tensor)
-        return hash_of(text.encode())
-    text = path.read_bytes()
-    for folder in folders:
-        text = text.replace(bytes(folder), b"")
-    return hash_of(text)
-
-
-def describe_tensor(tensor):
-    return str(tensor.dtype), tensor.shape, hash_of(tensor.numpy().tobytes())
-
-
-def hash_of(data):
+        values = load_checkpoint(path)
+        exact = json.dumps(values, sort_keys=True, default=lambda t: [str(t.dtype), t.tolist()])
+        data = exact.encode()
     return hashlib.sha256(data).hexdigest()
 
 
@@ -88,7 +79,7 @@ def test_training_killed_at_any_file_it_writes_ends_bit_identical(tmp_path):
     batches = FeatureBatches(*data, 20)
     val_batches = FeatureBatches(*data, 20, "all", shuffle=False)
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    names = {"best.pt", "last.pt", "history.csv"}
+    names = ["best.pt", "history.csv", "last.pt"]
 
     def work(folder=killed, learning_rate=0.05):
         torch.manual_seed(0)
@@ -98,10 +89,9 @@ def test_training_killed_at_any_file_it_writes_ends_bit_identical(tmp_path):
 
     def check():
         remove_leftovers(killed.iterdir())  # as a run does at its start
-        for path in (whole, killed):
-            assert {file.name for file in path.iterdir()} == names
+        assert sorted(path.name for path in killed.iterdir()) == names
         for name in names:
-            assert content(killed / name) == content(whole / name)
+            assert content(killed / name, killed) == content(whole / name, whole)
 
     work(whole)
     other = partial(work, learning_rate=0.01)  # leaves checkpoints of other settings
@@ -113,10 +103,8 @@ def test_a_store_killed_at_any_file_it_writes_is_the_old_or_the_new_one(tmp_path
     dataset = ViewDataset([tmp_path / "a.png"], ["a"], [True], train=False, size=32, num_views=2)
     store = tmp_path / "features/train/store"
 
-    def work(value=2):
-        def compute(images):
-            return {"maps": torch.full((len(images), 3), float(value))}
-
+    def work(value=2.0):
+        compute = lambda images: {"maps": torch.full((len(images), 3), value)}  # noqa: E731
         extract_features(dataset, compute, store, {"value": value}, num_workers=0)
 
     def check():
@@ -128,21 +116,18 @@ def test_a_store_killed_at_any_file_it_writes_is_the_old_or_the_new_one(tmp_path
     assert every_kill(partial(work, value=1), work, check) >= 2 * 2
 
 
-def state_before(stem, whole, folder):
-    """Copy an undisturbed run without what one notebook made; return the list of that."""
+def copy_state_before(stem, whole, folder):
+    """Copy an undisturbed run without what one notebook made."""
     shutil.rmtree(folder, ignore_errors=True)
     copy_run(whole, folder)
-    products = list(read_provenance(whole, stem)["products"])
-    for product in [*products, f"{stem}/provenance.json"]:
+    for product in [*read_provenance(whole, stem)["products"], f"{stem}/provenance.json"]:
         (folder / product).unlink()
-    return products
 
 
 def kill_after(seconds, command):
     """Start the pipeline and kill it so long after its notebook's start; say if it still ran."""
-    process = subprocess.Popen(
-        command, cwd=PROJECT_DIR, stdout=subprocess.PIPE, text=True, start_new_session=True
-    )
+    options = {"cwd": PROJECT_DIR, "stdout": subprocess.PIPE, "text": True}
+    process = subprocess.Popen(command, start_new_session=True, **options)
     assert process.stdout.readline().startswith("[1/1]")
     try:
         process.wait(seconds)
@@ -168,13 +153,12 @@ def test_a_pipeline_killed_at_a_random_moment_ends_bit_identical(smoke, tmp_path
     command += ["--output", str(folder), "--from", stem, "--to", stem]
     if trial % 2 == 0 and "NUM_WORKERS: int" in copy.read_text():
         command += ["-p", "NUM_WORKERS", "2"]
-    products = state_before(stem, whole, folder)
+    copy_state_before(stem, whole, folder)
     while not kill_after(seconds, command):  # it was faster than the undisturbed run
-        state_before(stem, whole, folder)
+        copy_state_before(stem, whole, folder)
         seconds /= 2
-    again = subprocess.run(command, cwd=PROJECT_DIR, capture_output=True, text=True)
-    assert again.returncode == 0, again.stdout[-2000:]
-    for product in products:
+    subprocess.run(command, cwd=PROJECT_DIR, check=True)
+    for product in read_provenance(whole, stem)["products"]:
         if Path(product).name != "03_hog_timing.png":
             assert content(folder / product, folder) == content(whole / product, whole), product
     assert read_provenance(folder, stem)["id"] == read_provenance(whole, stem)["id"]

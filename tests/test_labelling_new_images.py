@@ -6,12 +6,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from imet_tools.labelling.new_images import (
-    check_images,
-    choose_results,
-    list_images,
-    read_known_labels,
-)
+from imet_tools.labelling import new_images
 from imet_utils.files import save_json
 from imet_utils.tables import name_files
 
@@ -22,23 +17,23 @@ LABELS = pd.DataFrame(
 
 def write(folder, *names, kind="PNG"):
     for name in names:
-        path = os.path.join(os.fsencode(folder), os.fsencode(name))
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(path, "wb") as file:
-            Image.new("RGB", (8, 8)).save(file, kind)
+        path = folder / os.fsdecode(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (8, 8)).save(path, kind)
 
 
 @pytest.fixture
 def photos(tmp_path):
     """A folder with two folders, hidden files, and a link in a circle."""
-    write(tmp_path / "photos", "vase.png", "b/vase.png", "b/deep/urn.png", "c/bowl.png")
-    write(tmp_path / "photos", ".vase.png", "b/.thumbs/vase.png", "Thumbs.db")
-    (tmp_path / "photos/c/round").symlink_to(tmp_path / "photos")
-    return tmp_path / "photos"
+    folder = tmp_path / "photos"
+    write(folder, "vase.png", "b/vase.png", "b/deep/urn.png", "c/bowl.png")
+    write(folder, ".vase.png", "b/.thumbs/vase.png", "Thumbs.db")
+    (folder / "c/round").symlink_to(folder)
+    return folder
 
 
 def check(*given):
-    good, skipped = check_images(list_images(given))
+    good, skipped = new_images.check_images(new_images.list_images(given))
     return {image.file: image.id for image in good}, dict(skipped.to_numpy().tolist())
 
 
@@ -50,42 +45,37 @@ def test_images_of_subfolders_are_taken_and_named_by_their_path_where_needed(pho
     assert name_files([]) == []
 
 
-def test_of_files_of_one_name_the_first_good_one_is_taken(photos):
+def test_of_one_name_the_first_good_file_is_taken_and_no_name_that_can_be_no_id(photos):
     write(photos, "vase.tif", "a.tif", kind="TIFF")
     (photos / "a.jpg").write_bytes(b"no image")
     write(photos, "b_vase.png")  # the id of b/vase.png
-    named, skipped = check(photos)
-    assert (named["vase.png"], named["a.tif"]) == ("vase", "a")
-    assert skipped.pop("a.jpg").startswith("not an image")
-    assert skipped == {
-        "vase.tif": "vase.png has the same name and is labelled instead",
-        "b/vase.png": "b_vase.png has the same name and is labelled instead",
-    }
-
-
-def test_files_whose_names_can_be_no_ids_are_skipped(photos):
     write(photos, b"Mu\xf1oz.png", "two\nlines.png", "Mu\u00f1oz.png")
     named, skipped = check(photos)
-    assert named["Mu\u00f1oz.png"] == "Mu\u00f1oz"
-    assert list(skipped) == [r"Mu\xf1oz.png", "two\nlines.png"]
-    assert all("plain name in UTF-8" in fault for fault in skipped.values())
+    assert (named["vase.png"], named["a.tif"], named["Mu\u00f1oz.png"]) == (
+        "vase",
+        "a",
+        "Mu\u00f1oz",
+    )
+    assert skipped.keys() == {"a.jpg", "vase.tif", "b/vase.png", r"Mu\xf1oz.png", "two\nlines.png"}
+    assert skipped["b/vase.png"].startswith("b_vase.png has the same name")
+    assert "plain name in UTF-8" in skipped["two\nlines.png"]
 
 
 def test_each_set_of_images_has_results_of_its_own(photos, tmp_path):
     write(tmp_path / "other/photos", "a.png")
     given = [[photos], [tmp_path / "other/photos"], [photos / "vase.png"], [photos / "b/vase.png"]]
     for name, some in zip(["photos", "photos_2", "vase", "vase_2"], given, strict=True):
-        folder, source = choose_results(tmp_path / "out", some)
+        folder, source = new_images.choose_results(tmp_path / "out", some)
         assert folder == tmp_path / "out/labelled" / name
         save_json(source, folder / "source.json")
-        assert choose_results(tmp_path / "out", some)[0] == folder  # the same again
+        assert new_images.choose_results(tmp_path / "out", some)[0] == folder  # the same again
     (tmp_path / "out/labelled/c").mkdir()  # of somebody's own
-    assert choose_results(tmp_path / "out", [photos / "c"])[0].name == "c_2"
+    assert new_images.choose_results(tmp_path / "out", [photos / "c"])[0].name == "c_2"
 
 
-def read(folder, text):
+def read(folder, text, labels=LABELS, **options):
     (folder / "known.csv").write_text(text, encoding="utf-8")
-    return read_known_labels(folder / "known.csv", LABELS)
+    return new_images.read_known_labels(folder / "known.csv", labels, **options)
 
 
 @pytest.mark.parametrize(
@@ -103,8 +93,7 @@ def test_labels_are_read_by_ids_or_names_and_ids_in_any_unicode_form(tmp_path, t
 
 def test_names_without_a_letter_are_names_where_the_collection_has_names(tmp_path):
     labels = pd.DataFrame({"attribute_id": [0, 1, 2], "attribute_name": ["1", "1890", "2"]})
-    (tmp_path / "known.csv").write_text("id,labels\na,1\nb,1890|2\nc,0\n")
-    found = read_known_labels(tmp_path / "known.csv", labels, has_ids=False)
+    found = read(tmp_path, "id,labels\na,1\nb,1890|2\nc,0\n", labels, has_ids=False)
     assert found == ({"a": [0], "b": [1, 2], "c": []}, {"0": 1})
 
 

@@ -3,8 +3,8 @@
 import base64
 import io
 import json
+import re
 import weakref
-from html.parser import HTMLParser
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,19 +12,19 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from imet_tools.labelling import write_review
+from imet_tools.labelling import review, write_review
 from imet_tools.labelling.new_images import NewImage
-from imet_tools.labelling.review import similarity_limit
 from imet_utils.decoding import REVISION, TEMPERATURE, Decision, NeighbourIndex
 from imet_utils.labeller import Explanation
 
 IDS, NAMES = [7, 30, 4], ["culture::french", "tag::</script><b>", "tag::花 & \"x\" 'y'"]
+NEAR = {"near": Image.new("RGB", (96, 64), (9, 90, 160))}
 HALF = np.array([[0.0, 0.5], [0.25, 0.125]])
 
 
 def make_labeller(
     ids=IDS, names=NAMES, thresholds=None, least_similarity=-1.0, strength=0.0,
-    temperature=TEMPERATURE, threshold=0.5,
+    temperature=TEMPERATURE,
 ):  # fmt: skip
     """Make what pages need of a labeller; its two images are as alike as `least_similarity`."""
     embeddings = np.array([[1, 0], [least_similarity, np.sqrt(1 - least_similarity**2)]])
@@ -33,7 +33,7 @@ def make_labeller(
     settings = SimpleNamespace(strength=strength, thresholds=thresholds or {})
     return SimpleNamespace(
         labels=labels, names=labels["attribute_name"], index=index, settings=settings,
-        decision=Decision(threshold=threshold),
+        decision=Decision(threshold=0.5),
     )  # fmt: skip
 
 
@@ -51,50 +51,29 @@ def explain(probs, attention=None, near=()):
     return Explanation(np.asarray(probs), np.zeros(len(probs), bool), attention, neighbours)
 
 
-def find_picture(_):
-    return Image.new("RGB", (96, 64), (9, 90, 160))
-
-
 def write(folder, images, explanations=None, labeller=None, **options):
     """Write pages of images, by their numbers if they are like all others."""
     images = [make_image(folder, n) if isinstance(n, int) else n for n in images]
     found = explanations or (explain(np.zeros(3)) for _ in images)
-    return write_review(labeller or make_labeller(), images, found, folder, find_picture, **options)
+    return write_review(labeller or make_labeller(), images, found, folder, NEAR.get, **options)
 
 
-class Page(HTMLParser):
-    """Collects the JSON that a page holds, its links, and whatever it would load."""
-
-    def __init__(self, path):
-        super().__init__()
-        self.values, self.keys, self.links, self.loaded, self.json = [], [], {}, [], False
-        self.feed(path.read_text(encoding="utf-8"))
-        self.labels, self.revision, *self.images = self.values
-
-    def handle_starttag(self, tag, attrs):
-        found = dict(attrs)
-        self.json = found.get("type") == "application/json"
-        self.keys += [found["data-key"]] if "data-key" in found else []
-        self.loaded += [found["src"]] if "src" in found else []
-        if tag == "a":
-            self.links[found["rel"]] = found["href"]
-        elif "href" in found:
-            self.loaded.append(found["href"])
-
-    def handle_data(self, data):
-        if self.json:
-            self.values.append(json.loads(data))
-        self.json = False
+def read_page(path):
+    """Return a page's text, keys, links by their relation, and the JSON that it holds."""
+    text = path.read_text(encoding="utf-8")
+    values = re.findall(r'<script type="application/json"[^>]*>(.*?)</script>', text, re.DOTALL)
+    keys = re.findall(r'data-key="([^"]+)"', text)
+    links = dict(re.findall(r'<a rel="(\w+)" href="([^"]+)"', text))
+    return text, keys, links, [*map(json.loads, values)]
 
 
-def names_in(folder):
-    return sorted(path.name for path in folder.glob("*.html"))
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.glob("*.html")}
 
 
 def decode(uri):
-    head, _, content = uri.partition(",")
-    assert head == "data:image/jpeg;base64"
-    return Image.open(io.BytesIO(base64.b64decode(content)))
+    content = base64.b64decode(uri.removeprefix("data:image/jpeg;base64,"), validate=True)
+    return Image.open(io.BytesIO(content))
 
 
 def test_a_page_holds_images_labels_and_suggestions(tmp_path):
@@ -103,13 +82,12 @@ def test_a_page_holds_images_labels_and_suggestions(tmp_path):
     found = [explain(probs, np.stack([HALF, HALF, 8 * HALF.T]), alike), explain(np.eye(3)[1])]
     images = [make_image(tmp_path, 5, (960, 300)), make_image(tmp_path, 6, (9, 8))]
     labeller = make_labeller(thresholds={0.1: 0.05, 0.5: 0.2, 0.9: 0.5}, strength=0.5)
-    [path] = write(tmp_path, images, found, labeller, top=2, known=[[0], []])
-    page, text = Page(path), path.read_text(encoding="utf-8")
-    assert page.loaded == ["data:,"]  # and nothing else
+    [path] = write(tmp_path, images, found, labeller, top=2)
+    text, _, links, (labels, revision, image, other) = read_page(path)
+    assert re.findall(r"<[^<>]*\b(?:src|href)=([^\s>]*)", text) == ['"data:,"']  # nothing is loaded
     assert "default-src 'none'; img-src data:" in text
     assert not any(word in text for word in ("http://", "https://", "@import", "url("))
-    assert page.labels == {"ids": ["7", "30", "4"], "names": NAMES}
-    image, other = page.images
+    assert (links, labels) == ({}, {"ids": ["7", "30", "4"], "names": NAMES})
     assert other["suggestions"][0] == {"label": 1, "probability": 1.0, "attention": None}
     assert (image["id"], image["file"]) == ("5", "5.png")
     first = {"label": 2, "probability": 0.9124, "attention": [[0, 50], [99, 25]]}
@@ -117,47 +95,39 @@ def test_a_page_holds_images_labels_and_suggestions(tmp_path):
     assert image["suggestions"] == [first, second]
     assert [neighbour["labels"] for neighbour in image["neighbours"]] == [[0, 2], [2]]
     assert decode(image["neighbours"][0]["picture"]).size == (96, 64)
-    assert image["near"] == [[0.8124, [0, 2]], [0.5, [2]]]
-    assert image["probs"] == [[0, 0.25], [2, 0.9124]]  # of what a decision can revise
-    assert [image["known"], other["known"]] == [[[0, 1]], []]
-    assert page.revision.items() >= REVISION.items()
-    assert page.revision["strength"] == 0.5
-    assert page.revision["thresholds"] == [[0.5, 0.2], [0.9, 0.5]]
-    assert page.revision["precision"] == 0.9  # that of the decision
-    pictures = [decode(image["picture"]) for image in page.images]
+    shown = {"strength": 0.5, "thresholds": [[0.5, 0.2], [0.9, 0.5]], "precision": 0.9}
+    assert revision.items() >= {**REVISION, **shown}.items()
+    pictures = [decode(image["picture"]) for image in (image, other)]
     assert [picture.size for picture in pictures] == [(480, 150), (9, 8)]  # never larger
     np.testing.assert_allclose(pictures[0].getpixel((5, 5)), (200, 102, 204), atol=4)
 
 
 def test_images_are_shared_out_over_pages_that_lead_to_one_another(tmp_path):
-    paths = write(tmp_path, range(5), per_page=2)
-    assert [path.name for path in paths] == ["review.html", "review_2.html", "review_3.html"]
-    pages = [Page(path) for path in paths]
-    ids = [[image["id"] for image in page.images] for page in pages]
+    pages = [read_page(path) for path in write(tmp_path, range(5), per_page=2)]
+    ids = [[image["id"] for image in values[2:]] for *_, values in pages]
     assert ids == [["0", "1"], ["2", "3"], ["4"]]
-    assert [page.links for page in pages] == [
+    assert [links for _, _, links, _ in pages] == [
         {"next": "review_2.html"},
         {"prev": "review.html", "next": "review_3.html"},
         {"prev": "review_2.html"},
     ]
     (tmp_path / "review_of_a_book.html").touch()
     full = write(tmp_path, range(4), per_page=2)
-    assert [sorted(Page(path).links) for path in full] == [["next"], ["prev"]]
-    assert names_in(tmp_path) == ["review.html", "review_2.html", "review_of_a_book.html"]
+    assert [sorted(read_page(path)[2]) for path in full] == [["next"], ["prev"]]
+    assert contents(tmp_path).keys() == {"review.html", "review_2.html", "review_of_a_book.html"}
 
 
 def test_an_error_leaves_the_earlier_pages(tmp_path):
     write(tmp_path, range(3), per_page=1)
-    before = {name: (tmp_path / name).read_bytes() for name in names_in(tmp_path)}
+    before = contents(tmp_path)
 
     def broken():
-        yield explain(np.ones(3))
-        yield explain(np.ones(3))
+        yield from [explain(np.ones(3))] * 2
         raise OSError("the disk is gone")
 
     with pytest.raises(OSError, match="gone"):
         write(tmp_path, range(3), broken(), per_page=1)
-    assert {name: (tmp_path / name).read_bytes() for name in names_in(tmp_path)} == before
+    assert contents(tmp_path) == before
 
 
 def test_few_images_are_in_memory(tmp_path):
@@ -165,9 +135,8 @@ def test_few_images_are_in_memory(tmp_path):
 
     def explanations():
         for _ in range(30):
-            found = explain(np.zeros(3))
+            yield (found := explain(np.zeros(3)))
             alive.add(found)
-            yield found
             assert len(alive) <= 3
 
     write(tmp_path, [make_image(tmp_path, 1)] * 30, explanations(), per_page=7)
@@ -175,22 +144,19 @@ def test_few_images_are_in_memory(tmp_path):
 
 def test_choices_outlive_other_suggestions_and_more_images_alone(tmp_path):
     def key_of(*images, at=0, **options):
-        return Page(write(tmp_path, images, **options)[0]).keys[at]
+        return read_page(write(tmp_path, images, **options)[0])[1][at]
 
-    key = key_of(1)
-    assert key_of(1, explanations=[explain(np.ones(3))]) == key
-    assert key_of(2, 1, at=1) == key
-    image = make_image(tmp_path, 1)
-    others = [key_of(NewImage(image.path, image.file, "another"))]
-    others.append(key_of(make_image(tmp_path, 1, (80, 40))))
-    others.append(key_of(1, labeller=make_labeller([7, 31, 4])))
-    assert len({key, *others}) == 4
+    key, image = key_of(1), make_image(tmp_path, 1)
+    assert key == key_of(1, explanations=[explain(np.ones(3))]) == key_of(2, 1, at=1)
+    others = {key_of(NewImage(image.path, image.file, "another"))}
+    others.add(key_of(make_image(tmp_path, 1, (80, 40))))
+    others.add(key_of(1, labeller=make_labeller([7, 31, 4])))
+    assert len(others - {key}) == 3
 
 
 def test_a_twentieth_of_the_labelled_images_is_as_unlike_the_others_as_a_marked_image():
     angles = np.concatenate([np.arange(95) * 0.002, np.arange(2, 7) * 0.9])  # a crowd, five outside
     embeddings = np.stack([np.cos(angles), np.sin(angles)], axis=1)
     cosines = embeddings @ embeddings.T - 2 * np.eye(100)  # of itself below all
-    limit = similarity_limit(NeighbourIndex(np.zeros(2), np.eye(2), embeddings, np.eye(100)))
+    limit = review.similarity_limit(NeighbourIndex(np.zeros(2), np.eye(2), embeddings, np.eye(100)))
     assert limit == pytest.approx(np.quantile(cosines.max(axis=1), 0.05))
-    assert np.cos(0.9) < limit < np.cos(0.002)

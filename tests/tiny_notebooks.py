@@ -1,4 +1,4 @@
-"""Tiny notebooks and collections that tests of the pipeline run on."""
+"""Tiny notebooks and results that tests of the pipeline run on."""
 
 from pathlib import Path
 
@@ -14,40 +14,35 @@ def write_notebook(path: Path, *cells: str) -> Path:
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     notebook = v4.new_notebook(metadata={"kernelspec": kernel})
     for cell in cells:
-        if cell.startswith("#"):
-            notebook.cells.append(v4.new_markdown_cell(cell))
-        else:
-            tags = {"tags": ["parameters"]} if cell.split(":")[0].isupper() else {}
-            notebook.cells.append(v4.new_code_cell(cell, metadata=tags))
+        make = v4.new_markdown_cell if cell.startswith("#") else v4.new_code_cell
+        tags = ["parameters"] if cell.split(":")[0].isupper() else []
+        notebook.cells.append(make(cell, metadata={"tags": tags}))
     path.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(notebook, path)
     return path
 
 
 def write_chain(folder: Path) -> Path:
-    """Write two notebooks, of which the second reads what the first wrote, and two profiles."""
+    """Write two notebooks, of which the second reads what the first wrote, and a profile."""
     write_notebook(
         folder / "01_make_number.ipynb",
         "# 1. Make a number\n\nFor [the next](02_use_number.ipynb).",
-        'DATA_DIR: str = ""  # the collection\n'
-        'OUTPUT_DIR: str = ""  # the results\n'
-        "STEPS: int = 3  # how many\n"
-        "RATE: float = 0.5  # how fast",
+        'DATA_DIR: str = ""\nOUTPUT_DIR: str = ""\nSTEPS: int = 3\nRATE: float = 0.5  # how fast',
         "from imet_utils.progress import progress\n"
         "from imet_utils.runs import open_run\n"
         "run = open_run('01_make_number')\n"
         "total = sum(RATE for _ in progress(range(STEPS), 'counting'))\n"
+        "print('\\rb: 1/2 [00:10]' * 2)\n"
         "run.finish({'total': total})",
     )
     write_notebook(
         folder / "02_use_number.ipynb",
         "# 2. Use the number\n\nFor nothing.",
-        'OUTPUT_DIR: str = ""  # the results\nSTEPS: int = 3\nLIMIT: int = None\nNAME: str = "urn"',
+        'OUTPUT_DIR: str = ""\nSTEPS: int = 3\nLIMIT: int = None\nNAME: str = "urn"',
         "import os, sys\n"
         "from imet_utils.runs import open_run\n"
         "print(sys.executable, os.getcwd(), os.environ.get('RANK'))\n"
         "run = open_run('02_use_number', upstream=['01_make_number'])\n"
-        "assert STEPS < 100, 'too many steps'\n"
         "total = run.metrics('01_make_number')['total']\n"
         "rows = f'model,split,f2\\n<{NAME}>,test,{total}\\n'\n"
         "(run.output_dir / 'results.csv').write_text(rows)\n"
@@ -55,21 +50,16 @@ def write_chain(folder: Path) -> Path:
     )
     (folder / "profiles").mkdir()
     (folder / "profiles/fast.yaml").write_text("STEPS: 1\n01_make_number:\n  RATE: 1e-1\n")
-    (folder / "profiles/slow.yaml").write_text("STEPS: 90\n")
     return folder
 
 
-def write_collection(folder: Path) -> Path:
-    """Write the tables of a small collection in iMet's layout, and its folder without images."""
-    (folder / "train").mkdir(parents=True)
-    (folder / "train.csv").write_text("id,attribute_ids\na,0\nb,1\n")
-    labels = "attribute_id,attribute_name\n0,culture::french\n1,tag::men\n"
-    (folder / "labels.csv").write_text(labels)
-    return folder
+def write_record(output_dir: Path, stem: str, *products: str) -> None:
+    """Write the record of a notebook that has run to its end, and made these files."""
+    record = make_provenance(output_dir, {}, [], output_dir.with_name("data"), {}, {}, products)
+    save_json(record, output_dir / stem / RECORD)
 
 
 def write_results(output_dir: Path, text: str) -> None:
     """Write `results.csv` and the record of the notebook that made it."""
     (output_dir / "results.csv").write_text(text, encoding="utf-8")
-    record = make_provenance(output_dir, {}, [], output_dir, {}, {}, ["results.csv"])
-    save_json(record, output_dir / "08_evaluate_test" / RECORD)
+    write_record(output_dir, "08_evaluate_test", "results.csv")

@@ -45,8 +45,8 @@ def choose_decision(
     if decision in EXPECTED:
         if calibrated:
             return Decision(beta=EXPECTED[decision])
-        curve = threshold_curve(probs, targets)
-        return Decision(threshold=curve.loc[curve[decision[-2:].lower()].idxmax(), "threshold"])
+        curve = threshold_curve(probs, targets).set_index("threshold")
+        return Decision(threshold=float(curve[decision[-2:].lower()].idxmax()))
     try:
         precision = float(decision)
     except ValueError:
