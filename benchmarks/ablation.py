@@ -1,6 +1,6 @@
 """From the poster's AttnCNN-RNN to ours, one change at a time, by cross-validation.
 
-`python benchmarks/ablation.py --data DIR --work DIR --page [SECTION]`
+    python benchmarks/ablation.py --data DIR --work DIR [--epochs 25] [--folds 5] [--page [NAME]]
 
 Each row keeps the changes of the rows above it; the first is the recipe `poster_rnn`, the last
 `attncnn_rnn`. All are trained for equally many epochs of one random view of each image. What a head
@@ -13,18 +13,18 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from decision_rules import decide_unseen
-from heads import Dims, Row, all_views, search_sets, train_row
-from matplotlib.figure import Figure
+import pandas as pd
+from decision_rules import score_f2
+from heads import Row, predict_row
 from page import RESULTS, make_parser, publish, tabulate_f2
-from stores import NUM_FOLDS, SQUEEZED, Arrays, draw_folds, keep, open_store
-from torch import nn
+from stores import NUM_FOLDS, SQUEEZED, draw_folds, keep, open_store
 
-from imet_utils.decoding import predict
 from imet_utils.files import atomic_path
-from imet_utils.metrics import bootstrap_mean, f2_per_image
+from imet_utils.metrics import bootstrap_mean
+from imet_utils.plots import save_figure, style
+from imet_utils.plots.models import draw_intervals
 from imet_utils.tables import load_tables
-from imet_utils.training import RECIPES, Decoding, Recipe
+from imet_utils.training import RECIPES
 
 POSTER, OURS = RECIPES["poster_rnn"], RECIPES["attncnn_rnn"]
 CHANGES = {  # fields of the training and of the layers that become ours
@@ -42,110 +42,67 @@ CHANGES = {  # fields of the training and of the layers that become ours
 }
 
 
-def list_steps(epochs: int) -> dict[str, Recipe]:
+def list_rows(epochs: int) -> dict[str, Row]:
     """List the models on the way from the poster's to ours, by what has changed last."""
-    config = replace(POSTER.config, epochs=epochs, train_views="random")
-    recipe = replace(POSTER, config=config)
-    by_threshold = replace(recipe, decoding=Decoding("one threshold"))
-    steps = {"the poster's": recipe, "one threshold": by_threshold}
-    recipe = replace(recipe, decoding=OURS.decoding)
+    same = {"epochs": epochs, "train_views": "random"}
+    baseline, layers = RECIPES[POSTER.layers.frozen], POSTER.layers
+    config = replace(baseline.config, learning_rate=1e-3, **same)
+    first = Row(baseline.inputs, baseline.layers.build, baseline.loss, config)
+    config = replace(POSTER.config, **same)
+    row = Row(POSTER.inputs, layers.build, POSTER.loss, config, rule="beam", first=first)
+    rows = {"the poster's": row, "one threshold": replace(row, rule="one threshold")}
+    row = replace(row, rule="expected F2")
     for name, (trained, built) in CHANGES.items():
-        recipe = replace(
-            recipe,
-            inputs=OURS.inputs if "frozen" in built else recipe.inputs,
-            config=replace(recipe.config, **{k: getattr(OURS.config, k) for k in trained}),
-            layers=replace(recipe.layers, **{k: getattr(OURS.layers, k) for k in built}),
-        )
-        steps[name] = recipe
-    return steps
+        config = replace(row.config, **{k: getattr(OURS.config, k) for k in trained})
+        layers = replace(layers, **{k: getattr(OURS.layers, k) for k in built})
+        row = replace(row, build=layers.build, config=config)
+        if "frozen" in built:
+            row = replace(row, inputs=OURS.inputs, first=None)
+        rows[name] = row
+    return rows
 
 
-def predict_fold(
-    recipe: Recipe,
-    train: Arrays,
-    evaluation: Arrays,
-    targets: np.ndarray,
-    known: np.ndarray,
-    unseen: np.ndarray,
-) -> np.ndarray:
-    """Train on some images and predict others: probabilities (M, C), or label sets of a beam.
-
-    The poster's frozen classifier is trained before.
-    """
-
-    def build(dims: Dims, num_classes: int) -> nn.Module:
-        model = recipe.build(dims, num_classes, len(known), recipe.config.seed)
-        if recipe.layers.frozen:
-            first = RECIPES[recipe.layers.frozen]
-            settings = {"epochs": recipe.config.epochs, "learning_rate": 1e-3}
-            config = replace(first.config, train_views="random", **settings)
-            layers = partial(first.build, num_images=len(known))
-            classifier = train_row(
-                Row(first.inputs, layers, first.loss, config), train, targets, known
-            )
-            model.classifier.load_state_dict(classifier.state_dict())
-        return model
-
-    row = Row(recipe.inputs, build, recipe.loss, recipe.config)
-    model = train_row(row, train, targets, known)
-    views = all_views(row, evaluation, unseen, batch_size=32)
-    if recipe.decoding.rule == "beam":
-        return search_sets(model, views, recipe.decoding, targets[known])
-    return predict(model, views)
-
-
+@style.use()
 def plot_steps(scores: Mapping[str, np.ndarray], path: Path) -> None:
     """Draw mean F2 of each row with its interval, from the poster's model down to ours."""
-    means = [bootstrap_mean(values) for values in scores.values()]
-    figure = Figure(figsize=(7, 0.35 * len(means) + 0.8), layout="constrained")
-    axes = figure.add_subplot(xlabel="F2, mean and 95 % interval")
-    ends = np.array([[mean.mean - mean.low, mean.high - mean.mean] for mean in means]).T  # (2, R)
-    axes.errorbar([mean.mean for mean in means], range(len(means)), xerr=ends, fmt="o-", capsize=3)
-    axes.set_yticks(range(len(means)), scores)
-    axes.invert_yaxis()
-    axes.grid(axis="x", alpha=0.3)
+    means = pd.DataFrame([bootstrap_mean(values) for values in scores.values()])
+    figure, axes = style.subplots(0.8 + 0.35 * len(means), width=8.0)
+    draw_intervals(axes, means, [*scores], [f"{mean:.3f}" for mean in means["mean"]])
+    axes.set_xlabel("F2, mean and 95 % interval")
     with atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=120)
+        save_figure(figure, temporary)
 
 
 def main() -> None:
     """Train what is not there, score all, print the table, draw the figure."""
     parser = make_parser(__doc__, "ablation", is_of_scores=True)
     parser.add_argument("--epochs", type=int, default=25, help="of every head")
-    parser.add_argument("--images", type=int, help="to learn from at most, in each fold")
     parser.add_argument("--folds", type=int, default=NUM_FOLDS, help="of five that are predicted")
     arguments = parser.parse_args()
     tables = load_tables(arguments.data)
-    targets, fold_of = tables.targets, draw_folds(tables)
-    stores = open_store(tables, arguments.work, SQUEEZED)
-    folder = arguments.work / "ablation" / f"{arguments.epochs}_{arguments.images or 'all'}"
-    judged = fold_of < arguments.folds
-    part_of = fold_of if arguments.folds > 1 else np.arange(len(targets)) % 2  # fit a threshold
-    truth, given = targets[judged], (tables.is_culture, part_of[judged])
+    fold_of, stores = draw_folds(tables), open_store(tables, arguments.work, SQUEEZED)
+    parts = {k: np.flatnonzero(fold_of == k) for k in range(arguments.folds)}
+    judged = np.concatenate([*parts.values()])
+    halves = np.arange(len(judged)) % 2  # for the threshold, where there are no other folds
+    part_of = fold_of[judged] if arguments.folds > 1 else halves
     scores = {}
-    for number, (name, recipe) in enumerate(list_steps(arguments.epochs).items()):
-        found = np.empty(targets.shape, dtype=np.float32)
-        for fold in range(arguments.folds):
-            known, unseen = np.flatnonzero(fold_of != fold), np.flatnonzero(fold_of == fold)
-            known = np.sort(np.random.default_rng(0).permutation(known)[: arguments.images])
-            found[unseen] = keep(
-                folder / f"{number}_{fold}.npy",
-                f"{name}, fold {fold + 1}",
-                partial(predict_fold, recipe, *stores, targets, known, unseen),
-            )
-        found, rule = found[judged], recipe.decoding.rule
-        preds = found > 0 if rule == "beam" else decide_unseen(rule, found, truth, *given)
-        scores[name] = f2_per_image(preds, truth)
+    for number, (name, row) in enumerate(list_rows(arguments.epochs).items()):
+        predict = partial(predict_row, row, *stores, tables.targets)
+        found = []
+        for fold, unseen in parts.items():
+            path = arguments.work / f"ablation/{arguments.epochs}_{number}_{fold}.npy"
+            known = np.flatnonzero(fold_of != fold)
+            found.append(keep(path, f"{name}, fold {fold}", partial(predict, known, unseen)))
+        given = (tables.targets[judged], tables.is_culture, part_of)
+        scores[name] = score_f2(row.rule, np.concatenate(found), *given)
     name = arguments.page or "ablation"
     plot_steps(scores, (RESULTS if arguments.page else arguments.work) / f"{name}.png")
     publish(
         arguments.page,
-        f"# From the poster's AttnCNN-RNN to ours: `{arguments.data.name}`",
-        "`python benchmarks/ablation.py --data DIR --work DIR --page [SECTION]`",
-        f"{judged.sum():,} images and {tables.num_classes:,} labels, predicted in "
-        f"{arguments.folds} of 5 folds by heads that learned from "
-        f"{arguments.images or 'all'} images of the others for {arguments.epochs} epochs of one "
-        "view. Each row keeps the changes of the rows above it.",
+        f"From the poster's AttnCNN-RNN to ours: `{arguments.data.name}`",
+        f"{len(judged):,} images and {tables.num_classes:,} labels, predicted in "
+        f"{arguments.folds} of {NUM_FOLDS} folds by heads that learned from the other folds for "
+        f"{arguments.epochs} epochs of one view. Each row keeps the changes of the rows above it.",
         f"![F2 of each row]({name}.png)",
         tabulate_f2(scores, "changed", to_above=True),
     )

@@ -1,15 +1,14 @@
 """Time the order-free RNN of `imet_utils` against the same net written as its description reads.
 
-    python benchmarks/bench_decoder.py [--rounds 5] [--threads 1] [--page]
+    python benchmarks/bench_decoder.py [--rounds 5] [--page]
 
 A training step is forward, loss, backward, clipping and AdamW, with dropout. Both versions have
-the same weights and optimizer; the rows of short floats run both under autocast. The last column
-compares our outputs in evaluation with the direct version's in float32.
+the same weights and optimizer, in float32. The last column compares their outputs in evaluation.
 """
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import torch
@@ -18,7 +17,6 @@ from page import clock_of, find_devices, format_table, make_parser, publish, tim
 from torch import Tensor
 
 from imet_utils.decoding import Paths, beam_search
-from imet_utils.encoders import autocast_dtype
 from imet_utils.models import AttnDecoder, order_free_loss, positive_weights
 
 BATCH, POSITIONS, CHANNELS, CLASSES, LABELS_PER_IMAGE = 32, 49, 2048, 1103, 3
@@ -26,19 +24,13 @@ BATCH, POSITIONS, CHANNELS, CLASSES, LABELS_PER_IMAGE = 32, 49, 2048, 1103, 3
 
 @dataclass(frozen=True)
 class Case:
-    """A decoder and what it is given, on one device, in one float type."""
+    """A decoder and what it is given, on one device."""
 
     ours: AttnDecoder
     direct: DirectDecoder
     maps: Tensor
     probs: Tensor
     targets: Tensor
-    dtype: torch.dtype = torch.float32
-
-    def autocast(self) -> torch.autocast:
-        """Compute in the case's float type."""
-        short = None if self.dtype == torch.float32 else self.dtype
-        return torch.autocast(self.maps.device.type, short, enabled=short is not None)
 
 
 def make_case(device: torch.device) -> Case:
@@ -60,13 +52,11 @@ def training_step(case: Case, model: AttnDecoder) -> Callable[[], None]:
     pos_weight = positive_weights(case.targets)
 
     def step() -> None:
-        with case.autocast():
-            outputs = model(case.maps, case.probs)
+        outputs = model(case.maps, case.probs)
         if isinstance(model, DirectDecoder):
-            logits = [values.float() for values in outputs[0]]
-            loss = direct_loss(logits, case.targets, pos_weight)
+            loss = direct_loss(outputs[0], case.targets, pos_weight)
         else:
-            loss = order_free_loss(outputs.float(), case.targets, pos_weight)
+            loss = order_free_loss(outputs, case.targets, pos_weight)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
@@ -78,42 +68,36 @@ def training_step(case: Case, model: AttnDecoder) -> Callable[[], None]:
 def search(case: Case, model: AttnDecoder) -> Paths:
     """Run the beam search of either version."""
     function = direct_beam_search if isinstance(model, DirectDecoder) else beam_search
-    with case.autocast():
-        return function(model, case.maps, case.probs)
+    return function(model, case.maps, case.probs)
 
 
 @torch.no_grad()
-def compare_logits(case: Case, reference: Case) -> str:
-    """Compare our logits with those of the direct version of the reference case."""
-    wanted = torch.stack(reference.direct(reference.maps, reference.probs)[0], dim=1)  # (B, T, C)
-    with case.autocast():
-        logits = case.ours(case.maps, case.probs)
-    return f"logits {(logits - wanted).abs().max():.0e}"
+def compare_logits(case: Case) -> str:
+    """Compare the logits of both versions."""
+    wanted = torch.stack(case.direct(case.maps, case.probs)[0], dim=1)  # (B, T, C)
+    return f"logits {(case.ours(case.maps, case.probs) - wanted).abs().max():.0e}"
 
 
-def compare_paths(case: Case, reference: Case) -> str:
-    """Compare our beams with those of the direct version of the reference case."""
-    paths, wanted = search(case, case.ours).cpu(), search(reference, reference.direct)
+def compare_paths(case: Case) -> str:
+    """Compare the beams of both versions."""
+    paths, wanted = search(case, case.ours).cpu(), search(case, case.direct)
     same = (paths.labels == wanted.labels).double().mean()
     error = (paths.path_probs - wanted.path_probs).abs().max()
     return f"{same:.1%} of labels equal, path probabilities {error:.0e}"
 
 
-def time_cases(device: torch.device, rounds: int) -> list[tuple[str, ...]]:
-    """Make the table's rows of a device: of float32, and of the short floats that it has."""
-    reference, rows = make_case(device), []
-    for dtype in dict.fromkeys([torch.float32, autocast_dtype(device) or torch.float32]):
-        case = replace(reference, dtype=dtype)
-        models = (case.direct, case.ours)
-        steps = [training_step(case, model) for model in models]
-        searches = [partial(search, case, model) for model in models]
-        tasks = {"training step": (steps, compare_logits), "beam search": (searches, compare_paths)}
-        for task, (versions, compare) in tasks.items():
-            ways = dict(zip(("direct", "ours"), versions, strict=True))
-            slow, fast = time_in_turns(ways, clock_of(device), rounds).values()
-            times = (f"{1000 * slow:,.1f}", f"{1000 * fast:,.1f}", f"{slow / fast:.1f}")
-            floats = str(dtype).removeprefix("torch.")
-            rows.append((task, device.type.upper(), floats, *times, compare(case, reference)))
+def time_case(device: torch.device, rounds: int) -> list[tuple[str, ...]]:
+    """Make the table's rows of a device."""
+    case, rows = make_case(device), []
+    models = {"direct": case.direct, "ours": case.ours}
+    for task, way, compare in (
+        ("training step", training_step, compare_logits),
+        ("beam search", lambda *given: partial(search, *given), compare_paths),
+    ):
+        ways = {name: way(case, model) for name, model in models.items()}
+        slow, fast = time_in_turns(ways, clock_of(device), rounds).values()
+        times = (f"{1000 * slow:,.1f}", f"{1000 * fast:,.1f}", f"{slow / fast:.1f}")
+        rows.append((task, device.type.upper(), *times, compare(case)))
     return rows
 
 
@@ -121,16 +105,14 @@ def main() -> None:
     """Print the table."""
     parser = make_parser(__doc__, "decoder")
     parser.add_argument("--rounds", type=int, default=5, help="rounds of which the median is taken")
-    parser.add_argument("--threads", type=int, default=1, help="threads on the CPU")
     arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    head = ["Task", "Device", "Floats", "Direct (ms)", "`imet_utils` (ms)", "Times faster"]
-    head += ["Largest difference from direct, float32"]
-    rows = [row for device in find_devices() for row in time_cases(device, arguments.rounds)]
+    torch.set_num_threads(1)
+    head = ["Task", "Device", "Direct (ms)", "`imet_utils` (ms)", "Times faster"]
+    head += ["Largest difference"]
+    rows = [row for device in find_devices() for row in time_case(device, arguments.rounds)]
     publish(
         arguments.page,
-        "# Order-free RNN: training and beam search",
-        "`python benchmarks/bench_decoder.py --page`",
+        "Order-free RNN: training and beam search",
         f"{BATCH} images, {CLASSES:,} labels, {CHANNELS:,} channels, 7 x 7 positions, 10 steps, "
         "5 beams, attention and LSTM 512 wide. The direct version has the same weights, as first "
         "drawn, and is written as the description reads (`direct_decoder.py`). Processor time of "

@@ -29,7 +29,7 @@ COMPILED = WAYS[2:]
 
 
 @torch.inference_mode()
-def encode(compute: Callable, images: torch.Tensor, _: int = 0) -> None:
+def encode(compute: Callable, images: torch.Tensor) -> None:
     """Compute all outputs of a batch."""
     compute(images)
 
@@ -48,7 +48,7 @@ def views_per_second(compute: Callable, images: torch.Tensor) -> float:
     threads, batches = torch.get_num_threads(), VIEWS // len(images)
     start = perf_counter()
     with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        list(pool.map(partial(encode, compute, images), range(batches)))
+        list(pool.map(partial(encode, compute), [images] * batches))
     torch.set_num_threads(threads)
     return VIEWS / (perf_counter() - start)
 
@@ -92,8 +92,7 @@ def main() -> None:
     compiled = [f"{way}: compiled in, s" for way in COMPILED]
     publish(
         arguments.page,
-        "# Engines",
-        "`python benchmarks/bench_engines.py --page`",
+        "Engines",
         f"Views a second, all outputs; OpenVINO is {version}. *Compiled in* is the time to the end "
         "of a first batch; what torch compiles in its other threads is part of the first round.",
         format_table(["encoder", "pixels", "batch", *WAYS, *compiled], rows),

@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import cycle, islice
 from pathlib import Path
 
 import numpy as np
@@ -25,10 +26,9 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import v2
-from torchvision.transforms.v2.functional import pil_to_tensor
 
 from imet_tools.sample import write_sample_data
-from imet_utils.encoders import Encoder, build_encoder, encode_images, normalise
+from imet_utils.encoders import Encoder, build_encoder, encode_images
 from imet_utils.features import extract_features, views_at_once
 from imet_utils.hog import hog
 from imet_utils.processes import keep_freed_memory
@@ -39,6 +39,7 @@ ALONE, OURS = "encoder alone, views in memory", "`extract_features`, from file t
 DECODING, TRAINING_VIEWS = "decoding", "six views for training"
 DEVICE_VIEWS = "six views for training, made on the device"
 SIZE, NUM_VIEWS = 224, 6
+PAINTED = 120  # different images
 JITTER = v2.ColorJitter(saturation=0.05, hue=0.05)
 COLLECTIONS = {"109,200": 109_200, "10 million": 10**7, "1 billion": 10**9}
 BYTES = 2  # of a number in a store: float16
@@ -62,22 +63,14 @@ def extraction_ways(setting: Setting, paths: Sequence[Path], folder: Path) -> Wa
     """List the ways from image files, or from views in memory, to features."""
     encoder = build_encoder(setting.encoder, "none").to(setting.device)
     network = plain_network(setting.encoder).to(setting.device)
-    dataset = make_dataset(paths)
+    # Training images with a culture have the views that take the longest.
+    names = [path.stem for path in paths]
+    dataset = ViewDataset(paths, names, [True] * len(paths), train=True)
     views = torch.cat([dataset[index] for index in range(len(dataset))]).to(setting.device)
-    floats = normalise(views, encoder.mean, encoder.std).contiguous()
     encode = partial(encode_images, encoder)
-
-    def decode_and_run() -> None:
-        images = [pil_to_tensor(read_image(path)).to(setting.device) for path in paths]
-        run_tensor_views(encode, images, setting.batch)
-
     return {
         ALONE: partial(run_batches, encode, views, setting.batch),
         OURS: partial(extract_anew, setting, encode, dataset, folder / "features/all/encoder"),
-        "torchvision transforms on tensors, our encoder": decode_and_run,
-        "plain float32 network alone, views in memory": partial(
-            run_batches, network, floats, setting.batch
-        ),
         "`DataLoader` on PIL transforms, plain float32 network": partial(
             run_pil_views, setting, network, PilViews(paths, encoder)
         ),
@@ -88,13 +81,10 @@ def part_ways(setting: Setting, paths: Sequence[Path]) -> Ways:
     """List the parts of the work, each by itself."""
     encoder = build_encoder(setting.encoder, "none").to(setting.device)
     images = [read_image(path) for path in paths]
-    pngs = [path.with_suffix(".png") for path in paths]
     plans = [plan_views(image.size, "", crop=True, augment=False) for image in images]
     views = torch.cat([*map(make_views, images, plans)]).to(setting.device)
     pooled = partial(encode_images, encoder, outputs=("maps", "pooled"))
     ways: Ways = {DECODING: lambda: [*map(read_image, paths)]}
-    if all(path.exists() for path in pngs):
-        ways["decoding the same as PNG"] = lambda: [*map(read_image, pngs)]
     ways[TRAINING_VIEWS] = partial(make_all_views, images, augment=True)
     if setting.device.type != "cpu":
         pixels = [torch.from_numpy(np.array(image)).to(setting.device) for image in images]
@@ -108,11 +98,6 @@ def part_ways(setting: Setting, paths: Sequence[Path]) -> Ways:
     }
     batches = {k: partial(run_batches, way, views, setting.batch) for k, way in compute.items()}
     return ways | batches
-
-
-def make_dataset(paths: Sequence[Path]) -> ViewDataset:
-    """Make the views of training images with a culture: those that take the longest."""
-    return ViewDataset(paths, [path.stem for path in paths], [True] * len(paths), train=True)
 
 
 def make_all_views(images: Sequence[Image.Image], augment: bool) -> None:
@@ -180,32 +165,14 @@ def run_pil_views(setting: Setting, network: nn.Module, views: PilViews) -> None
         network(images.to(setting.device)).cpu()
 
 
-@torch.inference_mode()
-def run_tensor_views(
-    encode: Callable[[Tensor], object], images: Sequence[Tensor], batch: int
-) -> None:
-    """Make the views of decoded images (3, H, W) uint8 with torchvision on tensors, and encode.
-
-    Flips and colours are drawn once for all views of an image, so that they run as one batch.
-    """
-    colours = v2.Compose([v2.RandomHorizontalFlip(), JITTER])
-    crop, squeeze = v2.RandomCrop(SIZE, pad_if_needed=True), v2.Resize((SIZE, SIZE))
-    step = max(1, batch // NUM_VIEWS)
-    for start in range(0, len(images), step):
-        views = []
-        for image in images[start : start + step]:
-            made = [squeeze(image), *(crop(image) for _ in range(NUM_VIEWS - 1))]
-            views.append(colours(torch.stack(made)))  # (V, 3, H, W)
-        encode(torch.cat(views))  # (B * V, 3, H, W)
-
-
 def paint_images(number: int, folder: Path) -> list[Path]:
-    """Paint sample images, as JPEG and PNG; return the paths of the former."""
-    sample = write_sample_data(folder / "sample", num_images=number, num_test=0)
-    pngs = sorted((sample / "train").iterdir())
-    for path in pngs:
-        Image.open(path).save(path.with_suffix(".jpg"), quality=90)
-    return [path.with_suffix(".jpg") for path in pngs]
+    """Paint sample images and save them as JPEG; those beyond `PAINTED` are the same again."""
+    sample = write_sample_data(folder / "sample", min(number, PAINTED), num_test=0)
+    paths = []
+    for path in sorted((sample / "train").iterdir()):
+        paths.append(path.with_suffix(".jpg"))
+        Image.open(path).save(paths[-1], quality=90)
+    return [*islice(cycle(paths), number)]
 
 
 def format_rates(times: Mapping[str, float], whole: str, number: int) -> str:
@@ -257,14 +224,11 @@ def make_report(setting: Setting, paths: Sequence[Path], folder: Path, rounds: i
     bytes_an_image = statistics.mean(path.stat().st_size for path in paths)
     reading = (parts[DECODING] + (0 if DEVICE_VIEWS in parts else parts[TRAINING_VIEWS])) / number
     cores = max(1, threads, setting.workers)
-    helped = setting.workers and setting.device.type != "cpu"  # whose threads read by themselves
-    reader = f"{setting.workers} worker processes read" if helped else "the same reads"
     return [
-        f"{setting.encoder} on {setting.device.type}, {threads} thread(s), "
-        f"{reader} the {number} images of {bytes_an_image / 1000:.0f} KB each; six views an image "
-        f"as for training, {setting.batch} views at a time. Medians of rounds in turns. All ways "
-        "profit from the memory that `build_encoder` has the process keep; without it, the plain "
-        "ways would be slower.",
+        f"{setting.encoder} on {setting.device.type}, {threads} thread(s), {setting.workers} "
+        f"processes that read for a GPU; {number} images of {bytes_an_image / 1000:.0f} KB each; "
+        f"six views an image as for training, {setting.batch} at a time. Medians of rounds. All "
+        "ways profit from the memory that the process keeps; the plain way alone would be slower.",
         format_rates(rates, ALONE, number),
         page.format_table(
             ["Part, six views an image", "Milliseconds an image"],
@@ -281,23 +245,21 @@ def main() -> None:
     parser = page.make_parser(__doc__, "extraction")
     parser.add_argument("--encoder", default="efficientnet_lite0", help="see `ENCODER`")
     parser.add_argument("--images", type=int, default=48, help="how many images")
-    parser.add_argument("--copies", type=int, default=1, help="how often each is taken")
     parser.add_argument("--rounds", type=int, default=5, help="rounds of which the median is taken")
-    parser.add_argument("--batch", type=int, help="views at a time, if not as in the notebooks")
     parser.add_argument("--threads", type=int, default=1, help="threads of the encoder")
     parser.add_argument("--workers", type=int, default=0, help="processes that read images")
     asked = parser.parse_args()
     keep_freed_memory()  # as a notebook's kernel does, before there are threads
     torch.set_num_threads(asked.threads)
     device = page.find_devices()[-1]
-    setting = Setting(asked.encoder, device, asked.batch or views_at_once(device), asked.workers)
+    setting = Setting(asked.encoder, device, views_at_once(device), asked.workers)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        paths = paint_images(asked.images, folder) * asked.copies
+        paths = paint_images(asked.images, folder)
         parts = make_report(setting, paths, folder, asked.rounds)
     page.publish(
         f"extraction_{asked.encoder}" if asked.page == "extraction" else asked.page,
-        f"# Feature extraction, {asked.encoder}\n\n`{page.command_line()}`",
+        f"Feature extraction, {asked.encoder}",
         *parts,
     )
 

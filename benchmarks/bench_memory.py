@@ -1,6 +1,6 @@
 """Measure how much memory each step takes as a collection grows.
 
-    python benchmarks/bench_memory.py [--sizes 1000 10000 100000] [--folder DIR] [--page]
+    python benchmarks/bench_memory.py [--sizes 1000 10000 100000] [--page]
 
 Each step runs in a process of its own, on a generated collection of small images. What counts is
 anonymous memory: pages of a memory-mapped store are left out, since the system takes them back
@@ -8,10 +8,7 @@ whenever it wants. Features are those of a stand-in for the encoder, whose own m
 depend on the collection.
 """
 
-import json
 import os
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterable
 from functools import partial
@@ -19,6 +16,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 from measured_run import own_memory, watching
 from page import format_table, make_parser, publish
@@ -26,8 +24,8 @@ from PIL import Image
 
 from imet_utils.decoding import ImageVectors, build_neighbour_index, predict_splits
 from imet_utils.features import FeatureBatches, extract_features, open_features, view_targets
+from imet_utils.files import save_csv
 from imet_utils.models import LinearClassifier, weighted_bce
-from imet_utils.progress import say
 from imet_utils.tables import find_images, load_collection, read_tables, save_tables, split_tables
 from imet_utils.training import TrainConfig, fit
 from imet_utils.views import ViewDataset
@@ -44,12 +42,12 @@ def write_collection(folder: Path, num_images: int) -> None:
         pixels = rng.integers(0, 256, (32, 32, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(folder / f"{number}.png")
     labels = rng.permuted(np.tile(np.arange(NUM_LABELS), (num_images, 1)), axis=1)[:, :3]
-    rows = [f"{number:06},{' '.join(map(str, row))}" for number, row in enumerate(labels)]
-    (folder / "train.csv").write_text("\n".join(["id,attribute_ids", *rows]) + "\n")
-    names = [f"{number},tag::label {number}" for number in range(NUM_LABELS)]
-    (folder / "labels.csv").write_text("\n".join(["attribute_id,attribute_name", *names]) + "\n")
-    for number in range(num_images):
-        os.link(folder / f"{number % NUM_FILES}.png", folder / f"train/{number:06}.png")
+    rows = {f"{number:06}": " ".join(map(str, row)) for number, row in enumerate(labels)}
+    save_csv(pd.DataFrame(rows.items(), columns=["id", "attribute_ids"]), folder / "train.csv")
+    names = [(number, f"tag::label {number}") for number in range(NUM_LABELS)]
+    save_csv(pd.DataFrame(names, columns=["attribute_id", "attribute_name"]), folder / "labels.csv")
+    for number, name in enumerate(rows):
+        os.link(folder / f"{number % NUM_FILES}.png", folder / f"train/{name}.png")
 
 
 def check_tables(folder: Path) -> None:
@@ -103,6 +101,7 @@ STEPS = {
 
 def measure_step(step: str, folder: Path) -> float:
     """Run a step and return its largest memory beyond that at its start, in 10^6 bytes."""
+    torch.set_num_threads(1)
     start = own_memory("self")
     with watching(partial(own_memory, "self"), seconds=0.005) as peaks:
         STEPS[step](folder)
@@ -112,31 +111,23 @@ def measure_step(step: str, folder: Path) -> float:
 def measure_collection(
     num_images: int, folder: Path, steps: Iterable[str] = STEPS
 ) -> dict[str, float]:
-    """Run steps on a collection of a size, each in a fork of its own: peaks in 10^6 bytes."""
+    """Run steps on a collection of a size, each in a process of its own: peaks in 10^6 bytes."""
     write_collection(folder / "data", num_images)
-    command = [sys.executable, __file__, "--folder", str(folder), "--steps", *steps]
-    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    return json.loads(output.splitlines()[-1])
+    peaks = {}
+    for step in steps:
+        with get_context("spawn").Pool(1) as pool:
+            peaks[step] = pool.apply(measure_step, (step, folder))
+    return peaks
 
 
 def main() -> None:
-    """Print the table, or run the steps that are asked for and print their figures."""
+    """Print the table."""
     parser = make_parser(__doc__, "memory")
     parser.add_argument("--sizes", type=int, nargs="+", default=[1_000, 10_000, 100_000])
-    parser.add_argument("--folder", type=Path, help="for the collections and their stores")
-    parser.add_argument("--steps", choices=STEPS, nargs="+", help="only these, on the folder's own")
     arguments = parser.parse_args()
-    torch.set_num_threads(1)
-    if arguments.steps:
-        peaks = {}
-        for step in arguments.steps:
-            with get_context("fork").Pool(1) as pool:
-                peaks[step] = pool.apply(measure_step, (step, arguments.folder))
-        say(f"\n{json.dumps(peaks)}")
-        return
     found = {}
     for size in arguments.sizes:
-        with tempfile.TemporaryDirectory(dir=arguments.folder) as place:
+        with tempfile.TemporaryDirectory() as place:
             found[size] = measure_collection(size, Path(place))
     (first, fewest), *_, (last, most) = found.items()
     rows = []
@@ -146,8 +137,7 @@ def main() -> None:
         rows.append([step, *peaks, f"{more:.1f} kB"])
     publish(
         arguments.page,
-        "# Memory as a collection grows",
-        "`python benchmarks/bench_memory.py --page`",
+        "Memory as a collection grows",
         "Largest private memory of each step beyond that of its start, when all packages are "
         f"imported. An image has {NUM_LABELS} labels to choose from and six views of "
         f"{2 * NUM_NUMBERS:,} features, {12 * 2 * NUM_NUMBERS / 1e3:.1f} kB in the store, on disk; "

@@ -1,6 +1,6 @@
 """Cross-validate heads, ways to train them and decision rules on a collection, with intervals.
 
-    python benchmarks/cross_validate.py --data DIR --work DIR [--only NAME ...] [--page [SECTION]]
+    python benchmarks/cross_validate.py --data DIR --work DIR [--only NAME ...] [--page [NAME]]
 
 Five stratified folds of all labelled images and all labels; each head is trained on four of them,
 with a fixed number of epochs, and predicts the fifth in six views. Rules that have something to fit
@@ -20,30 +20,30 @@ import alternatives
 import numpy as np
 import stores
 import torch
-from decision_rules import RULES, decide_unseen
+from decision_rules import RULES, score_f2
 from heads import (
     BASELINE,
     MLP,
-    MORE_SEEDS,
     NEIGHBOURS,
     NEIGHBOURS_SHARE,
     RNN,
+    SEEDED,
     STRONG,
-    Dims,
+    VOTE,
     Row,
     as_notebooks,
     build_end_to_end,
     cross_predict,
+    with_seeds,
+    with_votes,
 )
 from page import make_parser, publish, tabulate_f2
 
-from imet_utils.metrics import f2_per_image
 from imet_utils.models import MlpClassifier, Rnn, positive_weights, weighted_bce
 from imet_utils.tables import Tables, load_tables
 
 TEXTURED = f"{NEIGHBOURS}, {stores.TEXTURE}"
 SHORT_MLP = f"{MLP}, 10 epochs"
-VOTE = Row(("pooled", "style"), None)
 SIDE_BY_SIDE = (  # encoders of a mean; "" is the default, Lite0 at 224 pixels
     ("", stores.LITE0_288),
     ("", stores.LITE1_240),
@@ -51,7 +51,6 @@ SIDE_BY_SIDE = (  # encoders of a mean; "" is the default, Lite0 at 224 pixels
     (stores.LITE1_240, stores.LITE2_260),
     ("", stores.LITE0_288, stores.LITE1_240, stores.LITE2_260),
 )
-GENTLE = replace(STRONG, epochs=15, learning_rate=5e-4)
 ALL_VIEWS = replace(STRONG, epochs=4, train_views="all")  # as many steps as 24 epochs of one view
 TWICE_THE_STEPS = replace(ALL_VIEWS, epochs=8)
 SHORT = replace(STRONG, epochs=10)  # for what trains the encoder, too
@@ -65,7 +64,6 @@ def list_rows(targets: np.ndarray) -> dict[str, dict[str, Row]]:
     """
     poster = partial(weighted_bce, pos_weight=positive_weights(torch.from_numpy(targets)))
     mlp, rnn = as_notebooks("mlp"), as_notebooks("attncnn_rnn")
-    queries = Row(("maps",), build_label_queries)
     linear = replace(as_notebooks("baseline"), loss=poster, config=BASELINE, rule="one threshold")
     plain, reduced = (
         replace(linear, inputs=("pooled", "hog"), build=as_notebooks(head).build)
@@ -86,13 +84,10 @@ def list_rows(targets: np.ndarray) -> dict[str, dict[str, Row]]:
         "linear + HOG components": reduced,
         RNN: rnn,
         "AttnCNN-RNN + HOG": replace(rnn, inputs=(*rnn.inputs, "hog")),
-        "label queries": queries,
-        "label queries, 15 epochs at 5e-4": replace(queries, config=GENTLE),
         NEIGHBOURS: VOTE,
     }
     mlps = {
-        MLP: mlp,
-        **{f"{MLP}, seed {k}": replace(mlp, config=replace(STRONG, seed=k)) for k in MORE_SEEDS},
+        **with_seeds(MLP, mlp),
         "MLP, dropout 0.5": replace(mlp, build=partial(MlpClassifier, dropout=0.5)),
         "MLP, weighted positives": replace(by_threshold, loss=poster),
         "MLP, focal loss": replace(by_threshold, loss=alternatives.focal_loss),
@@ -108,8 +103,7 @@ def list_rows(targets: np.ndarray) -> dict[str, dict[str, Row]]:
     }
     classifier, additive = Rnn(classifier_dropout=0.5), Rnn(attention="additive")
     rnns = {
-        RNN: rnn,
-        **{f"{RNN}, seed {k}": replace(rnn, config=replace(STRONG, seed=k)) for k in MORE_SEEDS},
+        **with_seeds(RNN, rnn),
         "AttnCNN-RNN, classifier's dropout 0.5": replace(rnn, build=classifier.build),
         "AttnCNN-RNN, the poster's attention": replace(rnn, build=additive.build),
         "AttnCNN-RNN, six views an epoch": replace(rnn, config=ALL_VIEWS),
@@ -131,47 +125,31 @@ def list_rows(targets: np.ndarray) -> dict[str, dict[str, Row]]:
     }
 
 
-def build_label_queries(dims: Dims, num_classes: int) -> alternatives.LabelQueryClassifier:
-    """Make the transformer's head."""
-    return alternatives.LabelQueryClassifier(num_classes, dims["maps"])
-
-
 def list_means() -> dict[str, dict[str, dict[str, float]]]:
     """List the means of rows by table: the weight of each row, by name."""
-    members = {
-        "three MLPs": [MLP, *(f"{MLP}, seed {seed}" for seed in MORE_SEEDS)],
-        "three AttnCNN-RNNs": [RNN, *(f"{RNN}, seed {seed}" for seed in MORE_SEEDS)],
-        f"{MLP} and {RNN}": [MLP, RNN],
-    }
-    singles = {MLP: [MLP], RNN: [RNN]}
+    members = {"three MLPs": SEEDED[MLP], "three AttnCNN-RNNs": SEEDED[RNN]}
+    members[f"{MLP} and {RNN}"] = [MLP, RNN]
     means = {name: dict.fromkeys(rows, 1 / len(rows)) for name, rows in members.items()}
-    with_neighbours = {
-        f"{name}, with neighbours": {
-            **dict.fromkeys(rows, (1 - NEIGHBOURS_SHARE) / len(rows)),
-            NEIGHBOURS: NEIGHBOURS_SHARE,
-        }
-        for name, rows in (members | singles).items()
+    members |= {MLP: [MLP], RNN: [RNN]}
+    voted = {f"{name}, with neighbours": with_votes(rows) for name, rows in members.items()}
+    textured = {
+        f"{name}, with neighbours, {stores.TEXTURE}": rows for name, rows in members.items()
     }
-    with_texture = {
-        f"{name}, {stores.TEXTURE}": {
-            TEXTURED if k == NEIGHBOURS else k: v for k, v in weights.items()
-        }
-        for name, weights in with_neighbours.items()
-    }
+    voted |= {name: with_votes(rows, TEXTURED) for name, rows in textured.items()}
     single = f"{MLP}, with neighbours"
     encoders = {
         f"{MLP} with neighbours, {', '.join(kind or 'Lite0' for kind in kinds)}": {
             f"{row}, {kind}" if kind else row: weight / len(kinds)
             for kind in kinds
-            for row, weight in with_neighbours[single].items()
+            for row, weight in voted[single].items()
         }
         for kinds in SIDE_BY_SIDE
         if {"", *stores.installed_others()}.issuperset(kinds)
     }
     return {
         "Means of heads": means,
-        "Means with neighbours": with_neighbours | with_texture,
-        "Means of encoders": {single: with_neighbours[single], **encoders},
+        "Means with neighbours": voted,
+        "Means of encoders": {single: voted[single], **encoders},
     }
 
 
@@ -200,15 +178,17 @@ def predict_rows(
     return probs
 
 
-def add_means(probs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Add the means of rows of which all members are there."""
-    means = {
+def add_means(
+    probs: Mapping[str, np.ndarray], means: Mapping[str, Mapping[str, float]] | None = None
+) -> dict[str, np.ndarray]:
+    """Add the means of rows, listed unless given, of which all members are there."""
+    listed = {k: weights for part in list_means().values() for k, weights in part.items()}
+    found = {
         name: sum(weight * probs[member] for member, weight in weights.items())
-        for part in list_means().values()
-        for name, weights in part.items()
+        for name, weights in (means or listed).items()
         if weights.keys() <= probs.keys()
     }
-    return {**probs, **means}
+    return {**probs, **found}
 
 
 def main() -> None:
@@ -225,8 +205,7 @@ def main() -> None:
     probs = add_means(predict_rows(rows, tables, fold_of, arguments.work))
 
     def score(name: str, rule: str) -> np.ndarray:
-        preds = decide_unseen(rule, probs[name], tables.targets, tables.is_culture, fold_of)
-        return f2_per_image(preds, tables.targets)
+        return score_f2(rule, probs[name], tables.targets, tables.is_culture, fold_of)
 
     rule_of = dict.fromkeys(probs, "expected F2") | {name: row.rule for name, row in rows.items()}
     marks = {"expected F2": "", "one threshold": " †"}
@@ -240,8 +219,7 @@ def main() -> None:
         parts += [f"Decision rules, all on the {RNN}:", tabulate_f2(rules)]
     publish(
         arguments.page,
-        f"# Cross-validation: `{arguments.data.name}`",
-        "`python benchmarks/cross_validate.py --data DIR --work DIR --page [SECTION]`",
+        f"Cross-validation: `{arguments.data.name}`",
         f"{len(tables.images):,} images and {tables.num_classes:,} labels, "
         f"{stores.NUM_FOLDS} folds. "
         "Decided by the set of highest expected F2; † by one threshold, where a row gives "

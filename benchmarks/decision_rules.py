@@ -41,6 +41,15 @@ def decide_unseen(
     return preds
 
 
+def score_f2(
+    rule: str, probs: np.ndarray, targets: np.ndarray, is_culture: np.ndarray, part_of: np.ndarray
+) -> np.ndarray:
+    """Score labels chosen by `decide_unseen`, F2 of each image (N,); the rule "beam" has chosen."""
+    if rule != "beam":
+        probs = decide_unseen(rule, probs, targets, is_culture, part_of)
+    return f2_per_image(probs > 0, targets)
+
+
 def fit_threshold(probs: np.ndarray, targets: np.ndarray, _: np.ndarray) -> Rule:
     """Fit a threshold of all classes."""
     return partial(decide_by_threshold, threshold=best_threshold(probs, targets, CUTS))

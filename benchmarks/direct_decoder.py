@@ -101,8 +101,6 @@ def direct_beam_search(
     decoder: DirectDecoder, maps: Tensor, probs: Tensor, beam_size: int = 5, max_steps: int = 10
 ) -> Paths:
     """Search as `imet_utils.decoding.beam_search` does; the attention is over 4P positions."""
-    if decoder.training or beam_size > decoder.num_classes:
-        raise ValueError(f"wanted eval mode and at most {decoder.num_classes} beams: {beam_size}")
     maps, num_steps = enlarge(maps), min(max_steps, decoder.num_classes)
     beams = _first_beam(decoder, maps, probs, num_steps)
     for step in range(num_steps):

@@ -1,8 +1,9 @@
 """Heads that the benchmarks of scores compare: how they are built, trained and evaluated."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Optional
 
 import numpy as np
 import torch
@@ -10,6 +11,7 @@ from stores import SQUEEZED, Arrays
 from torch import nn
 
 from imet_utils.decoding import (
+    TEMPERATURE,
     ImageVectors,
     build_neighbour_index,
     class_thresholds,
@@ -27,8 +29,10 @@ Dims = Mapping[str, int]
 MLP, RNN, NEIGHBOURS = "MLP", "AttnCNN-RNN", "nearest neighbours"
 NEIGHBOURS_SHARE = 0.3  # in a mean with them
 MORE_SEEDS = (1, 2)  # beside 0
+SEEDED = {name: [name, *(f"{name}, seed {k}" for k in MORE_SEEDS)] for name in (MLP, RNN)}
 BASELINE = TrainConfig(epochs=30, learning_rate=1e-3, batch_size=64)
 STRONG = replace(AVERAGED, epochs=25)
+BATCH = 32  # images that are predicted at a time
 
 
 @dataclass(frozen=True)
@@ -42,8 +46,10 @@ class Row:
         loss: of (logits, targets).
         config: settings of the training; each batch has `batch_size` views.
         store: kind of the store, see `stores`.
-        rule: of `decision_rules`. Losses that weigh positives and negatives apart give scores, not
-            probabilities, and need "one threshold".
+        rule: of `decision_rules`, or "beam" for label sets by beam search. Losses that weigh
+            positives and negatives apart give scores, not probabilities, and need "one threshold".
+        first: a head that is trained before, and becomes the classifier of this one.
+        temperature: of the neighbours' votes.
     """
 
     inputs: tuple[str, ...]
@@ -52,12 +58,28 @@ class Row:
     config: TrainConfig = STRONG
     store: str = SQUEEZED
     rule: str = "expected F2"
+    first: Optional["Row"] = None
+    temperature: float = TEMPERATURE
+
+
+VOTE = Row(("pooled", "style"), None)
 
 
 def as_notebooks(head: str, num_images: int = 1_000) -> Row:
     """Take a head as the notebooks make it for so many images, by its name in `RECIPES`."""
     recipe = RECIPES[head]
     return Row(recipe.inputs, recipe.layers_for(num_images).build, recipe.loss)
+
+
+def with_seeds(name: str, row: Row) -> dict[str, Row]:
+    """Train a row with further seeds, too."""
+    seeds = {f"{name}, seed {k}": replace(row.config, seed=k) for k in MORE_SEEDS}
+    return {name: row, **{k: replace(row, config=config) for k, config in seeds.items()}}
+
+
+def with_votes(rows: Sequence[str], votes: str = NEIGHBOURS) -> dict[str, float]:
+    """Weigh rows equally beside votes of the neighbours, for a mean."""
+    return {**dict.fromkeys(rows, (1 - NEIGHBOURS_SHARE) / len(rows)), votes: NEIGHBOURS_SHARE}
 
 
 def build_end_to_end(unfrozen_stages: int, _: Dims, num_classes: int, **mlp: float) -> EndToEnd:
@@ -74,56 +96,56 @@ def train_row(row: Row, arrays: Arrays, targets: np.ndarray, images: np.ndarray)
         weights = positive_weights(torch.from_numpy(targets[images]), config.max_weight)
         loss = partial(loss, pos_weight=weights)
     seen = {name: arrays[name] for name in row.inputs}
-    dims = {name: array.shape[-1] for name, array in seen.items()}
-    batches = FeatureBatches(
-        seen,
-        spread(targets),
-        config.batch_size,
-        config.train_views,
-        seed=config.seed,
-    ).of_images(images)
-    return train_to_the_end(partial(row.build, dims, targets.shape[1]), batches, loss, config)
+    spread = view_targets(targets, np.zeros(targets.shape[1], dtype=bool))
+    settings = (config.batch_size, config.train_views)
+    batches = FeatureBatches(seen, spread, *settings, seed=config.seed).of_images(images)
+
+    def build() -> nn.Module:
+        model = row.build({k: array.shape[-1] for k, array in seen.items()}, targets.shape[1])
+        if row.first:
+            classifier = train_row(row.first, arrays, targets, images)
+            model.classifier.load_state_dict(classifier.state_dict())
+        return model
+
+    return train_to_the_end(build, batches, loss, config)
 
 
-def spread(labels: np.ndarray) -> np.ndarray:
-    """Give every view the labels (N, C) of its image: (N, V, C)."""
-    return view_targets(labels, np.zeros(labels.shape[1], dtype=bool))
-
-
-def all_views(
-    row: Row, arrays: Arrays, images: np.ndarray | None = None, batch_size: int = 64
-) -> FeatureBatches:
-    """Show a head all views of images, of these numbers or of all."""
-    unseen = {name: arrays[name] for name in row.inputs}
-    views = FeatureBatches(unseen, None, batch_size, "all", shuffle=False)
-    return views if images is None else views.of_images(images)
-
-
-def search_sets(
-    model: nn.Module, views: FeatureBatches, decoding: Decoding, targets: np.ndarray
-) -> np.ndarray:
-    """Predict labels by beam search, bool (N, C); paths stop by the shares of the labels (M, C)."""
-    paths = search_views(model, views, decoding.beam_size, decoding.max_steps)
-    shares = torch.from_numpy(targets.mean(axis=0)).float()  # (C,)
-    limits = class_thresholds(shares, decoding.stop_scale)
-    return union_of_views(paths, limits, views.shape[1]).numpy()
-
-
-def cross_predict(
+def predict_row(
     row: Row,
     train: Arrays,
     held_out: Arrays,
     targets: np.ndarray,
-    fold_of: np.ndarray,
-    batch_size: int = 32,
+    known: np.ndarray,
+    unseen: np.ndarray,
+) -> np.ndarray:
+    """Learn from the known images and predict others, all by their numbers: probabilities (M, C).
+
+    The rule "beam" gives label sets instead, bool (M, C).
+    """
+    if row.build is None:
+        vectors = ImageVectors(train)[known]
+        index = build_neighbour_index(vectors, targets[known], row.temperature)
+        return index.nearest(ImageVectors(held_out)[unseen]).vote()
+    model = train_row(row, train, targets, known)
+    arrays = {name: held_out[name] for name in row.inputs}
+    views = FeatureBatches(arrays, None, BATCH, "all", shuffle=False).of_images(unseen)
+    if row.rule == "beam":
+        return search_sets(model, views, targets[known])
+    return predict(model, views)
+
+
+def search_sets(model: nn.Module, views: FeatureBatches, targets: np.ndarray) -> np.ndarray:
+    """Predict labels as the poster does, bool (N, C); paths stop by shares of the labels (M, C)."""
+    poster = Decoding("beam")
+    paths = search_views(model, views, poster.beam_size, poster.max_steps)
+    shares = torch.from_numpy(targets.mean(axis=0)).float()  # (C,)
+    limits = class_thresholds(shares, poster.stop_scale)
+    return union_of_views(paths, limits, views.shape[1]).numpy()
+
+
+def cross_predict(
+    row: Row, train: Arrays, held_out: Arrays, targets: np.ndarray, fold_of: np.ndarray
 ) -> np.ndarray:
     """Predict each image with a head, or by neighbours, that have not seen it, (N, C)."""
-
-    def predict_fold(known: np.ndarray, unseen: np.ndarray) -> np.ndarray:
-        if row.build is None:
-            index = build_neighbour_index(ImageVectors(train)[known], targets[known])
-            return index.nearest(ImageVectors(held_out)[unseen]).vote()
-        model = train_row(row, train, targets, known)
-        return predict(model, all_views(row, held_out, unseen, batch_size))
-
+    predict_fold = partial(predict_row, row, train, held_out, targets)
     return predict_folds(predict_fold, fold_of, "+".join(row.inputs))

@@ -1,6 +1,6 @@
 """Measure how well wrong and missing labels are found, where it is known which they are.
 
-    python benchmarks/label_faults.py --output DIR [DIR ...] [--no-network] [--page [SECTION]]
+    python benchmarks/label_faults.py --output DIR [DIR ...] [--no-network] [--page [NAME]]
 
 Each folder holds a finished run. Of the rendered sample it is known what was drawn and not
 annotated: its tags that the vocabulary has, and the culture of an image without one, if the style
@@ -10,8 +10,7 @@ missing. All is the mean of five such draws. The network is trained anew for eac
 four minutes for 1,200 images; `--no-network` leaves it out.
 """
 
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,7 +34,8 @@ PLANTED = 0.02  # of the annotated labels
 DRAWS = 5  # of planted labels
 FIRST = (50, 200)  # pairs that a person looks at
 LEAST = 1e-4  # probability that is told from 0
-VOTE, RIDGE, MEAN, NETWORK = "vote", "ridge", "vote and ridge", "MLP, five folds"
+RIDGES_SHARE = {"vote": 0.0, "ridge": 1.0, "vote and ridge": 0.5}
+NETWORK = "MLP, five folds"
 REVISED = "vote and ridge, revised by known labels"
 
 Probs = Mapping[str, np.ndarray]
@@ -80,31 +80,18 @@ def predict(
     targets: np.ndarray,
     strength: float,
     network: bool,
-) -> tuple[Probs, dict[str, float]]:
-    """Predict every image without its own labels in all ways: probabilities (N, C), and seconds."""
+) -> Probs:
+    """Predict every image without its own labels in all ways: probabilities (N, C)."""
     known = replace(known, targets=targets)
-
-    def train_on_others() -> Iterator[tuple[slice, np.ndarray]]:
+    ways = {name: leave_one_out(known, share) for name, share in RIDGES_SHARE.items()}
+    ways[REVISED] = predict_from_others(known, strength)
+    probs = {name: np.concatenate([found for _, found in way]) for name, way in ways.items()}
+    if network:
         fold_of = np.random.default_rng(0).permutation(len(targets)) % NUM_FOLDS
         mlp = as_notebooks("mlp", len(targets))
-        yield slice(None), cross_predict(mlp, arrays, arrays, targets, fold_of, batch_size=64)
-
-    ways = {
-        VOTE: lambda: leave_one_out(known, 0.0),
-        RIDGE: lambda: leave_one_out(known, 1.0),
-        MEAN: lambda: leave_one_out(known, 0.5),
-        REVISED: lambda: predict_from_others(known, strength),
-    }
-    if network:
-        ways[NETWORK] = train_on_others
-    probs, seconds = {}, {}
-    for name, way in ways.items():
-        start = time.process_time()
-        probs[name] = np.concatenate([found for _, found in way()])
-        seconds[name] = time.process_time() - start
-    if network:
-        probs[f"{NETWORK}, and vote"] = (probs[NETWORK] + probs[VOTE]) / 2
-    return probs, seconds
+        probs[NETWORK] = cross_predict(mlp, arrays, arrays, targets, fold_of)
+        probs[f"{NETWORK}, and vote"] = (probs[NETWORK] + probs["vote"]) / 2
+    return probs
 
 
 def rankings(probs: np.ndarray, targets: np.ndarray) -> dict[str, np.ndarray]:
@@ -124,26 +111,20 @@ def precision(values: np.ndarray, truth: np.ndarray, among: np.ndarray) -> list[
     return [float(truth[among][order[:count]].mean()) for count in FIRST]
 
 
-def score_draw(
-    missing: tuple[Probs, np.ndarray, np.ndarray],
-    wrong: tuple[Probs, np.ndarray, np.ndarray],
-    seconds: Mapping[str, float],
+def score(
+    probs: Probs, annotated: np.ndarray, faults: np.ndarray, are_present: bool
 ) -> dict[tuple[str, str], list[float]]:
-    """Score every way to find faults, by its name and that of its ranking.
+    """Score every way to find faults, bool (N, C), by its name and that of its ranking.
 
-    Of missing and of wrong labels: the probabilities (N, C) of each way, the labels as they are
-    annotated, and which of the others, or of these, are faults, bool (N, C).
+    They are among the annotated labels, or where labels that are not annotated are present.
     """
-    (lacking, annotated, absent), (found, planted, false) = missing, wrong
-    chance = [absent[~annotated].mean()] * 2 + [false[planted].mean()] * 2
-    scores = {}
-    for name in found:
-        present = rankings(lacking[name], annotated)
-        for ranking, values in rankings(found[name], planted).items():
-            precisions = precision(present[ranking], absent, ~annotated)
-            precisions += precision(-values, false, planted)
-            scores[name, ranking] = [*precisions, seconds.get(name, 0.0)]
-    return scores | {("chance", ""): [*chance, 0.0]}
+    among, sign = (~annotated, 1) if are_present else (annotated, -1)
+    scores = {
+        (name, ranking): precision(sign * values, faults, among)
+        for name, found in probs.items()
+        for ranking, values in rankings(found, annotated).items()
+    }
+    return scores | {("chance", ""): [faults[among].mean()] * len(FIRST)}
 
 
 def measure(output_dir: Path, network: bool) -> str:
@@ -158,46 +139,41 @@ def measure(output_dir: Path, network: bool) -> str:
     way = {"strength": strength, "network": network}
     parts = [find_overlooked(take_split(tables, split), run.data_dir) for split in SPLITS]
     truth = None if parts[0] is None else np.concatenate(parts)
-    as_annotated = None if truth is None else predict(known, arrays, targets, **way)[0]
-    draws = []
+    missing, wrong = [], []
+    if truth is not None:
+        missing = [score(predict(known, arrays, targets, **way), targets, truth, True)]
     for seed in range(DRAWS):
         planted = plant(targets, seed=seed)
-        probs, seconds = predict(known, arrays, planted, **way)
-        missing = (probs, planted, targets & ~planted)
-        if truth is not None:
-            missing = (as_annotated, targets, truth)
-        draws.append(score_draw(missing, (probs, planted, planted & ~targets), seconds))
+        probs = predict(known, arrays, planted, **way)
+        wrong.append(score(probs, planted, planted & ~targets, are_present=False))
+        if truth is None:
+            missing.append(score(probs, planted, targets & ~planted, are_present=True))
     rows = []
-    for name, ranking in draws[0]:
-        *scores, spent = np.mean([draw[name, ranking] for draw in draws], axis=0)
+    for name, ranking in wrong[0]:
         digits = ".4f" if name == "chance" else ".2f"
-        cells = [f"{score:{digits}}" for score in scores]
-        rows.append([name, ranking, *cells, f"{spent:,.2f}" if spent else ""])
+        means = [np.mean([draw[name, ranking] for draw in kind], 0) for kind in (missing, wrong)]
+        rows.append([name, ranking, *(f"{mean:{digits}}" for mean in np.concatenate(means))])
     head = [f"{kind}, first {count}" for kind in ("missing", "wrong") for count in FIRST]
-    table = format_table(["probabilities", "ranked by", *head, "seconds"], rows)
-    wrong = np.count_nonzero(plant(targets) & ~targets)
-    lacking = f"{wrong:,} removed" if truth is None else f"{truth.sum():,} drawn and not annotated"
+    table = format_table(["probabilities", "ranked by", *head], rows)
+    number = np.count_nonzero(plant(targets) & ~targets)
+    lacking = f"{number:,} removed" if truth is None else f"{truth.sum():,} drawn and not annotated"
     counts = (
         f"{len(targets):,} images, {tables.num_classes:,} labels of `{run.data_dir.name}`: "
-        f"{targets.sum():,} annotated, {lacking}, {wrong:,} planted; strength {strength:.2g}."
+        f"{targets.sum():,} annotated, {lacking}, {number:,} planted; strength {strength:.2g}."
     )
     return f"{counts}\n\n{table}"
 
 
-INTRODUCTION = f"""# Faults in the labels
-
-`python benchmarks/label_faults.py --output DIR ... --page [SECTION]`
-
-Share of the first pairs of image and label that are truly missing, or truly wrong. Missing from the
-rendered sample are motifs that were drawn and not annotated, and the culture of an image without
-one, if its style shows it; of other collections only labels that were removed count, not those that
-have always been missing. Wrong labels are planted: {PLANTED:.0%} of those annotated, exchanged for
-random others; all is the mean of {DRAWS} draws. The probabilities of an image come from the labels
-of other images alone; *revised by known labels* revises them by the labels that the image has, with
-the strength that the run has chosen. A label's *threshold* is its mean probability where it is
-annotated, as in confident learning; its *usual odds* are those of that mean. Notebook 10 takes
-*revised by known labels*, missing labels by their probability, wrong ones by their odds. Seconds
-are of the processor."""
+INTRODUCTION = f"""Share of the first pairs of image and label that are truly missing, or truly
+wrong. Missing from the rendered sample are motifs that were drawn and not annotated, and the
+culture of an image without one, if its style shows it; of other collections only labels that were
+removed count, not those that have always been missing. Wrong labels are planted: {PLANTED:.0%} of
+those annotated, exchanged for random others; all is the mean of {DRAWS} draws. The probabilities of
+an image come from the labels of other images alone; *revised by known labels* revises them by the
+labels that the image has, with the strength that the run has chosen. A label's *threshold* is its
+mean probability where it is annotated, as in confident learning; its *usual odds* are those of that
+mean. Notebook 10 takes *revised by known labels*, missing labels by their probability, wrong ones
+by their odds."""
 
 
 def main() -> None:
@@ -207,7 +183,7 @@ def main() -> None:
     parser.add_argument("--no-network", action="store_true", help="without the MLP")
     arguments = parser.parse_args()
     tables = [measure(output, not arguments.no_network) for output in arguments.output]
-    publish(arguments.page, INTRODUCTION, *tables)
+    publish(arguments.page, "Faults in the labels", INTRODUCTION, *tables)
 
 
 if __name__ == "__main__":

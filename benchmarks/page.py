@@ -4,6 +4,7 @@ import argparse
 import datetime
 import platform
 import re
+import shlex
 import statistics
 import sys
 import time
@@ -35,16 +36,25 @@ def make_parser(doc: str, section: str, is_of_scores: bool = False) -> argparse.
 
 
 def command_line() -> str:
-    """Return the command that is being run, as from the project's folder."""
-    return " ".join([f"python benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]])
+    """Return the command that is being run, as from the project's folder; a path is DIR in it."""
+    words = [re.sub(r"[^=]*/.*", "DIR", word) for word in sys.argv[1:]]
+    return shlex.join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *words])
 
 
-def publish(section: str | None, *parts: str) -> None:
-    """Print the parts of a page, and write it if it is named; the last line is the machine."""
-    text = "\n\n".join([*parts, describe_machine()])
-    sys.stdout.write(text + "\n")
-    if section:
-        write_page(section, text)
+def publish(section: str | None, title: str, *parts: str) -> None:
+    """Print a page, and write it if it is named: title, command, parts, and last the machine.
+
+    A name has small letters, digits and underscores only.
+    """
+    text = "\n\n".join([f"# {title}", f"`{command_line()}`", *parts, describe_machine()]) + "\n"
+    sys.stdout.write(text)
+    if section is None:
+        return
+    if not re.fullmatch(r"[a-z0-9_]+", section):
+        raise ValueError(f"a page needs a name of small letters, digits and _, got {section!r}")
+    RESULTS.mkdir(exist_ok=True)
+    with atomic_path(RESULTS / f"{section}.md") as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def format_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -98,15 +108,6 @@ def time_in_turns(
             way()
             times[name].append(clock() - start)
     return {name: statistics.median(spent[1:]) for name, spent in times.items()}
-
-
-def write_page(name: str, text: str) -> None:
-    """Write `results/NAME.md` anew; a name has small letters, digits and underscores only."""
-    if not re.fullmatch(r"[a-z0-9_]+", name):
-        raise ValueError(f"a page needs a name of small letters, digits and _, got {name!r}")
-    RESULTS.mkdir(exist_ok=True)
-    with atomic_path(RESULTS / f"{name}.md") as temporary:
-        temporary.write_text(f"{text.strip()}\n", encoding="utf-8")
 
 
 def describe_gap(differences: np.ndarray) -> str:

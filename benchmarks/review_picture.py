@@ -16,11 +16,12 @@ from imet_utils.labeller import Labeller
 from imet_utils.runs import PROJECT_DIR
 
 PICTURE = PROJECT_DIR / "docs/review.webp"
+CHROMIUM = "/usr/bin/chromium"
 NUM_IMAGES = 4  # that are painted and labelled; the first is seen
 SIZE = {"width": 1280, "height": 900}
 
 
-def take_picture(labeller: Labeller, picture: Path, chromium: str) -> None:
+def take_picture(labeller: Labeller) -> None:
     """Label painted images and write a picture of their review page as WebP."""
     with TemporaryDirectory() as name:
         folder = Path(name)
@@ -28,17 +29,15 @@ def take_picture(labeller: Labeller, picture: Path, chromium: str) -> None:
         label_files(labeller, [sample / "test"], folder)
         [page] = folder.glob("labelled/*/review.html")
         with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
             shown = browser.new_page(viewport=SIZE)
             shown.goto(page.as_uri())
             shown.screenshot(path=folder / "page.png")
             browser.close()
-        Image.open(folder / "page.png").convert("RGB").save(picture, "WEBP", quality=80)
+        Image.open(folder / "page.png").convert("RGB").save(PICTURE, "WEBP", quality=80)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output", required=True, help="folder of a finished run of the sample")
-    parser.add_argument("--chromium", default="/usr/bin/chromium")
-    args = parser.parse_args()
-    take_picture(Labeller.load(args.output), PICTURE, args.chromium)
+    take_picture(Labeller.load(parser.parse_args().output))

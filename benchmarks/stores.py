@@ -5,7 +5,6 @@ A kind of features says what the encoder gets and what comes out of it.
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
@@ -21,7 +20,7 @@ from imet_utils.features import extract_features
 from imet_utils.files import save_array
 from imet_utils.hog import hog
 from imet_utils.progress import say
-from imet_utils.tables import Tables, assign_parts, find_images, load_tables
+from imet_utils.tables import Tables, assign_parts, find_images
 from imet_utils.views import ViewArray, ViewDataset, channel_stats
 
 Arrays = Mapping[str, np.ndarray | ViewArray]
@@ -51,42 +50,11 @@ def draw_folds(tables: Tables) -> np.ndarray:
     return np.array(assign_parts(tables, [1] * NUM_FOLDS))
 
 
-@dataclass(frozen=True)
-class Halves:
-    """The images to learn from and those to judge by, with their features."""
-
-    known: Tables
-    judged: Tables
-    order: np.ndarray  # of the known images, for parts that grow
-    train: Arrays
-    evaluation: Arrays
-    folder: Path
-
-    def open(self, kind: str) -> tuple[Arrays, Arrays]:
-        """Open stores of another kind, see `open_store`: of the known and of the judged images."""
-        if kind == SQUEEZED:
-            return self.train, self.evaluation
-        parts = zip((self.known, self.judged), VIEWS, strict=True)
-        return tuple(open_views(tables, self.folder, kind, views) for tables, views in parts)
-
-    def first(self, size: int) -> np.ndarray:
-        """Return the numbers of so many known images, ascending; a larger size has them too."""
-        return np.sort(self.order[:size])
-
-
-def hold_back(data_dir: Path, work: Path) -> Halves:
-    """Hold back a fifth of a collection, stratified, and compute or open the features of all."""
-    folder = work / "learning_curves"
-    tables = load_tables(data_dir)
+def hold_back(tables: Tables) -> tuple[np.ndarray, np.ndarray]:
+    """Hold back a fifth of the images, stratified: the others in a random order, and the fifth."""
     part = np.array(assign_parts(tables, [HELD_BACK - 1, 1]))
-    known, judged = (
-        replace(tables, images=tables.images[part == number].reset_index(drop=True))
-        for number in (0, 1)
-    )
-    train = open_views(known, folder, SQUEEZED, "train")
-    evaluation = open_views(judged, folder, SQUEEZED, "eval")
-    order = np.random.default_rng(0).permutation(len(known.images))
-    return Halves(known, judged, order, train, evaluation, folder)
+    others, judged = (np.flatnonzero(part == number) for number in (0, 1))
+    return np.random.default_rng(0).permutation(others), judged
 
 
 def open_store(tables: Tables, folder: Path, kind: str) -> tuple[Arrays, Arrays]:

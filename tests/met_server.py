@@ -24,7 +24,7 @@ def jpeg(seed, size=(84, 72)):
     return file.getvalue()
 
 
-class FakeMet:
+class FakeMet(ThreadingHTTPServer):
     """The museum: its objects, the faults that it will play, and what it was asked.
 
     A fault is a status, a pair of it and Retry-After, `cut`, `short`, `html`, `other`, which spoil
@@ -32,18 +32,20 @@ class FakeMet:
     """
 
     def __init__(self):
-        self.departments, self.records, self.images = {}, {}, {}
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.base = f"http://127.0.0.1:{self.server_port}"
+        self.api = self.base + API
+        self.clear()
+
+    def clear(self):
+        """Take all objects down, and forget what was asked."""
+        self.departments, self.records, self.images = defaultdict(list), {}, {}
         self.faults = defaultdict(deque)  # by path, to be played before the true answer
         self.asked = []  # time and path of each request
-        self.base = ""
-
-    @property
-    def api(self):
-        return self.base + API
 
     def add(self, object_id, department=11, image=True, **fields):
         """Hang up an object; `fields` replace what a plain one has."""
-        self.departments.setdefault(department, []).append(object_id)
+        self.departments[department].append(object_id)
         path = f"/CRDImages/web-large/{object_id}.jpg"
         if image:
             self.images[path] = jpeg(object_id)
@@ -51,13 +53,10 @@ class FakeMet:
             "objectID": object_id,
             "isPublicDomain": True,
             "primaryImageSmall": self.base + path if image else "",
-            "culture": "",
-            "country": "",
             "artistNationality": "French",
             "tags": [{"term": TAGS[object_id % 5], "AAT_URL": ""}, {"term": TAGS[object_id % 3]}],
             "classification": "Paintings",
             "title": f"Work {object_id}",
-            "objectURL": f"https://www.metmuseum.org/art/collection/search/{object_id}",
             **fields,
         }
 
@@ -92,55 +91,46 @@ class FakeMet:
             found = self.records.get(int(path.rpartition("/")[2]))
         return found and (json.dumps(found).encode(), "application/json; charset=UTF-8")
 
-    def play(self, handler, target):
-        """Answer a request, or play the next fault of its path."""
-        self.asked.append((time.monotonic(), target))
-        faults = self.faults[urlsplit(target).path]
-        fault = faults.popleft() if faults else None
-        content, kind = self.answer(target) or (b'{"message": "Not a valid object"}', "")
-        status, headers, sent = (200 if kind else 404), {}, content
+
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        met, path = self.server, urlsplit(self.path).path
+        met.asked.append((time.monotonic(), self.path))
+        fault = met.faults[path].popleft() if met.faults[path] else None
+        content, kind = met.answer(self.path) or (b'{"message": "Not a valid object"}', "")
+        status, headers, half = (200 if kind else 404), {}, len(content) // 2
         if isinstance(fault, tuple):
             status, headers["Retry-After"] = fault
         elif isinstance(fault, int):
             status = fault
-        elif fault == "cut":
-            sent = content[: len(content) // 2]
         elif fault == "short":  # cut, but of the length that it says
-            sent = content = content[: len(content) // 2]
+            content = content[:half]
         elif fault == "html":
-            sent = content = b"<html><iframe src=/challenge></html>"
-            kind = "text/html"
+            content, kind = b"<html><iframe src=/challenge></html>", "text/html"
         elif fault == "other":
-            sent = content = self.answer(self.object_path(min(self.records)))[0]
-        elif fault:
+            content, _ = met.answer(met.object_path(min(met.records)))
+        elif fault and fault != "cut":
             status, headers["Location"] = 302, fault
-        handler.send_response(status)
-        for name, value in {"Content-Type": kind, **headers}.items():
-            handler.send_header(name, value)
-        handler.send_header("Content-Length", str(len(content)))
-        handler.end_headers()
-        handler.wfile.write(sent)
-        handler.close_connection = True
+        self.send_response(status)
+        headers |= {"Content-Type": kind, "Content-Length": str(len(content))}
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(content[:half] if fault == "cut" else content)
+        self.close_connection = True
+
+    def log_message(self, *_):
+        pass
 
 
 @contextmanager
 def serve_met():
     """Serve a museum on the loopback address, and close it at the end."""
-    met = FakeMet()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
-            met.play(self, self.path)
-
-        def log_message(self, *_):
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        met.base = f"http://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    with FakeMet() as met:
+        thread = threading.Thread(target=met.serve_forever, args=(0.02,), daemon=True)
         thread.start()
         try:
             yield met
         finally:
-            server.shutdown()
+            met.shutdown()
             thread.join()

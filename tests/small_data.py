@@ -51,6 +51,11 @@ def write_collection(folder, rows, names, size=(40, 40)):
     return folder
 
 
+def read_rows(path):
+    """Read a table as text, a dictionary a row."""
+    return pd.read_csv(path, dtype=str, keep_default_na=False).to_dict("records")
+
+
 def copy_run(run, target):
     """Copy a finished run; of checkpoints and features, only ever replaced whole, make links."""
 

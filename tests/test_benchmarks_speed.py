@@ -2,8 +2,9 @@
 
 import itertools
 import re
+import subprocess
 
-import bench_decoder as bench
+import bench_decoder as decoder
 import bench_extraction as extraction
 import bench_hog
 import gpu
@@ -13,62 +14,24 @@ import torch
 from small_data import write_noise
 
 
-@pytest.fixture
-def page(monkeypatch, tmp_path):
-    monkeypatch.setattr(pages, "RESULTS", tmp_path / "results")
-    return pages
-
-
-@pytest.fixture
-def gpu_steps(monkeypatch, tmp_path, page):
-    """Let the benchmark of a GPU take a test with the mark, one without, and a short step."""
-    tests = tmp_path / "tests"
-    tests.mkdir()
-    (tests / "test_other.py").write_text("assert False\n")
-    (tmp_path / "step.py").write_text("print('# A step')\n")
-    monkeypatch.setattr(gpu, "TESTS", tests)
-    monkeypatch.setattr(gpu, "FOLDER", tmp_path)
-    monkeypatch.setattr(gpu, "STEPS", ["step.py"])
+def test_the_commands_of_a_gpu_run_until_one_fails_or_time_is_up(monkeypatch, capfd):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-
-    def write_test(line):
-        text = f"import pytest\n\n@pytest.mark.gpu\ndef test_it():\n    {line}\n"
-        (tests / "test_some.py").write_text(text)
-
-    return write_test
-
-
-@pytest.mark.slow
-def test_a_failing_test_ends_the_measurement(gpu_steps, page):
-    gpu_steps("assert 1 == 2")
-    with pytest.raises(SystemExit, match="assert 1 == 2"):
-        gpu.main()
-    assert not page.RESULTS.exists()
-
-
-@pytest.mark.slow
-def test_the_page_of_a_gpu_has_its_tests_its_steps_and_what_time_was_too_short_for(
-    monkeypatch, gpu_steps, page
-):
-    gpu_steps("assert True")
-    gpu.main()
-    text = (page.RESULTS / "gpu.md").read_text()
-    assert text.startswith("# On a GPU\n\nTests marked `gpu`: 1 passed")
-    assert text.endswith("\n\n## A step\n")
-    monkeypatch.setattr(gpu, "run_tests", lambda: "1 passed")
-    monkeypatch.setattr(gpu, "SECONDS", -1)
-    gpu.main()
-    assert "Left out, as time was up: `step.py`.\n" in (page.RESULTS / "gpu.md").read_text()
+    monkeypatch.setattr(gpu, "COMMANDS", ["-c print('done')", "-c 1/0", "-c print('never')"])
+    for seconds, error in ((0, subprocess.TimeoutExpired), (60, subprocess.CalledProcessError)):
+        monkeypatch.setattr(gpu, "SECONDS", seconds)
+        with pytest.raises(error):
+            gpu.main()
+    assert {"done", "never"} & {*capfd.readouterr().out.splitlines()} == {"done"}
 
 
 def test_ours_are_timed_beside_the_references_that_they_equal(monkeypatch):
     monkeypatch.setattr(bench_hog, "BATCH", 2)
     for name, size in {"BATCH": 2, "POSITIONS": 4, "CHANNELS": 8, "CLASSES": 12}.items():
-        monkeypatch.setattr(bench, name, size)
+        monkeypatch.setattr(decoder, name, size)
     found = bench_hog.time_hog(bench_hog.draw_images(), rounds=1)
-    assert [name for name, _, _ in found[:3]] == ["scikit-image", "one-hot port", "imet_utils.hog"]
-    assert found[2][2] < 1e-6
-    step, search, *_ = bench.time_cases(torch.device("cpu"), rounds=1)
+    assert [name for name, _, _ in found[:2]] == ["scikit-image", "imet_utils.hog"]
+    assert found[1][2] < 1e-6
+    step, search = decoder.time_case(torch.device("cpu"), rounds=1)
     assert (step[0], search[0]) == ("training step", "beam search")
     assert float(step[-1].removeprefix("logits ")) < 1e-5
     assert search[-1].startswith("100.0% of labels equal")
@@ -82,16 +45,6 @@ def test_ways_take_turns_and_the_first_turn_is_not_counted():
     assert calls == ["slow", "f"] * 3
 
 
-def test_extraction_tables_by_hand():
-    text = extraction.format_rates({"alone": 2.0, "ours": 2.5}, "alone", 50)
-    assert text.splitlines()[2:] == ["| alone | 25.0 | 100% |", "| ours | 20.0 | 80% |"]
-    assert "24,000 views a second" in extraction.format_limit(0.004, cores=16)
-    text = extraction.format_scale(0.036, 40_000, map_size=49_000, vector_size=1500)
-    row = [cell.strip() for cell in text.splitlines()[-1].strip("|").split("|")]
-    assert row[:2] == ["1 billion", "10,000"]  # hours: 10^9 x 0.036 s
-    assert row[3:6] == ["40.00", "588.00", "18.00"]  # TB of files, maps, vectors
-
-
 def test_every_way_runs_from_files_to_a_store(tmp_path):
     setting = extraction.Setting("efficientnet_lite0", torch.device("cpu"), batch=6, workers=0)
     paths = write_noise(tmp_path, "a", (420, 300))
@@ -102,20 +55,20 @@ def test_every_way_runs_from_files_to_a_store(tmp_path):
         way()
 
 
-def test_a_page_is_replaced_alone(page):
-    page.publish("hog", "# HOG")
-    page.publish("decoder", "# Old")
-    page.publish("decoder", "# New", "| a |")
-    machine = page.describe_machine()
-    pages = {path.name: path.read_text() for path in page.RESULTS.iterdir()}
-    hog, decoder = f"# HOG\n\n{machine}\n", f"# New\n\n| a |\n\n{machine}\n"
-    assert pages == {"hog.md": hog, "decoder.md": decoder}
-    assert f"torch {torch.__version__}" in machine
-    assert re.search(r"\d+ thread\(s\), .*\d{4}-\d\d-\d\d$", machine)
-
-
-@pytest.mark.parametrize("name", ["a b", "", "../hog", "HOG"])
-def test_a_page_of_another_kind_of_name_is_refused(page, name):
-    with pytest.raises(ValueError, match="small letters"):
-        page.write_page(name, "text")
-    assert not page.RESULTS.exists()
+def test_a_page_is_replaced_alone_and_has_its_command(monkeypatch, tmp_path):
+    monkeypatch.setattr(pages, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(
+        "sys.argv", ["/b/bench.py", "--data", "/a/b", "seed 0=c/d", "--rounds", "3"]
+    )
+    for name, *parts in (("hog", "HOG"), ("decoder", "Old"), ("decoder", "New", "| a |")):
+        pages.publish(name, *parts)
+    machine = pages.describe_machine()
+    command = "`python benchmarks/bench.py --data DIR 'seed 0=DIR' --rounds 3`"
+    found = {path.name: path.read_text() for path in pages.RESULTS.iterdir()}
+    hog = f"# HOG\n\n{command}\n\n{machine}\n"
+    assert found == {"hog.md": hog, "decoder.md": f"# New\n\n{command}\n\n| a |\n\n{machine}\n"}
+    assert re.search(rf"torch {re.escape(torch.__version__)}, \d{{4}}-\d\d-\d\d$", machine)
+    for name in ("a b", "", "../hog", "HOG"):
+        with pytest.raises(ValueError, match="small letters"):
+            pages.publish(name, "Title")
+    assert {path.name for path in tmp_path.rglob("*.md")} == found.keys()

@@ -1,14 +1,16 @@
+"""The benchmarks of folds: their rows, heads, stores and losses."""
+
+import math
 import re
 from functools import partial
 
+import alternatives
 import cross_validate
-import decision_rules as rules
 import heads
 import numpy as np
 import pytest
 import stores
 import torch
-from sklearn.metrics import fbeta_score
 from small_data import DIM, NUM_CLASSES, NUM_IMAGES, make_data, write_collection
 
 from imet_utils.decoding import predict
@@ -97,43 +99,6 @@ def test_stores_hold_what_their_encoder_makes_of_their_views(tables, tmp_path, k
         assert held_out["style"].shape[2] == encoder.style_dim + 64 * 65 // 2
 
 
-def draw(num_images=40, levels=100):
-    """Probabilities that lie on the cuts, where rounding would show, and targets."""
-    rng = np.random.default_rng(0)
-    probs = (rng.integers(0, levels + 1, (num_images, 6)) / levels) ** 2
-    probs = np.round(probs * levels) / levels
-    return probs.astype(np.float32), rng.random(probs.shape) < probs
-
-
-@pytest.mark.parametrize("levels", [2, 5, 100])
-def test_class_thresholds_have_the_best_f2_of_each_class(levels):
-    probs, targets = draw(num_images=20, levels=levels)
-    targets[:, 0] = False
-    fitted = (rules.fit_class_thresholds(probs, targets, None, shrinkage) for shrinkage in (0, 3))
-    own, shrunk = (rule.keywords["threshold"] for rule in fitted)
-    for prob, target, value in zip(probs.T, targets.T, own, strict=True):
-        if target.any():
-            best = max(fbeta_score(target, prob >= cut, beta=2) for cut in prob)
-            assert fbeta_score(target, prob >= value, beta=2) == pytest.approx(best)
-    positives, shared = targets.sum(axis=0), rules.best_threshold(probs, targets, rules.CUTS)
-    np.testing.assert_allclose(shrunk, (positives * own + 3 * shared) / (positives + 3))
-
-
-@pytest.mark.parametrize("rule", rules.RULES)
-def test_every_rule_is_fitted_to_other_images_and_gives_each_image_a_label(monkeypatch, rule):
-    monkeypatch.setattr(rules, "CUTS", rules.CUTS[4::12])
-    probs, targets = draw(levels=20)
-    probs[0] = 0
-    is_culture, part_of = np.arange(6) < 2, np.arange(len(probs)) % 3
-    preds = rules.decide_unseen(rule, probs, targets, is_culture, part_of)
-    assert preds.any(axis=1).all()
-    for part in range(3):
-        mine = part == part_of
-        decide = rules.RULES[rule](probs[~mine], targets[~mine], is_culture)
-        alone = np.concatenate([decide(row[None]) for row in probs[mine]])
-        np.testing.assert_array_equal(preds[mine], alone)
-
-
 def test_each_image_is_predicted_by_a_head_that_has_learned_from_the_other_folds():
     build, config = partial(LinearClassifier, DIM, NUM_CLASSES), TrainConfig(2, 0.05)
     pooled, targets = make_data()
@@ -159,3 +124,45 @@ def test_cross_fit_refuses_folds_of_other_images_or_only_one(fold_of):
     build, batches = partial(LinearClassifier, DIM, NUM_CLASSES), FeatureBatches(*make_data())
     with pytest.raises(ValueError, match=r"wanted (a fold of each|at least two folds)"):
         cross_fit(build, batches, weighted_bce, TrainConfig(epochs=1), fold_of)
+
+
+def focal(p, y, alpha, gamma):
+    p_t = p if y else 1 - p
+    alpha_t = 1 if alpha is None else alpha if y else 1 - alpha
+    return -alpha_t * (1 - p_t) ** gamma * math.log(p_t)
+
+
+def asymmetric(p, y, gamma_neg, gamma_pos, clip):
+    q = max(p - clip, 0)
+    return -((1 - p) ** gamma_pos) * math.log(p) if y else -(q**gamma_neg) * math.log(1 - q)
+
+
+def focal_margin(p):
+    odds = p / (1 - p) * math.exp(-1)
+    q = odds / (1 + odds)
+    return -((1 - q) ** 2) * math.log(q)
+
+
+def hill(p, y, peak):
+    return focal_margin(p) if y else (peak - p) * p**2
+
+
+def self_paced(p, y, trusted):
+    return focal_margin(p) if y or p > trusted else -math.log(1 - p)
+
+
+@pytest.mark.parametrize(
+    ("formula", "options"),
+    [
+        *((focal, (alpha, gamma)) for alpha in (None, 0, 0.3, 1) for gamma in (0, 0.5, 2)),
+        *((asymmetric, (neg, pos, 0.15)) for neg in (0, 0.5, 4) for pos in (0, 1)),
+        *[(asymmetric, (4, 1, 0.0)), (hill, (1.5,)), (self_paced, (0.6,))],
+    ],
+)
+def test_losses_equal_their_formulas(formula, options):
+    logits = 2 * torch.randn(20, 5, dtype=torch.float64)
+    targets = torch.rand(20, 5) < 0.5
+    pairs = zip(logits.sigmoid().flatten().tolist(), targets.flatten().tolist(), strict=True)
+    wanted = np.mean([formula(p, y, *options) for p, y in pairs])
+    loss = getattr(alternatives, f"{formula.__name__}_loss")(logits, targets, *options)
+    assert loss.item() == pytest.approx(wanted, rel=1e-9)

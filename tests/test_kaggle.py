@@ -11,6 +11,7 @@ from io import StringIO
 import nbformat
 import pytest
 from packaging.requirements import Requirement
+from packaging.version import Version
 from tiny_notebooks import write_notebook
 
 from imet_tools import kaggle
@@ -48,6 +49,17 @@ def test_each_notebook_is_a_kernel_and_one_runs_them_all(built):
         assert (found["enable_gpu"], found["enable_internet"]) == (True, False)
     before = [metadata(built, stem)["kernel_sources"] for stem in [*STEMS, "run_all"]]
     assert before == [[], *([metadata(built, stem)["id"]] for stem in STEMS[:-1]), []]
+
+
+def test_the_oldest_version_that_is_allowed_is_the_one_that_is_tested():
+    oldest, more = (
+        [line for line in (PROJECT_DIR / "tests" / name).read_text().splitlines() if line[0] != "#"]
+        for name in ("constraints-oldest.txt", "requirements.txt")
+    )
+    tested = {each.name: Version(str(each.specifier)[2:]) for each in map(Requirement, oldest)}
+    for wanted in map(Requirement, REQUIREMENTS + more):
+        (bound,) = (each for each in wanted.specifier if each.operator in (">=", "=="))
+        assert tested[wanted.name] == Version(bound.version), wanted.name
 
 
 def test_the_image_has_what_is_compiled_and_the_bundle_brings_the_rest(monkeypatch):

@@ -1,7 +1,6 @@
 """The house rules of the notebooks, and one run of all of them on the smoke profile."""
 
 import ast
-import csv
 import json
 import re
 import runpy
@@ -15,7 +14,7 @@ import papermill
 import pytest
 from PIL import Image
 from sklearn.metrics import fbeta_score
-from small_data import copy_run
+from small_data import copy_run, read_rows
 
 from imet_tools.pipeline.execution import execute
 from imet_tools.pipeline.parameters import declared_parameters, find_notebooks, make_plan
@@ -74,7 +73,7 @@ def test_size(notebook, prose, code):
     assert all(cell.source.strip() for cell in notebook.cells)
 
 
-def test_order_of_the_opening(notebook, prose, code):
+def test_order_of_the_opening(stem, notebook, prose, code):
     title, *opening = prose[0].splitlines()
     assert re.fullmatch(r"# \d+\. \w.*", title)
     for word in ("Reads", "Writes", "Time"):
@@ -88,7 +87,9 @@ def test_order_of_the_opening(notebook, prose, code):
     assert len(ours) <= 8  # rooms, each by its door
     assert all(name.count(".") == 1 for name in ours)
     tagged = [cell for cell in code if "parameters" in cell.metadata.get("tags", [])]
-    assert tagged == [code[1]]
+    opened = [cell for cell in code if re.search(rf'open_run\(\s*"{stem}"', cell.source)]
+    finished = [cell for cell in code if "run.finish(" in cell.source]
+    assert (tagged, opened, finished) == ([code[1]], [code[2]], [code[-1]])
     later = [ast.parse(cell.source) for cell in code[1:]]
     nodes = [node for tree in later for node in ast.walk(tree)]
     assert not any(isinstance(node, ast.Import | ast.ImportFrom) for node in nodes)
@@ -154,12 +155,6 @@ def test_a_parameter_means_the_same_everywhere():
         assert name not in FIRST_PARAMETERS or len(set(found)) == 1
 
 
-def test_a_notebook_opens_the_run_under_its_own_name_and_finishes_it(stem, code):
-    opened = [cell for cell in code if re.search(rf'open_run\(\s*"{stem}"', cell.source)]
-    assert opened == [code[2]]
-    assert [cell for cell in code if "run.finish(" in cell.source] == [code[-1]]
-
-
 def test_notebooks_define_nothing_and_change_nothing_global(code):
     for cell in code:
         kinds = {type(node).__name__ for node in ast.walk(ast.parse(cell.source))}
@@ -201,11 +196,6 @@ def test_names_are_numbered_without_a_gap_and_profiles_set_only_what_is_declared
         assert any(make_plan(FOLDER, profile=name).values.values())
 
 
-def read_rows(path):
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
-
-
 def test_smoke_every_cell_ran_and_every_notebook_left_its_metrics_and_figures(smoke):
     output_dir, _ = smoke
     assert sorted(path.stem for path in (output_dir / "notebooks").iterdir()) == list(NOTEBOOKS)
@@ -215,6 +205,7 @@ def test_smoke_every_cell_ran_and_every_notebook_left_its_metrics_and_figures(sm
         assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
         kinds = {(out.output_type, out.get("name")) for cell in cells for out in cell.outputs}
         assert not kinds & {("error", None), ("stream", "stderr")}, stem
+        assert "widgets" not in copy.metadata  # nobody could use them
         assert json.loads((output_dir / stem / "metrics.json").read_text())
         figures = list((output_dir / "figures").glob(f"{stem[:2]}_*.png"))
         assert figures, stem

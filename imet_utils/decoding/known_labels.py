@@ -23,7 +23,7 @@ def revise_probs(
     Among the nearest labelled images those with a label that is present come nearer, those with an
     absent one move away, and the odds of every label change by the factor by which they change in
     the vote: Bayes' rule, where the neighbours estimate the likelihoods. Heads that were trained on
-    known labels gained less (`benchmarks/known_labels.py`).
+    known labels gained less (`benchmarks/results/known_labels.md`).
 
     Args:
         probs: (N, C) in [0, 1].

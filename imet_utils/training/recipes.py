@@ -5,8 +5,8 @@ number, as meant where poster and code differ; ours are what scored best in thei
 
 A hidden layer of twice the width loses on 4,000 images and pays on 11,050. The nearest of many
 images are nearer, so fewer of them should count: a temperature of 0.06 gains the mean of heads and
-neighbours 0.006 on 11,050 and loses 0.005 on 1,000 (`benchmarks/learning_curves.py`, which has
-what else was tried).
+neighbours 0.006 on 11,050 and loses 0.005 on 1,000 (`benchmarks/results/learning_curves.md`, which
+has what else was tried).
 """
 
 import math
