@@ -28,8 +28,7 @@ from imet_utils.training import RECIPES, Decoding, TrainConfig, load_head, train
 FOLDER = PROJECT_DIR / "notebooks"
 NOTEBOOKS = find_notebooks(FOLDER)
 FIRST_PARAMETERS = ["DATA_DIR", "OUTPUT_DIR", "ENCODER", "SPLIT_SEED", "SEED", "LIMIT"]
-# that a run fills from a notebook's parameters
-SETTINGS = (TrainConfig, EncoderSettings, Rnn, Decoding)
+SETTINGS = (TrainConfig, EncoderSettings, Rnn, Decoding)  # that a run fills from parameters
 
 
 @pytest.fixture(params=NOTEBOOKS, scope="module")

@@ -60,13 +60,15 @@ def test_full_profile_has_the_posters_schedule():
         own = profile[notebook]
         assert (own["EPOCHS"], own["LEARNING_RATE"]) == (POSTER.epochs, POSTER.learning_rate)
     assert profile["06_train_attncnn_rnn"]["POSTER_EPOCHS"] == POSTER_RNN.epochs
+    assert (POSTER.weight_decay, POSTER_RNN.learning_rate) == (1e-5, 5e-4)
 
 
 @pytest.mark.parametrize("head", RNNS)
 def test_rnn_has_sizes_logits_loss_gradients_beams_and_sets_of_the_description(head, data):
     features, targets, weights = data
     model, other, inputs, given = make_rnn(head, features)
-    decoder = model.decoder
+    decoder, layers = model.decoder, RECIPES[head].layers
+    assert (layers.frozen, layers.standardise) == (BASELINES[RNNS.index(head)], False)
     sizes = decoder.lstm.hidden_size, decoder.attention.energy.in_features, decoder.fc1.out_features
     assert (*sizes, decoder.dropout) == (512, 512, 512, 0.5)
     wanted = other(*given, 10)[0]
@@ -122,8 +124,9 @@ def test_a_step_is_of_32_images_by_adam_with_its_decay_in_the_gradient(data):
     features, targets, weights = data
     assert POSTER.batch_rows(NUM_VIEWS) == 32 * NUM_VIEWS
     assert TrainConfig(batch_size=32).batch_rows(NUM_VIEWS) == 32
-    # A large decay, so that the two kinds of decay differ.
-    config = replace(POSTER, epochs=1, batch_size=5, learning_rate=0.1, weight_decay=0.5)
+    # A large decay, so that the two kinds of decay differ, and a norm that all gradients exceed.
+    changed = {"learning_rate": 0.1, "weight_decay": 0.5, "clip_norm": POSTER.clip_norm / 100}
+    config = replace(POSTER, epochs=1, batch_size=5, **changed)
     views = np.repeat(targets.numpy()[:, None], NUM_VIEWS, axis=1)
     arrays = {"pooled": features["pooled"].numpy()}
     batches = FeatureBatches(arrays, views, config.batch_rows(NUM_VIEWS), "all", seed=3)
@@ -136,6 +139,6 @@ def test_a_step_is_of_32_images_by_adam_with_its_decay_in_the_gradient(data):
         adam.param_groups[0]["lr"] = 0.05 * (1 + np.cos(np.pi * number / 2))
         adam.zero_grad()
         loss(plain(batch["pooled"]), batch["targets"]).backward()
-        torch.nn.utils.clip_grad_norm_(plain.parameters(), 5.0)
+        torch.nn.utils.clip_grad_norm_(plain.parameters(), 0.05)
         adam.step()
     torch.testing.assert_close([*trained.parameters()], [*plain.parameters()], atol=1e-5, rtol=1e-5)
